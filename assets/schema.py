@@ -1,0 +1,152 @@
+"""The data contract: every table's columns and types, in one place (the names stand in `models/columns.py`).
+
+Ids are strings or 64-bit integers, by the profile's `id_type`; a table holds one of the two throughout.
+Times are UTC with millisecond resolution.
+"""
+
+from typing import Literal
+
+import polars as pl
+
+from models.columns import (
+    ACTION,
+    ACTIONS,
+    ARRIVAL,
+    AVAILABLE_FROM,
+    BUCKET,
+    CATEGORIES,
+    CONTENT_HASH,
+    DAY,
+    DESCRIPTION,
+    IMAGE,
+    IMAGE_BYTES,
+    ITEM_ID,
+    ITEM_IDS,
+    ORIGIN,
+    REASON,
+    REQUEST_ID,
+    ROW,
+    SOURCE_FILE,
+    SOURCE_ROW,
+    SURFACE,
+    SURFACES,
+    TIMESTAMP,
+    TIMESTAMPS,
+    TITLE,
+    USER_ID,
+    VALUE,
+    VALUES,
+    VECTOR,
+)
+
+IdType = Literal["string", "int64"]
+
+TIME = pl.Datetime("ms", "UTC")
+
+DEFAULT_ACTIONS: tuple[str, ...] = (
+    "impression",
+    "view",
+    "click",
+    "like",
+    "dislike",
+    "skip",
+    "purchase",
+    "rating",
+    "play",
+)
+"""The action vocabulary unless a profile declares its own. An action's position is its bit in `sequences.actions`."""
+
+ID_DTYPES: dict[IdType, pl.DataType] = {"string": pl.String(), "int64": pl.Int64()}
+
+Schema = dict[str, pl.DataType]
+
+
+def events_schema(id_type: IdType) -> Schema:
+    """One row per thing a user did. `day` is the partition the row arrived in, `arrival` its order within that day."""
+    return {
+        USER_ID: ID_DTYPES[id_type],
+        ITEM_ID: ID_DTYPES[id_type],
+        TIMESTAMP: TIME,
+        ACTION: pl.String(),
+        VALUE: pl.Float32(),
+        SURFACE: pl.String(),
+        REQUEST_ID: pl.String(),
+        ARRIVAL: pl.Int64(),
+        DAY: pl.Date(),
+    }
+
+
+def items_schema(id_type: IdType) -> Schema:
+    """One row per item and day on which it was added or changed; the latest day wins.
+
+    `image` is a path or URI, or null; `image_bytes` holds encoded image bytes where the source carries them.
+    """
+    return {
+        ITEM_ID: ID_DTYPES[id_type],
+        TITLE: pl.String(),
+        DESCRIPTION: pl.String(),
+        CATEGORIES: pl.List(pl.String()),
+        IMAGE: pl.String(),
+        IMAGE_BYTES: pl.Binary(),
+        AVAILABLE_FROM: TIME,
+        DAY: pl.Date(),
+    }
+
+
+QUARANTINE_SCHEMA: Schema = {
+    ORIGIN: pl.String(),
+    DAY: pl.Date(),
+    REASON: pl.String(),
+    SOURCE_FILE: pl.String(),
+    SOURCE_ROW: pl.Int64(),
+    ROW: pl.String(),
+}
+"""Rejected rows: `origin` is the table they were meant for, `row` the whole raw row as JSON."""
+
+LANDED_SCHEMA: Schema = {
+    DAY: pl.Date(),
+    SOURCE_FILE: pl.String(),
+    "bytes": pl.Int64(),
+    "modified": TIME,
+}
+"""`raw_events` and `raw_items`: which landing files make up a day."""
+
+
+def sequences_schema(id_type: IdType) -> Schema:
+    """One row per user, lists in stable (timestamp, arrival) order, one element per interaction.
+
+    An interaction merges all actions of one user on one item within one request (or, without a request id, at one
+    timestamp): `actions` is their bit mask, `values` the largest value, null where there was none.
+    """
+    return {
+        USER_ID: ID_DTYPES[id_type],
+        ITEM_IDS: pl.List(ID_DTYPES[id_type]),
+        TIMESTAMPS: pl.List(TIME),
+        ACTIONS: pl.List(pl.Int32()),
+        VALUES: pl.List(pl.Float32()),
+        SURFACES: pl.List(pl.String()),
+        BUCKET: pl.Int32(),
+    }
+
+
+def embeddings_schema(id_type: IdType) -> Schema:
+    """One float32 vector per item, all of one length; `content_hash` tells what was embedded and by which encoder."""
+    return {
+        ITEM_ID: ID_DTYPES[id_type],
+        CONTENT_HASH: pl.String(),
+        VECTOR: pl.List(pl.Float32()),
+    }
+
+
+EVENTS_TABLE = "events"
+ITEMS_TABLE = "items"
+RAW_EVENTS_TABLE = "raw_events"
+RAW_ITEMS_TABLE = "raw_items"
+QUARANTINE_TABLE = "quarantine"
+SEQUENCES_TABLE = "sequences"
+TEXT_TABLE = "text_embeddings"
+IMAGE_TABLE = "image_embeddings"
+CONTENT_TABLE = "content_embeddings"
+EVALUATIONS_TABLE = "evaluations"
+RELEASES_TABLE = "releases"
+TUNING_TABLE = "tuning_trials"

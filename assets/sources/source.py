@@ -1,0 +1,46 @@
+"""What every source of raw logs offers: landing files by day, and how to read them as raw rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+import polars as pl
+
+RawTable = Literal["events", "items"]
+
+
+class SourceError(ValueError):
+    """A landing file is missing or cannot be read; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One landing file that belongs to `day`. A file may hold several days and then stands under each of them."""
+
+    day: date
+    path: str
+    bytes: int
+    modified: datetime
+
+
+class Source(Protocol):
+    """An adapter from somebody's logs onto the data contract.
+
+    `read` returns raw rows: contract columns under their contract names but with whatever type the file gave them
+    (missing optional columns are left out), and besides `day` (the partition a row belongs to), `source_file`,
+    `source_row` (0-based within the file) and `malformed` (the text of a row that could not be parsed, else null).
+    It never drops a row: judging rows is the cleaner's work.
+    """
+
+    def land(self, table: RawTable, days: Sequence[date]) -> list[LandedFile]:
+        """Makes sure the landing files of `days` are there and readable.
+
+        Raises:
+            SourceError: a day has no file, or a file is empty or damaged.
+        """
+        ...
+
+    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
+        """The raw rows of `days` in `files`."""
+        ...

@@ -63,7 +63,8 @@ class SourceResource(StageSettings):
     def open(self) -> Source:
         from assets.sources.settings import open_source
 
-        return open_source(self.settings, landing=self.landing, first_day=date.fromisoformat(self.first_day))
+        source: Source = open_source(self.settings, landing=self.landing, first_day=date.fromisoformat(self.first_day))
+        return source
 
 
 class QualityResource(StageSettings):

@@ -1,0 +1,64 @@
+"""What is held out of training and how a model is judged on it: the profile's `evaluation:` section."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Protocol = Literal["time", "leave_one_out"]
+
+
+class ItemKnnSettings(BaseModel):
+    """The item-kNN baseline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    neighbours: int = Field(default=200, ge=1, description="Most similar items that are kept for each item.")
+    shrinkage: float = Field(default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
+    half_life_items: float = Field(
+        default=10.0, gt=0, description="Number of history items after which an item's weight has halved."
+    )
+
+
+class EvaluationSettings(BaseModel):
+    """The held-out window and users, the metrics, and the baselines that a model is compared with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window_days: int = Field(default=1, ge=1, description="Days after the cutoff whose positives are the targets.")
+    cutoff: date | None = Field(
+        default=None,
+        description="Day (UTC) at whose start training data ends; null: the last `window_days` days are held out.",
+    )
+    headline: Protocol = Field(
+        default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
+    )
+    ks: tuple[int, ...] = Field(default=(10, 50, 100), description="List lengths K of the metrics, ascending.")
+    resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
+    seed: int = Field(default=0, description="Seed of the bootstrap and of every sample of users.")
+    max_users: int = Field(default=10_000, ge=1, description="Users evaluated at most by the time split.")
+    leave_one_out_users: int = Field(
+        default=1_000, ge=0, description="Users at most whose last positive is held out of training; 0: none."
+    )
+    short_history: int = Field(default=10, ge=1, description="Longest history that counts as short.")
+    popularity_half_life_days: float = Field(
+        default=7.0, gt=0, description="Age in days at which an interaction counts half in the popularity baseline."
+    )
+    item_knn: ItemKnnSettings = Field(default_factory=ItemKnnSettings, description="The item-kNN baseline.")
+    batch_users: int = Field(default=256, ge=1, description="Users scored at once.")
+
+    @field_validator("ks")
+    @classmethod
+    def _ascending(cls, ks: tuple[int, ...]) -> tuple[int, ...]:
+        if not ks or ks[0] < 1 or list(ks) != sorted(set(ks)):
+            raise ValueError(f"ks must be positive and ascending without repeats, such as [10, 50]; got {list(ks)}")
+        return ks
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(days=self.window_days)
+
+    def cutoff_time(self, last_day: date) -> datetime:
+        """The first instant (UTC) that training does not see, given the last day that holds data."""
+        day = self.cutoff or last_day + timedelta(days=1) - self.window
+        return datetime.combine(day, time(), UTC)

@@ -1,0 +1,160 @@
+"""The one split of sequences into what training sees and what evaluation asks; trainer and evaluation both use it.
+
+Two protocols share one training part:
+
+- time: training ends strictly before the cutoff, the targets of a user lie in [cutoff, cutoff + window);
+- leave-one-out: of some users the last positive before the cutoff is a target too, and is held out of training.
+
+Everything is decided by timestamps, so interactions at equal timestamps are never on both sides of the cutoff, and
+nothing at or after the cutoff changes what lies before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+import polars_hash as plh
+
+from assets.schema import TIME
+from models.columns import ACTIONS, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+
+REQUEST_TIME = "request_time"
+TARGET_IDS = "target_ids"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training data and the cases of both protocols.
+
+    Attributes:
+        training: `user_id`, `item_ids`, `timestamps`: one row per user, positives only, oldest first.
+        time_cases: One row per case: `user_id`, history as `item_ids` and `timestamps`, `request_time` (the user's
+            first target), `target_ids`.
+        leave_one_out_cases: The same columns; one target each.
+    """
+
+    training: pl.DataFrame
+    time_cases: pl.DataFrame
+    leave_one_out_cases: pl.DataFrame
+
+
+def positive_mask(actions: Sequence[str], positives: Sequence[str]) -> int:
+    """The bits of `positives` in the masks of `sequences.actions`, where an action's position is its bit.
+
+    Raises:
+        ValueError: a positive action is not in the action vocabulary.
+    """
+    unknown = sorted(set(positives) - set(actions))
+    if unknown:
+        raise ValueError(f"positive actions {unknown} are not in the action vocabulary {list(actions)}")
+    return sum(1 << actions.index(action) for action in set(positives))
+
+
+def split(
+    sequences: pl.LazyFrame,
+    *,
+    cutoff: datetime,
+    window: timedelta,
+    positives: int,
+    leave_one_out_users: int,
+    max_users: int | None = None,
+    seed: int = 0,
+) -> Split:
+    """Splits `sequences` (`assets.schema.sequences_schema`).
+
+    Args:
+        sequences: One row per user, interactions in stable (timestamp, arrival) order.
+        cutoff: First instant (UTC) that training does not see.
+        window: Length of the time split's target window.
+        positives: Bit mask of the actions that count as positive.
+        leave_one_out_users: Users at most whose last positive before the cutoff is held out of training.
+        max_users: Cases at most of the time split.
+        seed: Seed of both samples of users, which hash the user id and so are the same in every run.
+    """
+    interactions = positive_interactions(sequences, positives)
+    before = interactions.filter(pl.col(TIMESTAMP) < cutoff).collect()
+    within = interactions.filter(pl.col(TIMESTAMP) >= cutoff, pl.col(TIMESTAMP) < cutoff + window).collect()
+    held_out = _last_of_sampled_users(before, leave_one_out_users, seed)
+    history = _as_lists(before)
+    return Split(
+        training=_as_lists(_without(before, held_out)),
+        time_cases=_sample(_time_cases(history, before, within), max_users, seed),
+        leave_one_out_cases=_leave_one_out_cases(before, held_out),
+    )
+
+
+def training_interactions(
+    sequences: pl.LazyFrame, *, cutoff: datetime, positives: int, leave_one_out_users: int, seed: int = 0
+) -> pl.DataFrame:
+    """`Split.training` alone: `user_id`, `item_ids`, `timestamps`, one row per user with at least one positive."""
+    before = positive_interactions(sequences, positives).filter(pl.col(TIMESTAMP) < cutoff).collect()
+    return _as_lists(_without(before, _last_of_sampled_users(before, leave_one_out_users, seed)))
+
+
+def positive_interactions(sequences: pl.LazyFrame, positives: int) -> pl.LazyFrame:
+    """One row per positive interaction, users and their interactions in the order of `sequences`.
+
+    Returns:
+        `user_id`, `item_id`, `timestamp` (UTC, ms).
+    """
+    return (
+        sequences.select(USER_ID, ITEM_IDS, TIMESTAMPS, ACTIONS)
+        .explode(ITEM_IDS, TIMESTAMPS, ACTIONS)
+        .filter((pl.col(ACTIONS) & positives) != 0)
+        .select(USER_ID, pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).cast(TIME).alias(TIMESTAMP))
+    )
+
+
+def _time_cases(history: pl.DataFrame, before: pl.DataFrame, within: pl.DataFrame) -> pl.DataFrame:
+    """Users with a history whose window holds items that are new to them; known items are what retrieval excludes."""
+    targets = (
+        within.join(before, on=[USER_ID, ITEM_ID], how="anti", maintain_order="left")
+        .unique([USER_ID, ITEM_ID], keep="first", maintain_order=True)
+        .group_by(USER_ID, maintain_order=True)
+        .agg(pl.col(TIMESTAMP).min().alias(REQUEST_TIME), pl.col(ITEM_ID).alias(TARGET_IDS))
+    )
+    return history.join(targets, on=USER_ID, how="inner", maintain_order="left")
+
+
+def _leave_one_out_cases(before: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
+    targets = held_out.select(USER_ID, pl.col(TIMESTAMP).alias(REQUEST_TIME), pl.concat_list(ITEM_ID).alias(TARGET_IDS))
+    history = _as_lists(_without(before, held_out))
+    return history.join(targets, on=USER_ID, how="inner", maintain_order="left")
+
+
+def _last_of_sampled_users(before: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
+    """The held-out interactions: the last positive of `limit` users, where its item is new and a history remains."""
+    last = (
+        before.with_row_index("position")
+        .with_columns(
+            first_position=pl.col("position").min().over(USER_ID, ITEM_ID),
+            count=pl.len().over(USER_ID),
+        )
+        .unique(USER_ID, keep="last", maintain_order=True)
+        .filter(pl.col("position") == pl.col("first_position"), pl.col("count") > 1)
+    )
+    return _sample(last.select("position", USER_ID, ITEM_ID, TIMESTAMP), limit, seed)
+
+
+def _without(before: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
+    return (
+        before.with_row_index("position")
+        .join(held_out, on="position", how="anti", maintain_order="left")
+        .drop("position")
+    )
+
+
+def _as_lists(interactions: pl.DataFrame) -> pl.DataFrame:
+    return interactions.group_by(USER_ID, maintain_order=True).agg(
+        pl.col(ITEM_ID).alias(ITEM_IDS), pl.col(TIMESTAMP).alias(TIMESTAMPS)
+    )
+
+
+def _sample(users: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
+    """At most `limit` rows, chosen by a hash of the user: users who come and go leave the others' choice alone."""
+    if limit is None or users.height <= limit:
+        return users
+    salted = pl.concat_str(pl.lit(f"{seed}:"), pl.col(USER_ID).cast(pl.String)).alias("hash")
+    ranked = users.with_columns(salted).with_columns(plh.col("hash").nchash.xxhash64().rank("ordinal"))
+    return ranked.filter(pl.col("hash") <= limit).drop("hash")

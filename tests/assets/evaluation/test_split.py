@@ -1,0 +1,134 @@
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.evaluation.split import Split, positive_mask, split, training_interactions
+from assets.schema import sequences_schema
+from models.columns import ITEM_IDS, TIMESTAMPS, USER_ID
+
+CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
+DAY = timedelta(days=1)
+CLICK, SKIP = 4, 32
+
+Interactions = list[tuple[int, int, int]]
+"""(item, hours after the cutoff, action mask)"""
+
+
+def sequences(users: dict[int, Interactions]) -> pl.LazyFrame:
+    rows = [
+        {
+            "user_id": user,
+            "item_ids": [item for item, _, _ in done],
+            "timestamps": [CUTOFF + timedelta(hours=hours) for _, hours, _ in done],
+            "actions": [mask for _, _, mask in done],
+            "values": [None] * len(done),
+            "surfaces": [None] * len(done),
+            "bucket": 0,
+        }
+        for user, done in users.items()
+    ]
+    return pl.DataFrame(rows, schema=sequences_schema("int64")).lazy()
+
+
+def split_at_cutoff(users: dict[int, Interactions], leave_one_out_users: int = 0) -> Split:
+    return split(sequences(users), cutoff=CUTOFF, window=DAY, positives=CLICK, leave_one_out_users=leave_one_out_users)
+
+
+def items_by_user(frame: pl.DataFrame, column: str = ITEM_IDS) -> dict[int, list[int]]:
+    return dict(zip(frame[USER_ID].to_list(), frame[column].to_list(), strict=True))
+
+
+def test_training_ends_strictly_before_the_cutoff_and_keeps_positives_only():
+    result = split_at_cutoff({1: [(10, -3, CLICK), (11, -2, SKIP), (12, -1, CLICK | SKIP), (13, 0, CLICK)]})
+    assert items_by_user(result.training) == {1: [10, 12]}
+    assert items_by_user(result.time_cases) == {1: [10, 12]}
+    assert items_by_user(result.time_cases, "target_ids") == {1: [13]}
+
+
+def test_targets_are_distinct_new_items_of_the_window():
+    history = [(10, -5, CLICK)]
+    window = [(10, 1, CLICK), (11, 2, CLICK), (12, 3, SKIP), (11, 4, CLICK), (13, 23, CLICK), (14, 24, CLICK)]
+    result = split_at_cutoff({1: history + window})
+    assert items_by_user(result.time_cases, "target_ids") == {1: [11, 13]}
+    assert result.time_cases["request_time"].to_list() == [CUTOFF + timedelta(hours=2)]
+
+
+def test_users_without_history_or_without_new_targets_are_no_cases():
+    result = split_at_cutoff({1: [(10, 1, CLICK)], 2: [(10, -1, CLICK), (10, 1, CLICK)], 3: [(10, -1, CLICK)], 4: []})
+    assert result.time_cases.is_empty()
+    assert items_by_user(result.training) == {2: [10], 3: [10]}
+
+
+def test_leave_one_out_takes_the_last_positive_out_of_training_only():
+    users = {1: [(10, -3, CLICK), (11, -2, CLICK), (12, -1, SKIP), (13, 1, CLICK)]}
+    result = split_at_cutoff(users, leave_one_out_users=5)
+    assert items_by_user(result.training) == {1: [10]}
+    assert items_by_user(result.leave_one_out_cases) == {1: [10]}
+    assert items_by_user(result.leave_one_out_cases, "target_ids") == {1: [11]}
+    assert items_by_user(result.time_cases) == {1: [10, 11]}
+
+
+def test_leave_one_out_skips_single_interactions_and_repeated_items():
+    users = {1: [(10, -3, CLICK)], 2: [(10, -3, CLICK), (11, -2, CLICK), (10, -1, CLICK)]}
+    result = split_at_cutoff(users, leave_one_out_users=5)
+    assert result.leave_one_out_cases.is_empty()
+    assert items_by_user(result.training) == {1: [10], 2: [10, 11, 10]}
+
+
+def test_samples_are_capped_and_survive_other_users():
+    users = {user: [(1, -2, CLICK), (2, -1, CLICK), (3, 1, CLICK)] for user in range(40)}
+    few = split_at_cutoff(users, leave_one_out_users=10).leave_one_out_cases[USER_ID].to_list()
+    assert len(few) == 10
+    without_strangers = {user: done for user, done in users.items() if user in few or user % 2}
+    assert split_at_cutoff(without_strangers, leave_one_out_users=10).leave_one_out_cases[USER_ID].to_list() == few
+    capped = split(sequences(users), cutoff=CUTOFF, window=DAY, positives=CLICK, leave_one_out_users=0, max_users=7)
+    assert capped.time_cases.height == 7
+    assert capped.training.height == 40
+
+
+def test_positive_mask_uses_positions_as_bits():
+    assert positive_mask(["impression", "view", "click", "like"], ["click", "like"]) == 0b1100
+    with pytest.raises(ValueError, match="klick"):
+        positive_mask(["click"], ["klick"])
+
+
+interaction = st.tuples(st.integers(1, 6), st.integers(-30, 30), st.sampled_from([CLICK, SKIP, CLICK | SKIP]))
+worlds = st.dictionaries(
+    st.integers(1, 8), st.lists(interaction, max_size=12).map(lambda done: sorted(done, key=lambda i: i[1])), max_size=6
+)
+
+
+@given(worlds, worlds, st.integers(0, 4))
+def test_nothing_after_the_cutoff_changes_anything_before_it(users, others, leave_one_out_users):
+    def with_future_of(user: int) -> Interactions:
+        past = [i for i in users[user] if i[1] < 0]
+        return past + [i for i in others.get(user, []) if i[1] >= 0]
+
+    strangers = {user + 100: [i for i in done if i[1] >= 0] for user, done in others.items()}
+    changed = {user: with_future_of(user) for user in users} | strangers
+    original, planted = (split_at_cutoff(world, leave_one_out_users) for world in (users, changed))
+    assert planted.training.equals(original.training)
+    assert planted.leave_one_out_cases.equals(original.leave_one_out_cases)
+    histories, planted_histories = (items_by_user(s.time_cases) for s in (original, planted))
+    for user in histories.keys() & planted_histories.keys():
+        assert planted_histories[user] == histories[user]
+
+
+@given(worlds, st.integers(0, 4))
+def test_every_positive_before_the_cutoff_is_trained_on_or_held_out_once(users, leave_one_out_users):
+    result = split_at_cutoff(users, leave_one_out_users)
+    trained, held_out = items_by_user(result.training), items_by_user(result.leave_one_out_cases, "target_ids")
+    for user, done in users.items():
+        positives = [item for item, hours, mask in done if hours < 0 and mask & CLICK]
+        assert trained.get(user, []) + held_out.get(user, []) == positives
+    times = result.training[TIMESTAMPS].explode().drop_nulls()
+    assert times.is_empty() or times.max() < CUTOFF
+    for case in result.time_cases.iter_rows(named=True):
+        assert CUTOFF <= case["request_time"] < CUTOFF + DAY
+        assert not set(case["target_ids"]) & set(case["item_ids"])
+        assert len(set(case["target_ids"])) == len(case["target_ids"]) > 0
+    arguments = {"cutoff": CUTOFF, "positives": CLICK, "leave_one_out_users": leave_one_out_users}
+    assert training_interactions(sequences(users), **arguments).equals(result.training)

@@ -1,0 +1,150 @@
+"""A trained version on disk: one folder, written whole, never changed, no pickle."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.config import Frozen, ModelConfig, TrainingConfig
+from models.recommender import Recommender
+from models.vocabulary import Vocabulary
+
+MODEL = "model.safetensors"
+CONFIG = "config.json"
+VOCABULARY = "vocabulary.parquet"
+ITEM_VECTORS = "item_vectors.safetensors"
+MANIFEST = "manifest.json"
+MODEL_CARD = "MODEL_CARD.md"
+EVALUATION = "evaluation.json"
+
+
+class ArtifactError(ValueError):
+    """A version folder is missing, incomplete or of a format this code does not read."""
+
+
+class Manifest(Frozen):
+    """Where a version comes from and what it was made with."""
+
+    version: str
+    created: datetime
+    profile: str = ""
+    cutoff: datetime = Field(description="Interactions strictly before this moment were trained on.")
+    data_end: datetime = Field(description="End of the newest data that was there when the version was made.")
+    positive_actions: list[str] = Field(description="Actions that make an interaction part of a history.")
+    positive_bits: int = Field(description="The same actions as the bit mask of `sequences.actions`.")
+    table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
+    code_version: str = ""
+    parent: str | None = Field(default=None, description="Version that this one was warm-started from.")
+    training: TrainingConfig = TrainingConfig()
+    training_metrics: dict[str, float] = Field(default_factory=dict)
+    hardware: str = ""
+    libraries: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A version in memory, ready to score.
+
+    Attributes:
+        item_vectors: (n + 1, width) float32, the tower's output for every item of the vocabulary, not normalised.
+    """
+
+    manifest: Manifest
+    model: Recommender
+    vocabulary: Vocabulary
+    item_vectors: Tensor
+
+    @property
+    def version(self) -> str:
+        return self.manifest.version
+
+
+def save_artifact(folder: Path, manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -> Path:
+    """Writes the version below `folder` under a temporary name and renames it whole; returns its folder.
+
+    Raises:
+        ArtifactError: that version exists already: versions are immutable.
+    """
+    final = folder / manifest.version
+    if final.exists():
+        raise ArtifactError(f"version {manifest.version} exists already in {folder}: versions are never overwritten")
+    temporary = folder / f".{manifest.version}.partial"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    model = model.eval()
+    save_file({name: value.contiguous().cpu() for name, value in model.state_dict().items()}, temporary / MODEL)
+    save_file({"item_vectors": model.item_vectors(len(vocabulary)).float().cpu()}, temporary / ITEM_VECTORS)
+    (temporary / CONFIG).write_text(model.config.model_dump_json(indent=2))
+    (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=2))
+    (temporary / MODEL_CARD).write_text(model_card(manifest, model, vocabulary))
+    vocabulary.write(temporary / VOCABULARY)
+    temporary.rename(final)
+    return final
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Reads a version for scoring.
+
+    Raises:
+        ArtifactError: the folder is not a complete version, or of another format.
+    """
+    missing = [name for name in (MODEL, CONFIG, VOCABULARY, ITEM_VECTORS, MANIFEST) if not (folder / name).is_file()]
+    if missing:
+        raise ArtifactError(f"{folder} is not a complete version, {', '.join(missing)} is missing: train it again")
+    try:
+        config = ModelConfig.model_validate_json((folder / CONFIG).read_text())
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_text())
+    except ValueError as error:
+        raise ArtifactError(f"{folder} has a configuration that this code does not read: {error}") from error
+    vocabulary = Vocabulary.read(folder / VOCABULARY)
+    item_vectors = load_file(folder / ITEM_VECTORS)["item_vectors"]
+    if item_vectors.shape != (len(vocabulary) + 1, config.width) or not torch.isfinite(item_vectors).all():
+        raise ArtifactError(f"the item vectors in {folder} do not fit its vocabulary or are not finite: train it again")
+    content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
+    model = Recommender(config, vocabulary.trained, content)
+    model.load_state_dict(load_file(folder / MODEL))
+    return Artifact(manifest, model.eval(), vocabulary, item_vectors)
+
+
+def list_versions(folder: Path) -> list[str]:
+    """The complete versions below `folder`, oldest first."""
+    created = {path.parent.name: _created(path) for path in folder.glob(f"[!.]*/{MANIFEST}")}
+    return sorted(created, key=lambda version: (created[version], version))
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A version name that sorts by time."""
+    return (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%f")[:-3].replace(".", "-")
+
+
+def model_card(manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -> str:
+    """What somebody should know before using this version, as Markdown."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    cold = len(vocabulary) - vocabulary.trained
+    metrics = "\n".join(f"- {name}: {value:.4f}" for name, value in manifest.training_metrics.items())
+    return f"""# {manifest.version}
+
+An HSTU next-item recommender ({model.config.backbone.name}, {model.config.backbone.layers} layers, width \
+{model.config.width}, {parameters:,} parameters) of profile `{manifest.profile}`.
+
+- Trained on interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
+{", ".join(manifest.positive_actions)}.
+- {vocabulary.trained:,} items seen in training; {cold:,} more are represented by their content alone.
+- Reads the last {model.config.max_length} interactions of a user.
+- Not meant for users without history (the endpoint falls back to popularity).
+
+## Training
+{metrics or "- no metrics were recorded"}
+
+The evaluation is in `{EVALUATION}`, the origin of the data in `{MANIFEST}`.
+"""
+
+
+def _created(manifest: Path) -> str:
+    return str(json.loads(manifest.read_text())["created"])

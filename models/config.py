@@ -1,0 +1,95 @@
+"""What a model is made of, chosen by name and frozen into its artifact."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Frozen(BaseModel):
+    """A value: unknown keys are errors, and nothing changes after construction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HstuConfig(Frozen):
+    """The research HSTU encoder (HSTU paper eq. 1-3; Meta's research code)."""
+
+    name: Literal["hstu_research"] = "hstu_research"
+    layers: int = Field(default=2, ge=1, description="Number of HSTU layers.")
+    heads: int = Field(default=2, ge=1, description="Attention heads per layer.")
+    head_dim: int = Field(default=32, ge=1, description="Width of queries, keys and values of one head.")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before each layer's output projection.")
+    eps: float = Field(default=1e-6, gt=0, description="Epsilon of the affine-free layer norms; part of the model.")
+
+
+class ItemTowerConfig(Frozen):
+    """An item's vector: its ID embedding plus a projection of its content embedding."""
+
+    content_dim: int = Field(default=0, ge=0, description="Width of the content embedding; 0 means IDs only.")
+    id_masking: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of ID embeddings replaced by the learned out-of-vocabulary vector in training, so that the "
+        "content must carry an item that has no ID yet (Netflix, arXiv 2605.23312, item towers).",
+    )
+
+    @model_validator(mode="after")
+    def _masking_needs_content(self) -> "ItemTowerConfig":
+        if self.id_masking and not self.content_dim:
+            raise ValueError("id_masking hides IDs in favour of content: set it to 0 where content_dim is 0")
+        return self
+
+
+class ModelConfig(Frozen):
+    """Everything that fixes the shape and the function of a recommender."""
+
+    format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
+    width: int = Field(default=64, ge=1, description="Width of item vectors and hidden states.")
+    max_length: int = Field(default=64, ge=1, description="Most recent interactions that the encoder sees.")
+    attention_divisor: int = Field(
+        default=0,
+        ge=0,
+        description="N, which divides the attention weights: frozen with the model, never taken from a batch. "
+        "0 chooses max_length + 11, the padded width of the published code.",
+    )
+    input_dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout on the encoder's input.")
+    backbone: HstuConfig = HstuConfig()
+    items: ItemTowerConfig = ItemTowerConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_divisor(cls, values: dict[str, object]) -> dict[str, object]:
+        if not values.get("attention_divisor"):
+            length = values.get("max_length", cls.model_fields["max_length"].default)
+            return {**values, "attention_divisor": int(str(length)) + 11}
+        return values
+
+    @model_validator(mode="after")
+    def _divisor_covers_the_history(self) -> "ModelConfig":
+        if self.attention_divisor < self.max_length:
+            raise ValueError(
+                f"attention_divisor {self.attention_divisor} is smaller than max_length {self.max_length}: "
+                "relative positions would fall outside the bias table"
+            )
+        return self
+
+
+class SampledSoftmaxConfig(Frozen):
+    """Next-item loss over uniform negatives (HSTU spec section 3)."""
+
+    negatives: int = Field(default=128, ge=1, description="Negatives per position, drawn uniformly with replacement.")
+    shared: bool = Field(default=False, description="Whether all positions of a batch share one draw.")
+    temperature: float = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
+
+
+class TrainingConfig(Frozen):
+    """How a recommender is trained."""
+
+    epochs: int = Field(default=10, ge=1, description="Passes over all users.")
+    batch_size: int = Field(default=128, ge=1, description="Users per step and worker.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="AdamW's constant learning rate.")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Matrix products in fp32 or bf16 autocast.")
+    seed: int = Field(default=0, ge=0, description="Seed of initialisation, order, dropout and negatives.")
+    loss: SampledSoftmaxConfig = SampledSoftmaxConfig()

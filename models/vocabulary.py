@@ -1,0 +1,77 @@
+"""Which item stands at which row of a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from models.columns import ITEM_ID
+
+ROW = "row"
+POPULARITY = "popularity"
+TRAINED = "trained"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Items at rows 1..n; row 0 means unknown. Items seen in training come first, then the rest of the catalogue.
+
+    Attributes:
+        item_ids: (n,) the items at rows 1..n, unique, strings or int64.
+        trained: How many of them were seen in training and so have an ID embedding.
+        popularity: (n + 1,) float32 popularity at the training cutoff, row 0 is 0; the fallback for unknown users.
+    """
+
+    item_ids: pl.Series
+    trained: int
+    popularity: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.item_ids.n_unique() != len(self.item_ids):
+            raise ValueError("an item stands twice in the vocabulary: item ids must be unique")
+        if len(self.popularity) != len(self.item_ids) + 1 or not 0 <= self.trained <= len(self.item_ids):
+            raise ValueError(
+                f"a vocabulary of {len(self.item_ids)} items has {len(self.popularity)} popularities (one more is "
+                f"needed) and {self.trained} trained items (no more than items)"
+            )
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def rows(self, item_ids: pl.Series | Sequence[str] | Sequence[int]) -> np.ndarray:
+        """(len,) int64 rows of `item_ids`, 0 where unknown; ids of another type match where they convert exactly."""
+        wanted = item_ids if isinstance(item_ids, pl.Series) else pl.Series(item_ids, dtype=_dtype_of(item_ids))
+        wanted = wanted.cast(self.item_ids.dtype, strict=False).rename(ITEM_ID)
+        return (
+            wanted.to_frame()
+            .join(self._table(), on=ITEM_ID, how="left", maintain_order="left")[ROW]
+            .fill_null(0)
+            .to_numpy()
+            .astype(np.int64)
+        )
+
+    def ids(self, rows: np.ndarray) -> pl.Series:
+        """The item ids at `rows` (all in 1..n)."""
+        return self.item_ids.gather(pl.Series(rows - 1, dtype=pl.Int64))
+
+    def write(self, path: Path) -> None:
+        self._table().with_columns(
+            pl.Series(POPULARITY, self.popularity[1:]),
+            (pl.col(ROW) <= self.trained).alias(TRAINED),
+        ).write_parquet(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Vocabulary":
+        table = pl.read_parquet(path).sort(ROW)
+        popularity = np.concatenate([[0], table[POPULARITY].to_numpy()]).astype(np.float32)
+        return cls(table[ITEM_ID], int(table[TRAINED].sum()), popularity)
+
+    def _table(self) -> pl.DataFrame:
+        rows = pl.int_range(1, len(self.item_ids) + 1, dtype=pl.Int64, eager=True)
+        return pl.DataFrame({ITEM_ID: self.item_ids, ROW: rows})
+
+
+def _dtype_of(ids: Sequence[str] | Sequence[int]) -> pl.DataType:
+    return pl.Int64() if ids and isinstance(ids[0], int) else pl.String()

@@ -1,0 +1,98 @@
+"""The HTTP interface: routes, and errors as one readable sentence."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from serving.limits import BodyLimit
+from serving.recommend import NotKnown, recommend, similar_items
+from serving.schema import (
+    EndpointStatus,
+    Health,
+    Problem,
+    RecommendationRequest,
+    Recommendations,
+    SimilarItems,
+    SimilarRequest,
+)
+from serving.settings import AppSettings
+from serving.slot import NotLoaded, ReleaseSlot
+
+Answer = TypeVar("Answer")
+
+DESCRIPTION = """Recommendations by the champion of the release log.
+
+A user without history is answered by popularity, and `source` and `reason` say so. Every error has a `detail`."""
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is not JSON."},
+    404: {"model": Problem, "description": "The item or category is not known."},
+    413: {"model": Problem, "description": "The body is too long."},
+    415: {"model": Problem, "description": "The body is not declared as JSON."},
+    422: {"model": Problem, "description": "A field is missing, unknown, of the wrong type or out of range."},
+    503: {"model": Problem, "description": "No release is loaded yet, or too many requests are waiting."},
+}
+
+
+def build_api(slot: ReleaseSlot, settings: AppSettings) -> FastAPI:
+    """The application that answers from whatever `slot` holds at the time of a request."""
+    api = FastAPI(title="genrec", version="1", description=DESCRIPTION)
+    api.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
+    add_error_answers(api)
+    add_routes(api, slot, ThreadPoolExecutor(settings.scoring_threads, thread_name_prefix="scoring"))
+    return api
+
+
+def add_routes(api: FastAPI, slot: ReleaseSlot, scoring: ThreadPoolExecutor) -> None:
+    async def off_the_loop(work: Callable[..., Answer], *arguments: object) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(scoring, work, *arguments)
+
+    @api.post("/v1/recommendations", responses=REFUSALS, summary="Items for a user or a history")
+    async def recommendations(request: RecommendationRequest) -> Recommendations:
+        return await off_the_loop(recommend, slot.get(), request, now_ms())
+
+    @api.post("/v1/similar", responses=REFUSALS, summary="Items close to an item")
+    async def similar(request: SimilarRequest) -> SimilarItems:
+        return await off_the_loop(similar_items, slot.get(), request, now_ms())
+
+    @api.get("/v1/status", summary="What is served, and what should be")
+    async def status() -> EndpointStatus:
+        return slot.status()
+
+    @api.get("/healthz", responses={503: REFUSALS[503]}, summary="Whether requests can be answered")
+    async def healthz() -> Health:
+        slot.get()
+        return Health()
+
+
+def add_error_answers(api: FastAPI) -> None:
+    @api.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"detail": sentence(error)}, status_code=422)
+
+    @api.exception_handler(NotKnown)
+    async def not_known(_: Request, error: NotKnown) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=404)
+
+    @api.exception_handler(NotLoaded)
+    async def not_loaded(_: Request, error: NotLoaded) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=503, headers={"retry-after": "1"})
+
+
+def sentence(error: RequestValidationError) -> str:
+    """What is wrong with which fields. The input itself is not repeated: it may be long, or not valid text."""
+    problems = []
+    for problem in error.errors():
+        field = ".".join(str(part) for part in problem["loc"] if part != "body") or "body"
+        problems.append(f"{field}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(dict.fromkeys(problems)).encode("ascii", "backslashreplace").decode()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,147 @@
+"""Answers requests from a loaded release. The same scoring as in the offline evaluation, then filters and top-k."""
+
+import numpy as np
+
+from models.batch import Histories
+from models.inference import score, similar
+from serving.ids import stored_series
+from serving.index import top_k
+from serving.loaded import LoadedRelease
+from serving.schema import (
+    HistoryItem,
+    RankedItem,
+    RecommendationRequest,
+    Recommendations,
+    SimilarItems,
+    SimilarRequest,
+)
+
+LONGEST_SILENCE_MS = 24 * 60 * 60 * 1000
+"""Requests are dated at most a day after the newest interaction. Live logs are never older than that; with an archive
+of another year, the wall clock would tell the model of a silence of years that it never saw in training."""
+
+MADE_UP_GAP_MS = 60_000
+"""A history without timestamps is taken as one interaction a minute, the last one a minute ago."""
+
+NO_HISTORY = Histories.of([([], [])])
+
+
+class NotKnown(LookupError):
+    """The request names an item or category that this release does not have."""
+
+
+def recommend(release: LoadedRelease, request: RecommendationRequest, now_ms: int) -> Recommendations:
+    """The best items for a user or an explicit history; by popularity where the model has nothing to read.
+
+    Raises:
+        NotKnown: no item has the category.
+    """
+    clock = request.at if request.at is not None else _request_time(release, now_ms)
+    history, reason = _history(release, request, clock)
+    allowed = _allowed(release, request, history, now_ms if request.at is None else request.at)
+    if reason is None:
+        asked_at = max(clock, int(history.timestamps[-1]))
+        scores = score(release.artifact, history, np.array([asked_at], np.int64))[0].numpy()
+    else:
+        scores = release.artifact.vocabulary.popularity
+    return Recommendations(
+        items=_ranked(release, top_k(scores, allowed, request.k), scores),
+        version=release.config.version,
+        source="model" if reason is None else "popularity",
+        reason=reason,
+        history_length=min(len(history.rows), release.artifact.model.config.max_length),
+    )
+
+
+def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) -> SimilarItems:
+    """The nearest items in the model's space.
+
+    Raises:
+        NotKnown: the item is not in the vocabulary.
+    """
+    vocabulary = release.artifact.vocabulary
+    row = int(vocabulary.rows(stored_series([request.item_id], vocabulary.item_ids.dtype))[0])
+    if not row:
+        raise NotKnown(f"item {request.item_id!r} is not known to version {release.config.version}")
+    scores = similar(release.artifact, row).numpy()
+    nearest = top_k(scores, release.catalogue.available(now_ms), request.k)
+    itself = np.ones_like(scores)
+    return SimilarItems(
+        item=_ranked(release, np.array([row]), itself)[0],
+        items=_ranked(release, nearest, scores),
+        version=release.config.version,
+    )
+
+
+def _request_time(release: LoadedRelease, now_ms: int) -> int:
+    latest = release.histories.latest
+    return now_ms if latest is None else min(now_ms, latest + LONGEST_SILENCE_MS)
+
+
+def _history(release: LoadedRelease, request: RecommendationRequest, clock: int) -> tuple[Histories, str | None]:
+    """The known interactions of the request's user; where there are none, the reason besides."""
+    if request.user_id is not None:
+        found, whose = release.histories.of(request.user_id), f"the history of user {request.user_id!r}"
+    else:
+        found, whose = _explicit(release, request.history or [], clock), "the given history"
+    if found is None:
+        return NO_HISTORY, f"{whose} is not known: a new user, or one without a positive interaction"
+    if not len(found.rows):
+        return NO_HISTORY, f"{whose} is empty"
+    known = (found if request.at is None else _until(found, request.at)).known()
+    if not len(known.rows):
+        return NO_HISTORY, f"{whose} holds no item that version {release.config.version} knows"
+    return known, None
+
+
+def _until(history: Histories, at: int) -> Histories:
+    """What one user had done by the moment `at`."""
+    count = int(np.searchsorted(history.timestamps, at, side="right"))
+    return Histories(history.rows[:count], history.timestamps[:count], np.array([0, count], np.int64))
+
+
+def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> Histories:
+    vocabulary = release.artifact.vocabulary
+    rows = vocabulary.rows(stored_series([item.item_id for item in items], vocabulary.item_ids.dtype))
+    times = [
+        clock - MADE_UP_GAP_MS * (len(items) - place) if item.timestamp is None else item.timestamp
+        for place, item in enumerate(items)
+    ]
+    return Histories.of([(rows.tolist(), times)])
+
+
+def _allowed(release: LoadedRelease, request: RecommendationRequest, history: Histories, now_ms: int) -> np.ndarray:
+    """(n + 1,) bool: available, of the category, not seen and not excluded."""
+    allowed = release.catalogue.available(now_ms)
+    if request.category is not None:
+        allowed &= _in_category(release, request.category)
+    if request.exclude_seen:
+        allowed[history.rows] = False
+    if request.exclude_items:
+        vocabulary = release.artifact.vocabulary
+        allowed[vocabulary.rows(stored_series(request.exclude_items, vocabulary.item_ids.dtype))] = False
+    return allowed
+
+
+def _in_category(release: LoadedRelease, category: str) -> np.ndarray:
+    rows = release.catalogue.rows_by_category.get(category)
+    if rows is None:
+        known = ", ".join(sorted(release.catalogue.rows_by_category)[:20])
+        raise NotKnown(f"no item has the category {category!r}; there are: {known}")
+    mask = np.zeros(len(release.catalogue.titles), bool)
+    mask[rows] = True
+    return mask
+
+
+def _ranked(release: LoadedRelease, rows: np.ndarray, scores: np.ndarray) -> list[RankedItem]:
+    places = rows.tolist()
+    return [
+        RankedItem(item_id=item_id, title=title, categories=categories, score=value)
+        for item_id, title, categories, value in zip(
+            release.artifact.vocabulary.ids(rows).to_list(),
+            release.catalogue.titles.gather(places).to_list(),
+            release.catalogue.categories.gather(places).to_list(),
+            scores[rows].tolist(),
+            strict=True,
+        )
+    ]

@@ -1,0 +1,153 @@
+"""Requests and responses of the endpoint: what `/docs` shows and the client types."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+
+MAX_K = 500
+MAX_HISTORY = 2_000
+MAX_EXCLUDED = 1_000
+MAX_ID_LENGTH = 512
+
+EARLIEST_MS = 100_000_000_000
+LATEST_MS = 253_402_300_799_999
+"""1973 to 9999: a timestamp in seconds or microseconds falls outside and is refused instead of misread."""
+
+
+def _sane_id(value: str | int) -> str | int:
+    text = str(value)
+    if not 1 <= len(text) <= MAX_ID_LENGTH:
+        raise ValueError(f"an id has 1 to {MAX_ID_LENGTH} characters, this one has {len(text)}")
+    if not text.isprintable():
+        raise ValueError("an id holds printable characters only")
+    return value
+
+
+Id = Annotated[StrictInt | StrictStr, AfterValidator(_sane_id), Field(description="A string or an integer.")]
+Milliseconds = Annotated[StrictInt, Field(ge=EARLIEST_MS, le=LATEST_MS, description="Epoch milliseconds, UTC.")]
+K = Annotated[StrictInt, Field(ge=1, le=MAX_K, description="How many items at most.")]
+
+
+class Message(BaseModel):
+    """Part of a request or response; unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HistoryItem(Message):
+    """One interaction of an explicit history."""
+
+    item_id: Id
+    timestamp: Milliseconds | None = Field(default=None, description="When it happened, epoch milliseconds, UTC.")
+
+
+class RecommendationRequest(Message):
+    """Who or what to recommend for: a known user, or a history given with the request."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"user_id": 42, "k": 5},
+                {"history": [{"item_id": 7}, {"item_id": 12}], "k": 5, "category": "Comedy"},
+            ]
+        },
+    )
+
+    user_id: Id | None = Field(default=None, description="A user of the log; give this or `history`.")
+    history: list[HistoryItem] | None = Field(
+        default=None,
+        max_length=MAX_HISTORY,
+        description="Items the user liked, oldest first; timestamps on all of them, ascending, or on none.",
+    )
+    k: K = 10
+    exclude_seen: StrictBool = Field(default=True, description="Leave out the items of the history.")
+    exclude_items: list[Id] = Field(
+        default_factory=list, max_length=MAX_EXCLUDED, description="More items to leave out; unknown ones are ignored."
+    )
+    category: StrictStr | None = Field(default=None, max_length=512, description="Only items of this category.")
+    at: Milliseconds | None = Field(
+        default=None, description="Moment to recommend for, epoch milliseconds, UTC; now by default."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_user_and_history(self) -> "RecommendationRequest":
+        if (self.user_id is None) == (self.history is None):
+            raise ValueError("give either user_id or history, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _history_in_order(self) -> "RecommendationRequest":
+        given = [item.timestamp for item in self.history or [] if item.timestamp is not None]
+        if given and len(given) != len(self.history or []):
+            raise ValueError("history: give a timestamp with every item or with none")
+        if given != sorted(given):
+            raise ValueError("history: timestamps must ascend, oldest first")
+        return self
+
+
+class SimilarRequest(Message):
+    """Which item to find neighbours of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"item_id": 7, "k": 5}]})
+
+    item_id: Id
+    k: K = 10
+
+
+class RankedItem(Message):
+    """One item of an answer."""
+
+    item_id: str | int
+    title: str | None
+    categories: list[str]
+    score: float = Field(description="Cosine in [-1, 1] from the model; a decayed count from popularity.")
+
+
+class Recommendations(Message):
+    """Items, best first, and where they come from."""
+
+    items: list[RankedItem]
+    version: str = Field(description="Version of the model that answered.")
+    source: Literal["model", "popularity"]
+    reason: str | None = Field(description="Why popularity answered instead of the model.")
+    history_length: int = Field(description="Interactions that the model read.")
+
+
+class SimilarItems(Message):
+    """The neighbours of an item in the model's space, nearest first."""
+
+    item: RankedItem = Field(description="The item that was asked about; its score is 1.")
+    items: list[RankedItem]
+    version: str
+
+
+class EndpointStatus(Message):
+    """What one replica serves and what it was told to serve."""
+
+    version: str | None = Field(description="Version being served; null before the first one is loaded.")
+    release: str | None = Field(description="Fingerprint of the release being served: version and tables.")
+    desired_version: str | None
+    desired_release: str | None
+    loading: bool = Field(description="Whether a release is being loaded beside the one being served.")
+    last_error: str | None = Field(description="Why the newest release that was tried is not being served.")
+    data_cutoff: datetime | None = Field(description="The model was trained on interactions before this moment.")
+    items: int
+    users: int
+    loaded_at: datetime | None
+    load_seconds: float | None
+    replica: str
+
+
+class Health(Message):
+    """Whether requests can be answered."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Problem(BaseModel):
+    """Body of every answer that is not a 2xx: one readable sentence."""
+
+    detail: str

@@ -1,0 +1,90 @@
+"""How the endpoint runs, and which release it should serve."""
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+DEPLOYMENT = "Endpoint"
+IMPORT_PATH = "serving.app:build"
+"""What Serve runs: the deployment in `serving/app.py`, and the function that builds it."""
+
+
+class Settings(BaseModel):
+    """A value: unknown keys are errors, and nothing changes after construction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppSettings(Settings):
+    """What a replica is built with; a change replaces the replicas, one new one up before an old one goes."""
+
+    body_limit_bytes: int = Field(default=64 * 1024, ge=1024, description="Longest request body that is read.")
+    scoring_threads: int = Field(default=2, ge=1, description="Requests that one replica scores at the same time.")
+    torch_threads: int = Field(default=1, ge=1, description="Threads that torch uses within one request.")
+
+
+class EndpointSettings(Settings):
+    """The profile's `endpoint:` section."""
+
+    host: str = Field(default="127.0.0.1", description="Address that the HTTP proxy listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port that the HTTP proxy listens on.")
+    url: str = Field(
+        default="",
+        description="Base URL by which clients reach the proxy; empty means http://host:port and the prefix.",
+    )
+    app_name: str = Field(default="recommender", min_length=1, description="Name of the Serve application.")
+    route_prefix: str = Field(default="/", pattern="^/", description="Path below which the application answers.")
+    replicas: int = Field(default=1, ge=1, description="Copies of the model that answer requests.")
+    num_cpus: float = Field(
+        default=0.2, ge=0, description="CPUs that a replica reserves; small, so that training fits beside it."
+    )
+    num_gpus: float = Field(default=0.0, ge=0, description="GPUs that a replica reserves.")
+    max_ongoing_requests: int = Field(default=32, ge=1, description="Requests inside one replica at a time.")
+    max_queued_requests: int = Field(
+        default=256, ge=-1, description="Requests waiting for a replica before the proxy answers 503; -1 is no limit."
+    )
+    request_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds after which the proxy gives a request up."
+    )
+    client_timeout_s: float = Field(default=15.0, gt=0, description="Seconds that our own client waits for an answer.")
+    deploy_timeout_s: float = Field(
+        default=300.0, gt=0, description="Seconds for a release to load before the deployment counts as failed."
+    )
+    app: AppSettings = Field(default_factory=AppSettings, description="What each replica is built with.")
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach the application, without a slash at the end."""
+        if self.url:
+            return self.url.rstrip("/")
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        return f"http://{host}:{self.port}{self.route_prefix}".rstrip("/")
+
+
+class TableVersion(Settings):
+    """A Delta table at one commit, so that every replica reads the same rows whenever it starts."""
+
+    uri: str = Field(description="Folder or object-store URI of the table.")
+    version: int = Field(ge=0, description="Number of the commit to read.")
+
+    def scan(self, storage_options: dict[str, str]) -> pl.LazyFrame:
+        return pl.scan_delta(self.uri, version=self.version, storage_options=storage_options or None)
+
+
+class ReleaseConfig(Settings):
+    """Everything that a replica loads: the Serve `user_config`, the only thing that differs between releases."""
+
+    version: str = Field(min_length=1, description="Version of the artifact.")
+    artifact: Path = Field(description="Folder of the artifact, on a path that every replica can read.")
+    sequences: TableVersion = Field(description="The users' sequences.")
+    items: TableVersion = Field(description="The catalogue by day.")
+    storage_options: dict[str, str] = Field(
+        default_factory=dict, description="Object-store options of delta-rs for both tables.", repr=False
+    )
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells releases apart that share a version but not the tables beside it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]

@@ -1,0 +1,101 @@
+"""A tiny world on disk: artifacts with random weights and the two tables that the endpoint reads."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from deltalake import DeltaTable, write_deltalake
+
+from models.artifact import Manifest, save_artifact
+from models.config import HstuConfig, ModelConfig
+from models.recommender import Recommender
+from models.vocabulary import Vocabulary
+from serving.settings import ReleaseConfig, TableVersion
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+VIEW, LIKE = 1, 2
+"""The bits of two actions; only likes are positive."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Items 1..n of which item i has popularity i, category "even" or "odd", and title "Item i".
+
+    User 100 liked 1, 2, 3 and viewed 4; user 200 only viewed 5; user 300 liked 999, which no model knows.
+    The last item is announced for the year 2100.
+    """
+
+    root: Path
+    items: int = 12
+
+    def release(self, version: str, seed: int = 0, id_type: type[int] | type[str] = int) -> ReleaseConfig:
+        """Writes an artifact and the tables, and says where they are."""
+        ids = [id_type(i) for i in range(1, self.items + 1)]
+        return ReleaseConfig(
+            version=version,
+            artifact=self.artifact(version, seed, pl.Series(ids)),
+            sequences=self.table("sequences", self.sequences(id_type)),
+            items=self.table("items", self.catalogue(id_type)),
+        )
+
+    def artifact(self, version: str, seed: int, ids: pl.Series) -> Path:
+        torch.manual_seed(seed)
+        backbone = HstuConfig(layers=1, heads=1, head_dim=8)
+        model = Recommender(ModelConfig(width=8, max_length=4, backbone=backbone), trained_items=len(ids))
+        torch.nn.init.normal_(model.items.ids.weight)
+        popularity = np.arange(len(ids) + 1, dtype=np.float32)
+        cutoff = START + timedelta(days=7)
+        manifest = Manifest(
+            version=version,
+            created=START,
+            cutoff=cutoff,
+            data_end=cutoff,
+            positive_actions=["like"],
+            positive_bits=LIKE,
+        )
+        return save_artifact(self.root / "artifacts", manifest, model, Vocabulary(ids, len(ids), popularity))
+
+    def table(self, name: str, frame: pl.DataFrame) -> TableVersion:
+        uri = str(self.root / "tables" / name)
+        write_deltalake(uri, frame.to_arrow(), mode="overwrite")
+        return TableVersion(uri=uri, version=DeltaTable(uri).version())
+
+    def sequences(self, id_type: type[int] | type[str]) -> pl.DataFrame:
+        histories = [
+            (300, [(999, LIKE)]),
+            (100, [(1, LIKE), (2, VIEW | LIKE), (3, LIKE), (4, VIEW)]),
+            (200, [(5, VIEW)]),
+        ]
+        rows = [
+            {
+                "user_id": id_type(user),
+                "item_ids": [id_type(item) for item, _ in history],
+                "timestamps": [START + timedelta(hours=hour) for hour in range(len(history))],
+                "actions": [actions for _, actions in history],
+            }
+            for user, history in histories
+        ]
+        lists = {"timestamps": pl.List(pl.Datetime("ms", "UTC")), "actions": pl.List(pl.Int32)}
+        return pl.DataFrame(rows, schema_overrides=lists)
+
+    def catalogue(self, id_type: type[int] | type[str]) -> pl.DataFrame:
+        """Every item on the first day, and item 3 once more on the second, with a better title."""
+        rows = [
+            (id_type(i), f"Item {i}", ["even" if i % 2 == 0 else "odd"], self.available(i), date(2026, 1, 1))
+            for i in range(1, self.items + 1)
+        ]
+        rows.append((id_type(3), "Item 3, renamed", ["odd", "new"], self.available(3), date(2026, 1, 2)))
+        schema = {
+            "item_id": pl.Int64 if id_type is int else pl.String,
+            "title": pl.String,
+            "categories": pl.List(pl.String),
+            "available_from": pl.Datetime("ms", "UTC"),
+            "day": pl.Date,
+        }
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def available(self, item: int) -> datetime:
+        return datetime(2100, 1, 1, tzinfo=UTC) if item == self.items else START

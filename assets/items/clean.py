@@ -1,0 +1,120 @@
+"""Raw catalogue rows to items: every row is either accepted with the contract's types or quarantined with a reason."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from assets.events.rules import QualitySettings
+from assets.quality.casts import TimestampUnit, as_epoch_ms, as_id, as_text, given
+from assets.quality.quarantine import Cleaned, Reason, quarantined
+from assets.quality.raw import arrived, completed, first_reason, mark_duplicates
+from assets.schema import ITEMS_TABLE, TIME, IdType, items_schema
+from models.columns import (
+    AVAILABLE_FROM,
+    CATEGORIES,
+    DAY,
+    DESCRIPTION,
+    IMAGE,
+    IMAGE_BYTES,
+    ITEM_ID,
+    MALFORMED,
+    TITLE,
+)
+
+REQUIRED = (ITEM_ID,)
+COLUMNS = (ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, IMAGE, IMAGE_BYTES, AVAILABLE_FROM)
+
+EARLIEST_MS = -62_135_596_800_000
+LATEST_MS = 253_402_300_799_999
+"""The years 1 to 9999: a moment outside them is a number in the wrong unit, and no calendar can show it."""
+
+
+def clean_items(raw: pl.LazyFrame, rules: QualitySettings, id_type: IdType, days: Sequence[date]) -> Cleaned:
+    """Judges the raw catalogue rows of `days`; `accepted` has `items_schema(id_type)`, in order of arrival.
+
+    Of rows with one id on one day the first is kept. An item without title, description and image is still an item.
+    Image bytes over the cap are dropped: the item is accepted and its row also stands in `trimmed`, where its JSON
+    holds the number of bytes instead of the bytes.
+
+    Raises:
+        ValueError: a row belongs to none of `days`, or the files have no `item_id`.
+    """
+    rows = arrived(raw, days, REQUIRED, ITEMS_TABLE)
+    typed = _typed(_with_image_bytes_apart(completed(rows, COLUMNS)), rules, id_type)
+    reasons = mark_duplicates(typed, first_reason(typed, _verdicts()), (ITEM_ID, DAY))
+    good = reasons.is_null()
+    too_large = good & (typed[IMAGE_BYTES].bin.size() > rules.items.max_image_bytes).fill_null(False)
+    return Cleaned(
+        accepted=_finished(typed.filter(good), rules).select(*items_schema(id_type)),
+        rejected=quarantined(rows, reasons, ITEMS_TABLE),
+        trimmed=_trimmed(rows, too_large),
+    )
+
+
+def _with_image_bytes_apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """The contract lets `image` hold bytes; the table keeps those in a column of their own."""
+    if rows.schema[IMAGE] != pl.Binary:
+        return rows
+    return rows.with_columns(
+        pl.coalesce(pl.col(IMAGE_BYTES).cast(pl.Binary), IMAGE).alias(IMAGE_BYTES), pl.lit(None, pl.String).alias(IMAGE)
+    )
+
+
+def _typed(rows: pl.DataFrame, rules: QualitySettings, id_type: IdType) -> pl.DataFrame:
+    """Contract columns and per row whether a value is missing or did not convert."""
+    dtypes = rows.schema
+    unit = rules.items.available_from_unit or rules.timestamp_unit
+    casts = {
+        ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], id_type),
+        CATEGORIES: _as_texts(dtypes[CATEGORIES]),
+        IMAGE_BYTES: _as_bytes(dtypes[IMAGE_BYTES]),
+        AVAILABLE_FROM: _as_time(dtypes[AVAILABLE_FROM], unit),
+    } | {column: as_text(column, dtypes[column]) for column in (TITLE, DESCRIPTION, IMAGE)}
+    there = {column: given(column, dtypes[column]) for column in casts}
+    return rows.select(
+        DAY,
+        pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
+        (~there[ITEM_ID]).alias(Reason.NULL_KEY),
+        pl.any_horizontal(there[column] & cast.is_null() for column, cast in casts.items()).alias(Reason.WRONG_TYPE),
+        *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
+    )
+
+
+def _verdicts() -> dict[str, pl.Expr]:
+    return {reason: pl.col(reason) for reason in (Reason.MALFORMED, Reason.NULL_KEY, Reason.WRONG_TYPE)}
+
+
+def _finished(items: pl.DataFrame, rules: QualitySettings) -> pl.DataFrame:
+    size = pl.col(IMAGE_BYTES).bin.size()
+    return items.with_columns(
+        pl.col(CATEGORIES).fill_null([]),
+        pl.when(size <= rules.items.max_image_bytes).then(IMAGE_BYTES),
+        pl.col(AVAILABLE_FROM).fill_null(pl.col(DAY).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")),
+    )
+
+
+def _trimmed(rows: pl.DataFrame, too_large: pl.Series) -> pl.DataFrame:
+    """The size in place of the bytes: what was put aside for its size should not be stored for it twice."""
+    sizes = rows.filter(too_large).with_columns(pl.col(pl.Binary).bin.size())
+    return quarantined(sizes, pl.repeat(Reason.IMAGE_TOO_LARGE, sizes.height, dtype=pl.String, eager=True), ITEMS_TABLE)
+
+
+def _as_texts(dtype: pl.DataType) -> pl.Expr:
+    """A list of texts without blanks; a single text is a list of one."""
+    if isinstance(dtype, pl.List) and not dtype.inner.is_nested():
+        texts = pl.col(CATEGORIES).cast(pl.List(pl.String), strict=False)
+        return texts.list.filter((pl.element().str.strip_chars() != "").fill_null(False))
+    if isinstance(dtype, pl.List | pl.Array | pl.Struct):
+        return pl.lit(None, pl.List(pl.String))
+    return pl.concat_list(as_text(CATEGORIES, dtype))
+
+
+def _as_bytes(dtype: pl.DataType) -> pl.Expr:
+    return pl.col(IMAGE_BYTES) if isinstance(dtype, pl.Binary) else pl.lit(None, pl.Binary)
+
+
+def _as_time(dtype: pl.DataType, unit: TimestampUnit) -> pl.Expr:
+    moment = as_epoch_ms(AVAILABLE_FROM, dtype, unit)
+    possible = pl.when(moment.is_between(EARLIEST_MS, LATEST_MS)).then(moment)
+    return pl.from_epoch(possible, "ms").dt.replace_time_zone("UTC").cast(TIME)

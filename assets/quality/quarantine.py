@@ -1,0 +1,114 @@
+"""Rejected rows: why, kept whole, and counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from assets.lake import Lake
+from assets.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
+from models.columns import DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
+
+
+class Reason(StrEnum):
+    """Why a row, or an image of a row, was put aside. A row has the first that applies, in this order."""
+
+    MALFORMED = "malformed"
+    NULL_KEY = "null_key"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_ACTION = "unknown_action"
+    TIMESTAMP_TOO_OLD = "timestamp_too_old"
+    TIMESTAMP_IN_FUTURE = "timestamp_in_future"
+    UNKNOWN_ITEM = "unknown_item"
+    DUPLICATE = "duplicate"
+    IMAGE_TOO_LARGE = "image_too_large"
+
+
+MEANINGS = {
+    Reason.MALFORMED: "the source could not parse the row",
+    Reason.NULL_KEY: "a required column is empty",
+    Reason.WRONG_TYPE: "a value does not convert to its column's type without loss",
+    Reason.UNKNOWN_ACTION: "the action is not in quality.actions",
+    Reason.TIMESTAMP_TOO_OLD: "before quality.earliest: often a wrong unit, check quality.timestamp_unit",
+    Reason.TIMESTAMP_IN_FUTURE: "after its day or after now: often a wrong unit, check quality.timestamp_unit",
+    Reason.UNKNOWN_ITEM: "no day of the catalogue up to this run names the item",
+    Reason.DUPLICATE: "the same row arrived before",
+    Reason.IMAGE_TOO_LARGE: "image bytes over quality.items.max_image_bytes were dropped, the item stays",
+}
+
+BOOKKEEPING = (DAY, SOURCE_FILE, SOURCE_ROW)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Raw rows, judged: `accepted` and `rejected` together are all of them.
+
+    Attributes:
+        accepted: Rows of the contract's types.
+        rejected: The other rows (QUARANTINE_SCHEMA), one reason each.
+        trimmed: Accepted rows that lost a cell (QUARANTINE_SCHEMA).
+    """
+
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+    trimmed: pl.DataFrame
+
+    @property
+    def quarantine(self) -> pl.DataFrame:
+        return pl.concat([self.rejected, self.trimmed])
+
+
+def quarantined(raw: pl.DataFrame, reasons: pl.Series, origin: str) -> pl.DataFrame:
+    """The rows of `raw` that have a reason, in QUARANTINE_SCHEMA, whole as JSON."""
+    rows = raw.with_columns(reasons.cast(pl.String).alias(REASON)).filter(pl.col(REASON).is_not_null())
+    cells = [c for c in raw.columns if c not in BOOKKEEPING]
+    return rows.select(
+        pl.lit(origin).alias(ORIGIN),
+        pl.col(DAY).cast(pl.Date),
+        pl.col(REASON),
+        pl.col(SOURCE_FILE).cast(pl.String),
+        pl.col(SOURCE_ROW).cast(pl.Int64),
+        pl.struct(_json_safe(rows[c]).alias(c) for c in cells).struct.json_encode().alias(ROW),
+    ).select(*QUARANTINE_SCHEMA)
+
+
+def replace_quarantine(lake: Lake, origin: str, rows: pl.DataFrame, days: Sequence[date]) -> int:
+    """Replaces what `origin` put aside on `days`; other origins and days stay. Returns the table's new version."""
+    return lake.replace_days(QUARANTINE_TABLE, rows, days, {ORIGIN: origin})
+
+
+def by_reason(rows: pl.DataFrame) -> pl.DataFrame:
+    """Quarantined rows counted: reason, rows, what it means, most frequent first."""
+    meanings = {reason.value: meaning for reason, meaning in MEANINGS.items()}
+    return (
+        rows.group_by(REASON)
+        .agg(pl.len().alias("rows"))
+        .sort("rows", REASON, descending=[True, False])
+        .with_columns(pl.col(REASON).replace_strict(meanings, default="", return_dtype=pl.String).alias("meaning"))
+    )
+
+
+def _json_safe(values: pl.Series) -> pl.Expr:
+    if values.dtype.is_float() and not values.is_finite().all():
+        return pl.col(values.name).cast(pl.String)
+    return _encoded(pl.col(values.name), values.dtype)
+
+
+def _encoded(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """JSON has no form for bytes, at any depth of a value; base64 keeps them whole."""
+    if isinstance(dtype, pl.Binary):
+        return value.bin.encode("base64")
+    if isinstance(dtype, pl.List | pl.Array):
+        items = value.arr.to_list() if isinstance(dtype, pl.Array) else value
+        return items.list.eval(_encoded(pl.element(), _instance(dtype.inner)))
+    if isinstance(dtype, pl.Struct):
+        fields = [_encoded(value.struct.field(f.name), _instance(f.dtype)).alias(f.name) for f in dtype.fields]
+        return pl.when(value.is_not_null()).then(pl.struct(fields))
+    return value
+
+
+def _instance(dtype: DataTypeClass | pl.DataType) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else dtype()

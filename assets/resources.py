@@ -30,7 +30,11 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     root: str = Field(description="Folder or object-store URI that holds every table.")
     storage_options: dict[str, str] = Field(default_factory=dict, description="Object-store options of delta-rs.")
+    profile: str = Field(default="", description="Name of the profile, recorded with every version.")
     id_type: str = Field(default="string", description="Type of user and item ids: string or int64.")
+    user_buckets: int = Field(
+        default=8, description="Partitions of the sequences table; a user's bucket never changes."
+    )
 
     def open(self) -> Lake:
         return Lake(self.root, self.storage_options)

@@ -1,0 +1,34 @@
+"""Pictures for the UI: a figure as Markdown with the image inside."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+
+def new_figure(width: float = 7.0, height: float = 3.2) -> Figure:
+    """An empty figure (inches) that needs no display."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def markdown_image(figure: Figure, alt: str) -> str:
+    """`figure` as a PNG inside a Markdown image."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+
+
+def histogram(values: pl.Series, xlabel: str, ylabel: str) -> str:
+    """A histogram of `values` as a Markdown image."""
+    figure = new_figure()
+    axes = figure.subplots()
+    axes.hist(values.to_numpy(), bins=40, color="#4c6ef5")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    return markdown_image(figure, f"{ylabel} by {xlabel}")

@@ -1,0 +1,155 @@
+"""What a trainer reads: flat arrays in a folder, memory-mapped, no Python object per user."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from models.batch import Histories
+from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, VECTOR
+from models.history import histories as as_histories
+from models.vocabulary import Vocabulary
+
+CONTENT = "content.npy"
+VOCABULARY = "vocabulary.parquet"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One training run's input.
+
+    Attributes:
+        vocabulary: Every item of the catalogue, those seen in training first.
+        histories: Training interactions per user.
+        validation: Histories of the learning curve's users, without their last interaction.
+        validation_targets: (B,) int64 the row of that last interaction.
+        validation_times: (B,) int64 ms when it happened.
+        content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
+    """
+
+    vocabulary: Vocabulary
+    histories: Histories
+    validation: Histories
+    validation_targets: np.ndarray
+    validation_times: np.ndarray
+    content: np.ndarray
+
+
+def make_dataset(
+    training: pl.DataFrame,
+    catalogue: pl.DataFrame,
+    content: pl.DataFrame | None,
+    *,
+    cutoff: datetime,
+    half_life_days: float,
+    validation_users: int,
+    seed: int,
+) -> Dataset:
+    """Puts a training split in the model's terms.
+
+    Args:
+        training: `user_id`, `item_ids`, `timestamps`: positives before `cutoff`, oldest first.
+        catalogue: `item_id` of every known item; an item of `training` that is not in it still gets a row.
+        content: `item_id`, `vector`; None trains without content.
+        cutoff: The moment for which popularity is counted.
+        half_life_days: Age at which an interaction counts half in it.
+        validation_users: Users whose last training interaction is what the learning curve asks for.
+        seed: Chooses them.
+
+    Raises:
+        ValueError: there is no training interaction.
+    """
+    vocabulary = make_vocabulary(training, catalogue, cutoff, half_life_days)
+    histories = as_histories(training, vocabulary)
+    users = np.flatnonzero(histories.lengths >= 3)
+    chosen = np.sort(np.random.default_rng(seed).permutation(users)[:validation_users])
+    full = histories.take(chosen)
+    ends = full.offsets[1:] - 1
+    shorter = np.delete(np.arange(len(full.rows)), ends)
+    validation = Histories(full.rows[shorter], full.timestamps[shorter], full.offsets - np.arange(len(full.offsets)))
+    return Dataset(
+        vocabulary=vocabulary,
+        histories=_without_last(histories, chosen),
+        validation=validation,
+        validation_targets=full.rows[ends],
+        validation_times=full.timestamps[ends],
+        content=content_matrix(vocabulary, content),
+    )
+
+
+def make_vocabulary(
+    training: pl.DataFrame, catalogue: pl.DataFrame, cutoff: datetime, half_life_days: float
+) -> Vocabulary:
+    """Items seen in training, by first appearance of their id in sorted order, then the rest of the catalogue."""
+    age_days = (pl.lit(cutoff) - pl.col(TIMESTAMP)).dt.total_seconds() / 86_400
+    seen = (
+        training.lazy()
+        .select(pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).alias(TIMESTAMP))
+        .explode(ITEM_ID, TIMESTAMP)
+        .group_by(ITEM_ID)
+        .agg((0.5 ** (age_days / half_life_days)).sum().cast(pl.Float32).alias("popularity"))
+        .sort(ITEM_ID)
+        .collect()
+    )
+    if not seen.height:
+        raise ValueError(f"there is no positive interaction before {cutoff:%Y-%m-%d %H:%M}: nothing to train on")
+    cold = catalogue.select(ITEM_ID).unique().join(seen, on=ITEM_ID, how="anti").sort(ITEM_ID)
+    popularity = np.zeros(seen.height + cold.height + 1, np.float32)
+    popularity[1 : seen.height + 1] = seen["popularity"].to_numpy()
+    return Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
+
+
+def content_matrix(vocabulary: Vocabulary, content: pl.DataFrame | None) -> np.ndarray:
+    """(n + 1, d) float32 content vectors by row; zero for an item without one."""
+    if content is None or not content.height:
+        return np.zeros((len(vocabulary) + 1, 0), np.float32)
+    vectors = content[VECTOR].cast(pl.Array(pl.Float32, content[VECTOR].list.len()[0])).to_numpy()
+    matrix = np.zeros((len(vocabulary) + 1, vectors.shape[1]), np.float32)
+    rows = vocabulary.rows(content[ITEM_ID])
+    matrix[rows[rows > 0]] = vectors[rows > 0]
+    return matrix
+
+
+def write_dataset(dataset: Dataset, folder: Path) -> Path:
+    """Writes `dataset` to `folder` as plain arrays that workers map into memory."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    dataset.vocabulary.write(folder / VOCABULARY)
+    np.save(folder / CONTENT, dataset.content)
+    for name, part in (("histories", dataset.histories), ("validation", dataset.validation)):
+        for field in ("rows", "timestamps", "offsets"):
+            np.save(folder / f"{name}.{field}.npy", getattr(part, field))
+    np.save(folder / "validation_targets.npy", dataset.validation_targets)
+    np.save(folder / "validation_times.npy", dataset.validation_times)
+    return folder
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Maps what `write_dataset` wrote."""
+
+    def array(name: str) -> np.ndarray:
+        mapped: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode="r")
+        return mapped
+
+    def jagged(name: str) -> Histories:
+        return Histories(*(array(f"{name}.{field}") for field in ("rows", "timestamps", "offsets")))
+
+    return Dataset(
+        vocabulary=Vocabulary.read(folder / VOCABULARY),
+        histories=jagged("histories"),
+        validation=jagged("validation"),
+        validation_targets=array("validation_targets"),
+        validation_times=array("validation_times"),
+        content=array("content"),
+    )
+
+
+def _without_last(histories: Histories, users: np.ndarray) -> Histories:
+    """The learning curve asks for these users' last interaction, so training must not see it."""
+    keep = np.ones(len(histories.rows), bool)
+    keep[histories.offsets[users + 1] - 1] = False
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    return Histories(histories.rows[keep], histories.timestamps[keep], kept_before[histories.offsets])

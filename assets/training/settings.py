@@ -1,0 +1,43 @@
+"""The model and how it is trained: the profile's `training:` section."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.config import ModelConfig, TrainingConfig
+
+
+class SearchSettings(BaseModel):
+    """The hyper-parameter search of the `tuned_hyperparameters` asset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials: int = Field(default=8, ge=1, description="Configurations that are tried.")
+    concurrent: int = Field(default=2, ge=1, description="Trials that run at once, one CPU each.")
+    epochs: int = Field(default=8, ge=1, description="Longest a trial may train.")
+    grace_epochs: int = Field(default=2, ge=1, description="Epochs before ASHA may stop a trial.")
+    learning_rate: tuple[float, float] = Field(default=(3e-4, 1e-2), description="Bounds, searched log-uniformly.")
+    temperature: tuple[float, float] = Field(default=(0.03, 0.2), description="Bounds, searched log-uniformly.")
+
+
+class TrainingSettings(BaseModel):
+    """What is trained, on what, and by how many workers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    positive_actions: tuple[str, ...] = Field(
+        min_length=1, description="Actions that make an interaction part of a history and a target."
+    )
+    model: ModelConfig = Field(default=ModelConfig(), description="Shape of the model.")
+    use_content: bool = Field(default=True, description="Whether items carry their content embedding.")
+    id_masking: float = Field(default=0.1, ge=0, lt=1, description="Share of IDs hidden behind content in training.")
+    optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
+    train_ablation: bool = Field(default=True, description="Also train a twin without content, for the evaluation.")
+    use_tuned: bool = Field(default=False, description="Take learning rate and temperature from the last search.")
+    popularity_half_life_days: float = Field(
+        default=7.0, gt=0, description="Age at which an interaction counts half in the endpoint's popularity fallback."
+    )
+    validation_users: int = Field(default=500, ge=1, description="Users of the learning curve's NDCG@10.")
+    workers: int = Field(default=2, ge=1, description="Ray Train workers.")
+    use_gpu: bool = Field(default=False, description="One GPU per worker, NCCL in place of gloo.")
+    threads_per_worker: int = Field(default=1, ge=1, description="CPU threads of a worker.")
+    max_failures: int = Field(default=2, ge=0, description="Lost workers that training survives.")
+    search: SearchSettings = Field(default=SearchSettings(), description="The hyper-parameter search.")

@@ -1,0 +1,90 @@
+"""Hyper-parameter search: Ray Tune with ASHA over learning rate and temperature."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assets.training.ray_train import TrainingJob, new_recommender, validation_ndcg
+from assets.training.settings import SearchSettings
+
+METRIC = "ndcg_at_10"
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """`trials`: one row per trial (learning_rate, temperature, epochs, ndcg_at_10, seconds), the best first."""
+
+    trials: pl.DataFrame
+
+    @property
+    def best(self) -> dict[str, float]:
+        return self.trials.select("learning_rate", "temperature").row(0, named=True)
+
+
+def search(job: TrainingJob, settings: SearchSettings, storage: Path) -> SearchResult:
+    """Tries `settings.trials` configurations of `job` and stops the hopeless ones early.
+
+    Every trial trains on one CPU; trials are judged by the learning curve's NDCG@10, which only uses interactions
+    before the cutoff. The caller must be attached to a Ray cluster.
+
+    Raises:
+        ValueError: no trial finished an epoch.
+    """
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(try_configuration, job=job), {"cpu": 1}),
+        param_space={
+            "learning_rate": tune.loguniform(*settings.learning_rate),
+            "temperature": tune.loguniform(*settings.temperature),
+        },
+        tune_config=tune.TuneConfig(
+            metric=METRIC,
+            mode="max",
+            num_samples=settings.trials,
+            max_concurrent_trials=settings.concurrent,
+            scheduler=ASHAScheduler(max_t=settings.epochs, grace_period=min(settings.grace_epochs, settings.epochs)),
+        ),
+        run_config=tune.RunConfig(name="search", storage_path=str(storage), verbose=0),
+    )
+    results = tuner.fit()
+    rows = [row for row in map(_trial, (results[place] for place in range(len(results)))) if row]
+    if not rows:
+        raise ValueError(f"none of the {settings.trials} trials finished an epoch: {results.errors[:1]}")
+    return SearchResult(pl.DataFrame(rows).sort(METRIC, descending=True))
+
+
+def _trial(result: Any) -> dict[str, float] | None:
+    if not result.metrics or METRIC not in result.metrics:
+        return None
+    return {
+        "learning_rate": result.config["learning_rate"],
+        "temperature": result.config["temperature"],
+        "epochs": result.metrics["training_iteration"],
+        METRIC: result.metrics[METRIC],
+        "seconds": result.metrics["time_total_s"],
+    }
+
+
+def try_configuration(config: dict[str, Any], job: TrainingJob) -> None:
+    """One trial."""
+    import torch
+    from ray import tune
+
+    from assets.training.dataset import read_dataset
+    from models.training import fit
+
+    torch.set_num_threads(1)
+    loss = job.training.loss.model_copy(update={"temperature": config["temperature"]})
+    training = job.training.model_copy(update={"learning_rate": config["learning_rate"], "loss": loss})
+    dataset = read_dataset(Path(job.dataset))
+    recommender = new_recommender(replace(job, training=training), dataset.vocabulary.trained, dataset.content)
+    fit(
+        recommender,
+        dataset.histories,
+        training,
+        on_epoch=lambda report, *_: tune.report({METRIC: validation_ndcg(recommender, dataset), "loss": report.loss}),
+    )

@@ -1,0 +1,166 @@
+"""From tables to a trained version: split, dataset, training, artifact."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assets.evaluation.settings import EvaluationSettings
+from assets.evaluation.split import training_interactions
+from assets.lake import Lake
+from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, SEQUENCES_TABLE
+from assets.training.dataset import CONTENT, make_dataset, read_dataset, write_dataset
+from assets.training.ray_train import Progress, TrainingJob, train, trained_recommender
+from assets.training.settings import TrainingSettings
+from models.artifact import MANIFEST, Manifest, list_versions, new_version, save_artifact
+from models.columns import ITEM_ID, VECTOR
+from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
+from models.history import action_bits
+
+ARTIFACTS = "artifacts"
+ABLATIONS = "ablations"
+DATASETS = "training_sets"
+RUNS = "training_runs"
+
+
+@dataclass(frozen=True)
+class TrainedVersion:
+    """A version that was just written."""
+
+    folder: Path
+    manifest: Manifest
+    curve: list[Progress]
+    users: int
+    interactions: int
+
+
+def prepare(
+    lake: Lake,
+    profile: str,
+    actions: tuple[str, ...],
+    settings: TrainingSettings,
+    evaluation: EvaluationSettings,
+    last_day: date,
+) -> tuple[Manifest, Path]:
+    """Writes the training set of a new version; returns its manifest so far and the training set's folder."""
+    cutoff = evaluation.cutoff_time(last_day)
+    bits = action_bits(actions, settings.positive_actions)
+    training = training_interactions(
+        lake.scan(SEQUENCES_TABLE),
+        cutoff=cutoff,
+        positives=bits,
+        leave_one_out_users=evaluation.leave_one_out_users,
+        seed=evaluation.seed,
+    )
+    content = lake.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if settings.use_content else None
+    dataset = make_dataset(
+        training,
+        lake.scan(ITEMS_TABLE).select(ITEM_ID).collect(),
+        content,
+        cutoff=cutoff,
+        half_life_days=settings.popularity_half_life_days,
+        validation_users=settings.validation_users,
+        seed=settings.optimisation.seed,
+    )
+    tables = [EVENTS_TABLE, ITEMS_TABLE, SEQUENCES_TABLE, *([CONTENT_TABLE] if settings.use_content else [])]
+    manifest = Manifest(
+        version=new_version(),
+        created=datetime.now(UTC),
+        profile=profile,
+        cutoff=cutoff,
+        data_end=datetime.combine(last_day + timedelta(days=1), time(), UTC),
+        positive_actions=list(settings.positive_actions),
+        positive_bits=bits,
+        table_versions={table: lake.version(table) for table in tables},
+        code_version=package_version("genrec"),
+        hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",
+        libraries={name: package_version(name) for name in ("torch", "ray", "polars", "deltalake")},
+    )
+    return manifest, write_dataset(dataset, lake.folder(DATASETS) / manifest.version)
+
+
+def train_version(
+    lake: Lake,
+    manifest: Manifest,
+    dataset_folder: Path,
+    settings: TrainingSettings,
+    optimisation: TrainingConfig,
+    workers: int,
+    *,
+    with_content: bool,
+    on_progress: Callable[[Progress], None],
+) -> TrainedVersion:
+    """Trains on a prepared training set and writes the version's artifact.
+
+    Args:
+        workers: Ray Train workers; 0 trains in this process.
+        with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
+    """
+    dataset = read_dataset(dataset_folder)
+    where = ARTIFACTS if with_content else ABLATIONS
+    job = TrainingJob(
+        dataset=str(dataset_folder),
+        folder=str(lake.folder(RUNS) / where / manifest.version),
+        model=model_config(settings, dataset.content.shape[1] if with_content else 0),
+        training=optimisation,
+        workers=workers,
+        use_gpu=settings.use_gpu,
+        threads_per_worker=settings.threads_per_worker,
+        max_failures=settings.max_failures,
+    )
+    curve = train(job, on_progress)
+    recommender = trained_recommender(job, dataset.vocabulary.trained, dataset.content)
+    metrics = {"loss": curve[-1].loss, "validation_ndcg@10": curve[-1].ndcg_at_10}
+    final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics})
+    folder = save_artifact(lake.folder(where), final, recommender, dataset.vocabulary)
+    return TrainedVersion(folder, final, curve, len(dataset.histories), len(dataset.histories.rows))
+
+
+def model_config(settings: TrainingSettings, content_dim: int) -> ModelConfig:
+    """The settings' model with its item tower fitted to the content embeddings at hand."""
+    tower = ItemTowerConfig(content_dim=content_dim, id_masking=settings.id_masking if content_dim else 0.0)
+    return settings.model.model_copy(update={"items": tower})
+
+
+def optimisation_of(settings: TrainingSettings, tuned: dict[str, Any] | None) -> TrainingConfig:
+    """The settings' optimisation, with the learning rate and temperature of the last search where it is to be used."""
+    if tuned is None:
+        return settings.optimisation
+    loss = settings.optimisation.loss.model_copy(update={"temperature": tuned["temperature"]})
+    return settings.optimisation.model_copy(update={"learning_rate": tuned["learning_rate"], "loss": loss})
+
+
+def last_day_of(events: pl.LazyFrame) -> date:
+    """The newest day with events.
+
+    Raises:
+        ValueError: there are none.
+    """
+    last = events.select(pl.col("day").max()).collect().item()
+    if last is None:
+        raise ValueError("the table 'events' holds no row: materialize `events` for at least one day first")
+    return last  # type: ignore[no-any-return]
+
+
+def newest_manifest(lake: Lake) -> Manifest:
+    """The manifest of the newest trained version.
+
+    Raises:
+        ValueError: nothing was trained yet.
+    """
+    folder = lake.folder(ARTIFACTS)
+    versions = list_versions(folder)
+    if not versions:
+        raise ValueError(f"there is no trained version in {folder}: materialize `hstu_model` first")
+    return Manifest.model_validate_json((folder / versions[-1] / MANIFEST).read_text())
+
+
+def content_width(dataset_folder: Path) -> int:
+    """Width of a training set's content embeddings, 0 where it has none."""
+    return int(np.load(dataset_folder / CONTENT, mmap_mode="r").shape[1])

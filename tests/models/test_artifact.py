@@ -1,0 +1,71 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from models.artifact import ArtifactError, Manifest, list_versions, load_artifact, new_version, save_artifact
+from models.batch import Histories, request_batch
+from models.config import HstuConfig, ItemTowerConfig, ModelConfig
+from models.inference import score, similar
+from models.recommender import Recommender
+from models.vocabulary import Vocabulary
+
+CONFIG = ModelConfig(
+    width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4), items=ItemTowerConfig(content_dim=3)
+)
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def manifest(version: str = "v1") -> Manifest:
+    return Manifest(version=version, created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["click"], positive_bits=4)
+
+
+def model() -> Recommender:
+    torch.manual_seed(0)
+    return Recommender(CONFIG, 5, torch.randn(8, 3)).eval()
+
+
+def vocabulary() -> Vocabulary:
+    return Vocabulary(pl.Series([f"item {row}" for row in range(1, 8)]), 5, np.zeros(8, np.float32))
+
+
+def test_a_version_scores_as_the_model_it_was_made_from(tmp_path: Path) -> None:
+    trained = model()
+    artifact = load_artifact(save_artifact(tmp_path, manifest(), trained, vocabulary()))
+    users = Histories.of([([1, 7, 3], [0, 1000, 2000]), ([0], [0]), ([], [])])
+    scores = score(artifact, users, np.array([5000, 5000, 5000]))
+    assert scores.shape == (3, 8)
+    assert torch.isinf(scores[:, 0]).all()
+    assert (scores[1:, 1:] == 0).all()
+
+    state = trained(request_batch(users, np.array([5000] * 3), 4))[2]
+    expected = torch.nn.functional.normalize(trained.item_vectors(7), dim=-1) @ state
+    torch.testing.assert_close(scores[0, 1:], expected.detach()[1:])
+
+
+def test_similar_items_leave_out_the_item_itself(tmp_path: Path) -> None:
+    artifact = load_artifact(save_artifact(tmp_path, manifest(), model(), vocabulary()))
+    assert torch.isinf(similar(artifact, 3)[[0, 3]]).all()
+    assert torch.isfinite(similar(artifact, 3)).sum() == 6
+
+
+def test_versions_are_never_overwritten(tmp_path: Path) -> None:
+    save_artifact(tmp_path, manifest(), model(), vocabulary())
+    with pytest.raises(ArtifactError, match="v1 exists already"):
+        save_artifact(tmp_path, manifest(), model(), vocabulary())
+
+
+def test_an_incomplete_version_is_neither_listed_nor_loaded(tmp_path: Path) -> None:
+    folder = save_artifact(tmp_path, manifest(), model(), vocabulary())
+    (tmp_path / ".v2.partial").mkdir()
+    assert list_versions(tmp_path) == ["v1"]
+    (folder / "item_vectors.safetensors").unlink()
+    with pytest.raises(ArtifactError, match=r"item_vectors\.safetensors is missing"):
+        load_artifact(folder)
+
+
+def test_version_names_sort_by_time() -> None:
+    assert new_version(datetime(2026, 1, 2, 3, 4, 5, 6000, UTC)) == "20260102T030405-006"

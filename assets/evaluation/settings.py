@@ -13,10 +13,10 @@ class ItemKnnSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    neighbours: int = Field(default=200, ge=1, description="Most similar items that are kept for each item.")
-    shrinkage: float = Field(default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
+    neighbours: int = Field(default=50, ge=1, description="Most similar items that are kept for each item.")
+    shrinkage: float = Field(default=10.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
     half_life_items: float = Field(
-        default=10.0, gt=0, description="Number of history items after which an item's weight has halved."
+        default=2.0, gt=0, description="Number of history items after which an item's weight has halved."
     )
 
 

@@ -9,15 +9,14 @@ Everything is decided by timestamps, so interactions at equal timestamps are nev
 nothing at or after the cutoff changes what lies before it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 import polars_hash as plh
 
-from assets.schema import TIME
 from models.columns import ACTIONS, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.history import positive_interactions
 
 REQUEST_TIME = "request_time"
 TARGET_IDS = "target_ids"
@@ -39,18 +38,6 @@ class Split:
     leave_one_out_cases: pl.DataFrame
 
 
-def positive_mask(actions: Sequence[str], positives: Sequence[str]) -> int:
-    """The bits of `positives` in the masks of `sequences.actions`, where an action's position is its bit.
-
-    Raises:
-        ValueError: a positive action is not in the action vocabulary.
-    """
-    unknown = sorted(set(positives) - set(actions))
-    if unknown:
-        raise ValueError(f"positive actions {unknown} are not in the action vocabulary {list(actions)}")
-    return sum(1 << actions.index(action) for action in set(positives))
-
-
 def split(
     sequences: pl.LazyFrame,
     *,
@@ -67,12 +54,12 @@ def split(
         sequences: One row per user, interactions in stable (timestamp, arrival) order.
         cutoff: First instant (UTC) that training does not see.
         window: Length of the time split's target window.
-        positives: Bit mask of the actions that count as positive.
+        positives: Bit mask of the actions that count as positive (`models.history.action_bits`).
         leave_one_out_users: Users at most whose last positive before the cutoff is held out of training.
         max_users: Cases at most of the time split.
         seed: Seed of both samples of users, which hash the user id and so are the same in every run.
     """
-    interactions = positive_interactions(sequences, positives)
+    interactions = _interactions(sequences, positives)
     before = interactions.filter(pl.col(TIMESTAMP) < cutoff).collect()
     within = interactions.filter(pl.col(TIMESTAMP) >= cutoff, pl.col(TIMESTAMP) < cutoff + window).collect()
     held_out = _last_of_sampled_users(before, leave_one_out_users, seed)
@@ -88,21 +75,17 @@ def training_interactions(
     sequences: pl.LazyFrame, *, cutoff: datetime, positives: int, leave_one_out_users: int, seed: int = 0
 ) -> pl.DataFrame:
     """`Split.training` alone: `user_id`, `item_ids`, `timestamps`, one row per user with at least one positive."""
-    before = positive_interactions(sequences, positives).filter(pl.col(TIMESTAMP) < cutoff).collect()
+    before = _interactions(sequences, positives).filter(pl.col(TIMESTAMP) < cutoff).collect()
     return _as_lists(_without(before, _last_of_sampled_users(before, leave_one_out_users, seed)))
 
 
-def positive_interactions(sequences: pl.LazyFrame, positives: int) -> pl.LazyFrame:
-    """One row per positive interaction, users and their interactions in the order of `sequences`.
-
-    Returns:
-        `user_id`, `item_id`, `timestamp` (UTC, ms).
-    """
+def _interactions(sequences: pl.LazyFrame, positives: int) -> pl.LazyFrame:
+    """`user_id`, `item_id`, `timestamp`: one row per positive interaction, in the order of `sequences`."""
+    lists = sequences.select(USER_ID, ITEM_IDS, TIMESTAMPS, ACTIONS)
     return (
-        sequences.select(USER_ID, ITEM_IDS, TIMESTAMPS, ACTIONS)
-        .explode(ITEM_IDS, TIMESTAMPS, ACTIONS)
-        .filter((pl.col(ACTIONS) & positives) != 0)
-        .select(USER_ID, pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).cast(TIME).alias(TIMESTAMP))
+        positive_interactions(lists, positives)
+        .select(USER_ID, pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).alias(TIMESTAMP))
+        .explode(ITEM_ID, TIMESTAMP)
     )
 
 

@@ -1,11 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.evaluation.split import Split, positive_mask, split, training_interactions
+from assets.evaluation.split import Split, split, training_interactions
 from assets.schema import sequences_schema
 from models.columns import ITEM_IDS, TIMESTAMPS, USER_ID
 
@@ -87,12 +86,6 @@ def test_samples_are_capped_and_survive_other_users():
     capped = split(sequences(users), cutoff=CUTOFF, window=DAY, positives=CLICK, leave_one_out_users=0, max_users=7)
     assert capped.time_cases.height == 7
     assert capped.training.height == 40
-
-
-def test_positive_mask_uses_positions_as_bits():
-    assert positive_mask(["impression", "view", "click", "like"], ["click", "like"]) == 0b1100
-    with pytest.raises(ValueError, match="klick"):
-        positive_mask(["click"], ["klick"])
 
 
 interaction = st.tuples(st.integers(1, 6), st.integers(-30, 30), st.sampled_from([CLICK, SKIP, CLICK | SKIP]))

@@ -1,0 +1,93 @@
+"""The questions of an offline evaluation: users with a history, and the items they chose next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.batch import Histories
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class EvaluationCases:
+    """One case per user; B cases, histories and targets jagged (values and offsets).
+
+    Rows are vocabulary rows 1..n. Row 0 in a history is an item that the vocabulary does not know; row 0 among the
+    targets is one that no scorer can recommend: it counts as a miss.
+
+    Attributes:
+        user_ids: (B,) raw ids.
+        histories: The B users' interactions before their request.
+        request_times: (B,) int64 epoch ms: when the recommendation is asked for.
+        target_rows: (T,) int64, distinct within a case apart from row 0; at least one a case.
+        target_offsets: (B+1,) int64.
+
+    Raises:
+        ValueError: the arrays contradict each other or the above.
+    """
+
+    user_ids: pl.Series
+    histories: Histories
+    request_times: IntArray
+    target_rows: IntArray
+    target_offsets: IntArray
+
+    def __post_init__(self) -> None:
+        if not len(self.user_ids) == len(self.histories) == len(self.request_times) == len(self.target_offsets) - 1:
+            raise ValueError(
+                f"cases of {len(self.user_ids)} users have {len(self.histories)} histories, "
+                f"{len(self.request_times)} request times and targets of {len(self.target_offsets) - 1}"
+            )
+        if self.target_offsets[0] != 0 or self.target_offsets[-1] != len(self.target_rows):
+            raise ValueError(f"target_offsets must run from 0 to {len(self.target_rows)}, the number of targets")
+        if min(self.target_rows.min(initial=0), self.histories.rows.min(initial=0)) < 0:
+            raise ValueError("a row is negative: rows are 1..n, and 0 for an unknown item")
+        self._refuse(np.diff(self.target_offsets) < 1, "has no target")
+        late = self.histories.timestamps > self.request_times[self.history_cases]
+        self._refuse(np.bincount(self.history_cases[late], minlength=len(self)) > 0, "has history after its request")
+        self._refuse(self._repeats_a_target(), "names a target twice")
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def history_cases(self) -> IntArray:
+        """(L,) the case that each history element belongs to."""
+        return np.repeat(np.arange(len(self)), self.histories.lengths)
+
+    @property
+    def target_cases(self) -> IntArray:
+        """(T,) the case that each target belongs to."""
+        return np.repeat(np.arange(len(self)), np.diff(self.target_offsets))
+
+    def part(self, start: int, stop: int) -> EvaluationCases:
+        """The cases `start` to `stop` (exclusive)."""
+        targets = self.target_offsets[start : stop + 1]
+        return EvaluationCases(
+            user_ids=self.user_ids[start:stop],
+            histories=self.histories.take(np.arange(start, stop)),
+            request_times=self.request_times[start:stop],
+            target_rows=self.target_rows[targets[0] : targets[-1]],
+            target_offsets=targets - targets[0],
+        )
+
+    def batches(self, size: int) -> Iterator[EvaluationCases]:
+        for start in range(0, len(self), size):
+            yield self.part(start, min(start + size, len(self)))
+
+    def _refuse(self, wrong: NDArray[np.bool_], what: str) -> None:
+        if wrong.any():
+            raise ValueError(f"the case of user {self.user_ids[int(np.argmax(wrong))]!r} {what}")
+
+    def _repeats_a_target(self) -> NDArray[np.bool_]:
+        known = self.target_rows > 0
+        cases, rows = self.target_cases[known], self.target_rows[known]
+        order = np.lexsort((rows, cases))
+        repeated = (np.diff(rows[order]) == 0) & (np.diff(cases[order]) == 0)
+        return np.bincount(cases[order][1:][repeated], minlength=len(self)) > 0

@@ -1,0 +1,172 @@
+"""Evaluates scorers side by side: same cases, same candidates, same bootstrap resamples."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.cases import EvaluationCases
+from models.evaluation.intervals import Interval, bootstrap
+from models.evaluation.metrics import coverage, per_user
+from models.evaluation.ranking import Ranking, rank
+from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, EvaluationReport, Measure, Slices
+from models.evaluation.scorer import Catalogue, Scorer
+
+Progress = Callable[[str, int, int], None]
+"""Told the scorer's name, the users done and the users in all."""
+
+TargetMask = NDArray[np.bool_]
+
+
+class ScoresError(ValueError):
+    """A scorer returned something that cannot be ranked."""
+
+
+@dataclass(frozen=True)
+class RankingSettings:
+    """How lists are scored.
+
+    Attributes:
+        ks: List lengths of the metrics.
+        metric: The metric of the paired differences.
+        resamples: Bootstrap resamples.
+        seed: Seed of the bootstrap.
+        batch_users: Users scored at once.
+    """
+
+    ks: Sequence[int] = (10, 50, 100)
+    metric: str = "ndcg@10"
+    resamples: int = 1000
+    seed: int = 0
+    batch_users: int = 256
+
+
+def standard_slices(cases: EvaluationCases, catalogue: Catalogue, short_history: int) -> dict[str, TargetMask]:
+    """The slices of every report, each a (T,) mask of the targets that count in it.
+
+    `cold` counts targets without an interaction in training; `short_history` users with at most `short_history`
+    history items. A user counts in a slice if one of his targets does; lists are ranked once, over all candidates.
+    """
+    short = cases.histories.lengths[cases.target_cases] <= short_history
+    return {
+        OVERALL: np.ones(len(cases.target_rows), bool),
+        COLD: catalogue.cold[cases.target_rows],
+        SHORT_HISTORY: short,
+    }
+
+
+def evaluate(
+    scorers: Sequence[Scorer],
+    cases: EvaluationCases,
+    catalogue: Catalogue,
+    slices: Mapping[str, TargetMask],
+    settings: RankingSettings,
+    progress: Progress | None = None,
+) -> EvaluationReport:
+    """Ranks the catalogue by every scorer and measures each slice; the first scorer is the candidate.
+
+    Raises:
+        ScoresError: a scorer gave NaN or a wrong shape; the message names it and the user.
+        ValueError: two scorers share a name, or a target or history row is not in the catalogue.
+    """
+    names = [scorer.name for scorer in scorers]
+    if len(set(names)) < len(names) or not names:
+        raise ValueError(f"scorers need different names, and at least one scorer; got {names}")
+    _check_rows(cases, catalogue)
+    rankings, seconds = {}, {}
+    for scorer in scorers:
+        started = time.perf_counter()
+        rankings[scorer.name] = _rank_all(scorer, cases, catalogue, settings, progress)
+        seconds[scorer.name] = time.perf_counter() - started
+    measured: dict[str, Slices] = {name: {} for name in names}
+    differences = {}
+    for slice_name, counted in slices.items():
+        if counted.any():
+            numbers, differences[slice_name] = _measure_slice(rankings, cases, catalogue, counted, settings)
+            for name in names:
+                measured[name][slice_name] = numbers[name]
+    return EvaluationReport(
+        users=len(cases),
+        targets=len(cases.target_rows),
+        items=catalogue.items,
+        candidate=names[0],
+        metric=settings.metric,
+        scorers=measured,
+        differences=differences,
+        seconds=seconds,
+    )
+
+
+def _check_rows(cases: EvaluationCases, catalogue: Catalogue) -> None:
+    largest = max(cases.histories.rows.max(initial=0), cases.target_rows.max(initial=0))
+    if largest > catalogue.items:
+        raise ValueError(f"the cases name row {largest}, but the catalogue has {catalogue.items} items")
+
+
+def _rank_all(
+    scorer: Scorer,
+    cases: EvaluationCases,
+    catalogue: Catalogue,
+    settings: RankingSettings,
+    progress: Progress | None,
+) -> Ranking:
+    parts, done = [], 0
+    for batch in cases.batches(settings.batch_users):
+        scores = _checked(scorer.score(batch), scorer.name, batch, catalogue)
+        parts.append(rank(scores, batch, catalogue, max(settings.ks)))
+        done += len(batch)
+        if progress:
+            progress(scorer.name, done, len(cases))
+    if not parts:
+        return Ranking(np.empty(0, np.int64), np.empty((0, max(settings.ks)), np.int32))
+    return Ranking(np.concatenate([p.ranks for p in parts]), np.concatenate([p.top for p in parts]))
+
+
+def _checked(
+    scores: NDArray[np.float32], name: str, batch: EvaluationCases, catalogue: Catalogue
+) -> NDArray[np.float32]:
+    expected = (len(batch), catalogue.items + 1)
+    if scores.shape != expected:
+        raise ScoresError(f"scorer '{name}' gave scores of shape {scores.shape} where {expected} was asked for")
+    bad = np.isnan(scores[:, 1:]).any(axis=1)
+    if bad.any():
+        raise ScoresError(f"scorer '{name}' gave NaN for user {batch.user_ids[int(np.argmax(bad))]!r}")
+    return scores.astype(np.float32, copy=False)
+
+
+def _measure_slice(
+    rankings: Mapping[str, Ranking],
+    cases: EvaluationCases,
+    catalogue: Catalogue,
+    counted: TargetMask,
+    settings: RankingSettings,
+) -> tuple[dict[str, dict[str, Measure]], dict[str, Measure]]:
+    """Each scorer's numbers on the counted targets, and the candidate's paired differences to the others."""
+    counts = np.bincount(cases.target_cases[counted], minlength=len(cases))
+    users = counts > 0
+    offsets = np.concatenate([[0], np.cumsum(counts[users])])
+    values = {name: per_user(ranking.ranks[counted], offsets, settings.ks) for name, ranking in rankings.items()}
+    metrics = list(next(iter(values.values())))
+    if settings.metric not in metrics:
+        raise ValueError(f"metric '{settings.metric}' is not measured; choose one of {metrics}")
+    numbers = {}
+    for name, by_metric in values.items():
+        columns = np.stack([by_metric[metric] for metric in metrics], axis=1)
+        intervals = bootstrap(columns, settings.resamples, settings.seed)
+        numbers[name] = {metric: _measure(interval) for metric, interval in zip(metrics, intervals, strict=True)}
+        top = rankings[name].top[users]
+        for k in settings.ks:
+            share = coverage(top, k, catalogue.items)
+            numbers[name][f"coverage@{k}"] = Measure(mean=share, n=len(top))
+    candidate, *others = values
+    differences = {other: values[candidate][settings.metric] - values[other][settings.metric] for other in others}
+    return numbers, {
+        other: _measure(bootstrap(difference[:, None], settings.resamples, settings.seed)[0])
+        for other, difference in differences.items()
+    }
+
+
+def _measure(interval: Interval) -> Measure:
+    return Measure(mean=interval.mean, low=interval.low, high=interval.high, n=interval.n)

@@ -1,0 +1,81 @@
+"""Full-catalogue ranking: where each target stands among all items that could have been recommended."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.cases import EvaluationCases, IntArray
+from models.evaluation.scorer import Catalogue
+
+MISSED = np.iinfo(np.int64).max
+"""The rank of a target that the vocabulary does not know."""
+
+COMPARISONS_AT_ONCE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The outcome of one scorer.
+
+    Attributes:
+        ranks: (T,) int64, from 1: the rank of each target in its user's list.
+        top: (B, K) int32 rows of the best K items, best first; 0 where there are fewer candidates.
+    """
+
+    ranks: IntArray
+    top: NDArray[np.int32]
+
+
+def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalogue, k: int) -> Ranking:
+    """Ranks the targets of `cases` by `scores` (B, n+1).
+
+    Candidates are all items but those in the user's history and those not yet available at the request; a target is
+    always a candidate. Ties are broken against the targets: an item with the same score stands before them, so that a
+    constant scorer gets the worst rank. Among themselves tied targets keep their order.
+    """
+    excluded = _excluded(cases, catalogue)
+    rivals = scores.copy()
+    rivals[excluded] = np.nan
+    top = _top(rivals, min(k, catalogue.items))
+    # A comparison with NaN is false, which leaves targets and excluded items out of the counts below.
+    rivals[cases.target_cases, cases.target_rows] = np.nan
+    target_scores = scores[cases.target_cases, cases.target_rows]
+    ranks = 1 + _rivals_ahead(rivals, target_scores, cases) + _targets_ahead(target_scores, cases)
+    return Ranking(np.where(cases.target_rows == 0, MISSED, ranks), top)
+
+
+def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]:
+    """(B, n+1) true where an item is no candidate."""
+    excluded: NDArray[np.bool_] = catalogue.available_from > cases.request_times[:, None]
+    excluded[cases.history_cases, cases.histories.rows] = True
+    excluded[cases.target_cases, cases.target_rows] = False
+    excluded[:, 0] = True
+    return excluded
+
+
+def _top(rivals: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+    """(B, k) rows of the highest scores; equal scores in no particular order, excluded ones as 0."""
+    candidates = np.where(np.isnan(rivals), -np.inf, rivals)
+    best = np.argpartition(-candidates, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(candidates, best, axis=1), axis=1, kind="stable")
+    best = np.take_along_axis(best, order, axis=1)
+    return np.where(np.isnan(np.take_along_axis(rivals, best, axis=1)), 0, best).astype(np.int32)
+
+
+def _rivals_ahead(rivals: NDArray[np.float32], target_scores: NDArray[np.float32], cases: EvaluationCases) -> IntArray:
+    """(T,) candidates that are no target of the user and score at least as high as the target."""
+    ahead = np.empty(len(target_scores), np.int64)
+    step = max(1, COMPARISONS_AT_ONCE // rivals.shape[1])
+    for start in range(0, len(target_scores), step):
+        part = slice(start, start + step)
+        ahead[part] = (rivals[cases.target_cases[part]] >= target_scores[part, None]).sum(axis=1)
+    return ahead
+
+
+def _targets_ahead(target_scores: NDArray[np.float32], cases: EvaluationCases) -> IntArray:
+    """(T,) other targets of the same user with a higher score, or an equal one and an earlier place."""
+    order = np.lexsort((-target_scores, cases.target_rows == 0, cases.target_cases))
+    ahead = np.empty(len(order), np.int64)
+    ahead[order] = np.arange(len(order)) - cases.target_offsets[cases.target_cases[order]]
+    return ahead

@@ -1,0 +1,46 @@
+"""What is evaluated: anything that scores the whole catalogue for a batch of cases."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.cases import EvaluationCases
+
+
+class Scorer(Protocol):
+    """A model or a baseline.
+
+    `score` gives (B, n+1) float32, higher is better, column r for vocabulary row r; column 0 is ignored. Minus
+    infinity means "never recommended"; NaN is an error. A scorer must not look at the cases' targets.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, cases: EvaluationCases) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the evaluation knows of the n items of the vocabulary, by row; row 0 is padding.
+
+    Attributes:
+        available_from: (n+1,) int64, ms since the epoch; an item is no candidate for an earlier request.
+        cold: (n+1,) bool, true for items without an interaction in training.
+    """
+
+    available_from: NDArray[np.int64]
+    cold: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.available_from.shape != self.cold.shape or len(self.cold) < 2:
+            raise ValueError(
+                f"a catalogue of n items needs n+1 entries in both arrays, n > 0; "
+                f"got {self.available_from.shape} and {self.cold.shape}"
+            )
+
+    @property
+    def items(self) -> int:
+        return len(self.cold) - 1

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from models.evaluation.evaluate import RankingSettings, ScoresError, evaluate, standard_slices
+from models.evaluation.report import EvaluationReport
+from tests.models.evaluation.worlds import TableScorer, make_cases, make_catalogue
+
+SETTINGS = RankingSettings(ks=(1, 2), metric="ndcg@1", resamples=100, batch_users=2)
+CASES = make_cases([([1], [2, 5]), ([1, 2, 3], [4]), ([2], [3])])
+CATALOGUE = make_catalogue(5, cold=[5])
+SLICES = standard_slices(CASES, CATALOGUE, short_history=1)
+
+PERFECT = TableScorer(
+    np.array([[0, 0, 2, 0, 0, 1], [0, 0, 0, 0, 9, 0], [0, 0, 0, 9, 0, 0]], np.float32), name="perfect"
+)
+CONSTANT = TableScorer(np.ones((3, 6), np.float32), name="constant")
+
+
+def test_every_slice_counts_its_own_targets_and_users():
+    report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
+    perfect, constant = report.scorers["perfect"], report.scorers["constant"]
+    assert (report.users, report.targets, report.items) == (3, 4, 5)
+    assert perfect["overall"]["ndcg@1"].mean == 1.0
+    assert perfect["overall"]["recall@1"].mean == pytest.approx((1 / 2 + 1 + 1) / 3)
+    assert perfect["overall"]["ndcg@1"].n == 3
+    assert perfect["short_history"]["ndcg@1"].n == 2
+    # User 0's cold target is second in the list that he sees.
+    assert {m: perfect["cold"][m].mean for m in ("hr@1", "hr@2", "mrr")} == {"hr@1": 0, "hr@2": 1, "mrr": 1 / 2}
+    assert perfect["cold"]["hr@1"].n == 1
+    assert constant["overall"]["hr@1"].mean == 0.0
+    assert perfect["overall"]["coverage@1"].mean == pytest.approx(3 / 5)
+    assert perfect["overall"]["coverage@1"].low is None
+
+
+def test_differences_are_paired_and_against_the_first_scorer():
+    report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
+    difference = report.differences["overall"]["constant"]
+    assert (difference.mean, difference.low, difference.high) == (1.0, 1.0, 1.0)
+    assert report.candidate == "perfect"
+    assert report.scorers["perfect"]["overall"]["ndcg@1"].clearly_above(report.scorers["constant"]["overall"]["ndcg@1"])
+
+
+def test_a_report_survives_json():
+    report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
+    assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_a_slice_without_users_is_left_out():
+    slices = standard_slices(CASES, make_catalogue(5), short_history=0)
+    report = evaluate([PERFECT], CASES, CATALOGUE, slices, SETTINGS)
+    assert list(report.scorers["perfect"]) == ["overall"]
+    assert report.measure("perfect", "ndcg@1", "cold") is None
+
+
+def test_progress_is_told_batch_by_batch():
+    told = []
+    evaluate([PERFECT], CASES, CATALOGUE, SLICES, SETTINGS, lambda *step: told.append(step))
+    assert told == [("perfect", 2, 3), ("perfect", 3, 3)]
+
+
+def test_nan_names_the_scorer_and_the_user():
+    table = np.ones((3, 6), np.float32)
+    table[2, 4] = np.nan
+    with pytest.raises(ScoresError, match="'broken' gave NaN for user 2"):
+        evaluate([TableScorer(table, "broken")], CASES, CATALOGUE, SLICES, SETTINGS)
+
+
+def test_wrong_shapes_names_rows_and_metrics_are_refused():
+    with pytest.raises(ScoresError, match=r"\(2, 5\) where \(2, 6\)"):
+        evaluate([TableScorer(np.ones((3, 5), np.float32))], CASES, CATALOGUE, SLICES, SETTINGS)
+    with pytest.raises(ValueError, match="different names"):
+        evaluate([PERFECT, PERFECT], CASES, CATALOGUE, SLICES, SETTINGS)
+    with pytest.raises(ValueError, match="row 5, but the catalogue has 4"):
+        evaluate([PERFECT], CASES, make_catalogue(4), SLICES, SETTINGS)
+    with pytest.raises(ValueError, match=r"'ndcg@10' is not measured"):
+        evaluate([PERFECT], CASES, CATALOGUE, SLICES, RankingSettings(ks=(1,), resamples=100))

@@ -1,0 +1,77 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.evaluation.ranking import MISSED, rank
+from tests.models.evaluation.worlds import Case, make_cases, make_catalogue
+
+ITEMS = 7
+
+
+def ranks(scores: list[float], case: Case, later: tuple[int, ...] = ()) -> list[int]:
+    table = np.array([[9.0, *scores]], np.float32)
+    return rank(table, make_cases([case]), make_catalogue(len(scores), later=later), 3).ranks.tolist()
+
+
+def test_a_target_is_ranked_among_the_items_not_in_the_history():
+    scores = [0.9, 0.8, 0.7, 0.6]
+    assert ranks(scores, ([], [4])) == [4]
+    assert ranks(scores, ([1, 2, 2, 0], [4])) == [2]
+
+
+def test_items_that_come_later_are_no_rivals_unless_they_are_targets():
+    scores = [0.9, 0.8, 0.7, 0.6]
+    assert ranks(scores, ([], [3]), later=(1,)) == [2]
+    assert ranks(scores, ([], [1, 3]), later=(1,)) == [1, 3]
+
+
+def test_a_target_in_the_history_stays_a_candidate():
+    assert ranks([0.9, 0.8, 0.7], ([1, 2], [2])) == [1]
+
+
+def test_a_constant_scorer_gets_the_worst_ranks():
+    assert ranks([0.5] * 5, ([1], [3])) == [4]
+    assert ranks([0.5] * 5, ([1], [3, 2])) == [3, 4]
+    assert ranks([-np.inf] * 5, ([1], [3, 2])) == [3, 4]
+
+
+def test_an_unknown_target_is_missed_and_takes_no_place():
+    assert ranks([0.9, 0.8, 0.7], ([], [0, 2])) == [MISSED, 2]
+
+
+def test_top_lists_hold_candidates_best_first_and_zeros_where_there_are_too_few():
+    scores = np.array([[9, 1, 4, 3, 2], [9, 1, 4, 3, 2]], np.float32)
+    ranking = rank(scores, make_cases([([2], [1]), ([1, 2, 4], [3])]), make_catalogue(4), 3)
+    assert ranking.top.tolist() == [[3, 4, 1], [3, 0, 0]]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[np.ndarray, list[Case], list[int]]:
+    users = draw(st.integers(1, 4))
+    few_levels = st.sampled_from([-np.inf, 0.0, 0.25, 0.5, 1.0])
+    scores = [[0.0, *draw(st.lists(few_levels, min_size=ITEMS, max_size=ITEMS))] for _ in range(users)]
+    cases = [
+        (
+            draw(st.lists(st.integers(0, ITEMS), max_size=5)),
+            draw(st.lists(st.integers(0, ITEMS), min_size=1, max_size=4, unique=True)),
+        )
+        for _ in range(users)
+    ]
+    return np.array(scores, np.float32), cases, draw(st.lists(st.integers(1, ITEMS), max_size=3))
+
+
+def brute_force(scores: np.ndarray, case: Case, later: list[int]) -> list[int]:
+    """Sorts the candidates in the order that is worst for the targets."""
+    history, targets = case
+    candidates = [row for row in range(1, ITEMS + 1) if row in targets or not (row in history or row in later)]
+    worst = sorted(
+        candidates, key=lambda row: (-scores[row], row in targets, targets.index(row) if row in targets else 0)
+    )
+    return [worst.index(target) + 1 if target else MISSED for target in targets]
+
+
+@given(worlds())
+def test_ranks_equal_those_of_sorting_one_user_at_a_time(world):
+    scores, cases, later = world
+    ranking = rank(scores, make_cases(cases), make_catalogue(ITEMS, later=later), 3)
+    assert ranking.ranks.tolist() == [r for u, case in enumerate(cases) for r in brute_force(scores[u], case, later)]

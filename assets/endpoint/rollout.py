@@ -1,0 +1,54 @@
+"""Bringing the champion to the endpoint: which release that is, with its tables pinned, and its deployment."""
+
+from assets.lake import Lake
+from assets.schema import ITEMS_TABLE, RELEASES_TABLE, SEQUENCES_TABLE
+from serving.deploy import deploy
+from serving.releases import Releases
+from serving.schema import EndpointStatus
+from serving.settings import EndpointSettings, ReleaseConfig, TableVersion
+
+ARTIFACTS = "artifacts"
+
+
+class NoChampion(LookupError):
+    """There is nothing to deploy yet."""
+
+
+def releases_of(lake: Lake) -> Releases:
+    """The lake's release log."""
+    return Releases(uri=lake.uri(RELEASES_TABLE), storage_options=lake.storage_options)
+
+
+def champion_release(lake: Lake) -> ReleaseConfig:
+    """The champion with the newest sequences and catalogue, pinned, so that every replica reads the same rows.
+
+    Raises:
+        NoChampion: no version was ever promoted.
+    """
+    version = releases_of(lake).champion()
+    if version is None:
+        raise NoChampion(f"no version in {lake.root} was ever promoted: materialize the asset 'release' first")
+    return ReleaseConfig(
+        version=version,
+        artifact=lake.folder(ARTIFACTS) / version,
+        sequences=TableVersion(uri=lake.uri(SEQUENCES_TABLE), version=lake.version(SEQUENCES_TABLE)),
+        items=TableVersion(uri=lake.uri(ITEMS_TABLE), version=lake.version(ITEMS_TABLE)),
+        storage_options=lake.storage_options,
+    )
+
+
+def positive_bits(lake: Lake, version: str) -> int:
+    """The bit mask of actions that a version counts as liking an item."""
+    from models.artifact import MANIFEST, Manifest
+
+    return Manifest.model_validate_json((lake.folder(ARTIFACTS) / version / MANIFEST).read_text()).positive_bits
+
+
+def deploy_champion(lake: Lake, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:
+    """Makes the endpoint serve the champion and returns once it does.
+
+    Raises:
+        NoChampion: no version was ever promoted.
+        DeployError: the release does not load or the cluster does not answer; what was served before still is.
+    """
+    return deploy(endpoint, champion_release(lake), dashboard)

@@ -1,0 +1,190 @@
+"""The command `genrec`."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration import environment, local_stack
+from orchestration.profile import Profile, load_profile
+
+app = typer.Typer(
+    help="genrec: raw logs to a live recommender, as a lineage of Dagster assets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+ProfileOption = Annotated[
+    str,
+    typer.Option("--profile", "-p", envvar=environment.PROFILE_VARIABLE, help="Name of a profile, or a YAML file."),
+]
+EXPECTED = (ValueError, LookupError, RuntimeError, OSError)
+UI_ADDRESS = ("127.0.0.1", 3000)
+
+
+@app.command()
+def demo(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
+    """Everything once: the head, the whole line for all days, and one user's recommendations from the live endpoint."""
+    with _sentences():
+        from orchestration import showcase
+
+        chosen = _materialize(profile, None, None)
+        showcase.show(chosen, console)
+
+
+@app.command()
+def materialize(
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    days: Annotated[str | None, typer.Option(help="First and last day, A:B, both included; default: all days.")] = None,
+    select: Annotated[str | None, typer.Option(help="Assets, as Dagster selects them, such as 'events+'.")] = None,
+) -> None:
+    """Materializes the line from raw logs to the endpoint, or a part of it."""
+    with _sentences():
+        _materialize(profile, days, select)
+
+
+@app.command()
+def up(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
+    """Starts the local Ray head, which trains and serves; it outlives this command."""
+    with _sentences():
+        _up(_applied(profile))
+
+
+@app.command()
+def down(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
+    """Stops the endpoint and the local Ray head."""
+    with _sentences():
+        stopped = local_stack.down(_applied(profile))
+        console.print("stopped the endpoint and the Ray head" if stopped else "nothing was running")
+
+
+@app.command()
+def ui(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
+    """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable."""
+    with _sentences():
+        chosen = _applied(profile)
+        _up(chosen)
+        host, port = UI_ADDRESS
+        workspace = Path(__file__).parents[1] / "workspace.yaml"
+        target = ["-w", str(workspace)] if workspace.exists() else ["-m", "orchestration.definitions"]
+        dagster = Path(sys.executable).with_name("dagster")
+        os.execve(
+            dagster,
+            ["dagster", "dev", *target, "-h", host, "-p", str(port)],
+            environment.child_environment(chosen),
+        )
+
+
+@app.command()
+def status(
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Says which version is champion, where it answers, how good it is, and how long each stage took."""
+    with _sentences():
+        from orchestration.status import read_status, status_table
+
+        report = read_status(_applied(profile))
+        if as_json:
+            print(json.dumps(report.model_dump()))
+        else:
+            console.print(status_table(report))
+
+
+@app.command()
+def rollback(
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded with the release.")] = "asked for by a person",
+) -> None:
+    """Puts the previous champion back, in the release log and at the endpoint."""
+    with _sentences():
+        from orchestration import runs
+
+        runs.roll_back(_applied(profile), reason)
+
+
+@app.command()
+def recommend(
+    user: Annotated[str, typer.Argument(help="A user id of the logs.")],
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+) -> None:
+    """Asks the live endpoint for one user's recommendations."""
+    with _sentences():
+        from orchestration import showcase
+
+        showcase.recommend(_applied(profile), user, k, console)
+
+
+@app.command()
+def screenshots(
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("docs/images"),
+) -> None:
+    """Takes the pictures of the documentation from the running UI with headless Chromium."""
+    with _sentences():
+        from orchestration import screenshots as pictures
+
+        pictures.take_all(_applied(profile), folder, console)
+
+
+def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
+    chosen = _applied(profile)
+    chosen_days = _days(days) if days else None
+    from orchestration import runs
+
+    if chosen.ray.mode == "local":
+        _up(chosen)
+    console.print(f"profile [bold]{chosen.name}[/bold]: state in {environment.state_folder(chosen.name)}")
+    outcome = runs.materialize(chosen, chosen_days, select)
+    console.print(f"[green]all stages done[/green] in {outcome.wall_seconds:.0f} s")
+    return chosen
+
+
+def _applied(name_or_path: str) -> Profile:
+    profile = load_profile(name_or_path)
+    environment.apply(profile)
+    return profile
+
+
+def _up(profile: Profile) -> None:
+    if profile.ray.mode != "local":
+        return
+    with console.status("starting the local Ray head"):
+        started = local_stack.up(profile)
+    console.print(f"Ray head {'started' if started else 'runs already'}: {profile.ray.dashboard_url}")
+
+
+def _days(given: str) -> tuple[date, date]:
+    first, _, last = given.partition(":")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError:
+        raise ValueError(f"--days {given}: write one day or two, such as 2026-01-01:2026-01-14") from None
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Ends the command with one sentence instead of a traceback; GENREC_TRACEBACK=1 shows both."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except EXPECTED as error:
+        if os.environ.get("GENREC_TRACEBACK"):
+            raise
+        Console(stderr=True).print(f"[red]genrec:[/red] {error}", highlight=False, soft_wrap=True)
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    app()

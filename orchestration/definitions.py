@@ -1,0 +1,25 @@
+"""Everything that Dagster knows of this platform: a table of contents."""
+
+import os
+
+import dagster as dg
+
+from orchestration import environment
+from orchestration.profile import load_profile
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    profile = load_profile(os.environ.get(environment.PROFILE_VARIABLE) or environment.DEFAULT_PROFILE)
+    environment.apply(profile)
+
+    from orchestration import jobs, line, resources, schedules
+
+    return dg.Definitions(
+        assets=line.assets(),
+        asset_checks=line.asset_checks(),
+        resources=resources.build_resources(profile),
+        executor=dg.in_process_executor,
+        jobs=[jobs.line, jobs.nightly, jobs.tuning, jobs.rollback],
+        schedules=[schedules.nightly],
+    )

@@ -1,0 +1,115 @@
+"""The environment of every process of the platform, and where its state lies: the one module that sets either.
+
+Ray, Dagster and the encoders read these variables when they are imported or started, so every process that we start
+gets them, and a process that somebody else started (a code location of `dagster dev`) applies them first thing.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestration.profile import Profile
+
+HOME_VARIABLE = "GENREC_HOME"
+PROFILE_VARIABLE = "GENREC_PROFILE"
+DEFAULT_PROFILE = "demo"
+# `assets.partitions` reads these two when it is imported, so this module must not import it for their names.
+FIRST_DAY_VARIABLE = "GENREC_FIRST_DAY"
+LAST_DAY_VARIABLE = "GENREC_LAST_DAY"
+
+FIXED = {
+    # Ray turns token auth on or off by what it finds on the machine unless every process says the same.
+    "RAY_AUTH_MODE": "token",
+    # Off, Ray takes 127.0.0.1 as the node's address and every one of its servers binds there; on, they bind 0.0.0.0.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A head with live Serve replicas otherwise takes 30 s to stop.
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "1",
+    # A short run otherwise spends a third of its time waiting for the next poll of the workers.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_SERVE_DEFAULT_HTTP_HOST": "127.0.0.1",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+concurrency:
+  pools:
+    default_limit: 1
+  runs:
+    max_concurrent_runs: 1
+run_retries:
+  enabled: true
+  max_retries: 1
+  retry_on_asset_or_op_failure: false
+run_monitoring:
+  enabled: true
+"""
+
+
+def home() -> Path:
+    """The folder of all state: `GENREC_HOME`, else `.genrec` in the working directory."""
+    return Path(os.environ.get(HOME_VARIABLE) or ".genrec").absolute()
+
+
+def state_folder(profile_name: str) -> Path:
+    """What one profile keeps: its lake unless that is elsewhere, landing files, and Dagster's record of its runs."""
+    return _made(home() / profile_name)
+
+
+def ray_folder() -> Path:
+    """Record, token and log of the local Ray head, which all profiles share."""
+    return _made(home() / "ray")
+
+
+def ray_token_path() -> Path:
+    """The token that this home's Ray clusters ask for, drawn once and readable by its owner only."""
+    path = ray_folder() / "token"
+    if not path.exists():
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        draft.replace(path)
+    return path
+
+
+def dagster_home(profile_name: str) -> Path:
+    """Dagster's instance folder of a profile, with its `dagster.yaml` written."""
+    folder = _made(state_folder(profile_name) / "dagster")
+    settings = folder / "dagster.yaml"
+    if not settings.exists() or settings.read_text() != DAGSTER_YAML:
+        settings.write_text(DAGSTER_YAML)
+    return folder
+
+
+def variables(profile: "Profile") -> dict[str, str]:
+    """What the platform sets, without what the caller's environment holds besides."""
+    return FIXED | {
+        HOME_VARIABLE: str(home()),
+        PROFILE_VARIABLE: profile.origin,
+        FIRST_DAY_VARIABLE: profile.start().isoformat(),
+        LAST_DAY_VARIABLE: profile.last_day.isoformat() if profile.last_day else "",
+        "DAGSTER_HOME": str(dagster_home(profile.name)),
+        "RAY_AUTH_TOKEN_PATH": str(ray_token_path()),
+    }
+
+
+def child_environment(profile: "Profile") -> dict[str, str]:
+    """The whole environment for a process started on behalf of `profile`."""
+    return dict(os.environ) | variables(profile)
+
+
+def apply(profile: "Profile") -> None:
+    """Gives this very process the environment; call it before anything of `assets` is imported."""
+    os.environ.update(variables(profile))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

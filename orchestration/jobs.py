@@ -1,0 +1,57 @@
+"""Jobs: the whole line by hand, the same every night, the search for settings, and the way back."""
+
+import dagster as dg
+
+from assets.endpoint.rollout import deploy_champion, releases_of
+from assets.resources import EndpointResource, LakeResource, RayResource
+
+THE_LINE = dg.AssetSelection.assets("endpoint").upstream()
+
+line = dg.define_asset_job(
+    "line", THE_LINE, description="Raw logs to the live endpoint: every stage for the chosen days."
+)
+
+nightly = dg.define_asset_job(
+    "nightly",
+    THE_LINE,
+    description="The line for one new day; the release gate decides whether it reaches the endpoint.",
+)
+
+tuning = dg.define_asset_job(
+    "tuning",
+    dg.AssetSelection.assets("tuned_hyperparameters"),
+    description="Searches learning rate and temperature; training takes them up where the profile says `use_tuned`.",
+)
+
+
+class RollbackConfig(dg.Config):
+    """Why the previous champion is put back."""
+
+    reason: str = "asked for by a person"
+
+
+@dg.op(pool="serve")
+def put_previous_champion_back(
+    context: dg.OpExecutionContext,
+    config: RollbackConfig,
+    lake: LakeResource,
+    endpoint: EndpointResource,
+    ray: RayResource,
+) -> None:
+    """Records the rollback, then deploys the champion that results."""
+    tables = lake.open()
+    version = releases_of(tables).rollback(config.reason)
+    context.log.info(f"{version} is champion again; deploying it")
+    try:
+        deploy_champion(tables, endpoint.load(), ray.dashboard)
+    except Exception as error:
+        # Rolling back once more would go one champion further, so say what to do instead.
+        raise dg.Failure(
+            f"{version} is champion again, but the endpoint does not serve it yet ({error}): materialize 'endpoint'"
+        ) from error
+    context.log.info(f"the endpoint serves {version}")
+
+
+@dg.job(description="Puts the previous champion back: in the release log, then at the endpoint.")
+def rollback() -> None:
+    put_previous_champion_back()

@@ -1,0 +1,226 @@
+"""The Ray head of this machine: started once, alive after the command that started it, stopped without leftovers."""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from orchestration.environment import child_environment, ray_folder, ray_token_path
+from orchestration.processes import POLL_SECONDS, Process
+from orchestration.profile import Profile, RaySettings
+
+START_SECONDS = 90
+GRACE_SECONDS = 15
+# A unix socket's path has at most 107 bytes, and Ray puts 63 behind its temporary folder.
+LONGEST_TEMP_ROOT = 27
+
+
+class StackError(RuntimeError):
+    """The local Ray head cannot be started; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head that was started from this home, whether it still runs or not."""
+
+    process: Process
+    temp: str
+    command: list[str]
+
+    def runs_with(self, ray: RaySettings) -> bool:
+        return f"--port={ray.port}" in self.command and f"--dashboard-port={ray.dashboard_port}" in self.command
+
+
+def up(profile: Profile) -> bool:
+    """Makes sure that the local Ray head runs and answers; returns whether it had to be started.
+
+    Raises:
+        StackError: a port is taken, another profile's head has other ports, or the head does not come up.
+    """
+    with _alone():
+        head = _recorded()
+        if head and head.process.alive():
+            if not head.runs_with(profile.ray):
+                raise StackError(
+                    f"the Ray head of {ray_folder()} runs with other ports than profile {profile.name} asks for: "
+                    "run `genrec down` first"
+                )
+            if _answers_within(START_SECONDS, profile.ray, head.process):
+                return False
+        if head:
+            _remove(head)
+        _require_free(profile.ray)
+        _start(profile)
+        return True
+
+
+def down(profile: Profile) -> bool:
+    """Stops the endpoint, the head and everything they started; returns whether anything was left to stop."""
+    with _alone():
+        head = _recorded()
+        if not head:
+            return False
+        ran = bool(head.process.session())
+        if head.process.alive():
+            _shut_serve_down(head, profile.ray)
+        _remove(head)
+        return ran
+
+
+def running(ray: RaySettings) -> bool:
+    """Whether the head that was started from this home is alive and answers."""
+    head = _recorded()
+    return bool(head and head.process.alive() and head.runs_with(ray) and _answers(ray))
+
+
+def dashboard_request(method: str, path: str, ray: RaySettings, timeout: float = 5) -> httpx.Response:
+    """One request to the cluster's dashboard, with the token of this home."""
+    headers = {"Authorization": f"Bearer {ray_token_path().read_text()}"}
+    return httpx.request(method, ray.dashboard_url + path, headers=headers, timeout=timeout, trust_env=False)
+
+
+def _start(profile: Profile) -> None:
+    ray, folder = profile.ray, ray_folder()
+    log = folder / "head.log"
+    temp = tempfile.mkdtemp(prefix="genrec-", dir=_temp_root())
+    command = [str(Path(sys.executable).with_name("ray")), *_start_arguments(ray, temp)]
+    with open(log, "wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "orchestration.ray_head", str(_record()), temp, *command],
+            env=child_environment(profile),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    _link_logs(folder, temp)
+    if _answers_within(START_SECONDS, ray, child):
+        return
+    if head := _recorded():
+        _remove(head)
+    raise StackError(f"the Ray head did not start within {START_SECONDS} s; {log} ends with: {_tail(log)}")
+
+
+def _start_arguments(ray: RaySettings, temp: str) -> list[str]:
+    """Loopback throughout; what Ray would take a fixed default port for gets a free one, so two heads do not meet."""
+    return [
+        "start",
+        "--head",
+        "--block",
+        "--node-ip-address=127.0.0.1",
+        f"--port={ray.port}",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={ray.dashboard_port}",
+        "--dashboard-agent-listen-port=0",
+        f"--ray-client-server-port={_free_port()}",
+        f"--num-cpus={ray.num_cpus}",
+        f"--object-store-memory={ray.object_store_mb * 2**20}",
+        f"--temp-dir={temp}",
+        "--disable-usage-stats",
+        "--log-style=record",
+        "--log-color=false",
+    ]
+
+
+def _shut_serve_down(head: Head, ray: RaySettings) -> None:
+    """Lets replicas finish what they answer. A head that no longer listens has nothing left to finish."""
+    if head.runs_with(ray):
+        try:
+            dashboard_request("DELETE", "/api/serve/applications/", ray)
+        except httpx.HTTPError:
+            return
+
+
+def _remove(head: Head) -> None:
+    head.process.stop_session(GRACE_SECONDS)
+    shutil.rmtree(head.temp, ignore_errors=True)
+    (ray_folder() / "logs").unlink(missing_ok=True)
+    _record().unlink(missing_ok=True)
+
+
+def _answers_within(seconds: float, ray: RaySettings, process: "Process | subprocess.Popen[bytes]") -> bool:
+    end = time.monotonic() + seconds
+    while not _answers(ray):
+        alive = process.poll() is None if isinstance(process, subprocess.Popen) else process.alive()
+        if not alive or time.monotonic() > end:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _answers(ray: RaySettings) -> bool:
+    """Whether the dashboard lists a living node: by then GCS and raylet are there too."""
+    try:
+        reply = dashboard_request("GET", "/nodes?view=summary", ray)
+    except httpx.HTTPError:
+        return False
+    if reply.status_code != httpx.codes.OK:
+        return False
+    nodes = reply.json()["data"]["summary"]
+    return any(node.get("raylet", {}).get("state") == "ALIVE" for node in nodes)
+
+
+def _require_free(ray: RaySettings) -> None:
+    for key, port in (("ray.port", ray.port), ("ray.dashboard_port", ray.dashboard_port)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise StackError(
+                    f"port {port} of 127.0.0.1 is taken by another program: end it, or set {key} in the profile"
+                ) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _temp_root() -> str:
+    root = tempfile.gettempdir()
+    return root if len(os.fsencode(root)) <= LONGEST_TEMP_ROOT else "/tmp"
+
+
+def _link_logs(folder: Path, temp: str) -> None:
+    link = folder / "logs"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path(temp) / "session_latest" / "logs")
+
+
+def _record() -> Path:
+    return ray_folder() / "head.json"
+
+
+def _recorded() -> Head | None:
+    try:
+        record = json.loads(_record().read_text())
+    except FileNotFoundError:
+        return None
+    return Head(Process(**record["process"]), record["temp"], record["command"])
+
+
+def _tail(log: Path, lines: int = 5) -> str:
+    return " | ".join(line.strip() for line in log.read_text(errors="replace").splitlines()[-lines:]) or "(nothing)"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Lets one command at a time start or stop the head; a killed command lets go by itself."""
+    with open(ray_folder() / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,176 @@
+"""A profile: one YAML file that says whose data, which model, when to release and where to serve."""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from orchestration.environment import HOME_VARIABLE, home, state_folder
+from orchestration.stages import StageError, check_stage
+
+PROFILES = Path(__file__).parent / "profiles"
+AUTO_DAYS = 14
+STAGES = ("source", "quality", "content", "training", "evaluation", "release", "endpoint")
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+Section = dict[str, Any]
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used; the message names the file, the key and what to do."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LakeSettings(Settings):
+    """Where the tables are."""
+
+    root: str = Field(default="", description="Folder or object-store URI of every table; empty: the profile's state.")
+    storage_options: dict[str, str] = Field(default_factory=dict, description="Object-store options of delta-rs.")
+    user_buckets: int = Field(default=8, ge=1, description="Partitions of the sequences table; fixed once it exists.")
+
+
+class RaySettings(Settings):
+    """Which Ray cluster trains and serves."""
+
+    mode: Literal["local", "attach", "inline"] = Field(
+        default="local",
+        description="local: the head that `genrec up` starts; attach: the cluster at `address`; inline: no cluster.",
+    )
+    address: str = Field(default="", description="attach: GCS address of the cluster, host:port.")
+    dashboard: str = Field(default="", description="attach: URL of the cluster's dashboard.")
+    num_cpus: int = Field(default=4, ge=2, description="local: CPUs Ray may hand out; training and serving share them.")
+    port: Port = Field(default=6399, description="local: port of the head's GCS.")
+    dashboard_port: Port = Field(default=8275, description="local: port of the head's dashboard.")
+    object_store_mb: int = Field(default=1024, ge=100, description="local: shared memory of the object store, MiB.")
+
+    @model_validator(mode="after")
+    def _attach_needs_addresses(self) -> "RaySettings":
+        if self.mode == "attach" and not (self.address and self.dashboard):
+            raise ValueError("mode attach needs ray.address and ray.dashboard of the cluster")
+        return self
+
+    @property
+    def gcs_address(self) -> str:
+        return f"127.0.0.1:{self.port}" if self.mode == "local" else self.address
+
+    @property
+    def dashboard_url(self) -> str:
+        return f"http://127.0.0.1:{self.dashboard_port}" if self.mode == "local" else self.dashboard
+
+
+class Profile(Settings):
+    """Everything that tells one installation of the line from another."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the profile and of its state folder.")
+    origin: str = Field(description="What `load_profile` was given: a name, or the absolute path of a file.")
+    first_day: date | Literal["auto"] = Field(description="First daily partition; auto: 14 days before the first use.")
+    last_day: date | None = Field(default=None, description="Day after the last partition; none: up to yesterday.")
+    id_type: Literal["string", "int64"] = Field(default="string", description="Type of user and item ids.")
+    lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are.")
+    ray: RaySettings = Field(default=RaySettings(), description="Which Ray cluster trains and serves.")
+    source: Section = Field(description="Where raw logs and the catalogue come from.")
+    quality: Section = Field(default_factory=dict, description="What makes a row good and a day acceptable.")
+    content: Section = Field(default_factory=dict, description="Which encoders turn texts and images into vectors.")
+    training: Section = Field(default_factory=dict, description="The model and how it is trained.")
+    evaluation: Section = Field(default_factory=dict, description="Which window and users are evaluated, and how.")
+    release: Section = Field(default_factory=dict, description="When a version may become champion.")
+    endpoint: Section = Field(default_factory=dict, description="How the champion is served.")
+
+    @model_validator(mode="after")
+    def _some_day(self) -> "Profile":
+        if self.first_day != "auto" and self.last_day and self.last_day <= self.first_day:
+            raise ValueError(f"last_day {self.last_day} must lie after first_day {self.first_day}: it is excluded")
+        return self
+
+    @property
+    def lake_root(self) -> str:
+        return self.lake.root or str(state_folder(self.name))
+
+    def start(self) -> date:
+        """The first day; `auto` is decided once and remembered beside the profile's state, so later days extend it."""
+        if self.first_day != "auto":
+            return self.first_day
+        memory = state_folder(self.name) / "first_day"
+        if not memory.exists():
+            day = datetime.now(UTC).date() - timedelta(days=AUTO_DAYS)
+            draft = memory.with_suffix(f".{os.getpid()}")
+            draft.write_text(day.isoformat())
+            draft.replace(memory)
+        try:
+            return date.fromisoformat(memory.read_text())
+        except ValueError:
+            raise ProfileError(
+                f"{memory} holds no date: delete it and run again, or write the first day there"
+            ) from None
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Reads a profile that comes with the platform (by name) or any YAML file (by path), and checks all of it.
+
+    Raises:
+        ProfileError: no such file, not YAML, an unset variable, an unknown key or a value that does not fit.
+    """
+    path = _find(name_or_path)
+    section = _expand(_read(path), path, "", {**os.environ, HOME_VARIABLE: str(home())})
+    given = name_or_path if path.parent == PROFILES else str(path.absolute())
+    try:
+        profile = Profile.model_validate({"name": path.stem, **section, "origin": given})
+        for stage in STAGES:
+            check_stage(stage, getattr(profile, stage))
+    except (ValidationError, StageError) as error:
+        raise ProfileError(f"profile {path}: {_sentence(error)}") from error
+    return profile
+
+
+def _find(name_or_path: str) -> Path:
+    path = Path(name_or_path) if name_or_path.endswith((".yaml", ".yml")) else PROFILES / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
+        raise ProfileError(f"there is no profile {name_or_path}: name one of {known}, or the path of a .yaml file")
+    return path
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ProfileError(f"profile {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or "origin" in content:
+        raise ProfileError(f"profile {path} must be a mapping of the keys that docs/profiles.md lists")
+    return content
+
+
+def _expand(value: Any, path: Path, key: str, variables: Mapping[str, str]) -> Any:
+    """Replaces `$NAME` and `${NAME}` in every string, and dates by ISO strings, which Dagster's config can carry."""
+    match value:
+        case dict():
+            return {k: _expand(v, path, f"{key}.{k}".lstrip("."), variables) for k, v in value.items()}
+        case list():
+            return [_expand(v, path, f"{key}[{i}]", variables) for i, v in enumerate(value)]
+        case date():
+            return value.isoformat()
+        case str():
+            return VARIABLE.sub(lambda found: _variable(found, path, key, variables), value)
+    return value
+
+
+def _variable(found: re.Match[str], path: Path, key: str, variables: Mapping[str, str]) -> str:
+    name = found[1] or found[2]
+    if not variables.get(name):
+        raise ProfileError(f"profile {path}: {key} is {found.string}, but ${name} is not set: export {name}=... first")
+    return variables[name]
+
+
+def _sentence(error: ValidationError | StageError) -> str:
+    if isinstance(error, StageError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())

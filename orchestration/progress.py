@@ -1,0 +1,105 @@
+"""What a person at the terminal sees while the line runs."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+
+class LineProgress(logging.Handler):
+    """Turns a run's Dagster events and the stages' own log lines into a live account of the line.
+
+    Args:
+        console: Where to write; must not be a stream that the run's log capture redirects.
+        stages: Number of stages of the run.
+        expected: Seconds that each stage took last time, by step; what the time left is computed from.
+    """
+
+    def __init__(self, console: Console, stages: int, expected: Mapping[str, float]) -> None:
+        super().__init__(logging.INFO)
+        self._stages = stages
+        self._expected = expected
+        self._done = 0
+        self._started: dict[str, float] = {}
+        self._rows: dict[str, int] = {}
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("stage {task.fields[stage]} of {task.total:.0f}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID = self._bar.add_task("", total=stages, stage=0, left="")
+
+    def __enter__(self) -> "LineProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        meta: Mapping[str, Any] = getattr(record, "dagster_meta", {})
+        event: dg.DagsterEvent | None = meta.get("dagster_event")
+        step = meta.get("step_key") or ""
+        if event is None:
+            if record.levelno >= logging.INFO and step:
+                self._print(f"      [dim]{escape(str(meta.get('orig_message', record.getMessage())))}[/dim]")
+            return
+        match event.event_type:
+            case dg.DagsterEventType.STEP_START:
+                self._start(step)
+            case dg.DagsterEventType.ASSET_MATERIALIZATION:
+                self._count(step, event)
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                self._check(event)
+            case dg.DagsterEventType.STEP_SUCCESS:
+                self._end(step, "[green]done[/green]")
+            case dg.DagsterEventType.STEP_FAILURE:
+                self._end(step, "[red]failed[/red]")
+
+    def _start(self, step: str) -> None:
+        self._started[step] = time.monotonic()
+        number = len(self._started)
+        self._print(f"[bold]{number:>2}/{self._stages} {step}[/bold]")
+        self._bar.update(self._task, completed=self._done, stage=number, description=step, left=self._left(step))
+
+    def _end(self, step: str, outcome: str) -> None:
+        self._done += 1
+        rows = f", {self._rows[step]:,} rows" if step in self._rows else ""
+        seconds = time.monotonic() - self._started.get(step, time.monotonic())
+        self._print(f"      {outcome} in {seconds:.1f} s{rows}")
+        self._bar.update(self._task, completed=self._done)
+
+    def _count(self, step: str, event: dg.DagsterEvent) -> None:
+        rows = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
+        # A range of days is one record per day, each with the rows of the whole range.
+        if rows is not None and isinstance(rows.value, int):
+            self._rows[step] = rows.value
+
+    def _check(self, event: dg.DagsterEvent) -> None:
+        check = event.asset_check_evaluation_data
+        if not check.passed:
+            colour = "red" if check.severity == dg.AssetCheckSeverity.ERROR else "yellow"
+            why = f": {escape(check.description)}" if check.description else ""
+            self._print(
+                f"      [{colour}]check {check.check_name} of {check.asset_key.to_user_string()} failed[/]{why}"
+            )
+
+    def _left(self, step: str) -> str:
+        """The time that this stage and those not yet started took last time, if every one of them is known."""
+        if len(self._expected) < self._stages:
+            return ""
+        seconds = sum(took for name, took in self._expected.items() if name == step or name not in self._started)
+        return f"about {seconds:.0f} s left"
+
+    def _print(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False)

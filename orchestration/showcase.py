@@ -1,0 +1,55 @@
+"""What the demo shows at its end: one user's history beside what the live endpoint recommends."""
+
+from rich.console import Console
+from rich.table import Table
+
+from assets.endpoint.example import Example, ask_for_example, example_table
+from assets.endpoint.rollout import positive_bits
+from assets.lake import Lake
+from orchestration.profile import Profile
+from serving.client import EndpointClient
+from serving.schema import RecommendationRequest
+from serving.settings import EndpointSettings
+
+
+def show(profile: Profile, console: Console) -> None:
+    """Asks the endpoint over HTTP for one telling user, and says where everything is.
+
+    Raises:
+        EndpointError: the endpoint does not answer.
+    """
+    lake = Lake(profile.lake_root, profile.lake.storage_options)
+    settings = EndpointSettings.model_validate(profile.endpoint)
+    with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
+        version = str(client.status().version)
+        example = ask_for_example(lake, client, positive_bits(lake, version))
+    console.print(_side_by_side(example))
+    for what, where in (
+        ("endpoint", settings.base_url),
+        ("its API", f"{settings.base_url}/docs"),
+        ("model", f"{version}, an answer of its {example.answer.source}"),
+        ("Dagster's UI", "make ui"),
+        ("stop everything", "make down"),
+    ):
+        console.print(f"[bold]{what:<16}[/bold] {where}", highlight=False, soft_wrap=True)
+
+
+def recommend(profile: Profile, user: str, k: int, console: Console) -> None:
+    """Prints the endpoint's answer for one user."""
+    settings = EndpointSettings.model_validate(profile.endpoint)
+    with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
+        answer = client.recommend(RecommendationRequest(user_id=user, k=k))
+    table = Table(title=f"user {user}: {answer.source} of version {answer.version}", caption=answer.reason)
+    for name in ("item", "title", "score"):
+        table.add_column(name)
+    for item in answer.items:
+        table.add_row(str(item.item_id), item.title or "", f"{item.score:.3f}")
+    console.print(table)
+
+
+def _side_by_side(example: Example) -> Table:
+    frame = example_table(example)
+    table = Table(*frame.columns)
+    for row in frame.iter_rows():
+        table.add_row(*row)
+    return table

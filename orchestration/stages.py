@@ -1,0 +1,42 @@
+"""Which settings model checks which section of a profile: each stage's own, in its own room."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+SETTINGS = {
+    "source": "assets.sources.settings:SourceSettings",
+    "quality": "assets.events.rules:QualitySettings",
+    "content": "assets.content.settings:ContentSettings",
+    "training": "assets.training.settings:TrainingSettings",
+    "evaluation": "assets.evaluation.settings:EvaluationSettings",
+    "release": "assets.release.gate:GateSettings",
+    "endpoint": "serving.settings:EndpointSettings",
+}
+
+
+class StageError(ValueError):
+    """A stage's section does not fit the stage's settings; the message names the keys."""
+
+
+def check_stage(stage: str, section: Mapping[str, Any]) -> None:
+    """Validates one section with the stage's own model.
+
+    Raises:
+        StageError: an unknown key, a missing one, or a value that does not fit.
+    """
+    module, name = SETTINGS[stage].split(":")
+    try:
+        settings = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return
+    try:
+        TypeAdapter(settings).validate_python(section)
+    except ValidationError as error:
+        raise StageError(
+            "; ".join(f"{'.'.join(map(str, (stage, *item['loc'])))}: {item['msg']}" for item in error.errors())
+        ) from error

@@ -1,0 +1,16 @@
+"""Every test gets a home of its own, so none touches the state of the person who runs it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestration import environment
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith(("GENREC_", "DAGSTER_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(environment.HOME_VARIABLE, str(tmp_path / "home"))
+    return tmp_path / "home"

@@ -1,0 +1,102 @@
+"""Profiles: what they resolve to, and that a wrong one ends in a sentence that names file, key and cure."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration.profile import PROFILES, ProfileError, load_profile
+from orchestration.resources import build_resources
+
+GOOD = {"first_day": "2026-01-01", "id_type": "int64", "source": {"kind": "demo_world"}}
+TRAINING = {"positive_actions": ["click"]}
+
+
+def write(folder: Path, **changes: object) -> str:
+    path = folder / "shop.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, "training": TRAINING, **changes}))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yaml")))
+def test_every_profile_that_comes_along_is_valid(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENREC_ML1M", str(tmp_path))
+    profile = load_profile(name)
+    assert profile.name == name
+    assert set(build_resources(profile)) >= {"lake", "source", "quality", "content", "training", "ray", "endpoint"}
+
+
+def test_a_file_takes_its_name_and_its_state_from_its_stem(tmp_path: Path, home: Path) -> None:
+    profile = load_profile(write(tmp_path))
+    assert profile.name == "shop"
+    assert profile.start() == date(2026, 1, 1)
+    assert profile.lake_root == str(home / "shop")
+    assert load_profile(profile.origin) == profile
+
+
+def test_auto_means_fourteen_days_before_the_first_use_and_stays(tmp_path: Path, home: Path) -> None:
+    profile = load_profile(write(tmp_path, first_day="auto"))
+    before = datetime.now(UTC).date()
+    first = profile.start()
+    assert first in {before - timedelta(14), datetime.now(UTC).date() - timedelta(14)}
+    (home / "shop" / "first_day").write_text("2020-02-03")
+    assert profile.start() == date(2020, 2, 3)
+
+
+def test_a_damaged_memory_of_the_first_day_is_told(tmp_path: Path, home: Path) -> None:
+    profile = load_profile(write(tmp_path, first_day="auto"))
+    profile.start()
+    (home / "shop" / "first_day").write_text("")
+    with pytest.raises(ProfileError, match="first_day holds no date: delete it"):
+        profile.start()
+
+
+def test_variables_are_filled_in_at_any_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_BUCKET", "s3://shop")
+    profile = load_profile(
+        write(tmp_path, lake={"root": "${SHOP_BUCKET}/lake", "storage_options": {"a": "$SHOP_BUCKET"}})
+    )
+    assert profile.lake_root == "s3://shop/lake"
+    assert profile.lake.storage_options == {"a": "s3://shop"}
+
+
+def test_an_unset_variable_is_named_with_its_key() -> None:
+    with pytest.raises(ProfileError, match=r"movielens-1m\.yaml: source\.path is .* \$GENREC_ML1M is not set"):
+        load_profile("movielens-1m")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"ray": {"cpus": 4}}, r"ray\.cpus"),
+        ({"ray": {"num_cpus": 0}}, r"ray\.num_cpus"),
+        ({"ray": {"mode": "attach"}}, "ray.address"),
+        ({"first_day": "yesterday"}, "first_day"),
+        ({"last_day": "2025-12-31"}, "last_day"),
+        ({"id_type": "uuid"}, "id_type"),
+        ({"name": "My Shop"}, "name"),
+        ({"training": {**TRAINING, "epochz": 3}}, r"training\.epochz"),
+        ({"training": {}}, r"training\.positive_actions"),
+        ({"evaluation": {"ks": [10, 5]}}, r"evaluation\.ks"),
+        ({"endpoint": {"port": 0}}, r"endpoint\.port"),
+        ({"origin": "here"}, "mapping"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, changes: dict[str, object], named: str) -> None:
+    with pytest.raises(ProfileError, match=rf"shop\.yaml.*{named}"):
+        load_profile(write(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(text)
+    with pytest.raises(ProfileError, match=r"shop\.yaml"):
+        load_profile(str(path))
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ProfileError, match="no profile dmeo: name one of demo, movielens-1m"):
+        load_profile("dmeo")

@@ -133,7 +133,7 @@ def _wait(cluster: _Cluster, settings: EndpointSettings, desired: ReleaseConfig)
             else:
                 answer = f"it serves {status.version}"
                 _require_no_failure(status, desired)
-                if status.release == desired.fingerprint:
+                if status.release == status.desired_release == desired.fingerprint:
                     serving[status.replica] = status
                 if len(serving) >= settings.replicas:
                     return status

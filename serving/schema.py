@@ -19,8 +19,8 @@ def _sane_id(value: str | int) -> str | int:
     text = str(value)
     if not 1 <= len(text) <= MAX_ID_LENGTH:
         raise ValueError(f"an id has 1 to {MAX_ID_LENGTH} characters, this one has {len(text)}")
-    if not text.isprintable():
-        raise ValueError("an id holds printable characters only")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("an id is Unicode text, without half a surrogate pair")
     return value
 
 

@@ -2,9 +2,10 @@
 
 import hashlib
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 DEPLOYMENT = "Endpoint"
 IMPORT_PATH = "serving.app:build"
@@ -63,10 +64,19 @@ class EndpointSettings(Settings):
         return f"http://{host}:{self.port}{self.route_prefix}".rstrip("/")
 
 
+def _everywhere_the_same(place: str) -> str:
+    if "://" not in place and not Path(place).is_absolute():
+        raise ValueError(f"{place} is relative, but replicas have another working directory: give the absolute path")
+    return place
+
+
+Place = Annotated[str, AfterValidator(_everywhere_the_same)]
+
+
 class TableVersion(Settings):
     """A Delta table at one commit, so that every replica reads the same rows whenever it starts."""
 
-    uri: str = Field(description="Folder or object-store URI of the table.")
+    uri: Place = Field(description="Folder or object-store URI of the table.")
     version: int = Field(ge=0, description="Number of the commit to read.")
 
     def scan(self, storage_options: dict[str, str]) -> pl.LazyFrame:
@@ -83,6 +93,11 @@ class ReleaseConfig(Settings):
     storage_options: dict[str, str] = Field(
         default_factory=dict, description="Object-store options of delta-rs for both tables.", repr=False
     )
+
+    @field_validator("artifact")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return Path(_everywhere_the_same(str(folder)))
 
     @property
     def fingerprint(self) -> str:

@@ -1,0 +1,178 @@
+"""The endpoint on a real Ray cluster, behind Serve's HTTP proxy."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.client import EndpointClient, EndpointError
+from serving.deploy import DeployError, deploy
+from serving.schema import RecommendationRequest, SimilarRequest
+from serving.settings import EndpointSettings
+from tests.serving.ports import free_port
+from tests.serving.world import World
+
+pytestmark = pytest.mark.cluster
+
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+@pytest.fixture
+def dashboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The dashboard of a Ray head of its own."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    # Ray's sockets lie below it, and a socket's path has at most 107 bytes: pytest's own folders are too deep.
+    temp = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    port = free_port()
+    with open(temp / "head.log", "wb") as log:
+        head = subprocess.Popen(
+            [
+                str(Path(sys.executable).with_name("ray")),
+                *("start", "--head", "--block", "--num-cpus=4", "--disable-usage-stats"),
+                *("--node-ip-address=127.0.0.1", f"--port={free_port()}", "--dashboard-host=127.0.0.1"),
+                *(f"--dashboard-port={port}", "--dashboard-agent-listen-port=0"),
+                *(f"--ray-client-server-port={free_port()}", "--object-store-memory=200000000"),
+                f"--temp-dir={temp / 'r'}",
+            ],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_for_nodes(f"http://127.0.0.1:{port}", head, temp / "head.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(head)
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def wait_for_nodes(url: str, head: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(300):
+        assert head.poll() is None, log.read_text()
+        try:
+            answer = httpx.get(f"{url}/nodes?view=summary", trust_env=False).json()
+            if any(node["raylet"].get("state") == "ALIVE" for node in answer["data"]["summary"]):
+                return
+        except (httpx.HTTPError, ValueError, KeyError):
+            pass
+        time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+def stop(head: "subprocess.Popen[bytes]") -> None:
+    """Ends the head and, by their session, the processes that it started."""
+    head.terminate()
+    try:
+        head.wait(20)
+    except subprocess.TimeoutExpired:
+        head.kill()
+        head.wait()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and session_of(int(entry.name)) == head.pid:
+            os.kill(int(entry.name), signal.SIGKILL)
+
+
+def session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+@dataclass
+class Traffic:
+    """Clients that ask without a pause and remember what they were told."""
+
+    url: str
+    versions: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
+
+    def __enter__(self) -> "Traffic":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def seen(self, version: str) -> bool:
+        """Waits until an answer came from `version`."""
+        deadline = time.monotonic() + 30
+        while version not in self.versions and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return version in self.versions
+
+    def _ask(self) -> None:
+        with EndpointClient(self.url) as client:
+            while not self._stop.is_set():
+                try:
+                    answer = client.recommend(RecommendationRequest(user_id=100, k=3))
+                    self.versions.append(answer.version)
+                except EndpointError as error:
+                    self.failures.append(str(error))
+
+
+def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard: str, world: World) -> None:
+    settings = EndpointSettings(port=free_port(), deploy_timeout_s=120)
+    a, b = world.release("a", seed=1), world.release("b", seed=2)
+    first = deploy(settings, a, dashboard)
+    assert (first.version, first.release, first.last_error) == ("a", a.fingerprint, None)
+
+    with Traffic(settings.base_url) as traffic:
+        assert traffic.seen("a")
+        second = deploy(settings, b, dashboard)
+        assert traffic.seen("b")
+        broken = b.model_copy(update={"version": "c", "artifact": world.root / "missing"})
+        with pytest.raises(DeployError, match=r"version c was not loaded, b keeps serving: .*missing"):
+            deploy(settings, broken, dashboard)
+        served_before = len(traffic.versions)
+        again = deploy(settings, b, dashboard)
+    assert traffic.failures == []
+    assert set(traffic.versions) == {"a", "b"}
+    assert set(traffic.versions[served_before:]) <= {"b"}
+    assert (second.version, second.replica) == ("b", first.replica), "the same replica loaded the new release"
+    assert (again.version, again.replica, again.desired_version) == ("b", first.replica, "b")
+    wrong_port = settings.model_copy(update={"port": free_port()})
+    with pytest.raises(DeployError, match=f"listens on 127.0.0.1:{settings.port} already"):
+        deploy(wrong_port, b, dashboard)
+    check_interface(settings)
+
+
+def check_interface(settings: EndpointSettings) -> None:
+    """What only the real proxy shows: chunked bodies, documentation, errors that pass through it."""
+    with EndpointClient(settings.base_url) as client:
+        assert client.similar(SimilarRequest(item_id=3, k=2)).version == "b"
+        with pytest.raises(EndpointError, match="404: item 999 is not known") as caught:
+            client.similar(SimilarRequest(item_id=999))
+        assert caught.value.status_code == 404
+    with httpx.Client(base_url=settings.base_url, trust_env=False) as http:
+        assert http.get("/healthz").json() == {"status": "ok"}
+        assert http.get("/docs").status_code == 200
+        chunks = (b" " * 8192 for _ in range(16))
+        headers = {"content-type": "application/json"}
+        answer = http.post("/v1/recommendations", content=chunks, headers=headers)
+        assert answer.status_code == 413
+        assert "65536 bytes" in answer.json()["detail"]

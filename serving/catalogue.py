@@ -48,7 +48,9 @@ def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary) -> Catalogue:
     table = (
         pl.concat([nothing, known.join(newest, on=ITEM_ID, how="left")], how="diagonal")
         .sort(ROW)
-        .with_columns(pl.col(CATEGORIES).fill_null([]), pl.col(AVAILABLE_FROM).fill_null(np.iinfo(np.int64).min))
+        .with_columns(
+            pl.col(CATEGORIES).fill_null([]).list.drop_nulls(), pl.col(AVAILABLE_FROM).fill_null(np.iinfo(np.int64).min)
+        )
         .collect()
     )
     return Catalogue(

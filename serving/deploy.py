@@ -32,13 +32,14 @@ def deploy(settings: EndpointSettings, desired: ReleaseConfig, dashboard: str) -
     """
     cluster = _Cluster(dashboard)
     live = cluster.details()
+    before = live["applications"].get(settings.app_name, {}).get("deployed_app_config")
     _require_same_address(settings, live)
     cluster.put(merged(live, settings, application(settings, desired)))
     try:
         return _wait(cluster, settings, desired)
     except DeployError:
-        if settings.app_name in live["applications"]:
-            cluster.put(merged(live, settings, live["applications"][settings.app_name]["deployed_app_config"]))
+        if before:
+            cluster.put(merged(live, settings, before))
         raise
 
 

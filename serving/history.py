@@ -22,6 +22,7 @@ class UserHistories:
         rows: (L,) int32 vocabulary rows, 0 for an item that the vocabulary does not know.
         timestamps: (L,) int64 epoch milliseconds.
         offsets: (U + 1,) int64.
+        latest: Epoch milliseconds of the newest interaction; None where there is none.
     """
 
     users: pl.Series
@@ -29,14 +30,10 @@ class UserHistories:
     rows: np.ndarray
     timestamps: np.ndarray
     offsets: np.ndarray
+    latest: int | None
 
     def __len__(self) -> int:
         return len(self.users)
-
-    @property
-    def latest(self) -> int | None:
-        """Epoch milliseconds of the newest interaction; None where there is none."""
-        return int(self.timestamps.max()) if len(self.timestamps) else None
 
     def of(self, user_id: str | int) -> Histories | None:
         """The history of one user as a batch of one; None for a user without positive interactions."""
@@ -74,4 +71,5 @@ def load_histories(sequences: pl.LazyFrame, positive_bits: int, vocabulary: Voca
         rows=packed.rows.astype(np.int32),
         timestamps=packed.timestamps,
         offsets=packed.offsets,
+        latest=int(packed.timestamps.max()) if len(packed.timestamps) else None,
     )

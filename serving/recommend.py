@@ -88,7 +88,9 @@ def _history(release: LoadedRelease, request: RecommendationRequest, clock: int)
         return NO_HISTORY, f"{whose} is not known: a new user, or one without a positive interaction"
     if not len(found.rows):
         return NO_HISTORY, f"{whose} is empty"
-    known = (found if request.at is None else _until(found, request.at)).known()
+    if request.at is not None:
+        found, whose = _until(found, request.at), f"{whose} up to then"
+    known = found.known()
     if not len(known.rows):
         return NO_HISTORY, f"{whose} holds no item that version {release.config.version} knows"
     return known, None

@@ -84,7 +84,17 @@ def test_only_the_history_until_the_asked_moment_is_read(http: TestClient) -> No
     answer = ask(http, user_id=100, at=start + 3_600_000, k=20)
     assert answer["history_length"] == 2
     assert 3 in ids(answer)
-    assert ask(http, user_id=100, at=start - 1)["source"] == "popularity"
+    nothing_yet = ask(http, user_id=100, at=start - 1)
+    assert nothing_yet["reason"] == "the history of user 100 up to then holds no item that version v1 knows"
+    assert nothing_yet["items"] == [], "no item was available then"
+
+
+def test_the_wall_clock_does_not_tell_the_model_of_years_of_silence(http: TestClient, slot: ReleaseSlot) -> None:
+    latest = slot.get().histories.latest
+    assert latest is not None
+    a_day_later = ask(http, user_id=100, at=latest + 24 * 3_600_000)
+    assert ask(http, user_id=100) == a_day_later
+    assert ask(http, user_id=100, at=latest + 1) != a_day_later
 
 
 def test_the_model_reads_no_more_than_its_length(http: TestClient) -> None:

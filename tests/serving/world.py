@@ -87,7 +87,7 @@ class World:
             (id_type(i), f"Item {i}", ["even" if i % 2 == 0 else "odd"], self.available(i), date(2026, 1, 1))
             for i in range(1, self.items + 1)
         ]
-        rows.append((id_type(3), "Item 3, renamed", ["odd", "new"], self.available(3), date(2026, 1, 2)))
+        rows.append((id_type(3), "Item 3, renamed", ["odd", None, "new"], self.available(3), date(2026, 1, 2)))
         schema = {
             "item_id": pl.Int64 if id_type is int else pl.String,
             "title": pl.String,

@@ -1,8 +1,11 @@
 """What every source of raw logs offers: landing files by day, and how to read them as raw rows."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 import polars as pl
@@ -22,6 +25,12 @@ class LandedFile:
     path: str
     bytes: int
     modified: datetime
+
+    @classmethod
+    def at(cls, path: Path, day: date) -> LandedFile:
+        """The file that stands at `path` now."""
+        status = path.stat()
+        return cls(day, str(path.absolute()), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 class Source(Protocol):

@@ -1,0 +1,46 @@
+"""Landing folders, one per day: written aside and renamed whole, so a killed run leaves no half day."""
+
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+MARK = "genrec.world"
+
+
+class DayFolder:
+    """The landing files of one table and day.
+
+    Args:
+        path: Where they stand once complete.
+        mark: What made them; stored in each file.
+    """
+
+    def __init__(self, path: Path, mark: str) -> None:
+        self.path, self.mark = path, mark
+        self.aside = path.with_name(f".{path.name}-{os.getpid()}")
+
+    def complete(self) -> bool:
+        """True if every file is readable and was made by the same settings."""
+        parts = self.parts()
+        try:
+            return bool(parts) and all(pl.read_parquet_metadata(part).get(MARK) == self.mark for part in parts)
+        except (PolarsError, OSError):
+            return False
+
+    def parts(self) -> list[Path]:
+        return sorted(self.path.glob("part-*.parquet"))
+
+    def write(self, part: int, frame: pl.DataFrame) -> None:
+        self.aside.mkdir(parents=True, exist_ok=True)
+        frame.write_parquet(self.aside / f"part-{part}.parquet", metadata={MARK: self.mark})
+
+    def publish(self) -> None:
+        """Puts what was written in the place of what may have stood there."""
+        if self.path.exists():
+            old = self.aside.with_name(f"{self.aside.name}-old")
+            self.path.rename(old)
+            shutil.rmtree(old)
+        self.aside.rename(self.path)

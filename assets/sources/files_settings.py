@@ -1,0 +1,103 @@
+"""Where somebody's own log and catalogue files are, and how their columns map onto the contract."""
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from assets.quality.casts import TimestampUnit
+from models.columns import (
+    ACTION,
+    AVAILABLE_FROM,
+    CATEGORIES,
+    DESCRIPTION,
+    IMAGE,
+    IMAGE_BYTES,
+    ITEM_ID,
+    REQUEST_ID,
+    SURFACE,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    VALUE,
+)
+
+Format = Literal["auto", "parquet", "csv", "jsonl"]
+
+
+class TableFiles(BaseModel):
+    """The files of one table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: ClassVar[tuple[str, ...]]
+    required: ClassVar[tuple[str, ...]]
+    time: ClassVar[str]
+
+    path: str = Field(
+        min_length=1,
+        description="File, folder or glob; `{day}` in it stands for a day (2026-01-31). Without `{day}` a row belongs "
+        "to the UTC day of its time. Environment variables are expanded.",
+    )
+    format: Format = Field(default="auto", description="Format of the files; auto goes by the name's ending.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="What separates the fields of a CSV.")
+    encoding: str = Field(default="utf-8", description="Encoding of CSV and JSON Lines.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Contract name to the file's column; a column that already has its contract name needs none.",
+    )
+    constants: dict[str, str | int | float] = Field(
+        default_factory=dict, description="Contract name to a value that all rows have."
+    )
+    timestamp_unit: TimestampUnit = Field(
+        default="ms", description="Unit of a numeric or textual time, by which rows are told apart into days."
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ValueError(f"there is no encoding {encoding!r}; use a name such as utf-8 or latin-1") from None
+        return encoding
+
+    @model_validator(mode="after")
+    def _in_contract(self) -> "TableFiles":
+        strange = [name for name in (*self.columns, *self.constants) if name not in self.contract]
+        if strange:
+            raise ValueError(f"{strange[0]!r} is no column of the contract; it has {', '.join(self.contract)}")
+        return self
+
+    def column(self, name: str) -> str:
+        """The file's column that holds the contract column `name`."""
+        return self.columns.get(name, name)
+
+
+class EventFiles(TableFiles):
+    """The event logs."""
+
+    contract = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID)
+    required = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
+    time = TIMESTAMP
+
+
+class ItemFiles(TableFiles):
+    """The catalogue. Without `{day}` in its path an item without `available_from` counts to the first day of a run."""
+
+    contract = (ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, IMAGE, IMAGE_BYTES, AVAILABLE_FROM)
+    required = (ITEM_ID,)
+    time = AVAILABLE_FROM
+
+    category_delimiter: str = Field(
+        default="|", min_length=1, description="What separates categories that come as one text."
+    )
+
+
+class FilesSettings(BaseModel):
+    """Logs and catalogue as Parquet, CSV or JSON Lines files, the latter two plain or gzip."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["files"]
+    events: EventFiles = Field(description="The event logs.")
+    items: ItemFiles = Field(description="The catalogue.")

@@ -1,0 +1,52 @@
+"""Which source a profile reads: the union of all kinds, and how one is opened."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from assets.sources.demo_world.settings import DemoWorldSettings
+from assets.sources.demo_world.source import DemoWorld
+from assets.sources.files import Files
+from assets.sources.files_settings import FilesSettings
+from assets.sources.movielens import MovieLens, MovieLensSettings
+from assets.sources.source import Source, SourceError
+
+SourceSettings = Annotated[DemoWorldSettings | MovieLensSettings | FilesSettings, Field(discriminator="kind")]
+
+
+def source_settings(settings: dict[str, Any]) -> SourceSettings:
+    """The profile's `source:` section, checked.
+
+    Raises:
+        SourceError: a setting is unknown, missing or of the wrong type.
+    """
+    try:
+        checked: SourceSettings = TypeAdapter(SourceSettings).validate_python(settings)
+    except ValidationError as error:
+        raise SourceError("; ".join(_sentence(fault) for fault in error.errors())) from error
+    return checked
+
+
+def open_source(settings: dict[str, Any], landing: str, first_day: date) -> Source:
+    """The source that the profile names.
+
+    Args:
+        settings: The profile's `source:` section; `kind` chooses the adapter.
+        landing: Folder of the landing files that this platform writes itself (the demo world's).
+        first_day: First day of the profile.
+
+    Raises:
+        SourceError: a setting is wrong.
+    """
+    checked = source_settings(settings)
+    if isinstance(checked, DemoWorldSettings):
+        return DemoWorld(checked, landing, first_day)
+    if isinstance(checked, MovieLensSettings):
+        return MovieLens(checked, first_day)
+    return Files(checked, first_day)
+
+
+def _sentence(fault: Any) -> str:
+    where = ".".join(("source", *(str(step) for step in fault["loc"])))
+    return f"{where}: {fault['msg']}"

@@ -1,11 +1,10 @@
 """What is held out of training and how a model is judged on it: the profile's `evaluation:` section."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Protocol = Literal["time", "leave_one_out"]
+from models.evaluation.report import Protocol
 
 
 class ItemKnnSettings(BaseModel):
@@ -33,6 +32,7 @@ class EvaluationSettings(BaseModel):
     headline: Protocol = Field(
         default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
     )
+    metric: str = Field(default="ndcg@10", description="The metric of checks and plots: hr, recall or ndcg @K, or mrr.")
     ks: tuple[int, ...] = Field(default=(10, 50, 100), description="List lengths K of the metrics, ascending.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
     seed: int = Field(default=0, description="Seed of the bootstrap and of every sample of users.")
@@ -53,6 +53,13 @@ class EvaluationSettings(BaseModel):
         if not ks or ks[0] < 1 or list(ks) != sorted(set(ks)):
             raise ValueError(f"ks must be positive and ascending without repeats, such as [10, 50]; got {list(ks)}")
         return ks
+
+    @model_validator(mode="after")
+    def _metric_is_measured(self) -> "EvaluationSettings":
+        measured = [f"{name}@{k}" for k in self.ks for name in ("hr", "recall", "ndcg")] + ["mrr"]
+        if self.metric not in measured:
+            raise ValueError(f"metric '{self.metric}' is not measured with ks {list(self.ks)}; choose of {measured}")
+        return self
 
     @property
     def window(self) -> timedelta:

@@ -16,7 +16,6 @@ import polars as pl
 import polars_hash as plh
 
 from models.columns import ACTIONS, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
-from models.history import positive_interactions
 
 REQUEST_TIME = "request_time"
 TARGET_IDS = "target_ids"
@@ -81,6 +80,8 @@ def training_interactions(
 
 def _interactions(sequences: pl.LazyFrame, positives: int) -> pl.LazyFrame:
     """`user_id`, `item_id`, `timestamp`: one row per positive interaction, in the order of `sequences`."""
+    from models.history import positive_interactions
+
     lists = sequences.select(USER_ID, ITEM_IDS, TIMESTAMPS, ACTIONS)
     return (
         positive_interactions(lists, positives)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.cases import EvaluationCases
-from models.evaluation.intervals import Interval, bootstrap
+from models.evaluation.intervals import FloatArray, bootstrap
 from models.evaluation.metrics import coverage, per_user
 from models.evaluation.ranking import Ranking, rank
-from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, EvaluationReport, Measure, Slices
+from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, EvaluationReport, Measure, Measures, Slices
 from models.evaluation.scorer import Catalogue, Scorer
 
 Progress = Callable[[str, int, int], None]
@@ -30,14 +30,12 @@ class RankingSettings:
 
     Attributes:
         ks: List lengths of the metrics.
-        metric: The metric of the paired differences.
         resamples: Bootstrap resamples.
         seed: Seed of the bootstrap.
         batch_users: Users scored at once.
     """
 
     ks: Sequence[int] = (10, 50, 100)
-    metric: str = "ndcg@10"
     resamples: int = 1000
     seed: int = 0
     batch_users: int = 256
@@ -92,7 +90,6 @@ def evaluate(
         targets=len(cases.target_rows),
         items=catalogue.items,
         candidate=names[0],
-        metric=settings.metric,
         scorers=measured,
         differences=differences,
         seconds=seconds,
@@ -142,31 +139,30 @@ def _measure_slice(
     catalogue: Catalogue,
     counted: TargetMask,
     settings: RankingSettings,
-) -> tuple[dict[str, dict[str, Measure]], dict[str, Measure]]:
+) -> tuple[dict[str, Measures], dict[str, Measures]]:
     """Each scorer's numbers on the counted targets, and the candidate's paired differences to the others."""
     counts = np.bincount(cases.target_cases[counted], minlength=len(cases))
     users = counts > 0
     offsets = np.concatenate([[0], np.cumsum(counts[users])])
     values = {name: per_user(ranking.ranks[counted], offsets, settings.ks) for name, ranking in rankings.items()}
-    metrics = list(next(iter(values.values())))
-    if settings.metric not in metrics:
-        raise ValueError(f"metric '{settings.metric}' is not measured; choose one of {metrics}")
-    numbers = {}
-    for name, by_metric in values.items():
-        columns = np.stack([by_metric[metric] for metric in metrics], axis=1)
-        intervals = bootstrap(columns, settings.resamples, settings.seed)
-        numbers[name] = {metric: _measure(interval) for metric, interval in zip(metrics, intervals, strict=True)}
-        top = rankings[name].top[users]
+    numbers = {name: _measures(by_metric, settings) for name, by_metric in values.items()}
+    for name, ranking in rankings.items():
+        top = ranking.top[users]
         for k in settings.ks:
-            share = coverage(top, k, catalogue.items)
-            numbers[name][f"coverage@{k}"] = Measure(mean=share, n=len(top))
+            numbers[name][f"coverage@{k}"] = Measure(mean=coverage(top, k, catalogue.items), n=len(top))
     candidate, *others = values
-    differences = {other: values[candidate][settings.metric] - values[other][settings.metric] for other in others}
-    return numbers, {
-        other: _measure(bootstrap(difference[:, None], settings.resamples, settings.seed)[0])
-        for other, difference in differences.items()
+    differences = {
+        other: _measures({m: values[candidate][m] - values[other][m] for m in values[other]}, settings)
+        for other in others
     }
+    return numbers, differences
 
 
-def _measure(interval: Interval) -> Measure:
-    return Measure(mean=interval.mean, low=interval.low, high=interval.high, n=interval.n)
+def _measures(by_metric: Mapping[str, FloatArray], settings: RankingSettings) -> Measures:
+    """Means and intervals of per-user values; every call with as many users sees the same resamples."""
+    columns = np.stack(list(by_metric.values()), axis=1)
+    intervals = bootstrap(columns, settings.resamples, settings.seed)
+    return {
+        metric: Measure(mean=interval.mean, low=interval.low, high=interval.high, n=interval.n)
+        for metric, interval in zip(by_metric, intervals, strict=True)
+    }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+EVALUATION = "evaluation.json"
 
 Protocol = Literal["time", "leave_one_out"]
 
@@ -28,7 +32,10 @@ class Measure(BaseModel):
         return self.low is not None and other.high is not None and self.low > other.high
 
 
-Slices = dict[str, dict[str, Measure]]
+Measures = dict[str, Measure]
+"""Metric, such as ndcg@10, to number."""
+
+Slices = dict[str, Measures]
 """Slice to metric to number; a slice without users is left out."""
 
 
@@ -41,13 +48,76 @@ class EvaluationReport(BaseModel):
     targets: int = Field(ge=0, description="Number of targets of all users.")
     items: int = Field(ge=1, description="Size of the catalogue that was ranked.")
     candidate: str = Field(description="The scorer that the others are compared with.")
-    metric: str = Field(description="The metric of `differences`, such as ndcg@10.")
     scorers: dict[str, Slices] = Field(description="Scorer to slice to metric to number.")
-    differences: dict[str, dict[str, Measure]] = Field(
-        description="Slice to other scorer to the paired difference candidate minus other."
+    differences: dict[str, dict[str, Measures]] = Field(
+        description="Slice to other scorer to metric to the paired difference candidate minus other."
     )
     seconds: dict[str, float] = Field(default_factory=dict, description="Seconds that each scorer took.")
 
     def measure(self, scorer: str, metric: str, slice_name: str = OVERALL) -> Measure | None:
         """The number, or None where this scorer, slice or metric was not evaluated."""
         return self.scorers.get(scorer, {}).get(slice_name, {}).get(metric)
+
+    def difference(self, other: str, metric: str, slice_name: str = OVERALL) -> Measure | None:
+        """Candidate minus `other`, or None where it was not evaluated."""
+        return self.differences.get(slice_name, {}).get(other, {}).get(metric)
+
+
+class VersionEvaluation(BaseModel):
+    """The whole evaluation of one version: what stands in its `evaluation.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = Field(description="The version that was evaluated.")
+    champion: str | None = Field(description="The champion that was evaluated on the same cases; null: there was none.")
+    cutoff: datetime = Field(description="Training data of every scorer ends before this instant (UTC).")
+    window_days: int = Field(ge=1, description="Days after the cutoff that hold the time split's targets.")
+    seed: int = Field(description="Seed of the user samples and the bootstrap.")
+    table_versions: dict[str, int] = Field(description="Delta version of every table that was read.")
+    headline: Protocol = Field(description="The protocol that decides a release.")
+    metric: str = Field(description="The metric that is shown first.")
+    protocols: dict[Protocol, EvaluationReport] = Field(description="The numbers; the headline protocol is among them.")
+
+    @model_validator(mode="after")
+    def _headline_is_there(self) -> VersionEvaluation:
+        if self.headline not in self.protocols:
+            raise ValueError(f"the headline protocol '{self.headline}' was not evaluated")
+        return self
+
+    @property
+    def report(self) -> EvaluationReport:
+        """The headline protocol's report."""
+        return self.protocols[self.headline]
+
+    def summary(self) -> dict[str, dict[str, object]]:
+        """The headline numbers as plain data: scorer to metric to number, other slices under their own name."""
+        return {
+            scorer: {
+                **{metric: measure.model_dump() for metric, measure in slices.get(OVERALL, {}).items()},
+                **{
+                    name: {metric: measure.model_dump() for metric, measure in measures.items()}
+                    for name, measures in slices.items()
+                    if name != OVERALL
+                },
+            }
+            for scorer, slices in self.report.scorers.items()
+        }
+
+    def write(self, folder: Path) -> Path:
+        """Writes `evaluation.json` into the version's `folder`, whole or not at all."""
+        path, partial = folder / EVALUATION, folder / f".{EVALUATION}.partial"
+        partial.write_text(self.model_dump_json(indent=2))
+        partial.replace(path)
+        return path
+
+    @classmethod
+    def read(cls, folder: Path) -> VersionEvaluation:
+        """Reads `evaluation.json` of the version in `folder`.
+
+        Raises:
+            FileNotFoundError: that version was not evaluated.
+        """
+        path = folder / EVALUATION
+        if not path.is_file():
+            raise FileNotFoundError(f"version {folder.name} has no {EVALUATION}: materialize `evaluation` first")
+        return cls.model_validate_json(path.read_text())

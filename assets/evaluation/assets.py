@@ -1,0 +1,136 @@
+"""The `evaluation` asset and its checks."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from assets.content.assets import content_embeddings
+from assets.evaluation.judge import CANDIDATE, judge
+from assets.evaluation.oracle import KnownTruth
+from assets.evaluation.plots import metric_bars, metric_table
+from assets.evaluation.records import record
+from assets.evaluation.verdicts import CHECKS, verdicts
+from assets.lake import Lake
+from assets.resources import EvaluationResource, LakeResource, SourceResource
+from assets.schema import EVALUATIONS_TABLE, RELEASES_TABLE
+from assets.sequences.assets import sequences
+from assets.training.assets import hstu_model, hstu_without_content
+from assets.training.version import ABLATIONS, ARTIFACTS, newest_manifest
+from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
+from serving.releases import Releases
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class EvaluationRun(dg.Config):
+    """What to evaluate."""
+
+    version: str | None = Field(default=None, description="The version to evaluate; null: the newest one.")
+
+
+@dg.asset(
+    deps=[hstu_model, hstu_without_content, sequences, content_embeddings],
+    group_name="evaluation",
+    kinds={"pytorch", "delta"},
+    owners=["team:ml"],
+    code_version="1",
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[dg.AssetCheckSpec(name, asset="evaluation", description=text) for name, text in CHECKS.items()],
+    description=(
+        "The newest version against the champion, popularity and item-kNN on data after its cutoff: "
+        "full-catalogue ranking, 95 % bootstrap intervals, cold items and short histories apart."
+    ),
+)
+def evaluation(
+    context: dg.AssetExecutionContext,
+    config: EvaluationRun,
+    lake: LakeResource,
+    source: SourceResource,
+    evaluation: EvaluationResource,
+) -> dg.MaterializeResult[None]:
+    tables, settings = lake.open(), evaluation.load()
+    version = config.version or newest_manifest(tables).version
+    folder, opened = tables.folder(ARTIFACTS) / version, source.open()
+    result = judge(
+        tables,
+        folder,
+        settings,
+        champion=_champion(tables, version),
+        without_content=_existing(tables.folder(ABLATIONS) / version),
+        truth=opened if isinstance(opened, KnownTruth) else None,
+        progress=_reporting(context),
+    )
+    written, table_version = result.write(folder), record(tables, result)
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.path(str(written)),
+            "table": f"{EVALUATIONS_TABLE} at version {table_version}",
+            **_metadata(result),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=verdict.passed,
+                check_name=verdict.check,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=verdict.sentence,
+            )
+            for verdict in verdicts(result)
+        ],
+    )
+
+
+def _champion(lake: Lake, candidate: str) -> Path | None:
+    champion = Releases(lake.uri(RELEASES_TABLE), lake.storage_options).champion()
+    return lake.folder(ARTIFACTS) / champion if champion and champion != candidate else None
+
+
+def _existing(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None
+
+
+def _reporting(context: dg.AssetExecutionContext) -> Callable[[str, int, int], None]:
+    """Logs a scorer's progress when it ends, and every few seconds until then."""
+    last = monotonic()
+    started: dict[tuple[str, int], float] = {}
+
+    def report(scorer: str, done: int, users: int) -> None:
+        nonlocal last
+        begun = started.setdefault((scorer, users), last)
+        now = monotonic()
+        if done < users and now - last < SECONDS_BETWEEN_LINES:
+            return
+        rate = done / max(now - begun, 1e-9)
+        context.log.info(
+            f"{scorer}: {done:,} of {users:,} users, {rate:,.0f} users/s, {(users - done) / rate:.0f} s left"
+        )
+        last = now
+
+    return report
+
+
+def _metadata(result: VersionEvaluation) -> dict[str, Any]:
+    """What the UI shows: headline numbers as plain floats, which it plots over time, then tables and pictures."""
+    metadata: dict[str, Any] = {
+        "version": result.version,
+        "champion": result.champion or "none",
+        "cutoff": result.cutoff.isoformat(),
+        "users": result.report.users,
+        "targets": result.report.targets,
+    }
+    for part in (OVERALL, COLD, SHORT_HISTORY):
+        measure = result.report.measure(CANDIDATE, result.metric, part)
+        if measure:
+            metadata[_plain(f"{result.metric} {part}")] = measure.mean
+    for protocol, report in result.protocols.items():
+        metadata[f"{protocol}_metrics"] = dg.MetadataValue.md(metric_table(report))
+        metadata[f"{protocol}_cold_items"] = dg.MetadataValue.md(metric_table(report, COLD))
+        metadata[f"{protocol}_plot"] = dg.MetadataValue.md(metric_bars(report, result.metric))
+    return metadata
+
+
+def _plain(name: str) -> str:
+    return name.replace("@", "_at_").replace(" ", "_")

@@ -1,0 +1,143 @@
+"""Judges one version: candidate, champion, ablation, oracle and baselines on the same questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.evaluation.oracle import KnownTruth, Oracle
+from assets.evaluation.questions import Questions, make_questions
+from assets.evaluation.settings import EvaluationSettings
+from assets.evaluation.split import split
+from assets.items.catalogue import catalogue
+from assets.lake import Lake
+from assets.schema import SEQUENCES_TABLE
+from models.columns import AVAILABLE_FROM, ITEM_ID
+from models.evaluation.report import VersionEvaluation
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+    from models.evaluation.evaluate import Progress
+    from models.evaluation.report import EvaluationReport, Protocol
+    from models.evaluation.scorer import Scorer
+    from models.vocabulary import Vocabulary
+
+CANDIDATE = "hstu"
+CHAMPION = "champion"
+WITHOUT_CONTENT = "hstu_without_content"
+POPULARITY = "popularity"
+ITEM_KNN = "item_knn"
+
+
+class EvaluationError(ValueError):
+    """There is nothing to evaluate; the message says what to change."""
+
+
+def judge(
+    lake: Lake,
+    folder: Path,
+    settings: EvaluationSettings,
+    *,
+    champion: Path | None = None,
+    without_content: Path | None = None,
+    truth: KnownTruth | None = None,
+    progress: Progress | None = None,
+) -> VersionEvaluation:
+    """Evaluates the version in `folder` on the data that it was made with.
+
+    The split is that of the version's training: its cutoff, its positive actions, its version of the sequences.
+
+    Args:
+        lake: The tables.
+        folder: The version's artifact.
+        settings: The profile's settings.
+        champion: Artifact of the reigning champion, evaluated on the same cases; it is left out if it was trained
+            on data after this version's cutoff, for then it has seen the answers.
+        without_content: Artifact of the same model trained without content embeddings.
+        truth: The source, where it knows what its users want.
+        progress: Told of every batch.
+
+    Raises:
+        EvaluationError: the headline protocol has no case.
+    """
+    from models.artifact import load_artifact
+
+    candidate = load_artifact(folder)
+    reigning = load_artifact(champion) if champion else None
+    if reigning and reigning.manifest.cutoff > candidate.manifest.cutoff:
+        reigning = None
+    twin = load_artifact(without_content) if without_content else None
+    questions = _ask(lake, candidate, settings)
+    if settings.headline not in questions.cases:
+        raise EvaluationError(
+            f"version {candidate.version} cannot be evaluated: no user with a history has a new positive in the "
+            f"{settings.window_days} day(s) from {candidate.manifest.cutoff:%Y-%m-%d} ({settings.headline}); "
+            "materialize more days or widen `window_days`"
+        )
+    scorers = [
+        *_models({CANDIDATE: candidate, CHAMPION: reigning, WITHOUT_CONTENT: twin}, candidate.vocabulary),
+        *_baselines(questions, settings),
+        *([Oracle(truth, candidate.vocabulary)] if truth else []),
+    ]
+    return VersionEvaluation(
+        version=candidate.version,
+        champion=reigning.version if reigning else None,
+        cutoff=candidate.manifest.cutoff,
+        window_days=settings.window_days,
+        seed=settings.seed,
+        table_versions=candidate.manifest.table_versions,
+        headline=settings.headline,
+        metric=settings.metric,
+        protocols=_evaluate(scorers, questions, settings, progress),
+    )
+
+
+def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Questions:
+    manifest = candidate.manifest
+    parts = split(
+        lake.scan(SEQUENCES_TABLE, manifest.table_versions.get(SEQUENCES_TABLE)),
+        cutoff=manifest.cutoff,
+        window=settings.window,
+        positives=manifest.positive_bits,
+        leave_one_out_users=settings.leave_one_out_users,
+        max_users=settings.max_users,
+        seed=settings.seed,
+    )
+    items = catalogue(lake).select(ITEM_ID, AVAILABLE_FROM).collect()
+    return make_questions(parts, items, candidate.vocabulary)
+
+
+def _models(artifacts: Mapping[str, Artifact | None], vocabulary: Vocabulary) -> list[Scorer]:
+    from models.evaluation.model_scorer import ModelScorer
+
+    return [ModelScorer(name, artifact, vocabulary) for name, artifact in artifacts.items() if artifact]
+
+
+def _baselines(questions: Questions, settings: EvaluationSettings) -> list[Scorer]:
+    from models.evaluation.baselines import ItemKnn, Popularity
+
+    training, items, knn = questions.training, questions.catalogue.items, settings.item_knn
+    return [
+        Popularity.fit(training, items, settings.popularity_half_life_days),
+        ItemKnn.fit(training, items, knn.neighbours, knn.shrinkage, knn.half_life_items),
+    ]
+
+
+def _evaluate(
+    scorers: list[Scorer], questions: Questions, settings: EvaluationSettings, progress: Progress | None
+) -> dict[Protocol, EvaluationReport]:
+    from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
+
+    ranking = RankingSettings(settings.ks, settings.resamples, settings.seed, settings.batch_users)
+    return {
+        protocol: evaluate(
+            scorers,
+            cases,
+            questions.catalogue,
+            standard_slices(cases, questions.catalogue, settings.short_history),
+            ranking,
+            progress,
+        )
+        for protocol, cases in questions.cases.items()
+    }

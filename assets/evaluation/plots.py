@@ -1,0 +1,55 @@
+"""Pictures and tables of an evaluation, as Markdown."""
+
+from assets.evaluation.judge import CANDIDATE
+from assets.figures import markdown_image, new_figure
+from models.evaluation.report import COLD, OVERALL, EvaluationReport, Measure
+
+COLOURS = {CANDIDATE: "#4c6ef5", "oracle": "#adb5bd"}
+OTHER_COLOUR = "#94a3b8"
+
+
+def metric_bars(report: EvaluationReport, metric: str, slices: tuple[str, ...] = (OVERALL, COLD)) -> str:
+    """One bar per scorer with its 95 % interval, one panel per slice that has users."""
+    panels = [name for name in slices if any(name in measured for measured in report.scorers.values())]
+    figure = new_figure(width=4.2 * len(panels), height=3.4)
+    for panel, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        bars = {scorer: measured[name][metric] for scorer, measured in report.scorers.items() if name in measured}
+        panel.barh(
+            list(bars),
+            [bar.mean for bar in bars.values()],
+            xerr=[
+                [bar.mean - low_of(bar) for bar in bars.values()],
+                [high_of(bar) - bar.mean for bar in bars.values()],
+            ],
+            color=[COLOURS.get(scorer, OTHER_COLOUR) for scorer in bars],
+            capsize=3,
+        )
+        panel.invert_yaxis()
+        panel.set(xlabel=metric, title=f"{name}, {next(iter(bars.values())).n} users")
+    return markdown_image(figure, f"{metric} by scorer")
+
+
+def metric_table(report: EvaluationReport, slice_name: str = OVERALL) -> str:
+    """Scorers by metrics, each cell the mean and its interval."""
+    measured = {scorer: slices[slice_name] for scorer, slices in report.scorers.items() if slice_name in slices}
+    if not measured:
+        return f"no user has a target in the slice {slice_name}"
+    metrics = list(next(iter(measured.values())))
+    lines = ["| scorer | " + " | ".join(metrics) + " |", "| --- |" + " --- |" * len(metrics)]
+    lines += [f"| {scorer} | " + " | ".join(cell(of[m]) for m in metrics) + " |" for scorer, of in measured.items()]
+    return "\n".join(lines)
+
+
+def cell(measure: Measure) -> str:
+    """A number with its interval, such as `0.1234 [0.1200, 0.1270]`."""
+    if measure.low is None or measure.high is None:
+        return f"{measure.mean:.4f}"
+    return f"{measure.mean:.4f} [{measure.low:.4f}, {measure.high:.4f}]"
+
+
+def low_of(measure: Measure) -> float:
+    return measure.mean if measure.low is None else measure.low
+
+
+def high_of(measure: Measure) -> float:
+    return measure.mean if measure.high is None else measure.high

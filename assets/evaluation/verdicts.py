@@ -1,0 +1,54 @@
+"""What the asset checks ask of an evaluation."""
+
+from dataclasses import dataclass
+
+from assets.evaluation.judge import CANDIDATE, ITEM_KNN, POPULARITY, WITHOUT_CONTENT
+from assets.evaluation.plots import cell
+from models.evaluation.report import COLD, VersionEvaluation
+
+BEATS_POPULARITY = "beats_popularity"
+BEATS_ITEM_KNN = "beats_item_knn"
+CONTENT_HELPS_COLD_ITEMS = "content_helps_cold_items"
+
+CHECKS = {
+    BEATS_POPULARITY: "The model's 95 % interval lies wholly above that of popularity with time decay.",
+    BEATS_ITEM_KNN: "The model's 95 % interval lies wholly above that of item-kNN.",
+    CONTENT_HELPS_COLD_ITEMS: "On cold items the model is better, user by user, than its twin without content.",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one check, with a sentence that holds the numbers."""
+
+    check: str
+    passed: bool
+    sentence: str
+
+
+def verdicts(evaluation: VersionEvaluation) -> list[Verdict]:
+    """The answers to `CHECKS`, on the headline protocol and metric."""
+    return [
+        _clearly_beats(evaluation, POPULARITY, BEATS_POPULARITY),
+        _clearly_beats(evaluation, ITEM_KNN, BEATS_ITEM_KNN),
+        _content_helps(evaluation),
+    ]
+
+
+def _clearly_beats(evaluation: VersionEvaluation, other: str, check: str) -> Verdict:
+    report, metric = evaluation.report, evaluation.metric
+    ours, theirs = report.measure(CANDIDATE, metric), report.measure(other, metric)
+    if ours is None or theirs is None:
+        return Verdict(check, False, f"{metric} of {CANDIDATE} or {other} was not measured.")
+    sentence = f"{metric}: {CANDIDATE} {cell(ours)}, {other} {cell(theirs)}, {ours.n} users."
+    return Verdict(check, ours.clearly_above(theirs), sentence)
+
+
+def _content_helps(evaluation: VersionEvaluation) -> Verdict:
+    metric = evaluation.metric
+    gain = evaluation.report.difference(WITHOUT_CONTENT, metric, COLD)
+    if gain is None or gain.low is None:
+        reason = "Not measured: no target is cold, or there is no twin without content."
+        return Verdict(CONTENT_HELPS_COLD_ITEMS, True, reason)
+    sentence = f"{metric} on cold items, with content minus without: {cell(gain)}, {gain.n} users."
+    return Verdict(CONTENT_HELPS_COLD_ITEMS, gain.low > 0, sentence)

@@ -1,0 +1,41 @@
+"""A trained version as a scorer, on its own vocabulary or on that of a newer version."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.artifact import Artifact
+from models.batch import Histories
+from models.evaluation.cases import EvaluationCases, IntArray
+from models.inference import score
+from models.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class ModelScorer:
+    """Scores by the path that the endpoint uses.
+
+    Attributes:
+        name: Its name in reports.
+        artifact: The version.
+        vocabulary: The vocabulary of the cases. Items that the version does not know are skipped in histories and
+            never recommended, as in production.
+    """
+
+    name: str
+    artifact: Artifact
+    vocabulary: Vocabulary
+    own_rows: IntArray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        own = self.artifact.vocabulary.rows(self.vocabulary.item_ids)
+        object.__setattr__(self, "own_rows", np.concatenate([[0], own]))
+
+    def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
+        """(B, n+1) cosine of user and item; minus infinity for unknown items."""
+        histories = cases.histories
+        own = Histories(self.own_rows[histories.rows], histories.timestamps, histories.offsets)
+        scores: NDArray[np.float32] = score(self.artifact, own, cases.request_times).numpy()
+        # Row 0 scores minus infinity, and every item that the version does not know has own row 0.
+        return scores[:, self.own_rows]

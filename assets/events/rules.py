@@ -1,14 +1,12 @@
 """What makes a row good and a day of rows acceptable: the profile's `quality:` section."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from assets.quality.casts import TimestampUnit
+from assets.quality.expectation import Severity
 from assets.schema import DEFAULT_ACTIONS
-
-Severity = Literal["block", "warn"]
 
 
 class ItemRules(BaseModel):

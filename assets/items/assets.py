@@ -1,0 +1,43 @@
+"""The asset `items`: the raw catalogue, validated."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.events.rules import QualitySettings
+from assets.items.clean import clean_items
+from assets.items.expectations import items_expectations
+from assets.partitions import daily, days_of
+from assets.quality.checks import check_specs
+from assets.quality.publish import publish
+from assets.quality.summary import by_day, with_content
+from assets.resources import LakeResource, QualityResource, SourceResource
+from assets.schema import ITEMS_TABLE
+from assets.sources.ledger import landed_files
+
+
+@dg.asset(
+    deps=["raw_items"],
+    partitions_def=daily,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="validated",
+    kinds={"polars", "delta", "greatexpectations"},
+    owners=["team:data"],
+    code_version="1",
+    check_specs=check_specs(ITEMS_TABLE, items_expectations(QualitySettings())),
+)
+def items(
+    context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource, quality: QualityResource
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    """What can be recommended, one row per item and day on which it was added or changed.
+
+    Every raw row either stands here or in the table `quarantine` with the reason. If a blocking check fails, the run
+    fails and the days stay as they were.
+    """
+    store, rules, days = lake.open(), quality.load(), days_of(context)
+    raw = source.open().read("items", landed_files(store, "items", days), days)
+    cleaned = clean_items(raw, rules, lake.ids, days)
+    summary = with_content(by_day(cleaned, days, rules.min_rows_judged), cleaned.accepted)
+    context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
+    yield from publish(store, ITEMS_TABLE, cleaned, days, summary, items_expectations(rules), rules.gx_max_rows)

@@ -1,0 +1,64 @@
+"""Expectations and their results as Dagster asset checks."""
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+import polars as pl
+
+from assets.metadata import markdown_table
+from assets.quality.expectation import Expectation
+from assets.quality.validation import ExpectationResult
+
+
+def check_specs(asset: str, expectations: Iterable[Expectation]) -> list[dg.AssetCheckSpec]:
+    """The checks of `asset`, which the UI thus knows before the first run."""
+    return [
+        dg.AssetCheckSpec(
+            expectation.name,
+            asset=asset,
+            description=expectation.why,
+            blocking=expectation.severity == "block",
+        )
+        for expectation in expectations
+    ]
+
+
+def check_result(result: ExpectationResult) -> dg.AssetCheckResult:
+    """One expectation's result; an exception inside Great Expectations is a failure of severity ERROR."""
+    stops = result.expectation.severity == "block" or result.error is not None
+    metadata: dict[str, dg.MetadataValue] = {
+        "unexpected_count": dg.MetadataValue.int(result.unexpected),
+        "unexpected_percent": dg.MetadataValue.float(result.unexpected_percent),
+        "rows": dg.MetadataValue.int(result.rows),
+        "rows_seen_by_great_expectations": dg.MetadataValue.int(result.sampled_rows),
+    }
+    if result.observed:
+        metadata["observed_value"] = dg.MetadataValue.text(result.observed)
+    if result.examples.height:
+        metadata["examples"] = dg.MetadataValue.md(markdown_table(result.examples))
+    return dg.AssetCheckResult(
+        check_name=result.expectation.name,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
+        description=verdict(result),
+        metadata=metadata,
+    )
+
+
+def verdict(result: ExpectationResult) -> str:
+    """The result in one sentence."""
+    expectation = result.expectation
+    if result.error is not None:
+        return f"{expectation.call} could not be judged: {result.error}"
+    if result.passed:
+        return f"{expectation.call} holds for {result.rows} rows"
+    return f"{expectation.call} is broken by {result.unexpected} of {result.rows} {expectation.batch}"
+
+
+def refusal(table: str, blocking: Sequence[ExpectationResult], reasons: pl.DataFrame) -> str:
+    """Why nothing was published, in one sentence; `reasons` are the counts of `quarantine.by_reason`."""
+    broken = "; ".join(verdict(result) for result in blocking)
+    rejected = ", ".join(f"{rows} {reason} ({meaning})" for reason, rows, meaning in reasons.iter_rows())
+    return f"{table} not published, the table is as it was before: {broken}" + (
+        f"; put aside: {rejected}" if rejected else ""
+    )

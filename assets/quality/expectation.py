@@ -1,0 +1,111 @@
+"""An expectation, once: what Great Expectations is asked, and the same rule in Polars for all rows.
+
+Great Expectations judges a sample of a large table; the Polars expression counts the violations in every row.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import polars as pl
+
+Severity = Literal["block", "warn"]
+Batch = Literal["rows", "days"]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One rule about a table.
+
+    Attributes:
+        type: Name of the expectation in Great Expectations, in snake case.
+        columns: Columns that it is about.
+        arguments: Its further arguments.
+        violation: True for each row that breaks the rule.
+        why: One sentence for the reader of the UI.
+        severity: block: nothing is published when it fails; warn: it is only shown.
+        batch: Which frame is judged: the rows, or their summary by day.
+    """
+
+    type: str
+    columns: tuple[str, ...]
+    arguments: Mapping[str, Any] = field(hash=False)
+    violation: pl.Expr = field(hash=False, compare=False, repr=False)
+    why: str
+    severity: Severity = "block"
+    batch: Batch = "rows"
+
+    @property
+    def name(self) -> str:
+        """`type__column`: the name of the asset check."""
+        return f"{self.type}__{'_'.join(self.columns)}"
+
+    @property
+    def call(self) -> str:
+        """The expectation as a reader would write it."""
+        shown = ", ".join(f"{key}={_shown(value)}" for key, value in self.arguments.items())
+        return f"{self.type}({shown})"
+
+
+def not_null(column: str, why: str) -> Expectation:
+    return Expectation(
+        "expect_column_values_to_not_be_null", (column,), {"column": column}, pl.col(column).is_null(), why
+    )
+
+
+def between(
+    column: str, low: Any, high: Any, why: str, severity: Severity = "block", batch: Batch = "rows"
+) -> Expectation:
+    """Values, where there are any, lie in [low, high]; None leaves a side open."""
+    value = pl.col(column)
+    outside = ([] if low is None else [value < low]) + ([] if high is None else [value > high])
+    return Expectation(
+        "expect_column_values_to_be_between",
+        (column,),
+        {"column": column, "min_value": low, "max_value": high},
+        pl.any_horizontal(outside),
+        why,
+        severity,
+        batch,
+    )
+
+
+def one_of(column: str, values: Sequence[str], why: str) -> Expectation:
+    return Expectation(
+        "expect_column_values_to_be_in_set",
+        (column,),
+        {"column": column, "value_set": list(values)},
+        ~pl.col(column).is_in(list(values)),
+        why,
+    )
+
+
+def unique_together(columns: Sequence[str], why: str) -> Expectation:
+    return Expectation(
+        "expect_compound_columns_to_be_unique",
+        tuple(columns),
+        {"column_list": list(columns)},
+        pl.struct(*columns).is_duplicated(),
+        why,
+    )
+
+
+def with_overrides(
+    expectations: Iterable[Expectation], table: str, severity: Mapping[str, Severity]
+) -> list[Expectation]:
+    """`expectations` with the profile's severities, which are keyed '<table>.<check name>'.
+
+    Raises:
+        ValueError: an override names a check that `table` does not have.
+    """
+    known = list(expectations)
+    mine = {key.removeprefix(f"{table}."): value for key, value in severity.items() if key.startswith(f"{table}.")}
+    strange = sorted(mine.keys() - {expectation.name for expectation in known})
+    if strange:
+        names = ", ".join(expectation.name for expectation in known)
+        raise ValueError(f"quality.severity: table '{table}' has no check '{strange[0]}'; it has {names}")
+    return [replace(expectation, severity=mine.get(expectation.name, expectation.severity)) for expectation in known]
+
+
+def _shown(value: Any) -> str:
+    return value.isoformat(sep=" ") if hasattr(value, "hour") else repr(value)

@@ -1,0 +1,119 @@
+"""Conversions are exact or null."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given as cases
+from hypothesis import strategies as st
+
+from assets.quality.casts import as_epoch_ms, as_float32, as_id, as_text, given, given_number
+
+NOON_MS = 1_767_268_800_000
+"""2026-01-01 12:00 UTC."""
+
+
+def apply(expression: pl.Expr, values: list[Any], dtype: pl.DataType | None = None) -> list[Any]:
+    return pl.DataFrame({"x": pl.Series(values, dtype=dtype, strict=False)}).select(expression).to_series().to_list()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "int64", "string"),
+    [
+        (
+            pl.String(),
+            ["7", "007", "7.0", " 7", "-3", "9223372036854775807", "9223372036854775808", "abc", "", "  "],
+            [7, None, None, None, -3, 2**63 - 1, None, None, None, None],
+            ["7", "007", "7.0", " 7", "-3", "9223372036854775807", "9223372036854775808", "abc", None, None],
+        ),
+        (
+            pl.Float64(),
+            [7.0, 7.5, 2.0**53, 2.0**53 + 2, float("nan"), float("inf"), -0.0],
+            [7, None, 2**53, None, None, None, 0],
+            ["7", None, str(2**53), None, None, None, "0"],
+        ),
+        (pl.UInt64(), [1, 2**63], [1, None], ["1", "9223372036854775808"]),
+        (pl.Int32(), [1, None], [1, None], ["1", None]),
+        (pl.Categorical(), ["12", "x"], [12, None], ["12", "x"]),
+        (pl.Boolean(), [True], [None], [None]),
+        (pl.Date(), [date(2026, 1, 1)], [None], [None]),
+        (pl.List(pl.Int64()), [[1]], [None], [None]),
+    ],
+)
+def test_ids_convert_only_without_loss(dtype: pl.DataType, values: list, int64: list, string: list) -> None:
+    assert apply(as_id("x", dtype, "int64"), values, dtype) == int64
+    assert apply(as_id("x", dtype, "string"), values, dtype) == string
+
+
+@cases(st.integers(-(2**70), 2**70))
+def test_every_int64_and_nothing_else_survives_as_text(number: int) -> None:
+    expected = number if -(2**63) <= number < 2**63 else None
+    assert apply(as_id("x", pl.String(), "int64"), [str(number)]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [("s", 1_767_268_800), ("ms", NOON_MS), ("us", NOON_MS * 1000 + 999), ("ns", NOON_MS * 10**6 + 9)],
+)
+def test_one_moment_in_every_unit_and_type(unit: Any, value: int) -> None:
+    assert apply(as_epoch_ms("x", pl.Int64(), unit), [value]) == [NOON_MS]
+    assert apply(as_epoch_ms("x", pl.String(), unit), [str(value)]) == [NOON_MS]
+
+
+def test_fractions_of_seconds_are_kept() -> None:
+    assert apply(as_epoch_ms("x", pl.Float64(), "s"), [1_767_268_800.123, float("nan")]) == [NOON_MS + 123, None]
+    assert apply(as_epoch_ms("x", pl.String(), "s"), ["1767268800.123", "1.7672688e9"]) == [NOON_MS + 123, NOON_MS]
+
+
+def test_huge_seconds_do_not_wrap_around() -> None:
+    assert apply(as_epoch_ms("x", pl.Int64(), "s"), [2**62, -(2**62)]) == [9 * 10**18, -9 * 10**18]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-01T12:00:00Z", NOON_MS),
+        ("2026-01-01 12:00:00.250", NOON_MS + 250),
+        ("2026-01-01T14:00:00+02:00", NOON_MS),
+        ("2026-01-01T06:30:00.123456-0530", NOON_MS + 123),
+        ("2026-01-01 13:00:00+01", NOON_MS),
+        ("2026-01-01T12:00", NOON_MS),
+        ("2026-01-01", NOON_MS - 12 * 3_600_000),
+        ("2026-02-30", None),
+        ("2026-01-01T25:00:00", None),
+        ("01/02/2026", None),
+        ("1767268800", None),
+        ("yesterday", None),
+    ],
+)
+def test_iso_text(text: str, expected: int | None) -> None:
+    # beside another form, because a parser that infers one format per column would lose the rows of the second
+    assert apply(as_epoch_ms("x", pl.String(), "iso"), ["2025-12-31T00:00:00Z", text])[1] == expected
+
+
+def test_date_times_are_taken_as_they_are_whatever_the_unit_says() -> None:
+    noon = datetime(2026, 1, 1, 12)
+    assert apply(as_epoch_ms("x", pl.Datetime("us"), "s"), [noon], pl.Datetime("us")) == [NOON_MS]
+    zoned = pl.DataFrame({"x": pl.Series([noon.replace(tzinfo=UTC)]).dt.convert_time_zone("Asia/Tokyo")})
+    assert zoned.select(as_epoch_ms("x", zoned.schema["x"], "s")).item() == NOON_MS
+    assert apply(as_epoch_ms("x", pl.Date(), "datetime"), [date(2026, 1, 1)]) == [NOON_MS - 12 * 3_600_000]
+    assert apply(as_epoch_ms("x", pl.Int64(), "datetime"), [NOON_MS]) == [None]
+    assert apply(as_epoch_ms("x", pl.Boolean(), "ms"), [True]) == [None]
+
+
+def test_a_number_that_float32_cannot_hold_is_no_number() -> None:
+    assert apply(as_float32("x", pl.String()), ["0.5", "1e39", "nan", "-inf", "five"]) == [0.5, None, None, None, None]
+    assert apply(as_float32("x", pl.Float64()), [1e39, 0.5]) == [None, 0.5]
+    assert apply(as_float32("x", pl.List(pl.Float64())), [[1.0]]) == [None]
+
+
+def test_missing_is_null_blank_or_nan() -> None:
+    assert apply(given("x", pl.String()), ["a", "", " \t", None]) == [True, False, False, False]
+    assert apply(given("x", pl.Float64()), [0.0, float("nan"), None]) == [True, False, False]
+    assert apply(given_number("x", pl.String()), ["1", "NaN", "five", "", None]) == [True, False, True, False, False]
+
+
+def test_text_of_a_whole_float_has_no_point() -> None:
+    assert apply(as_text("x", pl.Float64()), [12.0, 1.5]) == ["12", "1.5"]
+    assert apply(as_text("x", pl.Binary()), [b"x"]) == [None]

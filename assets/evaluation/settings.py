@@ -12,10 +12,10 @@ class ItemKnnSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    neighbours: int = Field(default=50, ge=1, description="Most similar items that are kept for each item.")
-    shrinkage: float = Field(default=10.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
+    neighbours: int = Field(default=100, ge=1, description="Most similar items that are kept for each item.")
+    shrinkage: float = Field(default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
     half_life_items: float = Field(
-        default=2.0, gt=0, description="Number of history items after which an item's weight has halved."
+        default=5.0, gt=0, description="Number of history items after which an item's weight has halved."
     )
 
 
@@ -42,7 +42,7 @@ class EvaluationSettings(BaseModel):
     )
     short_history: int = Field(default=10, ge=1, description="Longest history that counts as short.")
     popularity_half_life_days: float = Field(
-        default=7.0, gt=0, description="Age in days at which an interaction counts half in the popularity baseline."
+        default=3.0, gt=0, description="Age in days at which an interaction counts half in the popularity baseline."
     )
     item_knn: ItemKnnSettings = Field(default_factory=ItemKnnSettings, description="The item-kNN baseline.")
     batch_users: int = Field(default=256, ge=1, description="Users scored at once.")

@@ -76,7 +76,7 @@ class ItemKnn:
         items: int,
         neighbours: int = 100,
         shrinkage: float = 20.0,
-        half_life_items: float = 3.0,
+        half_life_items: float = 5.0,
     ) -> "ItemKnn":
         users_items = _user_item_matrix(training, items)
         items_users = users_items.T.tocsr()

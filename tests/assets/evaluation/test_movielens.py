@@ -1,0 +1,67 @@
+"""The baselines on MovieLens-1M, leave-one-out: a range that is known from the literature guards the whole path."""
+
+import gzip
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assets.evaluation.questions import make_questions
+from assets.evaluation.split import split
+from assets.schema import TIME
+from models.evaluation.baselines import ItemKnn, Popularity
+from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
+from models.vocabulary import Vocabulary
+
+DATA = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
+RATINGS = DATA / "ml-1m" / "ratings.dat.gz"
+RATING = 128
+
+
+@pytest.mark.skipif(not RATINGS.is_file(), reason="MovieLens-1M is not in GENREC_TEST_DATA")
+def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range():
+    sequences = _sequences()
+    ids = sequences["item_ids"].explode().unique().sort()
+    parts = split(
+        sequences.lazy(),
+        cutoff=datetime(2003, 3, 1, tzinfo=UTC),
+        window=timedelta(days=1),
+        positives=RATING,
+        leave_one_out_users=10_000,
+    )
+    assert parts.leave_one_out_cases.height == 6_040
+    assert parts.training["item_ids"].list.len().sum() == 1_000_209 - 6_040
+    items = pl.DataFrame({"item_id": ids, "available_from": pl.Series([None] * len(ids), dtype=TIME)})
+    questions = make_questions(parts, items, Vocabulary(ids, len(ids), np.ones(len(ids) + 1, np.float32)))
+    cases, catalogue = questions.cases["leave_one_out"], questions.catalogue
+    scorers = [
+        Popularity.fit(questions.training, len(ids), half_life_days=30),
+        ItemKnn.fit(questions.training, len(ids), neighbours=50, shrinkage=0, half_life_items=1.5),
+    ]
+    settings = RankingSettings(ks=(10,), resamples=200)
+    report = evaluate(scorers, cases, catalogue, standard_slices(cases, catalogue, 10), settings)
+    assert 0.035 < report.measure("popularity", "hr@10").mean < 0.06
+    assert 0.015 < report.measure("popularity", "ndcg@10").mean < 0.03
+    assert 0.14 < report.measure("item_knn", "hr@10").mean < 0.20
+    assert 0.08 < report.measure("item_knn", "ndcg@10").mean < 0.11
+    assert report.measure("item_knn", "ndcg@10").clearly_above(report.measure("popularity", "ndcg@10"))
+
+
+def _sequences() -> pl.DataFrame:
+    rows = pl.read_csv(
+        gzip.decompress(RATINGS.read_bytes()).replace(b"::", b","),
+        has_header=False,
+        new_columns=["user_id", "item_ids", "value", "timestamps"],
+    )
+    return (
+        rows.with_columns(
+            pl.from_epoch("timestamps").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"),
+            pl.lit(RATING, pl.Int32).alias("actions"),
+        )
+        .sort("user_id", "timestamps", maintain_order=True)
+        .group_by("user_id", maintain_order=True)
+        .agg("item_ids", "timestamps", "actions")
+    )

@@ -1,0 +1,71 @@
+"""A small lake with sequences and a catalogue, and versions trained on it by nobody: random weights."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from assets.lake import Lake
+from assets.schema import ITEMS_TABLE, SEQUENCES_TABLE, items_schema, sequences_schema
+from models.artifact import Manifest, save_artifact
+from models.config import ModelConfig
+from models.recommender import Recommender
+from models.vocabulary import Vocabulary
+
+CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
+CLICK = 4
+USERS = 30
+ITEMS = 12
+COLD_ITEM = 12
+
+
+def write_world(lake: Lake) -> None:
+    """Thirty users click items 1..11 before the cutoff; after it one more, and every third user the new item 12."""
+    generator = np.random.default_rng(5)
+    users = []
+    for user in range(USERS):
+        items = (1 + generator.permutation(ITEMS - 1)[:6]).tolist() + ([COLD_ITEM] if user % 3 == 0 else [])
+        hours = [-30, -20, -10, -5, -2, 3, 4][: len(items)]
+        users.append(
+            {
+                "user_id": user,
+                "item_ids": items,
+                "timestamps": [CUTOFF + timedelta(hours=h) for h in hours],
+                "actions": [CLICK] * len(items),
+                "values": [None] * len(items),
+                "surfaces": [None] * len(items),
+                "bucket": 0,
+            }
+        )
+    lake.overwrite(SEQUENCES_TABLE, pl.DataFrame(users, schema=sequences_schema("int64")))
+    first = [(item, CUTOFF - timedelta(days=9), date(2026, 3, 1)) for item in range(1, ITEMS)]
+    rows = [*first, (COLD_ITEM, CUTOFF, date(2026, 3, 10))]
+    catalogue = pl.DataFrame(
+        {"item_id": [r[0] for r in rows], "available_from": [r[1] for r in rows], "day": [r[2] for r in rows]}
+    )
+    missing = {name: dtype for name, dtype in items_schema("int64").items() if name not in catalogue.columns}
+    whole = catalogue.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in missing.items())
+    lake.overwrite(ITEMS_TABLE, whole.select(pl.col(n).cast(d) for n, d in items_schema("int64").items()))
+
+
+def write_version(
+    lake: Lake, version: str, *, seed: int = 0, cutoff: datetime = CUTOFF, folder: str = "artifacts"
+) -> Path:
+    """A version that knows every item; weights drawn by `seed`."""
+    torch.manual_seed(seed)
+    vocabulary = Vocabulary(
+        pl.Series(range(1, ITEMS + 1)), trained=ITEMS - 1, popularity=np.ones(ITEMS + 1, np.float32)
+    )
+    manifest = Manifest(
+        version=version,
+        created=cutoff + timedelta(hours=30, seconds=seed),
+        cutoff=cutoff,
+        data_end=cutoff + timedelta(days=1),
+        positive_actions=["click"],
+        positive_bits=CLICK,
+        table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
+    )
+    model = Recommender(ModelConfig(width=8, max_length=8), trained_items=ITEMS - 1)
+    return save_artifact(lake.folder(folder), manifest, model, vocabulary)

@@ -18,6 +18,8 @@ from models.columns import (
     CONTENT_HASH,
     DAY,
     DESCRIPTION,
+    HAS_IMAGE,
+    HAS_TEXT,
     IMAGE,
     IMAGE_BYTES,
     ITEM_ID,
@@ -136,6 +138,11 @@ def embeddings_schema(id_type: IdType) -> Schema:
         CONTENT_HASH: pl.String(),
         VECTOR: pl.List(pl.Float32()),
     }
+
+
+def content_schema(id_type: IdType) -> Schema:
+    """One [text | image] vector per item, each half of length 1, or zeros where the item has no such content."""
+    return {**embeddings_schema(id_type), HAS_TEXT: pl.Boolean(), HAS_IMAGE: pl.Boolean()}
 
 
 EVENTS_TABLE = "events"

@@ -33,3 +33,5 @@ SURFACES = "surfaces"
 
 CONTENT_HASH = "content_hash"
 VECTOR = "vector"
+HAS_TEXT = "has_text"
+HAS_IMAGE = "has_image"

@@ -1,0 +1,206 @@
+"""The assets `text_embeddings`, `image_embeddings` and `content_embeddings`, and their checks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import polars_hash as plh
+
+from assets.content.adapt import AdaptReport
+from assets.content.content import content_table
+from assets.content.image import ImageEmbeddings, image_table
+from assets.content.incremental import Embedded, no_vectors
+from assets.content.pictures import learning_curve, neighbour_sheet
+from assets.content.text import text_table
+from assets.items.catalogue import catalogue
+from assets.lake import Lake
+from assets.metadata import markdown_table, table_metadata
+from assets.resources import ContentResource, LakeResource
+from assets.schema import CONTENT_TABLE, IMAGE_TABLE, TEXT_TABLE
+from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
+
+RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
+SIGNIFICANCE = 0.01
+"""The check passes where so many first places would come by chance in one of a hundred catalogues at most."""
+
+
+@dg.asset(
+    deps=["items"],
+    kinds={"sentencetransformers", "delta"},
+    description="One vector per item from its title, categories and description; unchanged texts keep theirs.",
+    group_name="content",
+    owners=["team:ml"],
+    code_version="1",
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def text_embeddings(
+    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource
+) -> dg.MaterializeResult[None]:
+    tables = lake.open()
+    table = text_table(catalogue(tables), _known(tables, TEXT_TABLE), content.load().text, context.log.info)
+    tables.overwrite(TEXT_TABLE, table.frame)
+    return _result(table, model=content.load().text.model)
+
+
+@dg.asset(
+    deps=["items", text_embeddings],
+    kinds={"pytorch", "delta"},
+    description="One vector per item from its image, by an open_clip tower; unchanged images keep theirs.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            RECALL_CHECK,
+            asset="image_embeddings",
+            description="Held-out images find their own text more often than by chance.",
+        )
+    ],
+    group_name="content",
+    owners=["team:ml"],
+    code_version="1",
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def image_embeddings(
+    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource
+) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
+    tables, settings = lake.open(), content.load().image
+    embeddings = image_table(
+        catalogue(tables),
+        tables.scan(TEXT_TABLE).collect(),
+        _known(tables, IMAGE_TABLE),
+        tables.folder("image_towers"),
+        settings,
+        context.log.info,
+    )
+    tables.overwrite(IMAGE_TABLE, embeddings.table.frame)
+    return _result(
+        embeddings.table,
+        check_results=[_recall_check(embeddings.adapted, settings.mode)],
+        mode=settings.mode,
+        **_image_metadata(embeddings),
+    )
+
+
+@dg.asset(
+    deps=[text_embeddings, image_embeddings],
+    kinds={"polars", "delta"},
+    description="One vector per item: text and image side by side, zeros where an item has no such content.",
+    group_name="content",
+    owners=["team:ml"],
+    code_version="1",
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.MaterializeResult[None]:
+    tables = lake.open()
+    frame = content_table(tables.scan(TEXT_TABLE).collect(), tables.scan(IMAGE_TABLE).collect())
+    tables.overwrite(CONTENT_TABLE, frame)
+    sheet = neighbour_sheet(catalogue(tables), frame, content.load().image)
+    return dg.MaterializeResult(
+        data_version=_data_version(frame),
+        metadata=_table_metadata(
+            frame,
+            items_with_text=int(frame[HAS_TEXT].sum()),
+            items_with_image=int(frame[HAS_IMAGE].sum()),
+            nearest_neighbours=dg.MetadataValue.md(sheet),
+        ),
+    )
+
+
+def _row_check(asset: dg.AssetsDefinition, table: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset, name=f"{table}_cover_the_catalogue", description="Each item of the catalogue has a row."
+    )
+    def every_item_has_a_row(lake: LakeResource) -> dg.AssetCheckResult:
+        tables = lake.open()
+        missing = catalogue(tables).select(ITEM_ID).join(tables.scan(table), on=ITEM_ID, how="anti").collect()
+        return dg.AssetCheckResult(
+            passed=missing.is_empty(),
+            metadata={"items_without_row": missing.height, "examples": str(missing[ITEM_ID].head(5).to_list())},
+        )
+
+    return every_item_has_a_row
+
+
+text_rows = _row_check(text_embeddings, TEXT_TABLE)
+image_rows = _row_check(image_embeddings, IMAGE_TABLE)
+content_rows = _row_check(content_embeddings, CONTENT_TABLE)
+
+
+def _known(tables: Lake, table: str) -> pl.DataFrame:
+    return tables.scan(table).select(CONTENT_HASH, VECTOR).collect() if tables.exists(table) else no_vectors()
+
+
+def _result(
+    table: Embedded, check_results: list[dg.AssetCheckResult] | None = None, **more: Any
+) -> dg.MaterializeResult[None]:
+    without = table.frame[CONTENT_HASH].null_count()
+    return dg.MaterializeResult(
+        data_version=_data_version(table.frame),
+        check_results=check_results or [],
+        metadata=_table_metadata(
+            table.frame,
+            embedded=table.embedded,
+            reused=table.reused,
+            without_content=without,
+            embedded_per_second=table.embedded / table.seconds if table.embedded else 0.0,
+            **more,
+        ),
+    )
+
+
+def _table_metadata(frame: pl.DataFrame, **more: Any) -> Mapping[str, Any]:
+    """Dimensions instead of a hundred numbers in the preview."""
+    dims = pl.col(VECTOR).list.len().alias("dimensions")
+    preview = frame.head().with_columns(dims).drop(VECTOR)
+    return {
+        **table_metadata(frame.head(0), **more),
+        "dagster/row_count": frame.height,
+        "dimensions": int(frame[VECTOR].list.len().max() or 0),  # type: ignore[arg-type]
+        "preview": dg.MetadataValue.md(markdown_table(preview)),
+    }
+
+
+def _image_metadata(embeddings: ImageEmbeddings) -> dict[str, Any]:
+    rejected = embeddings.rejected.group_by(REASON).agg(
+        pl.len().alias("items"), pl.col(ITEM_ID).head(3).alias("examples")
+    )
+    metadata: dict[str, Any] = {
+        "encoder": embeddings.encoder or "none",
+        "unusable_images": embeddings.rejected.height,
+        "unusable_by_reason": dg.MetadataValue.md(markdown_table(rejected.sort("items", descending=True))),
+    }
+    if embeddings.adapted:
+        metadata |= {
+            "trained_now": embeddings.trained_now,
+            "training_pairs": embeddings.adapted.pairs,
+            "training_seconds": sum(epoch.seconds for epoch in embeddings.adapted.epochs),
+            "learning_curve": dg.MetadataValue.md(learning_curve(embeddings.adapted)),
+        }
+    return metadata
+
+
+def _recall_check(report: AdaptReport | None, mode: str) -> dg.AssetCheckResult:
+    if report is None:
+        return dg.AssetCheckResult(
+            check_name=RECALL_CHECK, passed=True, description=f"mode {mode}: no tower was trained, nothing to score"
+        )
+    recall = report.recall
+    return dg.AssetCheckResult(
+        check_name=RECALL_CHECK,
+        passed=recall.p_value < SIGNIFICANCE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"recall@1 {recall.at_1:.3f} against {recall.chance_at_1:.3f} by chance (p = {recall.p_value:.2g})",
+        metadata={
+            "recall_at_1": recall.at_1,
+            "chance_at_1": recall.chance_at_1,
+            "recall_at_10": recall.at_10,
+            "chance_at_10": recall.chance_at_10,
+            "held_out_items": recall.candidates,
+            "p_value": recall.p_value,
+        },
+    )
+
+
+def _data_version(frame: pl.DataFrame) -> dg.DataVersion:
+    """Equal for equal contents and encoders: a night without changes leaves what follows up to date."""
+    hashes = frame.select(plh.hash_rows(ITEM_ID, CONTENT_HASH).nchash.xxhash64()).to_series()
+    return dg.DataVersion(f"{frame.height}-{hashes.sum():x}")

@@ -21,7 +21,7 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0; } pre { white-s
 th, td { border: 1px solid #dee2e6; padding: .35rem .6rem; text-align: left; vertical-align: top; }
 .badge { background: #e9ecef; border-radius: 4px; padding: 0 .4em; } .row { display: block; }
 .alert { border-left: 4px solid #adb5bd; background: #f8f9fa; padding: .6rem .9rem; margin: .4rem 0; }
-nav, .modal, .ge-walkthrough-modal, .navigation, #cta-footer, button { display: none; }
+nav, .card, .modal, .ge-walkthrough-modal, .navigation, #cta-footer, button { display: none; }
 @media (prefers-color-scheme: dark) {
   body { background: #1a1b1e; color: #dee2e6; } .alert, .badge { background: #2c2e33; }
 }
@@ -46,6 +46,7 @@ def write_data_docs(folder: Path, page: str, report: Any) -> Path:
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view.view import DefaultJinjaPageView
 
+    report.meta |= {"run_id": {"run_name": page}, "batch_kwargs": {"data_asset_name": folder.name}}
     view: Any = DefaultJinjaPageView()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{page}.html"

@@ -1,0 +1,171 @@
+"""`items` and `events` on a real Dagster instance, from landing files that a user could have."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.events.assets import events
+from assets.items.assets import items
+from assets.lake import Lake
+from assets.partitions import daily
+from assets.resources import LakeResource, QualityResource, SourceResource
+from assets.sources.assets import raw_events, raw_items
+
+FIRST = daily.start.date()
+NEXT = FIRST + timedelta(days=1)
+START = int(daily.start.timestamp()) * 1000
+DAY_MS = 86_400_000
+SHARE = "expect_column_values_to_be_between__rejected_share"
+ROWS = "expect_column_values_to_be_between__rows"
+
+
+def land(folder: Path, table: str, day: date, rows: list[dict[str, Any]]) -> None:
+    path = folder / table / f"{day}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def log(count: int, day: int = 0, **more: Any) -> list[dict[str, Any]]:
+    start = START + day * DAY_MS
+    return [{"user_id": n, "item_id": n % 2, "timestamp": start + n, "action": "view"} | more for n in range(count)]
+
+
+@pytest.fixture
+def instance() -> Any:
+    with dg.instance_for_test() as real:
+        yield real
+
+
+def run(
+    folder: Path, instance: dg.DagsterInstance, last: date = FIRST, quality: dict[str, Any] | None = None
+) -> dg.ExecuteInProcessResult:
+    table = {"path": "{day}.jsonl"}
+    source = {"kind": "files"} | {name: {"path": f"{folder}/{name}/{table['path']}"} for name in ("events", "items")}
+    return dg.materialize(
+        [raw_events, raw_items, items, events],
+        instance=instance,
+        raise_on_error=False,
+        resources={
+            "lake": LakeResource(root=str(folder / "lake"), id_type="int64"),
+            "source": SourceResource(settings=source, landing=str(folder), first_day=FIRST.isoformat()),
+            "quality": QualityResource(settings=quality or {}),
+        },
+        tags={
+            "dagster/asset_partition_range_start": FIRST.isoformat(),
+            "dagster/asset_partition_range_end": last.isoformat(),
+        },
+    )
+
+
+def checks(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dg.AssetCheckEvaluation]:
+    found = [e for e in result.get_asset_check_evaluations() if e.asset_key == dg.AssetKey(asset)]
+    return {evaluation.check_name: evaluation for evaluation in found}
+
+
+def table(folder: Path, name: str) -> pl.DataFrame:
+    return Lake(str(folder / "lake")).scan(name).collect()
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Path:
+    for day in (FIRST, NEXT):
+        land(tmp_path, "items", day, [{"item_id": 0, "title": "zero"}, {"item_id": 1, "title": "one"}])
+    land(tmp_path, "events", FIRST, log(40))
+    land(tmp_path, "events", NEXT, log(20, day=1))
+    return tmp_path
+
+
+def test_a_range_of_days_is_one_run_and_every_day_is_published(landed: Path, instance: dg.DagsterInstance) -> None:
+    land(landed, "events", FIRST, [*log(39), {"user_id": 9, "item_id": 1, "timestamp": START, "action": "zap"}])
+    result = run(landed, instance, NEXT)
+    assert result.success
+    assert table(landed, "events").group_by("day").len().sort("day").rows() == [(FIRST, 39), (NEXT, 20)]
+    assert table(landed, "items").height == 4
+    assert table(landed, "quarantine").select("origin", "day", "reason").rows() == [("events", FIRST, "unknown_action")]
+    told = result.asset_materializations_for_node("events")[0].metadata
+    assert (told["rows_in"].value, told["rows_accepted"].value, told["rows_rejected"].value) == (60, 59, 1)
+    assert told["quarantined_unknown_action"].value == 1
+    assert Path(str(told["data_docs"].value).removeprefix("file://")).is_file()
+    for asset in (events, items):
+        evaluated = checks(result, asset.key.to_user_string())
+        assert set(evaluated) == {spec.name for spec in asset.check_specs}
+        assert all(evaluation.passed for evaluation in evaluated.values())
+
+
+def test_running_again_changes_nothing(landed: Path, instance: dg.DagsterInstance) -> None:
+    run(landed, instance, NEXT)
+    before = table(landed, "events").sort("day", "arrival")
+    run(landed, instance)
+    assert table(landed, "events").sort("day", "arrival").equals(before)
+
+
+def test_a_bad_day_is_refused_and_yesterdays_rows_stay(landed: Path, instance: dg.DagsterInstance) -> None:
+    run(landed, instance, NEXT)
+    before = table(landed, "events").sort("day", "arrival")
+    land(landed, "events", FIRST, log(30) + log(10, timestamp=START // 1000))
+    result = run(landed, instance)
+    assert not result.success
+    assert table(landed, "events").sort("day", "arrival").equals(before)
+    assert table(landed, "quarantine")["reason"].to_list() == ["timestamp_too_old"] * 10
+    failed = checks(result, "events")[SHARE]
+    assert (failed.passed, failed.severity, failed.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
+    stored = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(dg.AssetKey("events"), SHARE))
+    assert stored is not None
+    assert stored.run_id == result.run_id
+    (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert failure.user_failure_data.description is not None
+    assert failure.user_failure_data.description.startswith("events not published, the table is as it was before: ")
+    assert "10 timestamp_too_old (before quality.earliest: often a wrong unit" in failure.user_failure_data.description
+
+
+def test_a_profile_can_soften_a_check(landed: Path, instance: dg.DagsterInstance) -> None:
+    land(landed, "events", FIRST, log(30) + log(10, timestamp=START // 1000))
+    result = run(landed, instance, quality={"severity": {f"events.{SHARE}": "warn"}})
+    assert result.success
+    assert table(landed, "events").height == 30
+    assert checks(result, "events")[SHARE].severity == dg.AssetCheckSeverity.WARN
+
+
+def test_a_profile_can_harden_a_check(landed: Path, instance: dg.DagsterInstance) -> None:
+    name = "expect_column_values_to_be_between__value"
+    land(landed, "events", FIRST, log(40, value=-1.0))
+    assert run(landed, instance).success
+    result = run(landed, instance, quality={"severity": {f"events.{name}": "block"}})
+    assert not result.success
+    assert checks(result, "events")[name].severity == dg.AssetCheckSeverity.ERROR
+
+
+def test_a_day_without_rows_warns(landed: Path, instance: dg.DagsterInstance) -> None:
+    path = landed / "events" / f"{FIRST}.parquet"
+    pl.DataFrame(log(1)).clear().write_parquet(path)
+    source = {"kind": "files"} | {name: {"path": f"{landed}/{name}/{{day}}.*"} for name in ("events", "items")}
+    (landed / "events" / f"{FIRST}.jsonl").unlink()
+    result = dg.materialize(
+        [raw_events, raw_items, items, events],
+        instance=instance,
+        raise_on_error=False,
+        partition_key=FIRST.isoformat(),
+        resources={
+            "lake": LakeResource(root=str(landed / "lake"), id_type="int64"),
+            "source": SourceResource(settings=source, landing=str(landed), first_day=FIRST.isoformat()),
+            "quality": QualityResource(settings={}),
+        },
+    )
+    assert result.success
+    assert table(landed, "events").height == 0
+    empty = checks(result, "events")[ROWS]
+    assert (empty.passed, empty.severity) == (False, dg.AssetCheckSeverity.WARN)
+
+
+def test_events_of_an_item_that_comes_later_are_unknown(landed: Path, instance: dg.DagsterInstance) -> None:
+    land(landed, "items", FIRST, [{"item_id": 0, "title": "zero"}])
+    run(landed, instance, NEXT)
+    alone = run(landed, instance, quality={"max_rejected_share": 1})
+    assert alone.success
+    assert table(landed, "events").filter(pl.col("day") == FIRST)["item_id"].unique().to_list() == [0]

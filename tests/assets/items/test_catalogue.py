@@ -1,0 +1,39 @@
+"""The latest description of each item."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.items.catalogue import catalogue
+from assets.lake import Lake, TableMissing
+from assets.schema import ITEMS_TABLE, items_schema
+
+FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)
+
+
+def test_the_latest_row_before_a_day_wins(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    rows = [(2, "two", FIRST), (1, "old", FIRST), (1, "new", SECOND), (3, "three", SECOND)]
+    frame = pl.DataFrame(
+        [
+            {"item_id": i, "title": t, "categories": [], "available_from": datetime(2026, 1, 1, tzinfo=UTC), "day": d}
+            for i, t, d in rows
+        ],
+        schema=items_schema("int64"),
+    )
+    lake.replace_days(ITEMS_TABLE, frame, [FIRST, SECOND])
+
+    def titles(until: date | None) -> list[tuple]:
+        return catalogue(lake, until).sort("item_id").select("item_id", "title").collect().rows()
+
+    assert titles(None) == [(1, "new"), (2, "two"), (3, "three")]
+    assert titles(SECOND) == [(1, "old"), (2, "two")]
+    assert titles(FIRST) == []
+    assert catalogue(lake).collect_schema() == pl.Schema(items_schema("int64"))
+
+
+def test_a_catalogue_that_was_never_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TableMissing, match="materialize the asset 'items' first"):
+        catalogue(Lake(str(tmp_path)))

@@ -101,6 +101,17 @@ class _Cluster:
     def put(self, config: dict[str, Any]) -> None:
         self._asked(self._serve.deploy_applications, config)
 
+    def state(self, app_name: str) -> str:
+        """Status of an application, as Serve names it. A dead replica makes it UNHEALTHY until it is replaced.
+
+        Raises:
+            DeployError: the deployment failed for good.
+        """
+        details = self.details()["applications"].get(app_name, {"status": "NOT_STARTED"})
+        if details["status"] == "DEPLOY_FAILED":
+            raise DeployError(f"Serve could not run application {app_name}: {details['message']}")
+        return str(details["status"])
+
     def _asked(self, call: Callable[..., Any], *arguments: object) -> Any:
         try:
             return call(*arguments)
@@ -122,33 +133,36 @@ def _wait(cluster: _Cluster, settings: EndpointSettings, desired: ReleaseConfig)
     """Polls until as many replicas as configured serve `desired`."""
     deadline = time.monotonic() + settings.deploy_timeout_s
     serving: dict[str, EndpointStatus] = {}
-    answer = "nothing answered yet"
-    while time.monotonic() < deadline:
-        _require_running(cluster, settings)
+    while missing := _missing(cluster, settings, desired, serving):
+        if time.monotonic() > deadline:
+            raise DeployError(
+                f"version {desired.version} is not served after {settings.deploy_timeout_s:.0f} s: {missing}"
+            )
+        time.sleep(POLL_S)
+    return next(reversed(serving.values()))
+
+
+def _missing(
+    cluster: _Cluster, settings: EndpointSettings, desired: ReleaseConfig, serving: dict[str, EndpointStatus]
+) -> str:
+    """What is still missing, as text; empty once done. Adds the replica that answered to `serving` if it does."""
+    state = cluster.state(settings.app_name)
+    if state != "RUNNING":
+        # Replicas are being replaced; those that answered before may be on their way out.
+        serving.clear()
+        return f"Serve says that application {settings.app_name} is {state}"
+    try:
         # A connection of its own for every question, so that the proxy picks a replica anew.
         with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
-            try:
-                status = client.status()
-            except EndpointError as error:
-                answer = str(error)
-            else:
-                answer = f"it serves {status.version}"
-                _require_no_failure(status, desired)
-                if status.release == status.desired_release == desired.fingerprint:
-                    serving[status.replica] = status
-                if len(serving) >= settings.replicas:
-                    return status
-        time.sleep(POLL_S)
-    raise DeployError(
-        f"version {desired.version} is not served by all {settings.replicas} replicas after "
-        f"{settings.deploy_timeout_s:.0f} s ({len(serving)} do): {answer}"
-    )
-
-
-def _require_running(cluster: _Cluster, settings: EndpointSettings) -> None:
-    details = cluster.details()["applications"].get(settings.app_name)
-    if details and details["status"] in ("DEPLOY_FAILED", "UNHEALTHY"):
-        raise DeployError(f"Serve could not run application {settings.app_name}: {details['message']}")
+            status = client.status()
+    except EndpointError as error:
+        return str(error)
+    _require_no_failure(status, desired)
+    if status.release == status.desired_release == desired.fingerprint:
+        serving[status.replica] = status
+    if len(serving) >= settings.replicas:
+        return ""
+    return f"{len(serving)} of {settings.replicas} replicas serve it, the last one asked serves {status.version}"
 
 
 def _require_no_failure(status: EndpointStatus, desired: ReleaseConfig) -> None:

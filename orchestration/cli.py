@@ -13,7 +13,9 @@ import typer
 from rich.console import Console
 
 from orchestration import environment, local_stack
+from orchestration.ports import LOOPBACK, is_free
 from orchestration.profile import Profile, load_profile
+from orchestration.workspace import workspace_arguments
 
 app = typer.Typer(
     help="genrec: raw logs to a live recommender, as a lineage of Dagster assets.",
@@ -28,7 +30,7 @@ ProfileOption = Annotated[
     typer.Option("--profile", "-p", envvar=environment.PROFILE_VARIABLE, help="Name of a profile, or a YAML file."),
 ]
 EXPECTED = (ValueError, LookupError, RuntimeError, OSError)
-UI_ADDRESS = ("127.0.0.1", 3000)
+UI_ADDRESS = (LOOPBACK, 3000)
 
 
 @app.command()
@@ -74,12 +76,11 @@ def ui(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
         chosen = _applied(profile)
         _up(chosen)
         host, port = UI_ADDRESS
-        workspace = Path(__file__).parents[1] / "workspace.yaml"
-        target = ["-w", str(workspace)] if workspace.exists() else ["-m", "orchestration.definitions"]
-        dagster = Path(sys.executable).with_name("dagster")
+        if not is_free(port):
+            raise RuntimeError(f"port {port} of {host} is taken: a UI may run already at http://{host}:{port}")
         os.execve(
-            dagster,
-            ["dagster", "dev", *target, "-h", host, "-p", str(port)],
+            Path(sys.executable).with_name("dagster"),
+            ["dagster", "dev", *workspace_arguments(), "-h", host, "-p", str(port)],
             environment.child_environment(chosen),
         )
 

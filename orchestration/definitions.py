@@ -16,8 +16,8 @@ def defs() -> dg.Definitions:
     from orchestration import jobs, line, resources, schedules
 
     return dg.Definitions(
-        assets=line.assets(),
-        asset_checks=line.asset_checks(),
+        assets=line.all_assets(),
+        asset_checks=line.all_checks(),
         resources=resources.build_resources(profile),
         executor=dg.in_process_executor,
         jobs=[jobs.line, jobs.nightly, jobs.tuning, jobs.rollback],

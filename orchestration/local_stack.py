@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from orchestration.environment import child_environment, ray_folder, ray_token_path
+from orchestration.ports import LOOPBACK, free_port, is_free
 from orchestration.processes import POLL_SECONDS, Process
 from orchestration.profile import Profile, RaySettings
 
@@ -124,7 +124,7 @@ def _start_arguments(ray: RaySettings, temp: str) -> list[str]:
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={ray.dashboard_port}",
         "--dashboard-agent-listen-port=0",
-        f"--ray-client-server-port={_free_port()}",
+        f"--ray-client-server-port={free_port()}",
         f"--num-cpus={ray.num_cpus}",
         f"--object-store-memory={ray.object_store_mb * 2**20}",
         f"--temp-dir={temp}",
@@ -174,21 +174,10 @@ def _answers(ray: RaySettings) -> bool:
 
 def _require_free(ray: RaySettings) -> None:
     for key, port in (("ray.port", ray.port), ("ray.dashboard_port", ray.dashboard_port)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise StackError(
-                    f"port {port} of 127.0.0.1 is taken by another program: end it, or set {key} in the profile"
-                ) from error
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        if not is_free(port):
+            raise StackError(
+                f"port {port} of {LOOPBACK} is taken by another program: end it, or set {key} in the profile"
+            )
 
 
 def _temp_root() -> str:

@@ -21,7 +21,7 @@ class LineProgress(logging.Handler):
     """
 
     def __init__(self, console: Console, stages: int, expected: Mapping[str, float]) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self._stages = stages
         self._expected = expected
         self._done = 0
@@ -36,6 +36,9 @@ class LineProgress(logging.Handler):
             TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
+            # What libraries print goes to the run's log, not between these lines.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._task: TaskID = self._bar.add_task("", total=stages, stage=0, left="")
 

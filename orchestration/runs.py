@@ -23,6 +23,7 @@ from orchestration.profile import Profile
 from orchestration.progress import LineProgress
 
 PROCESS_TAG = "genrec/process"
+LOGGER = "terminal"
 
 
 class RunError(RuntimeError):
@@ -83,8 +84,8 @@ def _execute(
     with _alone(profile), _output_to(log) as terminal, dg.DagsterInstance.get() as instance:
         _close_abandoned(instance)
         with LineProgress(Console(file=terminal), len(job.nodes), stage_seconds(instance, job)) as progress:
-            result = job.with_logger_defs({"console": _logger(progress)}).execute_in_process(
-                run_config=dict(run_config or {}),
+            result = job.with_logger_defs({LOGGER: _logger(progress)}).execute_in_process(
+                run_config={"loggers": {LOGGER: {}}, **(run_config or {})},
                 instance=instance,
                 tags={**tags, PROCESS_TAG: json.dumps(asdict(Process.current()))},
                 raise_on_error=False,

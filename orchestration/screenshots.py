@@ -1,0 +1,160 @@
+"""Pictures of the running UI for the documentation, taken with headless Chromium so that anyone can take them again."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+from rich.console import Console
+
+from orchestration.environment import child_environment
+from orchestration.ports import free_port
+from orchestration.profile import Profile
+from orchestration.workspace import workspace_arguments
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+START_SECONDS = 90
+PAGE_SECONDS = 60
+SETTLE_SECONDS = 3
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1600,1000",
+)
+
+
+class ScreenshotError(RuntimeError):
+    """The pictures cannot be taken; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One page of the UI.
+
+    Args:
+        file: Name of the picture, without its ending.
+        path: Page of the UI.
+        shows: Text that must stand on the page before the picture is taken.
+        opens: Label of something to click first, and the text of the row it stands in.
+    """
+
+    file: str
+    path: str
+    shows: str
+    opens: tuple[str, str] | None = None
+
+
+PICTURES = (
+    Picture("lineage", "/asset-groups", shows="endpoint"),
+    Picture(
+        "model", "/assets/hstu_model?view=overview", shows="learning_curve", opens=("Show Markdown", "learning_curve")
+    ),
+    Picture("evaluation", "/assets/evaluation?view=overview", shows="time_plot", opens=("Show Markdown", "time_plot")),
+    Picture("checks", "/assets/events?view=checks", shows="expect"),
+)
+
+
+def take_all(profile: Profile, folder: Path, console: Console) -> None:
+    """Takes every picture into `folder`.
+
+    Raises:
+        ScreenshotError: no browser, no UI, or a page does not show what it should.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _user_interface(profile) as url, _browser() as browser:
+        for picture in PICTURES:
+            _take(browser, url, picture, folder / f"{picture.file}.png")
+            console.print(f"{folder / picture.file}.png")
+
+
+def _take(browser: "Chrome", url: str, picture: Picture, target: Path) -> None:
+    from selenium.common.exceptions import TimeoutException
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(url + picture.path)
+    try:
+        WebDriverWait(browser, PAGE_SECONDS).until(
+            lambda page: picture.shows in page.find_element(By.TAG_NAME, "body").text
+        )
+        if picture.opens:
+            label, row = picture.opens
+            button = f"//tr[contains(., '{row}')]//*[text()='{label}']"
+            WebDriverWait(browser, PAGE_SECONDS).until(lambda page: page.find_elements(By.XPATH, button))[0].click()
+    except TimeoutException as error:
+        raise ScreenshotError(
+            f"{picture.path} of the UI does not show '{picture.shows}' within {PAGE_SECONDS} s: run `genrec demo` first"
+        ) from error
+    # The page lays out and animates after its text is there, and says nowhere when it has finished.
+    time.sleep(SETTLE_SECONDS)
+    browser.save_screenshot(str(target))
+
+
+@contextmanager
+def _user_interface(profile: Profile) -> Iterator[str]:
+    """A web server of our own on a free port, for as long as the pictures take."""
+    port = free_port()
+    server = subprocess.Popen(
+        [
+            str(Path(sys.executable).with_name("dagster-webserver")),
+            *workspace_arguments(),
+            *("-h", "127.0.0.1", "-p", str(port)),
+        ],
+        env=child_environment(profile),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(url, server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            if httpx.get(f"{url}/server_info", trust_env=False).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise ScreenshotError(f"Dagster's web server does not answer at {url}: try `genrec ui` and read what it says")
+
+
+@contextmanager
+def _browser() -> Iterator["Chrome"]:
+    try:
+        from selenium import webdriver
+    except ImportError as error:
+        raise ScreenshotError("selenium is not installed: pip install -e '.[dev]'") from error
+    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if not chromium or not driver:
+        raise ScreenshotError("Chromium and its driver are needed: sudo apt-get install chromium chromium-driver")
+    with tempfile.TemporaryDirectory() as data:
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in (*FLAGS, f"--user-data-dir={data}"):
+            options.add_argument(flag)
+        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        try:
+            yield browser
+        finally:
+            browser.quit()

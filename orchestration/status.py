@@ -1,0 +1,126 @@
+"""What stands: the champion, whether it answers, how good it is, and how long each stage took."""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Group
+from rich.table import Table
+
+from assets.endpoint.rollout import ARTIFACTS, releases_of
+from assets.lake import Lake
+from models.evaluation.report import VersionEvaluation
+from orchestration.profile import Profile
+from serving.client import EndpointClient, EndpointError
+from serving.settings import EndpointSettings
+
+HEADLINE = ("ndcg@10", "hr@10")
+
+
+class EndpointReport(BaseModel):
+    """What the endpoint says of itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str = Field(description="Where it answers, or would.")
+    alive: bool = Field(description="Whether it answered just now.")
+    version: str | None = Field(default=None, description="The version it serves.")
+    data_cutoff: str | None = Field(default=None, description="It was trained on interactions before this moment.")
+    error: str | None = Field(default=None, description="Why it does not answer, or did not load its newest release.")
+
+
+class Status(BaseModel):
+    """The state of one profile, as `genrec status --json` prints it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    profile: str
+    champion: str | None = Field(description="The version that should be served; null before the first promotion.")
+    evaluated: str | None = Field(description="The version that `metrics` are about: the champion, else the newest.")
+    endpoint: EndpointReport
+    metrics: dict[str, dict[str, Any]] = Field(
+        description="Scorer to metric to mean, low, high, n; other slices, such as `cold`, under their own name."
+    )
+    seconds: dict[str, float] = Field(description="Asset to the seconds of its newest materialization.")
+
+
+def read_status(profile: Profile) -> Status:
+    """Gathers the status from the lake, the endpoint and Dagster's instance; whatever is not there yet is null."""
+    lake = Lake(profile.lake_root, profile.lake.storage_options)
+    champion = releases_of(lake).champion()
+    evaluated = _evaluation(lake, champion)
+    return Status(
+        profile=profile.name,
+        champion=champion,
+        evaluated=evaluated.version if evaluated else None,
+        endpoint=_endpoint(EndpointSettings.model_validate(profile.endpoint)),
+        metrics=evaluated.summary() if evaluated else {},
+        seconds=_seconds(),
+    )
+
+
+def status_table(status: Status) -> Group:
+    """The status for people."""
+    about = Table(show_header=False, box=None)
+    endpoint = status.endpoint
+    state = f"serves {endpoint.version}" if endpoint.alive else f"does not answer: {endpoint.error}"
+    for row in (
+        ("profile", status.profile),
+        ("champion", status.champion or "none yet"),
+        ("endpoint", f"{endpoint.url} {state}"),
+    ):
+        about.add_row(*row)
+    metrics = Table("", *HEADLINE, *(f"{name}, cold items" for name in HEADLINE), title=f"version {status.evaluated}")
+    for scorer, numbers in status.metrics.items():
+        slices = (numbers, numbers.get("cold", {}))
+        metrics.add_row(scorer, *(_interval(part.get(name)) for part in slices for name in HEADLINE))
+    seconds = Table("stage", "seconds", title="newest materializations")
+    for stage, took in status.seconds.items():
+        seconds.add_row(stage, f"{took:.1f}")
+    return Group(about, *([metrics] if status.metrics else []), *([seconds] if status.seconds else []))
+
+
+def _evaluation(lake: Lake, champion: str | None) -> VersionEvaluation | None:
+    """The champion's evaluation; before the first champion, that of the newest version that has one."""
+    folders = sorted(lake.folder(ARTIFACTS).glob("[!.]*/evaluation.json"), reverse=True)
+    named = [path.parent for path in folders if path.parent.name == champion] or [path.parent for path in folders]
+    return VersionEvaluation.read(named[0]) if named else None
+
+
+def _endpoint(settings: EndpointSettings) -> EndpointReport:
+    with EndpointClient(settings.base_url, timeout_s=3) as client:
+        try:
+            found = client.status()
+        except EndpointError as error:
+            return EndpointReport(url=settings.base_url, alive=False, error=str(error))
+    cutoff = found.data_cutoff.isoformat() if found.data_cutoff else None
+    return EndpointReport(
+        url=settings.base_url, alive=True, version=found.version, data_cutoff=cutoff, error=found.last_error
+    )
+
+
+def _seconds() -> dict[str, float]:
+    from orchestration.definitions import defs
+
+    keys = defs().resolve_asset_graph().toposorted_asset_keys
+    with dg.DagsterInstance.get() as instance:
+        steps = {key: _step_seconds(instance, key) for key in keys}
+    return {key.to_user_string(): took for key, took in steps.items() if took is not None}
+
+
+def _step_seconds(instance: dg.DagsterInstance, key: dg.AssetKey) -> float | None:
+    event = instance.get_latest_materialization_event(key)
+    if event is None or event.dagster_event is None or event.dagster_event.step_key is None:
+        return None
+    for step in instance.get_run_step_stats(event.run_id, [event.dagster_event.step_key]):
+        if step.start_time and step.end_time:
+            return round(step.end_time - step.start_time, 3)
+    return None
+
+
+def _interval(measure: dict[str, float] | None) -> str:
+    if not measure:
+        return ""
+    low, high = measure.get("low"), measure.get("high")
+    interval = f" [{low:.4f}, {high:.4f}]" if low is not None and high is not None else ""
+    return f"{measure['mean']:.4f}{interval}"

@@ -1,0 +1,111 @@
+"""What Dagster is told: quickly, without the heavy libraries, and exactly the graph that is committed beside this."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestration.profile import load_profile
+
+GRAPH = Path(__file__).with_name("asset_graph.txt")
+HEAVY = ["ray", "torch", "great_expectations", "sentence_transformers", "open_clip", "matplotlib"]
+DESCRIBE = f"""
+import json, sys
+from orchestration.definitions import defs
+definitions = defs()
+heavy = [name for name in {HEAVY} if name in sys.modules]
+graph = definitions.resolve_asset_graph()
+lines = []
+for key in graph.toposorted_asset_keys:
+    node = graph.get(key)
+    spec = graph.assets_def_for_key(key).specs_by_key[key]
+    lines.append(
+        f"{{key.to_user_string()}} [{{node.group_name}}, {{'daily' if node.partitions_def else 'whole'}}]"
+        f" <- {{', '.join(sorted(parent.to_user_string() for parent in node.parent_keys)) or '(logs)'}}"
+    )
+    lines += [f"    check {{check.name}}" for check in sorted(node.check_keys)]
+    missing = [what for what, there in dict(
+        description=spec.description, owners=spec.owners, kinds=spec.kinds, code_version=spec.code_version,
+        backfill_policy=node.backfill_policy).items() if not there]
+    assert not missing, (key, missing)
+first = next(n.partitions_def for n in map(graph.get, graph.toposorted_asset_keys) if n.partitions_def)
+repository = definitions.get_repository_def()
+print(json.dumps(dict(
+    heavy=heavy,
+    graph="\\n".join(lines) + "\\n",
+    days=[first.get_partition_keys()[0], len(first.get_partition_keys())],
+    jobs=sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
+    schedules=[schedule.name for schedule in repository.schedule_defs],
+)))
+"""
+
+
+def described(profile: str, **environment: str) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DESCRIBE],
+        env={**os.environ, "GENREC_PROFILE": profile, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
+    found = described("demo")
+    assert found["heavy"] == []
+    first_day = load_profile("demo").start()
+    assert found["days"] == [first_day.isoformat(), (datetime.now(UTC).date() - first_day).days]
+    assert found["jobs"] == ["line", "nightly", "rollback", "tuning"]
+    assert found["schedules"] == ["nightly"]
+    if os.environ.get("GENREC_UPDATE_SNAPSHOTS"):
+        GRAPH.write_text(str(found["graph"]))
+    assert found["graph"] == GRAPH.read_text(), "the graph changed: look at it, then set GENREC_UPDATE_SNAPSHOTS=1"
+
+
+def test_movielens_loads_with_every_day_of_its_log(tmp_path: Path) -> None:
+    found = described("movielens-1m", GENREC_ML1M=str(tmp_path))
+    assert found["days"] == ["2000-04-25", 1040]
+
+
+TICK = """
+import json
+from datetime import datetime, timezone
+import dagster as dg
+from orchestration.definitions import defs
+definitions = defs()
+schedule = definitions.resolve_schedule_def("nightly")
+context = dg.build_schedule_context(
+    scheduled_execution_time=datetime(2026, 1, 5, 2, 0, tzinfo=timezone.utc),
+    repository_def=definitions.get_repository_def(),
+)
+requests = schedule.evaluate_tick(context).run_requests
+print(json.dumps(dict(
+    cron=schedule.cron_schedule,
+    status=schedule.default_status.value,
+    requested=[(r.partition_key or r.tags["dagster/partition"], r.run_key) for r in requests],
+)))
+"""
+
+
+def test_the_nightly_tick_requests_yesterdays_partition_once(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(
+        "{first_day: 2026-01-01, source: {kind: demo_world}, training: {positive_actions: [click]}}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TICK],
+        env={**os.environ, "GENREC_PROFILE": str(tmp_path / "shop.yaml")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["cron"] == "0 2 * * *"
+    assert found["status"] == "STOPPED"
+    assert [partition for partition, _ in found["requested"]] == ["2026-01-04"]
+    assert [key for _, key in found["requested"]] != [None]

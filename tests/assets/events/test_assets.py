@@ -1,6 +1,7 @@
 """`items` and `events` on a real Dagster instance, from landing files that a user could have."""
 
 import json
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,16 +37,26 @@ def log(count: int, day: int = 0, **more: Any) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def instance() -> Any:
-    with dg.instance_for_test() as real:
-        yield real
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as quick:
+        yield quick
+
+
+@pytest.fixture
+def stored() -> Iterator[dg.DagsterInstance]:
+    """An instance with a database, as `dagster dev` uses."""
+    with dg.instance_for_test() as instance:
+        yield instance
 
 
 def run(
-    folder: Path, instance: dg.DagsterInstance, last: date = FIRST, quality: dict[str, Any] | None = None
+    folder: Path,
+    instance: dg.DagsterInstance,
+    last: date = FIRST,
+    quality: dict[str, Any] | None = None,
+    names: str = "{day}.jsonl",
 ) -> dg.ExecuteInProcessResult:
-    table = {"path": "{day}.jsonl"}
-    source = {"kind": "files"} | {name: {"path": f"{folder}/{name}/{table['path']}"} for name in ("events", "items")}
+    source = {"kind": "files"} | {table: {"path": f"{folder}/{table}/{names}"} for table in ("events", "items")}
     return dg.materialize(
         [raw_events, raw_items, items, events],
         instance=instance,
@@ -104,19 +115,19 @@ def test_running_again_changes_nothing(landed: Path, instance: dg.DagsterInstanc
     assert table(landed, "events").sort("day", "arrival").equals(before)
 
 
-def test_a_bad_day_is_refused_and_yesterdays_rows_stay(landed: Path, instance: dg.DagsterInstance) -> None:
-    run(landed, instance, NEXT)
+def test_a_bad_day_is_refused_and_yesterdays_rows_stay(landed: Path, stored: dg.DagsterInstance) -> None:
+    run(landed, stored, NEXT)
     before = table(landed, "events").sort("day", "arrival")
     land(landed, "events", FIRST, log(30) + log(10, timestamp=START // 1000))
-    result = run(landed, instance)
+    result = run(landed, stored)
     assert not result.success
     assert table(landed, "events").sort("day", "arrival").equals(before)
     assert table(landed, "quarantine")["reason"].to_list() == ["timestamp_too_old"] * 10
     failed = checks(result, "events")[SHARE]
     assert (failed.passed, failed.severity, failed.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
-    stored = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(dg.AssetKey("events"), SHARE))
-    assert stored is not None
-    assert stored.run_id == result.run_id
+    record = stored.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(dg.AssetKey("events"), SHARE))
+    assert record is not None
+    assert record.run_id == result.run_id
     (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     assert failure.user_failure_data is not None
     assert failure.user_failure_data.description is not None
@@ -124,48 +135,31 @@ def test_a_bad_day_is_refused_and_yesterdays_rows_stay(landed: Path, instance: d
     assert "10 timestamp_too_old (before quality.earliest: often a wrong unit" in failure.user_failure_data.description
 
 
-def test_a_profile_can_soften_a_check(landed: Path, instance: dg.DagsterInstance) -> None:
-    land(landed, "events", FIRST, log(30) + log(10, timestamp=START // 1000))
-    result = run(landed, instance, quality={"severity": {f"events.{SHARE}": "warn"}})
-    assert result.success
+def test_a_profile_can_soften_and_harden_a_check(landed: Path, instance: dg.DagsterInstance) -> None:
+    value = "expect_column_values_to_be_between__value"
+    bad = log(30, value=-1.0) + log(10, timestamp=START // 1000)
+    land(landed, "events", FIRST, bad)
+    soft = run(landed, instance, quality={"severity": {f"events.{SHARE}": "warn"}})
+    assert soft.success
     assert table(landed, "events").height == 30
-    assert checks(result, "events")[SHARE].severity == dg.AssetCheckSeverity.WARN
-
-
-def test_a_profile_can_harden_a_check(landed: Path, instance: dg.DagsterInstance) -> None:
-    name = "expect_column_values_to_be_between__value"
-    land(landed, "events", FIRST, log(40, value=-1.0))
-    assert run(landed, instance).success
-    result = run(landed, instance, quality={"severity": {f"events.{name}": "block"}})
-    assert not result.success
-    assert checks(result, "events")[name].severity == dg.AssetCheckSeverity.ERROR
+    assert checks(soft, "events")[SHARE].severity == dg.AssetCheckSeverity.WARN
+    hard = run(landed, instance, quality={"severity": {f"events.{SHARE}": "warn", f"events.{value}": "block"}})
+    assert not hard.success
+    assert checks(hard, "events")[value].severity == dg.AssetCheckSeverity.ERROR
 
 
 def test_a_day_without_rows_warns(landed: Path, instance: dg.DagsterInstance) -> None:
-    path = landed / "events" / f"{FIRST}.parquet"
-    pl.DataFrame(log(1)).clear().write_parquet(path)
-    source = {"kind": "files"} | {name: {"path": f"{landed}/{name}/{{day}}.*"} for name in ("events", "items")}
     (landed / "events" / f"{FIRST}.jsonl").unlink()
-    result = dg.materialize(
-        [raw_events, raw_items, items, events],
-        instance=instance,
-        raise_on_error=False,
-        partition_key=FIRST.isoformat(),
-        resources={
-            "lake": LakeResource(root=str(landed / "lake"), id_type="int64"),
-            "source": SourceResource(settings=source, landing=str(landed), first_day=FIRST.isoformat()),
-            "quality": QualityResource(settings={}),
-        },
-    )
+    pl.DataFrame(log(1)).clear().write_parquet(landed / "events" / f"{FIRST}.parquet")
+    result = run(landed, instance, names="{day}.*")
     assert result.success
     assert table(landed, "events").height == 0
     empty = checks(result, "events")[ROWS]
     assert (empty.passed, empty.severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
-def test_events_of_an_item_that_comes_later_are_unknown(landed: Path, instance: dg.DagsterInstance) -> None:
+def test_an_item_of_a_later_day_is_not_known_yet(landed: Path, instance: dg.DagsterInstance) -> None:
     land(landed, "items", FIRST, [{"item_id": 0, "title": "zero"}])
-    run(landed, instance, NEXT)
-    alone = run(landed, instance, quality={"max_rejected_share": 1})
-    assert alone.success
+    assert run(landed, instance, NEXT).success
+    assert run(landed, instance, quality={"max_rejected_share": 1}).success
     assert table(landed, "events").filter(pl.col("day") == FIRST)["item_id"].unique().to_list() == [0]

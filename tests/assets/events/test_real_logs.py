@@ -1,0 +1,48 @@
+"""Cleaning real logs: every row of MovieLens-1M is good; KuaiRand holds duplicates, as published."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.events.clean import clean_events
+from assets.events.rules import QualitySettings
+from assets.sources.movielens import read_ratings
+from models.columns import ACTION, DAY, ITEM_ID, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
+
+DATA = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def numbered(rows: pl.DataFrame, action: str, time_unit: str) -> pl.DataFrame:
+    return rows.with_row_index(SOURCE_ROW).with_columns(
+        pl.lit(action).alias(ACTION),
+        pl.lit("log").alias(SOURCE_FILE),
+        pl.from_epoch(TIMESTAMP, time_unit).dt.date().alias(DAY),
+    )
+
+
+@pytest.mark.skipif(not (DATA / "ml-1m").is_dir(), reason="MovieLens-1M is not here")
+def test_movielens_is_accepted_whole() -> None:
+    raw = numbered(read_ratings(DATA / "ml-1m" / "ratings.dat.gz"), "rating", "s")
+    days = raw[DAY].unique().to_list()
+    cleaned = clean_events(raw.lazy(), QualitySettings(timestamp_unit="s"), "int64", days, None, NOW)
+    assert (cleaned.accepted.height, cleaned.rejected.height) == (1_000_209, 0)
+    assert cleaned.accepted.select(pl.col("value").sum()).item() == raw["value"].sum()
+    wrong_unit = clean_events(raw.head(1000).lazy(), QualitySettings(), "int64", days, None, NOW)
+    assert wrong_unit.rejected["reason"].unique().to_list() == ["timestamp_too_old"]
+
+
+@pytest.mark.skipif(not (DATA / "kuairand-pure").is_dir(), reason="KuaiRand-Pure is not here")
+def test_duplicates_of_kuairand_are_found() -> None:
+    impressions = pl.read_parquet(
+        DATA / "kuairand-pure" / "impressions.parquet", columns=["user_id", "video_id", "time_ms"]
+    )
+    raw = numbered(impressions.rename({"video_id": ITEM_ID, "time_ms": TIMESTAMP}), "impression", "ms")
+    cleaned = clean_events(raw.lazy(), QualitySettings(), "string", raw[DAY].unique().to_list(), None, NOW)
+    distinct = raw.unique([USER_ID, ITEM_ID, TIMESTAMP]).height
+    assert cleaned.accepted.height == distinct
+    assert cleaned.rejected["reason"].unique().to_list() == ["duplicate"]
+    assert cleaned.accepted.height + cleaned.rejected.height == raw.height == 228_329

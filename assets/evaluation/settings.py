@@ -33,7 +33,7 @@ class EvaluationSettings(BaseModel):
         default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
     )
     metric: str = Field(default="ndcg@10", description="The metric of checks and plots: hr, recall or ndcg @K, or mrr.")
-    ks: tuple[int, ...] = Field(default=(10, 50, 100), description="List lengths K of the metrics, ascending.")
+    ks: tuple[int, ...] = Field(default=(10, 50), description="List lengths K of the metrics, ascending.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
     seed: int = Field(default=0, description="Seed of the bootstrap and of every sample of users.")
     max_users: int = Field(default=10_000, ge=1, description="Users evaluated at most by the time split.")

@@ -35,7 +35,7 @@ class RankingSettings:
         batch_users: Users scored at once.
     """
 
-    ks: Sequence[int] = (10, 50, 100)
+    ks: Sequence[int] = (10, 50)
     resamples: int = 1000
     seed: int = 0
     batch_users: int = 256

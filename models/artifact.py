@@ -4,9 +4,11 @@ import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -63,6 +65,11 @@ class Artifact:
     @property
     def version(self) -> str:
         return self.manifest.version
+
+    @cached_property
+    def unit_vectors(self) -> Tensor:
+        """(n + 1, width) `item_vectors` at unit norm, row 0 zero: what a user's state is compared with."""
+        return F.normalize(self.item_vectors, dim=-1, eps=1e-6)
 
 
 def save_artifact(folder: Path, manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -> Path:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.artifact import Artifact
@@ -29,8 +28,7 @@ def user_states(artifact: Artifact, histories: Histories, request_times: np.ndar
 @torch.inference_mode()
 def score(artifact: Artifact, histories: Histories, request_times: np.ndarray) -> Tensor:
     """(B, n + 1) cosine of each user's state and every item; -inf in column 0, 0 for a user with no known item."""
-    vectors = F.normalize(artifact.item_vectors, dim=-1, eps=1e-6)
-    scores = user_states(artifact, histories, request_times) @ vectors.T
+    scores = user_states(artifact, histories, request_times) @ artifact.unit_vectors.T
     scores[:, 0] = -torch.inf
     return scores
 
@@ -38,7 +36,6 @@ def score(artifact: Artifact, histories: Histories, request_times: np.ndarray) -
 @torch.inference_mode()
 def similar(artifact: Artifact, row: int) -> Tensor:
     """(n + 1,) cosine of the item at `row` and every item; -inf at 0 and at the item itself."""
-    vectors = F.normalize(artifact.item_vectors, dim=-1, eps=1e-6)
-    scores = vectors @ vectors[row]
+    scores = artifact.unit_vectors @ artifact.unit_vectors[row]
     scores[[0, row]] = -torch.inf
     return scores

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -43,21 +44,23 @@ class Vocabulary:
     def rows(self, item_ids: pl.Series | Sequence[str] | Sequence[int]) -> np.ndarray:
         """(len,) int64 rows of `item_ids`, 0 where unknown; ids of another type match where they convert exactly."""
         wanted = item_ids if isinstance(item_ids, pl.Series) else pl.Series(item_ids, dtype=_dtype_of(item_ids))
-        wanted = wanted.cast(self.item_ids.dtype, strict=False).rename(ITEM_ID)
-        return (
-            wanted.to_frame()
-            .join(self._table(), on=ITEM_ID, how="left", maintain_order="left")[ROW]
+        stored = wanted.cast(self.item_ids.dtype, strict=False)
+        exact = stored.cast(wanted.dtype) == wanted
+        rows = (
+            stored.rename(ITEM_ID)
+            .to_frame()
+            .join(self._table, on=ITEM_ID, how="left", maintain_order="left")[ROW]
             .fill_null(0)
             .to_numpy()
-            .astype(np.int64)
         )
+        return np.where(exact.fill_null(False).to_numpy(), rows, 0).astype(np.int64)
 
     def ids(self, rows: np.ndarray) -> pl.Series:
         """The item ids at `rows` (all in 1..n)."""
         return self.item_ids.gather(pl.Series(rows - 1, dtype=pl.Int64))
 
     def write(self, path: Path) -> None:
-        self._table().with_columns(
+        self._table.with_columns(
             pl.Series(POPULARITY, self.popularity[1:]),
             (pl.col(ROW) <= self.trained).alias(TRAINED),
         ).write_parquet(path)
@@ -68,6 +71,7 @@ class Vocabulary:
         popularity = np.concatenate([[0], table[POPULARITY].to_numpy()]).astype(np.float32)
         return cls(table[ITEM_ID], int(table[TRAINED].sum()), popularity)
 
+    @cached_property
     def _table(self) -> pl.DataFrame:
         rows = pl.int_range(1, len(self.item_ids) + 1, dtype=pl.Int64, eager=True)
         return pl.DataFrame({ITEM_ID: self.item_ids, ROW: rows})

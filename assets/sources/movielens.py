@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.paths import expanded
-from assets.sources.source import LandedFile, RawTable, SourceError
+from assets.sources.source import LandedFile, RawTable, SourceError, because
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,
@@ -122,12 +122,15 @@ def read_ratings(path: Path) -> pl.DataFrame:
     dotted = {k: t for name, dtype in columns.items() for k, t in ((name, dtype), (f"{name}:", pl.String()))}
     dotted.pop(f"{TIMESTAMP}:")
     csv = ".csv" in path.name
+    layout = {"separator": ",", "skip_rows": 1, "schema": columns} if csv else {"separator": ":", "schema": dotted}
     try:
-        return pl.read_csv(
-            path, has_header=csv, separator="," if csv else ":", schema=columns if csv else dotted
-        ).select(names)
+        rows = pl.read_csv(path, has_header=False, **layout).select(names)
     except (PolarsError, OSError) as error:
-        raise SourceError(f"{path} is damaged ({error}): unpack MovieLens again") from error
+        raise SourceError(f"{path} is damaged ({because(error)}): unpack MovieLens again") from error
+    broken = rows.filter(pl.any_horizontal(pl.all().is_null()))
+    if broken.height:
+        raise SourceError(f"{path} is damaged ({broken.height} lines lack a field): unpack MovieLens again")
+    return rows
 
 
 def read_movies(path: Path) -> pl.DataFrame:
@@ -144,7 +147,7 @@ def read_movies(path: Path) -> pl.DataFrame:
             pl.lit(None, dtype=pl.String).alias(DESCRIPTION),
         )
     except (PolarsError, OSError) as error:
-        raise SourceError(f"{path} is damaged ({error}): unpack MovieLens again") from error
+        raise SourceError(f"{path} is damaged ({because(error)}): unpack MovieLens again") from error
 
 
 def _movies_parquet(path: Path) -> pl.DataFrame:
@@ -159,7 +162,8 @@ def _movies_parquet(path: Path) -> pl.DataFrame:
 
 
 def _movies_csv(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, schema={ITEM_ID: pl.Int64(), TITLE: pl.String(), CATEGORIES: pl.String()})
+    columns = {ITEM_ID: pl.Int64(), TITLE: pl.String(), CATEGORIES: pl.String()}
+    return pl.read_csv(path, has_header=False, skip_rows=1, schema=columns)
 
 
 def _movies_dat(path: Path) -> pl.DataFrame:

@@ -17,6 +17,11 @@ class SourceError(ValueError):
     """A landing file is missing or cannot be read; the message names the file and what to do."""
 
 
+def because(error: Exception) -> str:
+    """The first line of `error`, to be put into one sentence."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 @dataclass(frozen=True)
 class LandedFile:
     """One landing file that belongs to `day`. A file may hold several days and then stands under each of them."""

@@ -11,7 +11,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from assets.sources.formats.text import LINE, UNDECODABLE, first_line, read_lines
-from assets.sources.source import SourceError
+from assets.sources.source import SourceError, because
 from models.columns import MALFORMED, SOURCE_ROW
 
 BLANK = "\x00"
@@ -92,7 +92,7 @@ def _parse(path: Path, records: pl.Series, delimiter: str, header: list[str]) ->
     try:
         rows = pl.read_csv(io.BytesIO(text), has_header=False, schema=schema, separator=delimiter)
     except PolarsError as error:
-        raise SourceError(f"{path} cannot be parsed ({error}): check its delimiter and quotes") from error
+        raise SourceError(f"{path} cannot be parsed ({because(error)}): check its delimiter and quotes") from error
     if rows.height != len(records):
         raise SourceError(
             f"{path} has {len(records)} records but {rows.height} rows come out of them: "

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from assets.sources.source import SourceError
+from assets.sources.source import SourceError, because
 from models.columns import MALFORMED, SOURCE_FILE, SOURCE_ROW
 
 
@@ -18,7 +18,7 @@ def parquet_columns(path: Path) -> list[str]:
     try:
         return list(pl.read_parquet_schema(path))
     except (PolarsError, OSError) as error:
-        raise SourceError(f"{path} is no complete Parquet file ({error}): write it again") from error
+        raise SourceError(f"{path} is no complete Parquet file ({because(error)}): write it again") from error
 
 
 def scan_parquet(path: str | Path) -> pl.LazyFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.sources.source import SourceError
+from assets.sources.source import SourceError, because
 
 UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 """Stands where bytes were not valid in the file's encoding."""
@@ -58,4 +58,6 @@ def _bytes(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:
-    return SourceError(f"{path} cannot be read ({error}): write it again, or check that it is there and readable")
+    return SourceError(
+        f"{path} cannot be read ({because(error)}): write it again, or check that it is there and readable"
+    )

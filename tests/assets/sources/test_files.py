@@ -1,0 +1,260 @@
+import gzip
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.sources.files import Files
+from assets.sources.files_settings import FilesSettings
+from assets.sources.formats.delimited import read_delimited
+from assets.sources.formats.json_lines import read_json_lines
+from assets.sources.source import SourceError
+
+DAY = date(2026, 1, 1)
+"""1767225600 s."""
+
+NEXT = DAY + timedelta(days=1)
+START = 1_767_225_600
+HEADER = "user_id,item_id,timestamp,action\n"
+
+
+def _source(folder: Path, events: dict[str, Any] | None = None, items: dict[str, Any] | None = None) -> Files:
+    sections = {
+        "events": {"path": f"{folder}/e.csv"} | (events or {}),
+        "items": {"path": f"{folder}/i.csv"} | (items or {}),
+    }
+    return Files(FilesSettings.model_validate({"kind": "files"} | sections), DAY)
+
+
+def _read(source: Files, table: str, days: list[date]) -> pl.DataFrame:
+    return source.read(table, source.land(table, days), days).collect()
+
+
+def test_a_folder_per_day_gives_each_file_its_day(tmp_path: Path) -> None:
+    for day, name in ((DAY, "b.csv"), (DAY, "a.csv"), (NEXT, "a.csv")):
+        (tmp_path / day.isoformat()).mkdir(exist_ok=True)
+        (tmp_path / day.isoformat() / name).write_text(HEADER + f"{day.day},{name},0,click\n")
+    rows = _read(_source(tmp_path, {"path": f"{tmp_path}/{{day}}"}), "events", [DAY, NEXT])
+    assert rows.select("day", "user_id", "item_id", "source_row").rows() == [
+        (DAY, "1", "a.csv", 0),
+        (DAY, "1", "b.csv", 0),
+        (NEXT, "2", "a.csv", 0),
+    ]
+    assert [Path(p).parent.name for p in rows["source_file"]] == ["2026-01-01", "2026-01-01", "2026-01-02"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "first", "second"),
+    [
+        ("s", str(START), str(START + 86_400)),
+        ("ms", str(START * 1_000 + 5), str((START + 86_400) * 1_000)),
+        ("us", str(START * 10**6), str((START + 86_400) * 10**6)),
+        ("ns", str(START * 10**9), str((START + 86_400) * 10**9)),
+        ("iso", "2026-01-01T23:59:59Z", "2026-01-02T01:30:00+01:00"),
+    ],
+)
+def test_rows_of_one_file_get_their_day_from_the_time(tmp_path: Path, unit: str, first: str, second: str) -> None:
+    (tmp_path / "e.csv").write_text(HEADER + f"1,a,{first},click\n2,b,{second},click\n")
+    source = _source(tmp_path, {"timestamp_unit": unit})
+    assert _read(source, "events", [DAY, NEXT])["day"].to_list() == [DAY, NEXT]
+    assert _read(source, "events", [NEXT]).select("user_id", "source_row").rows() == [("2", 1)]
+
+
+def test_rows_without_a_plausible_time_count_to_the_first_day_asked_for(tmp_path: Path) -> None:
+    times = ["", "soon", str(START), "9" * 18, str(START * 1_000)]
+    (tmp_path / "e.csv").write_text(HEADER + "".join(f"{n},a,{t},click\n" for n, t in enumerate(times)) + "5,a\n")
+    rows = _read(_source(tmp_path), "events", [DAY, NEXT])
+    assert rows["day"].to_list() == [DAY] * 6
+    assert _read(_source(tmp_path), "events", [NEXT])["source_row"].to_list() == [0, 1, 2, 3, 5]
+
+
+def test_columns_are_mapped_and_constants_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "e.tsv").write_text(f"visitor\tsku\twhen\tcolour\n1\t2\t{START}\tred\n")
+    source = _source(
+        tmp_path,
+        {
+            "path": f"{tmp_path}/e.tsv",
+            "delimiter": "\t",
+            "columns": {"user_id": "visitor", "item_id": "sku", "timestamp": "when"},
+            "constants": {"action": "purchase", "value": 1.5},
+            "timestamp_unit": "s",
+        },
+    )
+    rows = _read(source, "events", [DAY])
+    assert rows.drop("source_file").to_dicts() == [
+        {
+            "user_id": "1",
+            "item_id": "2",
+            "timestamp": str(START),
+            "action": "purchase",
+            "value": 1.5,
+            "source_row": 0,
+            "malformed": None,
+            "day": DAY,
+        }
+    ]
+
+
+def test_parquet_keeps_its_types(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": [2**62], "item_id": ["x"], "timestamp": [START * 1_000], "action": ["click"]})
+    frame.write_parquet(tmp_path / "e.parquet")
+    rows = _read(_source(tmp_path, {"path": f"{tmp_path}/e.parquet"}), "events", [DAY])
+    assert rows.select(frame.columns).equals(frame)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_json_lines_come_as_text_with_exact_integers(tmp_path: Path, zipped: bool) -> None:
+    huge = 123456789012345678901234567890
+    lines = [
+        json.dumps({"user": {"id": huge}, "item_id": "x", "timestamp": START * 1_000, "action": "click"}),
+        '{"user": {"id": 1}, "item_id": "y", "timestamp": 17672256',
+        "[1, 2]",
+        json.dumps({"user": {"id": 2}, "item_id": 7, "timestamp": START * 1_000, "action": "like", "value": None}),
+    ]
+    content = ("\n".join(lines) + "\n").encode()
+    path = tmp_path / ("e.jsonl.gz" if zipped else "e.jsonl")
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    rows = _read(_source(tmp_path, {"path": str(path), "columns": {"user_id": "user.id"}}), "events", [DAY])
+    assert rows.select("user_id", "item_id", "timestamp", "malformed", "source_row").rows() == [
+        (str(huge), "x", str(START * 1_000), None, 0),
+        (None, None, None, lines[1], 1),
+        (None, None, None, lines[2], 2),
+        ("2", "7", str(START * 1_000), None, 3),
+    ]
+
+
+def test_damaged_csv_records_cost_no_good_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(
+        b'user,item,text\r\n1,2,"a\r\nb, c"\r\n3,4,caf\xe9\r\n5,6,too,many\r\n\r\n7,8\r\n9,10,"she said ""hi"""\r\n'
+        b'11,12,\r\n13,14,5" tv\r\n15,16,fine\r\n17,18,6" tv\r\n99999999999999999999999,1,z'
+    )
+    rows = read_delimited(path, ",")
+    assert rows.filter(pl.col("malformed").is_null()).select("user", "item", "text").rows() == [
+        ("1", "2", "a\nb, c"),
+        ("9", "10", 'she said "hi"'),
+        ("11", "12", None),
+        ("15", "16", "fine"),
+        ("99999999999999999999999", "1", "z"),
+    ]
+    assert rows["malformed"].drop_nulls().to_list() == [
+        "3,4,caf\N{REPLACEMENT CHARACTER}",
+        "5,6,too,many",
+        "7,8",
+        '13,14,5" tv',
+        '17,18,6" tv',
+    ]
+    assert rows["source_row"].to_list() == list(range(10))
+
+
+FIELD = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\N{REPLACEMENT CHARACTER}"), min_size=1
+)
+
+
+@given(rows=st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=8), delimiter=st.sampled_from(",;|\t"))
+@settings(deadline=None, max_examples=60)
+def test_every_quoted_csv_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "x.csv"
+    quoted = [delimiter.join('"' + field.replace('"', '""') + '"' for field in row) for row in rows]
+    path.write_text("\n".join([f"a{delimiter}b", *quoted]), encoding="utf-8")
+    back = read_delimited(path, delimiter)
+    assert back["malformed"].null_count() == len(rows)
+    assert back.select("a", "b").rows() == rows
+
+
+@given(ids=st.lists(st.integers(-(10**30), 10**30), min_size=1, max_size=5), text=st.text(max_size=20))
+@settings(deadline=None, max_examples=60)
+def test_every_json_object_reads_back(tmp_path_factory: pytest.TempPathFactory, ids: list[int], text: str) -> None:
+    path = tmp_path_factory.mktemp("json") / "x.jsonl"
+    path.write_text("\n".join(json.dumps({"id": number, "text": text}) for number in ids))
+    back = read_json_lines(path, ["id", "text"])
+    assert back["id"].to_list() == [str(number) for number in ids]
+    assert back["text"].to_list() == [text] * len(ids)
+
+
+def test_other_encodings_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,caf\xe9\n", encoding="latin-1")
+    assert read_delimited(path, ",", "latin-1")["b"].to_list() == ["caf\xe9"]
+    path.write_text("\ufeffa,b\n1,2\n", encoding="utf-8")
+    assert read_delimited(path, ",")["a"].to_list() == ["1"]
+
+
+def test_items_get_categories_as_lists_and_absolute_image_paths(tmp_path: Path) -> None:
+    (tmp_path / "i.csv").write_text(
+        "item_id,title,categories,image,available_from\n"
+        "1,a,Drama| War ,posters/1.jpg,2025-06-01\n"
+        "2,b,,/abs/2.jpg,2026-01-02\n"
+        '3,c,"[""Sci-Fi"", ""x|y""]",s3://bucket/3.jpg,\n'
+    )
+    rows = _read(_source(tmp_path, items={"timestamp_unit": "iso"}), "items", [DAY, NEXT])
+    assert rows.select("item_id", "categories", "image", "day").rows() == [
+        ("1", ["Drama", "War"], f"{tmp_path}/posters/1.jpg", DAY),
+        ("2", None, "/abs/2.jpg", NEXT),
+        ("3", ["Sci-Fi", "x|y"], "s3://bucket/3.jpg", DAY),
+    ]
+
+
+def test_items_without_a_time_column_count_to_the_first_day_asked_for(tmp_path: Path) -> None:
+    pl.DataFrame({"item_id": [1], "categories": [["a", "b"]]}).write_parquet(tmp_path / "i.parquet")
+    source = _source(tmp_path, items={"path": f"{tmp_path}/*.parquet"})
+    rows = _read(source, "items", [NEXT, DAY])
+    assert rows.select("day", "categories").rows() == [(DAY, ["a", "b"])]
+
+
+def test_truncated_parquet_stops_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    pl.DataFrame({"user_id": range(10_000)}).write_parquet(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(SourceError, match=r"^[^\n]*e\.parquet is no complete Parquet file[^\n]*write it again$"):
+        _source(tmp_path, {"path": str(path)}).land("events", [DAY])
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e.parquet", "e.jsonl"])
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_an_empty_file_stops_with_its_name(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=rf"{name} is (empty|no complete Parquet)"):
+        _source(tmp_path, {"path": f"{tmp_path}/{name}"}).land("events", [DAY])
+
+
+def test_a_truncated_archive_stops_with_its_name(tmp_path: Path) -> None:
+    whole = gzip.compress((HEADER + "".join(f"{n},a,{START},click\n" for n in range(9_999))).encode())
+    (tmp_path / "e.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match=r"e\.csv\.gz cannot be read"):
+        _read(_source(tmp_path, {"path": f"{tmp_path}/e.csv.gz"}), "events", [DAY])
+
+
+def test_a_missing_day_is_named(tmp_path: Path) -> None:
+    (tmp_path / f"{DAY}.csv").write_text(HEADER + "1,a,1,click\n")
+    with pytest.raises(SourceError, match=rf"no events file for {NEXT}: nothing matches .*{NEXT}\.csv"):
+        _source(tmp_path, {"path": f"{tmp_path}/{{day}}.csv"}).land("events", [DAY, NEXT])
+
+
+def test_a_missing_column_says_how_to_map_it(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("user,item_id,timestamp,action\n1,2,3,click\n")
+    with pytest.raises(
+        SourceError, match=r"no column 'user_id'.*it has user, item_id.*set source\.events\.columns\.user_id"
+    ):
+        _source(tmp_path).land("events", [DAY])
+
+
+def test_a_column_named_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("user_id,item_id,timestamp,action,action\n1,2,3,click,like\n")
+    with pytest.raises(SourceError, match="column 'action' twice"):
+        _source(tmp_path).land("events", [DAY])
+
+
+def test_an_unknown_ending_asks_for_the_format(tmp_path: Path) -> None:
+    (tmp_path / "e.log").write_text(HEADER + f"1,a,{START * 1_000},click\n")
+    with pytest.raises(SourceError, match=r"e\.log has an ending that says no format"):
+        _source(tmp_path, {"path": f"{tmp_path}/e.log"}).land("events", [DAY])
+    assert _read(_source(tmp_path, {"path": f"{tmp_path}/e.log", "format": "csv"}), "events", [DAY]).height == 1

@@ -1,0 +1,39 @@
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.sources.demo_world.source import DemoWorld
+from assets.sources.files import Files
+from assets.sources.movielens import MovieLens
+from assets.sources.settings import open_source
+from assets.sources.source import SourceError
+
+FILES = {"kind": "files", "events": {"path": "e.csv"}, "items": {"path": "i.csv"}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [({"kind": "demo_world"}, DemoWorld), ({"kind": "movielens", "path": "x"}, MovieLens), (FILES, Files)],
+)
+def test_kind_chooses_the_adapter(tmp_path: Path, settings: dict[str, Any], kind: type) -> None:
+    assert isinstance(open_source(settings, str(tmp_path), date(2026, 1, 1)), kind)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "source: .*kind"),
+        ({"kind": "kafka"}, "source: .*'kafka'.*'demo_world'"),
+        ({"kind": "demo_world", "event": 5}, r"source\.demo_world\.event: Extra inputs"),
+        ({"kind": "demo_world", "events": "many"}, r"source\.demo_world\.events: .*integer"),
+        ({"kind": "movielens"}, r"source\.movielens\.path: Field required"),
+        (FILES | {"events": {"path": "e", "columns": {"user": "u"}}}, r"'user' is no column of the contract"),
+        (FILES | {"events": {"path": "e", "encoding": "utf-99"}}, r"there is no encoding 'utf-99'"),
+    ],
+)
+def test_wrong_settings_are_named_in_one_line(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SourceError, match=message) as caught:
+        open_source(settings, str(tmp_path), date(2026, 1, 1))
+    assert "\n" not in str(caught.value)

@@ -1,8 +1,8 @@
 """Landing folders, one per day: written aside and renamed whole, so a killed run leaves no half day."""
 
-import os
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -20,7 +20,7 @@ class DayFolder:
 
     def __init__(self, path: Path, mark: str) -> None:
         self.path, self.mark = path, mark
-        self.aside = path.with_name(f".{path.name}-{os.getpid()}")
+        self.aside = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
 
     def complete(self) -> bool:
         """True if every file is readable and was made by the same settings."""

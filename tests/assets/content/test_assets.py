@@ -1,0 +1,114 @@
+"""The three assets, materialized by Dagster on a small lake."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.content.assets import (
+    RECALL_CHECK,
+    content_embeddings,
+    content_rows,
+    image_embeddings,
+    image_rows,
+    text_embeddings,
+    text_rows,
+)
+from assets.content.settings import ContentSettings, ImageSettings, TextSettings
+from assets.lake import Lake
+from assets.resources import ContentResource, LakeResource
+from assets.schema import CONTENT_TABLE, ITEMS_TABLE, TEXT_TABLE, content_schema
+from tests.assets.content.conftest import DAY, catalogue_rows, items_frame
+
+N = 120
+STAGE = [text_embeddings, image_embeddings, content_embeddings, text_rows, image_rows, content_rows]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path))
+
+
+def materialize(lake: Lake, image: ImageSettings) -> dg.ExecuteInProcessResult:
+    settings = ContentSettings(text=TextSettings(precision="fp32"), image=image)
+    resources = {
+        "lake": LakeResource(root=lake.root, id_type="int64"),
+        "content": ContentResource(settings=settings.model_dump()),
+    }
+    return dg.materialize(STAGE, resources=resources)
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    (materialization,) = (
+        event.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey(asset)
+    )
+    return {name: value.value for name, value in materialization.metadata.items()}
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+
+
+def test_the_stage_from_items_to_content_vectors(lake: Lake, tiny_settings: ImageSettings) -> None:
+    rows = [*catalogue_rows(N), {"item_id": N}]
+    rows[3]["image_bytes"] = b"junk"
+    lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
+    result = materialize(lake, tiny_settings)
+
+    content = lake.scan(CONTENT_TABLE).collect().sort("item_id")
+    assert dict(content.schema) == content_schema("int64")
+    assert content["item_id"].to_list() == list(range(N + 1))
+    assert content["vector"].list.len().unique().to_list() == [2 * 384]
+    assert content["has_text"].to_list() == [True] * N + [False]
+    assert content["has_image"].to_list() == [i not in (3, N) for i in range(N + 1)]
+
+    image = metadata(result, "image_embeddings")
+    assert (image["embedded"], image["unusable_images"], image["without_content"]) == (N - 1, 1, 2)
+    assert "| not an image of a known format | 1 | [3] |" in image["unusable_by_reason"]
+    assert "data:image/png;base64," in image["learning_curve"]
+    assert "data:image/png;base64," in metadata(result, "content_embeddings")["nearest_neighbours"]
+
+    recall = checks(result)[RECALL_CHECK]
+    assert {"recall_at_1", "chance_at_1", "held_out_items"} <= recall.metadata.keys()
+    assert all(
+        checks(result)[f"{table}_embeddings_cover_the_catalogue"].passed for table in ("text", "image", "content")
+    )
+
+
+def test_only_what_changed_is_embedded(lake: Lake, tiny_settings: ImageSettings) -> None:
+    rows = catalogue_rows(N)
+    for row in rows:
+        row["title"] = f"{row['title']} number {row['item_id']}"
+    lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
+    materialize(lake, tiny_settings)
+    again = materialize(lake, tiny_settings)
+    for asset in ("text_embeddings", "image_embeddings"):
+        assert (metadata(again, asset)["embedded"], metadata(again, asset)["reused"]) == (0, N)
+    rows[5]["title"] = "another title"
+    lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
+    changed = materialize(lake, tiny_settings)
+    assert metadata(changed, "text_embeddings")["embedded"] == 1
+    assert metadata(changed, "image_embeddings")["embedded"] == 0
+    assert metadata(changed, "image_embeddings")["trained_now"] is False
+
+
+def test_without_images_the_stage_still_runs(lake: Lake) -> None:
+    lake.replace_days(ITEMS_TABLE, items_frame([{"item_id": i, "title": f"title {i}"} for i in range(3)]), [DAY])
+    result = materialize(lake, ImageSettings(mode="none"))
+    assert result.success
+    assert lake.scan(CONTENT_TABLE).collect()["vector"].list.len().to_list() == [384] * 3
+    assert checks(result)[RECALL_CHECK].passed
+
+
+def test_an_item_without_a_row_fails_the_check(lake: Lake) -> None:
+    lake.replace_days(ITEMS_TABLE, items_frame([{"item_id": i, "title": f"title {i}"} for i in range(3)]), [DAY])
+    materialize(lake, ImageSettings(mode="none"))
+    lake.overwrite(TEXT_TABLE, lake.scan(TEXT_TABLE).collect().head(2))
+    resources = {"lake": LakeResource(root=lake.root, id_type="int64")}
+    result = dg.materialize([text_rows], selection=dg.AssetSelection.checks(text_rows), resources=resources)
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert evaluation.metadata["items_without_row"].value == 1

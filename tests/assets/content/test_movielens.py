@@ -1,0 +1,56 @@
+"""Real posters and plots through the whole stage; skipped where the data is not there."""
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.content.assets import content_embeddings, image_embeddings, text_embeddings
+from assets.content.vectors import to_matrix
+from assets.lake import Lake
+from assets.resources import ContentResource, LakeResource
+from assets.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
+
+BESIDE = Path(__file__).parents[4] / "shared" / "data"
+FOLDER = Path(os.environ.get("GENREC_TEST_DATA", BESIDE)) / "ml-1m"
+DAY = date(2000, 1, 1)
+
+pytestmark = pytest.mark.skipif(not (FOLDER / "posters.parquet").exists(), reason="GENREC_TEST_DATA has no ml-1m")
+
+
+def movies(n: int) -> pl.DataFrame:
+    posters = pl.scan_parquet(FOLDER / "posters.parquet").select("movie_id", "jpeg")
+    frame = pl.scan_parquet(FOLDER / "items.parquet").head(n).join(posters, on="movie_id", how="left").collect()
+    return frame.select(
+        pl.col("movie_id").cast(pl.Int64).alias("item_id"),
+        "title",
+        pl.col("plot").alias("description"),
+        pl.col("genres").alias("categories"),
+        pl.lit(None, pl.String).alias("image"),
+        pl.col("jpeg").alias("image_bytes"),
+        pl.lit(datetime(2000, 1, 1, tzinfo=UTC)).cast(pl.Datetime("ms", "UTC")).alias("available_from"),
+        pl.lit(DAY).alias("day"),
+    ).cast(dict(items_schema("int64")))
+
+
+def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    lake.replace_days(ITEMS_TABLE, movies(300), [DAY])
+    result = dg.materialize(
+        [text_embeddings, image_embeddings, content_embeddings],
+        resources={
+            "lake": LakeResource(root=lake.root, id_type="int64"),
+            "content": ContentResource(settings={"image": {"adapt": {"epochs": 1}}, "text": {"max_length": 64}}),
+        },
+    )
+    assert result.success
+    content = lake.scan(CONTENT_TABLE).collect()
+    assert content.height == 300
+    assert content["has_text"].all()
+    assert content["has_image"].sum() > 290
+    vectors = dict(zip(content["item_id"], to_matrix(content["vector"])[:, :384], strict=True))
+    toy_story, balto, heat = (vectors[movie] for movie in (1, 13, 6))
+    assert toy_story @ balto > toy_story @ heat

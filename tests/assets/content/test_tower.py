@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from assets.content.encoders import EncoderUnavailable
+from assets.content.settings import SMALL_TOWER, ImageSettings
+from assets.content.tower import build_trainable, load_pretrained
+
+
+@pytest.fixture
+def weights(tiny_architecture: str, tmp_path: Path) -> str:
+    """A weights file as open_clip writes it, of a random tower."""
+    open_clip.add_model_config(tiny_architecture)
+    torch.manual_seed(3)
+    path = tmp_path / "weights.pt"
+    torch.save(open_clip.create_model("tiny-test-tower").state_dict(), path)
+    return str(path)
+
+
+def test_pretrained_vectors_are_those_of_open_clip(tiny_architecture: str, weights: str) -> None:
+    settings = ImageSettings(mode="pretrained", architecture=tiny_architecture, pretrained=weights, precision="fp32")
+    image = Image.effect_noise((40, 30), 80).convert("RGB")
+    model, _, preprocess = open_clip.create_model_and_transforms("tiny-test-tower", weights)
+    with torch.no_grad():
+        expected = model.eval().encode_image(preprocess(image)[None], normalize=True).numpy()
+    tower = load_pretrained(settings)
+    np.testing.assert_allclose(tower.embed(tower.fit()(image)[None], settings), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "pretrained", "said"),
+    [
+        ("ViT-B-32", "no_such_tag", "laion2b_s34b_b79k"),
+        ("ViT-B-32", "laion2b_s34b_b79k", "content.image.mode"),
+        ("ViT-B-32", "/nowhere/weights.pt", "content.image.pretrained"),
+        ("no-such-tower", "openai", "open_clip.list_models"),
+        ("/nowhere/tower.json", "openai", "path of a JSON"),
+        ("local-dir:/nowhere", None, "content.image.pretrained"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["pretrained", "adapt"])
+def test_weights_that_cannot_be_loaded_are_an_error_that_says_what_to_do(
+    mode: str, architecture: str, pretrained: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    settings = ImageSettings(mode=mode, architecture=architecture, pretrained=pretrained)
+    with pytest.raises(EncoderUnavailable, match=said):
+        load_pretrained(settings) if mode == "pretrained" else build_trainable(settings, 12, "key")
+
+
+def test_a_folder_with_a_config_but_no_weights_is_never_a_random_tower(tiny_architecture: str, tmp_path: Path) -> None:
+    config = f'{{"model_cfg": {Path(tiny_architecture).read_text()}}}'
+    (tmp_path / "open_clip_config.json").write_text(config)
+    with pytest.raises(EncoderUnavailable, match="cannot be loaded"):
+        load_pretrained(ImageSettings(mode="pretrained", architecture=f"local-dir:{tmp_path}"))
+
+
+def test_weights_of_another_architecture_are_an_error(tiny_architecture: str, weights: str) -> None:
+    settings = ImageSettings(mode="pretrained", architecture=SMALL_TOWER, pretrained=weights)
+    with pytest.raises(EncoderUnavailable, match="cannot be loaded"):
+        load_pretrained(settings)
+
+
+def test_pretrained_mode_needs_a_name_for_its_weights() -> None:
+    with pytest.raises(ValidationError, match="needs weights"):
+        ImageSettings(mode="pretrained", architecture="ViT-B-32")
+
+
+def test_a_trainable_tower_reaches_the_width_of_the_texts(tiny_settings: ImageSettings, weights: str) -> None:
+    pixels = np.zeros((2, 3, 16, 16), np.uint8)
+    for settings in (tiny_settings, tiny_settings.model_copy(update={"pretrained": weights})):
+        for dims in (12, 7):
+            assert build_trainable(settings, dims, "key").embed(pixels, settings).shape == (2, dims)
+
+
+def test_the_shipped_tower_is_small() -> None:
+    tower = build_trainable(ImageSettings(), 384, "key")
+    parameters = sum(weight.numel() for weight in tower.network.parameters())
+    assert 1_500_000 < parameters < 2_500_000
+    assert tower.preprocess["size"] == (64, 64)
+
+
+def test_building_a_tower_is_seeded_and_leaves_the_global_generator_alone(tiny_settings: ImageSettings) -> None:
+    pixels = np.arange(768, dtype=np.int64).astype(np.uint8).reshape(1, 3, 16, 16)
+    torch.manual_seed(1)
+    first = build_trainable(tiny_settings, 12, "key").embed(pixels, tiny_settings)
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.rand(1) == after
+    np.testing.assert_array_equal(build_trainable(tiny_settings, 12, "key").embed(pixels, tiny_settings), first)

@@ -17,6 +17,9 @@ from models.evaluation.scorer import Catalogue, Scorer
 Progress = Callable[[str, int, int], None]
 """Told the scorer's name, the users done and the users in all."""
 
+SCORES_AT_ONCE = 1 << 25
+"""Bounds the memory of a batch: 128 MiB of scores, and a few times that while they are ranked."""
+
 TargetMask = NDArray[np.bool_]
 
 
@@ -32,7 +35,7 @@ class RankingSettings:
         ks: List lengths of the metrics.
         resamples: Bootstrap resamples.
         seed: Seed of the bootstrap.
-        batch_users: Users scored at once.
+        batch_users: Users scored at once, fewer where the catalogue is large.
     """
 
     ks: Sequence[int] = (10, 50)
@@ -110,7 +113,7 @@ def _rank_all(
     progress: Progress | None,
 ) -> Ranking:
     parts, done = [], 0
-    for batch in cases.batches(settings.batch_users):
+    for batch in cases.batches(max(1, min(settings.batch_users, SCORES_AT_ONCE // catalogue.items))):
         scores = _checked(scorer.score(batch), scorer.name, batch, catalogue)
         parts.append(rank(scores, batch, catalogue, max(settings.ks)))
         done += len(batch)

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluation.ranking import MISSED, rank
+from models.evaluation.scorer import Catalogue
 from tests.models.evaluation.worlds import Case, make_cases, make_catalogue
 
 ITEMS = 7
@@ -23,6 +24,14 @@ def test_items_that_come_later_are_no_rivals_unless_they_are_targets():
     scores = [0.9, 0.8, 0.7, 0.6]
     assert ranks(scores, ([], [3]), later=(1,)) == [2]
     assert ranks(scores, ([], [1, 3]), later=(1,)) == [1, 3]
+
+
+def test_an_item_is_a_candidate_from_the_very_moment_it_becomes_available():
+    cases = make_cases([([], [2])], request_time=1_000)
+    at, after = (Catalogue(np.array([0, time, 0]), np.zeros(3, bool)) for time in (1_000, 1_001))
+    scores = np.array([[0.0, 0.9, 0.5]], np.float32)
+    assert rank(scores, cases, at, 1).ranks.tolist() == [2]
+    assert rank(scores, cases, after, 1).ranks.tolist() == [1]
 
 
 def test_a_target_in_the_history_stays_a_candidate():

@@ -1,52 +1,23 @@
 """A trained version on disk: one folder, written whole, never changed, no pickle."""
 
-import json
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.config import Frozen, ModelConfig, TrainingConfig
+from models.config import ModelConfig
+from models.manifest import CONFIG, EVALUATION, ITEM_VECTORS, MANIFEST, MODEL, MODEL_CARD, VOCABULARY, Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
-
-MODEL = "model.safetensors"
-CONFIG = "config.json"
-VOCABULARY = "vocabulary.parquet"
-ITEM_VECTORS = "item_vectors.safetensors"
-MANIFEST = "manifest.json"
-MODEL_CARD = "MODEL_CARD.md"
-EVALUATION = "evaluation.json"
 
 
 class ArtifactError(ValueError):
     """A version folder is missing, incomplete or of a format this code does not read."""
-
-
-class Manifest(Frozen):
-    """Where a version comes from and what it was made with."""
-
-    version: str
-    created: datetime
-    profile: str = ""
-    cutoff: datetime = Field(description="Interactions strictly before this moment were trained on.")
-    data_end: datetime = Field(description="End of the newest data that was there when the version was made.")
-    positive_actions: list[str] = Field(description="Actions that make an interaction part of a history.")
-    positive_bits: int = Field(description="The same actions as the bit mask of `sequences.actions`.")
-    table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
-    code_version: str = ""
-    parent: str | None = Field(default=None, description="Version that this one was warm-started from.")
-    training: TrainingConfig = TrainingConfig()
-    training_metrics: dict[str, float] = Field(default_factory=dict)
-    hardware: str = ""
-    libraries: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,17 +90,6 @@ def load_artifact(folder: Path) -> Artifact:
     return Artifact(manifest, model.eval(), vocabulary, item_vectors)
 
 
-def list_versions(folder: Path) -> list[str]:
-    """The complete versions below `folder`, oldest first."""
-    created = {path.parent.name: _created(path) for path in folder.glob(f"[!.]*/{MANIFEST}")}
-    return sorted(created, key=lambda version: (created[version], version))
-
-
-def new_version(now: datetime | None = None) -> str:
-    """A version name that sorts by time."""
-    return (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%f")[:-3].replace(".", "-")
-
-
 def model_card(manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -> str:
     """What somebody should know before using this version, as Markdown."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -151,7 +111,3 @@ An HSTU next-item recommender ({model.config.backbone.name}, {model.config.backb
 
 The evaluation is in `{EVALUATION}`, the origin of the data in `{MANIFEST}`.
 """
-
-
-def _created(manifest: Path) -> str:
-    return str(json.loads(manifest.read_text())["created"])

@@ -1,13 +1,71 @@
-"""From a user's sequence to what the model reads: which interactions count, and as which rows."""
+"""Histories: which of a user's interactions count, and as which rows the model reads them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from models.batch import Histories
 from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS
 from models.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Interactions of B users, oldest first.
+
+    Attributes:
+        rows: (L,) int64 vocabulary rows, 1..n; 0 stands for an item that the vocabulary does not know.
+        timestamps: (L,) int64 epoch milliseconds, not decreasing within a user.
+        offsets: (B + 1,) int64; user b owns `rows[offsets[b]:offsets[b + 1]]`.
+    """
+
+    rows: np.ndarray
+    timestamps: np.ndarray
+    offsets: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.rows) != len(self.timestamps) or len(self.rows) != self.offsets[-1]:
+            raise ValueError(
+                f"histories hold {len(self.rows)} rows and {len(self.timestamps)} timestamps, "
+                f"but the offsets end at {self.offsets[-1]}: all three must agree"
+            )
+
+    @classmethod
+    def of(cls, histories: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Histories":
+        """Packs (rows, timestamps) pairs, one per user."""
+        lengths = [len(rows) for rows, _ in histories]
+        return cls(
+            rows=np.concatenate([np.asarray(rows, np.int64) for rows, _ in histories] or [np.empty(0, np.int64)]),
+            timestamps=np.concatenate(
+                [np.asarray(times, np.int64) for _, times in histories] or [np.empty(0, np.int64)]
+            ),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(B,) int64 number of interactions of each user."""
+        return np.diff(self.offsets)
+
+    def take(self, users: np.ndarray, last: int | None = None) -> "Histories":
+        """The histories of `users` (positions), each cut to its `last` most recent interactions."""
+        ends = self.offsets[users + 1]
+        lengths = ends - self.offsets[users]
+        if last is not None:
+            lengths = np.minimum(lengths, last)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        positions = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
+        return Histories(self.rows[positions], self.timestamps[positions], offsets)
+
+    def known(self) -> "Histories":
+        """Without the interactions whose item the vocabulary does not know."""
+        keep = self.rows > 0
+        kept_before = np.concatenate([[0], np.cumsum(keep)])
+        return Histories(self.rows[keep], self.timestamps[keep], kept_before[self.offsets])
 
 
 def action_bits(vocabulary: Sequence[str], chosen: Sequence[str]) -> int:

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from models.artifact import Artifact
-from models.batch import Histories, request_batch
+from models.batch import request_batch
+from models.history import Histories
 
 
 @torch.inference_mode()

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.batch import Histories, training_batch
+from models.batch import training_batch
 from models.checkpoint import load_checkpoint
 from models.config import TrainingConfig
+from models.history import Histories
 from models.objectives.next_item import NextItem
 from models.recommender import Recommender
 

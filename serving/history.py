@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.batch import Histories
 from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS, USER_ID
-from models.history import histories, positive_interactions
+from models.history import Histories, histories, positive_interactions
 from models.vocabulary import Vocabulary
 from serving.ids import as_stored
 

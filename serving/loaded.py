@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models.artifact import Artifact, load_artifact
-from models.batch import Histories
+from models.history import Histories
 from models.inference import score
 from serving.catalogue import Catalogue, load_catalogue
 from serving.history import UserHistories, load_histories

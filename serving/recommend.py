@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.batch import Histories
+from models.history import Histories
 from models.inference import score, similar
 from serving.ids import stored_series
 from serving.index import top_k

@@ -39,7 +39,7 @@ def champion_release(lake: Lake) -> ReleaseConfig:
 
 def positive_bits(lake: Lake, version: str) -> int:
     """The bit mask of actions that a version counts as liking an item."""
-    from models.artifact import MANIFEST, Manifest
+    from models.manifest import MANIFEST, Manifest
 
     return Manifest.model_validate_json((lake.folder(ARTIFACTS) / version / MANIFEST).read_text()).positive_bits
 

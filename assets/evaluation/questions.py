@@ -12,10 +12,10 @@ from assets.evaluation.split import REQUEST_TIME, TARGET_IDS, Split
 from models.columns import AVAILABLE_FROM, ITEM_ID, USER_ID
 
 if TYPE_CHECKING:
-    from models.batch import Histories
     from models.evaluation.cases import EvaluationCases
     from models.evaluation.report import Protocol
     from models.evaluation.scorer import Catalogue
+    from models.history import Histories
     from models.vocabulary import Vocabulary
 
 

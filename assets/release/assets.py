@@ -62,7 +62,7 @@ def release(
 
 
 def _versions(lake: Lake) -> list[str]:
-    from models.artifact import list_versions
+    from models.manifest import list_versions
 
     return list_versions(lake.folder(ARTIFACTS))
 

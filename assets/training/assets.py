@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -35,8 +36,8 @@ from assets.training.version import (
     prepare,
     train_version,
 )
-from models.artifact import MODEL_CARD
 from models.config import TrainingConfig
+from models.manifest import MODEL_CARD
 
 RAY_POOL = "ray_train"
 
@@ -173,7 +174,7 @@ def _reporting(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
     return report
 
 
-def _version_metadata(version: TrainedVersion) -> dict[str, dg.RawMetadataValue]:
+def _version_metadata(version: TrainedVersion) -> dict[str, Any]:
     last = version.curve[-1]
     return {
         "version": version.manifest.version,

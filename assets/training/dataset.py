@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.batch import Histories
 from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, VECTOR
+from models.history import Histories
 from models.history import histories as as_histories
 from models.vocabulary import Vocabulary
 

@@ -18,10 +18,10 @@ from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, SEQUENCES_TA
 from assets.training.dataset import CONTENT, make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
-from models.artifact import MANIFEST, Manifest, list_versions, new_version, save_artifact
 from models.columns import ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.history import action_bits
+from models.manifest import MANIFEST, Manifest, list_versions, new_version
 
 ARTIFACTS = "artifacts"
 ABLATIONS = "ablations"
@@ -102,6 +102,8 @@ def train_version(
         workers: Ray Train workers; 0 trains in this process.
         with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
     """
+    from models.artifact import save_artifact
+
     dataset = read_dataset(dataset_folder)
     where = ARTIFACTS if with_content else ABLATIONS
     job = TrainingJob(
@@ -145,7 +147,7 @@ def last_day_of(events: pl.LazyFrame) -> date:
     last = events.select(pl.col("day").max()).collect().item()
     if last is None:
         raise ValueError("the table 'events' holds no row: materialize `events` for at least one day first")
-    return last  # type: ignore[no-any-return]
+    return last
 
 
 def newest_manifest(lake: Lake) -> Manifest:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.batch import Histories
 from models.evaluation.cases import EvaluationCases
+from models.history import Histories
 
 DAY_MS = 86_400_000
 SIMILARITIES_AT_ONCE = 1 << 22

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.batch import Histories
+from models.history import Histories
 
 IntArray = NDArray[np.int64]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import Artifact
-from models.batch import Histories
 from models.evaluation.cases import EvaluationCases, IntArray
+from models.history import Histories
 from models.inference import score
 from models.vocabulary import Vocabulary
 

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models.batch import Histories, request_batch
+from models.batch import request_batch
+from models.history import Histories
 from models.recommender import Recommender
 
 

@@ -6,10 +6,12 @@ import polars as pl
 import pytest
 import torch
 
-from models.artifact import ArtifactError, Manifest, list_versions, load_artifact, new_version, save_artifact
-from models.batch import Histories, request_batch
+from models.artifact import ArtifactError, load_artifact, save_artifact
+from models.batch import request_batch
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig
+from models.history import Histories
 from models.inference import score, similar
+from models.manifest import Manifest, list_versions, new_version
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 

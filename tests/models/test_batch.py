@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.batch import Histories, request_batch, training_batch
+from models.batch import request_batch, training_batch
+from models.history import Histories
 
 users = st.lists(st.lists(st.integers(0, 9), max_size=7), min_size=1, max_size=6)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.batch import Histories
 from models.checkpoint import save_checkpoint
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from models.evaluation.next_item_ndcg import next_item_ndcg
+from models.history import Histories
 from models.recommender import Recommender
 from models.training import Worker, _batches, fit
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from models.batch import Histories
+from models.history import Histories
 from models.inference import score
 from serving.api import build_api
 from serving.settings import AppSettings

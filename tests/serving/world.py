@@ -9,8 +9,9 @@ import polars as pl
 import torch
 from deltalake import DeltaTable, write_deltalake
 
-from models.artifact import Manifest, save_artifact
+from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
+from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from serving.settings import ReleaseConfig, TableVersion

@@ -9,8 +9,9 @@ import torch
 
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE, SEQUENCES_TABLE, items_schema, sequences_schema
-from models.artifact import Manifest, save_artifact
+from models.artifact import save_artifact
 from models.config import ModelConfig
+from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 

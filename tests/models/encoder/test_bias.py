@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from models.batch import Histories, request_batch
+from models.batch import request_batch
 from models.encoder.bias import RelativeBias, time_bucket, time_buckets
+from models.history import Histories
 
 FIRST_SECOND_OF_BUCKET = {
     2: 2, 3: 3, 4: 4, 5: 5, 6: 7, 7: 9, 8: 12, 9: 16, 10: 21, 11: 28, 12: 38, 13: 51, 14: 68, 15: 92, 16: 124,

@@ -1,7 +1,8 @@
 import torch
 
-from models.batch import Histories, JaggedBatch, request_batch
+from models.batch import JaggedBatch, request_batch
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig
+from models.history import Histories
 from models.recommender import Recommender
 
 CONFIG = ModelConfig(width=12, max_length=8, backbone=HstuConfig(layers=2, heads=2, head_dim=6))

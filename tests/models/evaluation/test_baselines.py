@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.batch import Histories
 from models.evaluation.baselines import DAY_MS, ItemKnn, Popularity
+from models.history import Histories
 from tests.models.evaluation.worlds import make_cases
 
 DAY_10 = 10 * DAY_MS

@@ -6,11 +6,12 @@ import polars as pl
 import pytest
 import torch
 
-from models.artifact import Artifact, Manifest, load_artifact, save_artifact
-from models.batch import Histories
+from models.artifact import Artifact, load_artifact, save_artifact
 from models.config import ModelConfig
 from models.evaluation.model_scorer import ModelScorer
+from models.history import Histories
 from models.inference import score
+from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from tests.models.evaluation.worlds import make_cases

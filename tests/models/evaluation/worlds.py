@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.batch import Histories
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.scorer import Catalogue
+from models.history import Histories
 
 Case = tuple[Sequence[int], Sequence[int]]
 """(history rows, target rows)"""

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.batch import Histories, training_batch
+from models.batch import training_batch
 from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
+from models.history import Histories
 from models.objectives.next_item import NextItem, sampled_softmax
 from models.recommender import Recommender
 

@@ -1,0 +1,51 @@
+"""What is said about a version without loading it: its folder's files, its manifest, its place among versions."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from models.config import Frozen, TrainingConfig
+
+MODEL = "model.safetensors"
+CONFIG = "config.json"
+VOCABULARY = "vocabulary.parquet"
+ITEM_VECTORS = "item_vectors.safetensors"
+MANIFEST = "manifest.json"
+MODEL_CARD = "MODEL_CARD.md"
+EVALUATION = "evaluation.json"
+
+
+class Manifest(Frozen):
+    """Where a version comes from and what it was made with."""
+
+    version: str
+    created: datetime
+    profile: str = ""
+    cutoff: datetime = Field(description="Interactions strictly before this moment were trained on.")
+    data_end: datetime = Field(description="End of the newest data that was there when the version was made.")
+    positive_actions: list[str] = Field(description="Actions that make an interaction part of a history.")
+    positive_bits: int = Field(description="The same actions as the bit mask of `sequences.actions`.")
+    table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
+    code_version: str = ""
+    parent: str | None = Field(default=None, description="Version that this one was warm-started from.")
+    training: TrainingConfig = TrainingConfig()
+    training_metrics: dict[str, float] = Field(default_factory=dict)
+    hardware: str = ""
+    libraries: dict[str, str] = Field(default_factory=dict)
+
+
+def list_versions(folder: Path) -> list[str]:
+    """The complete versions below `folder`, oldest first."""
+    created = {path.parent.name: _created(path) for path in folder.glob(f"[!.]*/{MANIFEST}")}
+    return sorted(created, key=lambda version: (created[version], version))
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A version name that sorts by time."""
+    return (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%f")[:-3].replace(".", "-")
+
+
+def _created(manifest: Path) -> str:
+    return str(json.loads(manifest.read_text())["created"])

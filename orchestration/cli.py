@@ -47,7 +47,7 @@ def demo(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
 def materialize(
     profile: ProfileOption = environment.DEFAULT_PROFILE,
     days: Annotated[str | None, typer.Option(help="First and last day, A:B, both included; default: all days.")] = None,
-    select: Annotated[str | None, typer.Option(help="Assets, as Dagster selects them, such as 'events+'.")] = None,
+    select: Annotated[str | None, typer.Option(help="Assets, as Dagster selects them, such as 'events*'.")] = None,
 ) -> None:
     """Materializes the line from raw logs to the endpoint, or a part of it."""
     with _sentences():

@@ -1,6 +1,7 @@
 """Everything that Dagster knows of this platform: a table of contents."""
 
 import os
+import warnings
 
 import dagster as dg
 
@@ -12,6 +13,8 @@ from orchestration.profile import load_profile
 def defs() -> dg.Definitions:
     profile = load_profile(os.environ.get(environment.PROFILE_VARIABLE) or environment.DEFAULT_PROFILE)
     environment.apply(profile)
+    # Every asset names its backfill policy, and Dagster says of each one that the parameter is in beta.
+    warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 
     from orchestration import jobs, line, resources, schedules
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dagster as dg
@@ -16,11 +16,11 @@ class LineProgress(logging.Handler):
 
     Args:
         console: Where to write; must not be a stream that the run's log capture redirects.
-        stages: Number of stages of the run.
-        expected: Seconds that each stage took last time, by step; what the time left is computed from.
+        stages: The steps that count as stages; what other steps (checks on their own) find is shown if it is bad.
+        expected: Seconds that each step took last time; what the time left is computed from.
     """
 
-    def __init__(self, console: Console, stages: int, expected: Mapping[str, float]) -> None:
+    def __init__(self, console: Console, stages: Collection[str], expected: Mapping[str, float]) -> None:
         super().__init__()
         self._stages = stages
         self._expected = expected
@@ -40,7 +40,7 @@ class LineProgress(logging.Handler):
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task: TaskID = self._bar.add_task("", total=stages, stage=0, left="")
+        self._task: TaskID = self._bar.add_task("", total=len(stages), stage=0, left="")
 
     def __enter__(self) -> "LineProgress":
         self._bar.start()
@@ -70,15 +70,19 @@ class LineProgress(logging.Handler):
                 self._end(step, "[red]failed[/red]")
 
     def _start(self, step: str) -> None:
+        if step not in self._stages:
+            return
         self._started[step] = time.monotonic()
         number = len(self._started)
-        self._print(f"[bold]{number:>2}/{self._stages} {step}[/bold]")
+        self._print(f"[bold]{number:>2}/{len(self._stages)} {step}[/bold]")
         self._bar.update(self._task, completed=self._done, stage=number, description=step, left=self._left(step))
 
     def _end(self, step: str, outcome: str) -> None:
+        if step not in self._started:
+            return
         self._done += 1
         rows = f", {self._rows[step]:,} rows" if step in self._rows else ""
-        seconds = time.monotonic() - self._started.get(step, time.monotonic())
+        seconds = time.monotonic() - self._started[step]
         self._print(f"      {outcome} in {seconds:.1f} s{rows}")
         self._bar.update(self._task, completed=self._done)
 
@@ -99,10 +103,11 @@ class LineProgress(logging.Handler):
 
     def _left(self, step: str) -> str:
         """The time that this stage and those not yet started took last time, if every one of them is known."""
-        if len(self._expected) < self._stages:
+        to_come = [name for name in self._stages if name == step or name not in self._started]
+        if not self._expected.keys() >= set(to_come):
             return ""
-        seconds = sum(took for name, took in self._expected.items() if name == step or name not in self._started)
+        seconds = sum(self._expected[name] for name in to_come)
         return f"about {seconds:.0f} s left"
 
     def _print(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False)
+        self._bar.console.print(text, highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -45,7 +45,7 @@ def materialize(profile: Profile, days: tuple[date, date] | None = None, select:
     Args:
         profile: The profile, already applied to the environment.
         days: First and last day, both included; None for all days that the profile has by now.
-        select: Asset selection as Dagster writes it, such as `events+`; None for the whole line.
+        select: Asset selection as Dagster writes it, such as `events*`; None for the whole line.
 
     Raises:
         RunError: another run holds the profile, the days or the selection name nothing, or a stage failed.
@@ -83,7 +83,7 @@ def _execute(
     began = time.monotonic()
     with _alone(profile), _output_to(log) as terminal, dg.DagsterInstance.get() as instance:
         _close_abandoned(instance)
-        with LineProgress(Console(file=terminal), len(job.nodes), stage_seconds(instance, job)) as progress:
+        with LineProgress(Console(file=terminal), _stages(job), stage_seconds(instance, job)) as progress:
             result = job.with_logger_defs({LOGGER: _logger(progress)}).execute_in_process(
                 run_config={"loggers": {LOGGER: {}}, **(run_config or {})},
                 instance=instance,
@@ -122,6 +122,12 @@ def _selected(definitions: dg.Definitions, select: str) -> frozenset[dg.AssetKey
     return frozenset(keys)
 
 
+def _stages(job: dg.JobDefinition) -> Collection[str]:
+    """The steps that make an asset; for a job without assets, all of them."""
+    assets = {key.to_python_identifier() for key in job.asset_layer.executable_asset_keys}
+    return assets or {node.name for node in job.nodes}
+
+
 def _partition_range(days: tuple[date, date] | None) -> tuple[str, str]:
     from assets.partitions import daily
 
@@ -152,6 +158,8 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             error = data.error
             while error and error.cause:
                 error = error.cause
+            if error and error.cls_name == "DagsterExecutionInterruptedError":
+                return f"stage {event.step_key} was interrupted"
             message = (failure.description if failure else None) or (error.message if error else "")
             return f"stage {event.step_key} failed: {' '.join(message.split())}"
     return "the run failed before its first stage"

@@ -2,6 +2,7 @@
 
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE, RELEASES_TABLE, SEQUENCES_TABLE
+from models.manifest import MANIFEST, Manifest
 from serving.deploy import deploy
 from serving.releases import Releases
 from serving.schema import EndpointStatus
@@ -39,7 +40,6 @@ def champion_release(lake: Lake) -> ReleaseConfig:
 
 def positive_bits(lake: Lake, version: str) -> int:
     """The bit mask of actions that a version counts as liking an item."""
-    from models.manifest import MANIFEST, Manifest
 
     return Manifest.model_validate_json((lake.folder(ARTIFACTS) / version / MANIFEST).read_text()).positive_bits
 

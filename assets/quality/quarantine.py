@@ -32,11 +32,11 @@ MEANINGS = {
     Reason.NULL_KEY: "a required column is empty",
     Reason.WRONG_TYPE: "a value does not convert to its column's type without loss",
     Reason.UNKNOWN_ACTION: "the action is not in quality.actions",
-    Reason.TIMESTAMP_TOO_OLD: "before quality.earliest: often a wrong unit, check quality.timestamp_unit",
-    Reason.TIMESTAMP_IN_FUTURE: "after its day or after now: often a wrong unit, check quality.timestamp_unit",
+    Reason.TIMESTAMP_TOO_OLD: "before quality.earliest; is quality.timestamp_unit right?",
+    Reason.TIMESTAMP_IN_FUTURE: "after its day or now; is quality.timestamp_unit right?",
     Reason.UNKNOWN_ITEM: "no day of the catalogue up to this run names the item",
     Reason.DUPLICATE: "the same row arrived before",
-    Reason.IMAGE_TOO_LARGE: "image bytes over quality.items.max_image_bytes were dropped, the item stays",
+    Reason.IMAGE_TOO_LARGE: "over quality.items.max_image_bytes; the item itself stays",
 }
 
 BOOKKEEPING = (DAY, SOURCE_FILE, SOURCE_ROW)

@@ -132,7 +132,10 @@ def test_a_bad_day_is_refused_and_yesterdays_rows_stay(landed: Path, stored: dg.
     assert failure.user_failure_data is not None
     assert failure.user_failure_data.description is not None
     assert failure.user_failure_data.description.startswith("events not published, the table is as it was before: ")
-    assert "10 timestamp_too_old (before quality.earliest: often a wrong unit" in failure.user_failure_data.description
+    assert (
+        "10 timestamp_too_old (before quality.earliest; is quality.timestamp_unit right?)"
+        in failure.user_failure_data.description
+    )
 
 
 def test_a_profile_can_soften_and_harden_a_check(landed: Path, instance: dg.DagsterInstance) -> None:

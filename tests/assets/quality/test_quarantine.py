@@ -61,3 +61,4 @@ def test_reasons_are_counted_and_explained() -> None:
     assert counts.select("reason", "rows").rows() == [("duplicate", 2), ("malformed", 1)]
     assert counts["meaning"][0] == "the same row arrived before"
     assert set(MEANINGS) == set(Reason)
+    assert max(map(len, MEANINGS.values())) <= 60, "the UI's tables cut longer cells"

@@ -62,9 +62,9 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
     assert found["days"] == [first_day.isoformat(), (datetime.now(UTC).date() - first_day).days]
     assert found["jobs"] == ["line", "nightly", "rollback", "tuning"]
     assert found["schedules"] == ["nightly"]
-    if os.environ.get("GENREC_UPDATE_SNAPSHOTS"):
+    if os.environ.get("UPDATE_SNAPSHOTS"):
         GRAPH.write_text(str(found["graph"]))
-    assert found["graph"] == GRAPH.read_text(), "the graph changed: look at it, then set GENREC_UPDATE_SNAPSHOTS=1"
+    assert found["graph"] == GRAPH.read_text(), "the graph changed: look at it, then set UPDATE_SNAPSHOTS=1"
 
 
 def test_movielens_loads_with_every_day_of_its_log(tmp_path: Path) -> None:

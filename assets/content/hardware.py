@@ -25,5 +25,12 @@ def autocast(precision: Precision) -> torch.autocast:
     import torch
 
     where = device()
-    quick = where == "cuda" or bool(torch.cpu.get_capabilities().get("amx_tile"))
+    quick = where == "cuda" or _has_amx()
     return torch.autocast(where, torch.bfloat16, enabled=precision == "bf16" or (precision == "auto" and quick))
+
+
+def _has_amx() -> bool:
+    import torch
+
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that the project runs on
+    return bool(capabilities.get("amx_tile"))

@@ -1,7 +1,7 @@
 """How well image vectors find the text of their own item among all others."""
 
 from dataclasses import dataclass
-from math import comb
+from math import exp, lgamma, log, log1p
 
 import numpy as np
 
@@ -51,5 +51,11 @@ def image_to_text_recall(images: Matrix, texts: Matrix) -> Recall:
 
 
 def binomial_tail(hits: int, trials: int, chance: float) -> float:
-    """Probability of `hits` or more successes in `trials` draws of probability `chance`."""
-    return 1 - sum(comb(trials, k) * chance**k * (1 - chance) ** (trials - k) for k in range(hits))
+    """Probability of `hits` or more successes in `trials` draws of probability `chance`, summed in logarithms."""
+    if hits == 0 or chance == 1:
+        return 1.0
+    odds = (
+        lgamma(trials + 1) - lgamma(k + 1) - lgamma(trials - k + 1) + k * log(chance) + (trials - k) * log1p(-chance)
+        for k in range(hits, trials + 1)
+    )
+    return min(1.0, sum(map(exp, odds)))

@@ -31,6 +31,12 @@ def test_binomial_tail() -> None:
     assert binomial_tail(0, 5, 0.5) == 1
     assert binomial_tail(2, 2, 0.25) == pytest.approx(0.0625)
     assert binomial_tail(1, 3, 0.5) == pytest.approx(0.875)
+    assert binomial_tail(1, 1, 1.0) == 1
+
+
+@pytest.mark.parametrize("hits", [200, 5_000])
+def test_binomial_tail_of_large_samples_neither_overflows_nor_goes_below_zero(hits: int) -> None:
+    assert 0 <= binomial_tail(hits, 5_000, 1 / 5_000) < 1e-100
 
 
 def test_nothing_to_score_is_an_error() -> None:

@@ -31,7 +31,7 @@ def ask_for_example(lake: Lake, client: EndpointClient, positive_bits: int, leng
     """Asks the endpoint over HTTP for the first user with at least `length` positive interactions, or the richest."""
     positives = _positives(lake, positive_bits)
     user_id = _telling_user(positives, length)
-    titles = catalogue(lake).select(ITEM_ID, TITLE, CATEGORIES)
+    titles = catalogue(lake).select(ITEM_ID, TITLE, pl.col(CATEGORIES).list.drop_nulls())
     history = (
         positives.filter(pl.col(USER_ID) == user_id)
         .tail(length)

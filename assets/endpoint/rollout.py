@@ -26,9 +26,12 @@ def champion_release(lake: Lake) -> ReleaseConfig:
     Raises:
         NoChampion: no version was ever promoted.
     """
-    version = releases_of(lake).champion()
+    releases = releases_of(lake)
+    version = releases.champion()
     if version is None:
-        raise NoChampion(f"no version in {lake.root} was ever promoted: materialize the asset 'release' first")
+        decisions = releases.log()["reason"].to_list()
+        why = f"the last decision was: {decisions[-1]}" if decisions else "materialize the asset 'release' first"
+        raise NoChampion(f"no version in {lake.root} was ever promoted, so there is nothing to deploy; {why}")
     return ReleaseConfig(
         version=version,
         artifact=lake.folder(ARTIFACTS) / version,

@@ -32,5 +32,7 @@ def autocast(precision: Precision) -> torch.autocast:
 def _has_amx() -> bool:
     import torch
 
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that the project runs on
+    capabilities: dict[str, bool] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # not in every torch that the project runs on
     return bool(capabilities.get("amx_tile"))

@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -24,6 +25,8 @@ from orchestration.progress import LineProgress
 
 PROCESS_TAG = "genrec/process"
 LOGGER = "terminal"
+# Our own errors are sentences; the class only tells something where it is a built-in one.
+QUALIFIED_CLASS = re.compile(r"^(\w+\.)+\w+: ")
 
 
 class RunError(RuntimeError):
@@ -160,7 +163,9 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             if error and error.cls_name == "DagsterExecutionInterruptedError":
                 return f"stage {event.step_key} was interrupted"
-            message = (failure.description if failure else None) or (error.message if error else "")
+            message = (failure.description if failure else None) or (
+                QUALIFIED_CLASS.sub("", error.message) if error else ""
+            )
             return f"stage {event.step_key} failed: {' '.join(message.split())}"
     return "the run failed before its first stage"
 

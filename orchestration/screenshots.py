@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,6 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1600,1000",
 )
 
 
@@ -50,23 +49,26 @@ class Picture:
         file: Name of the picture, without its ending.
         path: Page of the UI.
         shows: Text that must stand on the page before the picture is taken.
-        opens: Label of something to click first, and the text of the row it stands in.
+        opens: Metadata entry whose Markdown is opened before the picture is taken.
+        size: Width and height of the window, pixels.
     """
 
     file: str
     path: str
     shows: str
-    opens: tuple[str, str] | None = None
+    opens: str | None = None
+    size: tuple[int, int] = (1600, 1000)
 
 
-PICTURES = (
-    Picture("lineage", "/asset-groups", shows="endpoint"),
-    Picture(
-        "model", "/assets/hstu_model?view=overview", shows="learning_curve", opens=("Show Markdown", "learning_curve")
-    ),
-    Picture("evaluation", "/assets/evaluation?view=overview", shows="time_plot", opens=("Show Markdown", "time_plot")),
-    Picture("checks", "/assets/events?view=checks", shows="expect"),
-)
+def pictures(groups: Iterable[str]) -> tuple[Picture, ...]:
+    """What is photographed; the lineage shows `groups` unfolded."""
+    unfolded = ",".join(f"global@global:{group}" for group in groups)
+    return (
+        Picture("lineage", f"/asset-groups?expanded={unfolded}", shows="raw_events", size=(2200, 1500)),
+        Picture("model", "/assets/hstu_model?view=events", shows="learning_curve", opens="learning_curve"),
+        Picture("evaluation", "/assets/evaluation?view=events", shows="time_plot", opens="time_plot"),
+        Picture("checks", "/assets/events?view=checks", shows="Succeeded"),
+    )
 
 
 def take_all(profile: Profile, folder: Path, console: Console) -> None:
@@ -75,9 +77,13 @@ def take_all(profile: Profile, folder: Path, console: Console) -> None:
     Raises:
         ScreenshotError: no browser, no UI, or a page does not show what it should.
     """
+    from orchestration.definitions import defs
+
+    graph = defs().resolve_asset_graph()
+    groups = sorted({str(graph.get(key).group_name) for key in graph.get_all_asset_keys()})
     folder.mkdir(parents=True, exist_ok=True)
     with _user_interface(profile) as url, _browser() as browser:
-        for picture in PICTURES:
+        for picture in pictures(groups):
             _take(browser, url, picture, folder / f"{picture.file}.png")
             console.print(f"{folder / picture.file}.png")
 
@@ -87,15 +93,14 @@ def _take(browser: "Chrome", url: str, picture: Picture, target: Path) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
+    browser.set_window_size(*picture.size)
     browser.get(url + picture.path)
+    wait = WebDriverWait(browser, PAGE_SECONDS)
     try:
-        WebDriverWait(browser, PAGE_SECONDS).until(
-            lambda page: picture.shows in page.find_element(By.TAG_NAME, "body").text
-        )
+        wait.until(lambda page: picture.shows in page.find_element(By.TAG_NAME, "body").text)
         if picture.opens:
-            label, row = picture.opens
-            button = f"//tr[contains(., '{row}')]//*[text()='{label}']"
-            WebDriverWait(browser, PAGE_SECONDS).until(lambda page: page.find_elements(By.XPATH, button))[0].click()
+            link = f"//tr[contains(., '{picture.opens}')]//*[text()='[Show Markdown]']"
+            wait.until(lambda page: page.find_elements(By.XPATH, link))[0].click()
     except TimeoutException as error:
         raise ScreenshotError(
             f"{picture.path} of the UI does not show '{picture.shows}' within {PAGE_SECONDS} s: run `genrec demo` first"

@@ -17,12 +17,11 @@ from serving.settings import EndpointSettings
 HEADLINE = ("ndcg@10", "hr@10")
 
 
-class EndpointReport(BaseModel):
+class Serving(BaseModel):
     """What the endpoint says of itself."""
 
     model_config = ConfigDict(frozen=True)
 
-    url: str = Field(description="Where it answers, or would.")
     alive: bool = Field(description="Whether it answered just now.")
     version: str | None = Field(default=None, description="The version it serves.")
     data_cutoff: str | None = Field(default=None, description="It was trained on interactions before this moment.")
@@ -37,7 +36,8 @@ class Status(BaseModel):
     profile: str
     champion: str | None = Field(description="The version that should be served; null before the first promotion.")
     evaluated: str | None = Field(description="The version that `metrics` are about: the champion, else the newest.")
-    endpoint: EndpointReport
+    endpoint: str = Field(description="Where the endpoint answers, or would.")
+    serving: Serving = Field(description="What the endpoint says of itself.")
     metrics: dict[str, dict[str, Any]] = Field(
         description="Scorer to metric to mean, low, high, n; other slices, such as `cold`, under their own name."
     )
@@ -47,13 +47,15 @@ class Status(BaseModel):
 def read_status(profile: Profile) -> Status:
     """Gathers the status from the lake, the endpoint and Dagster's instance; whatever is not there yet is null."""
     lake = Lake(profile.lake_root, profile.lake.storage_options)
+    settings = EndpointSettings.model_validate(profile.endpoint)
     champion = releases_of(lake).champion()
     evaluated = _evaluation(lake, champion)
     return Status(
         profile=profile.name,
         champion=champion,
         evaluated=evaluated.version if evaluated else None,
-        endpoint=_endpoint(EndpointSettings.model_validate(profile.endpoint)),
+        endpoint=settings.base_url,
+        serving=_ask(settings),
         metrics=evaluated.summary() if evaluated else {},
         seconds=_seconds(),
     )
@@ -62,12 +64,12 @@ def read_status(profile: Profile) -> Status:
 def status_table(status: Status) -> Group:
     """The status for people."""
     about = Table(show_header=False, box=None)
-    endpoint = status.endpoint
-    state = f"serves {endpoint.version}" if endpoint.alive else f"does not answer: {endpoint.error}"
+    serving = status.serving
+    state = f"serves {serving.version}" if serving.alive else f"does not answer: {serving.error}"
     for row in (
         ("profile", status.profile),
         ("champion", status.champion or "none yet"),
-        ("endpoint", f"{endpoint.url} {state}"),
+        ("endpoint", f"{status.endpoint} {state}"),
     ):
         about.add_row(*row)
     metrics = Table("", *HEADLINE, *(f"{name}, cold items" for name in HEADLINE), title=f"version {status.evaluated}")
@@ -87,16 +89,14 @@ def _evaluation(lake: Lake, champion: str | None) -> VersionEvaluation | None:
     return VersionEvaluation.read(named[0]) if named else None
 
 
-def _endpoint(settings: EndpointSettings) -> EndpointReport:
+def _ask(settings: EndpointSettings) -> Serving:
     with EndpointClient(settings.base_url, timeout_s=3) as client:
         try:
             found = client.status()
         except EndpointError as error:
-            return EndpointReport(url=settings.base_url, alive=False, error=str(error))
+            return Serving(alive=False, error=str(error))
     cutoff = found.data_cutoff.isoformat() if found.data_cutoff else None
-    return EndpointReport(
-        url=settings.base_url, alive=True, version=found.version, data_cutoff=cutoff, error=found.last_error
-    )
+    return Serving(alive=True, version=found.version, data_cutoff=cutoff, error=found.last_error)
 
 
 def _seconds() -> dict[str, float]:

@@ -28,12 +28,7 @@ def check_stage(stage: str, section: Mapping[str, Any]) -> None:
         StageError: an unknown key, a missing one, or a value that does not fit.
     """
     module, name = SETTINGS[stage].split(":")
-    try:
-        settings = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        return
+    settings = getattr(import_module(module), name)
     try:
         TypeAdapter(settings).validate_python(section)
     except ValidationError as error:

@@ -30,8 +30,8 @@ class ItemTowerConfig(Frozen):
         default=0.0,
         ge=0,
         lt=1,
-        description="Share of ID embeddings replaced by the learned out-of-vocabulary vector in training, so that the "
-        "content must carry an item that has no ID yet (Netflix, arXiv 2605.23312, item towers).",
+        description="Share of the IDs in a history that training replaces by the learned out-of-vocabulary vector, so "
+        "that the content must carry an item that has no ID yet (Netflix, arXiv 2605.23312, item towers).",
     )
 
     @model_validator(mode="after")
@@ -80,6 +80,12 @@ class SampledSoftmaxConfig(Frozen):
 
     negatives: int = Field(default=128, ge=1, description="Negatives per position, drawn uniformly with replacement.")
     shared: bool = Field(default=False, description="Whether all positions of a batch share one draw.")
+    cold_negatives: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of negatives without ID: as many as items of the catalogue are too new to have one.",
+    )
     temperature: float = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
 
 

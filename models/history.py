@@ -18,11 +18,13 @@ class Histories:
         rows: (L,) int64 vocabulary rows, 1..n; 0 stands for an item that the vocabulary does not know.
         timestamps: (L,) int64 epoch milliseconds, not decreasing within a user.
         offsets: (B + 1,) int64; user b owns `rows[offsets[b]:offsets[b + 1]]`.
+        hidden: (L,) bool, for training alone: interactions whose item was too new to have an ID then. None: no such.
     """
 
     rows: np.ndarray
     timestamps: np.ndarray
     offsets: np.ndarray
+    hidden: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self.rows) != len(self.timestamps) or len(self.rows) != self.offsets[-1]:
@@ -59,13 +61,20 @@ class Histories:
             lengths = np.minimum(lengths, last)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         positions = np.arange(offsets[-1]) + np.repeat(ends - lengths - offsets[:-1], lengths)
-        return Histories(self.rows[positions], self.timestamps[positions], offsets)
+        return self._at(positions, offsets)
 
     def known(self) -> "Histories":
         """Without the interactions whose item the vocabulary does not know."""
-        keep = self.rows > 0
+        return self.where(self.rows > 0)
+
+    def where(self, keep: np.ndarray) -> "Histories":
+        """Only the interactions at which `keep` (L,) is true; no user is dropped."""
         kept_before = np.concatenate([[0], np.cumsum(keep)])
-        return Histories(self.rows[keep], self.timestamps[keep], kept_before[self.offsets])
+        return self._at(np.flatnonzero(keep), kept_before[self.offsets])
+
+    def _at(self, positions: np.ndarray, offsets: np.ndarray) -> "Histories":
+        hidden = None if self.hidden is None else self.hidden[positions]
+        return Histories(self.rows[positions], self.timestamps[positions], offsets, hidden)
 
 
 def action_bits(vocabulary: Sequence[str], chosen: Sequence[str]) -> int:

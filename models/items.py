@@ -50,9 +50,3 @@ class ItemTower(nn.Module):
         if self.projection is not None:
             vectors = vectors + self.projection(self.content[rows])
         return vectors * (rows > 0).unsqueeze(-1)
-
-    def draw_mask(self, rows: Tensor, generator: torch.Generator) -> Tensor | None:
-        """A random mask for `forward` in training, or None where the model does not mask."""
-        if not (self.training and self.id_masking):
-            return None
-        return torch.rand(rows.shape, generator=generator, device=generator.device).to(rows.device) < self.id_masking

@@ -100,7 +100,7 @@ def _train_epoch(
     max_length: int,
 ) -> EpochReport:
     started = perf_counter()
-    generator = _seed(config.seed, epoch, worker.rank)
+    generator = _seed(config.seed, epoch, worker)
     task.train()
     total, tokens = 0.0, 0
     for users in _batches(len(histories), config, worker, epoch):
@@ -112,8 +112,8 @@ def _train_epoch(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(labels)
-        tokens += len(labels)
+        total += loss.item() * len(labels.rows)
+        tokens += len(labels.rows)
     return EpochReport(epoch + 1, config.epochs, total / tokens, tokens, perf_counter() - started)
 
 
@@ -126,10 +126,10 @@ def _batches(users: int, config: TrainingConfig, worker: Worker, epoch: int) -> 
         yield mine[start : start + config.batch_size]
 
 
-def _seed(seed: int, epoch: int, rank: int) -> torch.Generator:
-    mixed = int(np.random.SeedSequence((seed, epoch, rank)).generate_state(1, np.uint64)[0] >> 1)
+def _seed(seed: int, epoch: int, worker: Worker) -> torch.Generator:
+    mixed = int(np.random.SeedSequence((seed, epoch, worker.rank)).generate_state(1, np.uint64)[0] >> 1)
     torch.manual_seed(mixed)
-    return torch.Generator().manual_seed(mixed + 1)
+    return torch.Generator(worker.device).manual_seed(mixed + 1)
 
 
 def _autocast(config: TrainingConfig, device: str) -> AbstractContextManager[object]:

@@ -1,8 +1,8 @@
 """What a trainer reads: flat arrays in a folder, memory-mapped, no Python object per user."""
 
 import shutil
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
 VOCABULARY = "vocabulary.parquet"
+FIELDS = ("rows", "timestamps", "offsets", "hidden")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def make_dataset(
     *,
     cutoff: datetime,
     half_life_days: float,
+    cold_start: timedelta,
     validation_users: int,
     seed: int,
 ) -> Dataset:
@@ -56,6 +58,8 @@ def make_dataset(
         content: `item_id`, `vector`; None trains without content.
         cutoff: The moment for which popularity is counted.
         half_life_days: Age at which an interaction counts half in it.
+        cold_start: Time between a model's cutoff and what it serves. An interaction that lies within it of its item's
+            first one is marked hidden: a model of that time would not have had an ID for the item.
         validation_users: Users whose last training interaction is what the learning curve asks for.
         seed: Chooses them.
 
@@ -64,18 +68,21 @@ def make_dataset(
     """
     vocabulary = make_vocabulary(training, catalogue, cutoff, half_life_days)
     histories = as_histories(training, vocabulary)
+    first_seen = _first_seen(histories, vocabulary.trained)
+    age_ms = histories.timestamps - first_seen[histories.rows]
+    histories = replace(histories, hidden=age_ms < cold_start // timedelta(milliseconds=1))
     users = np.flatnonzero(histories.lengths >= 3)
     chosen = np.sort(np.random.default_rng(seed).permutation(users)[:validation_users])
     full = histories.take(chosen)
-    ends = full.offsets[1:] - 1
-    shorter = np.delete(np.arange(len(full.rows)), ends)
-    validation = Histories(full.rows[shorter], full.timestamps[shorter], full.offsets - np.arange(len(full.offsets)))
+    last = np.zeros(len(full.rows), bool)
+    last[full.offsets[1:] - 1] = True
+    asked = full.where(last)
     return Dataset(
         vocabulary=vocabulary,
         histories=_without_last(histories, chosen),
-        validation=validation,
-        validation_targets=full.rows[ends],
-        validation_times=full.timestamps[ends],
+        validation=full.where(~last),
+        validation_targets=asked.rows,
+        validation_times=asked.timestamps,
         content=content_matrix(vocabulary, content),
     )
 
@@ -120,7 +127,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
     dataset.vocabulary.write(folder / VOCABULARY)
     np.save(folder / CONTENT, dataset.content)
     for name, part in (("histories", dataset.histories), ("validation", dataset.validation)):
-        for field in ("rows", "timestamps", "offsets"):
+        for field in FIELDS:
             np.save(folder / f"{name}.{field}.npy", getattr(part, field))
     np.save(folder / "validation_targets.npy", dataset.validation_targets)
     np.save(folder / "validation_times.npy", dataset.validation_times)
@@ -135,7 +142,7 @@ def read_dataset(folder: Path) -> Dataset:
         return mapped
 
     def jagged(name: str) -> Histories:
-        return Histories(*(array(f"{name}.{field}") for field in ("rows", "timestamps", "offsets")))
+        return Histories(*(array(f"{name}.{field}") for field in FIELDS))
 
     return Dataset(
         vocabulary=Vocabulary.read(folder / VOCABULARY),
@@ -151,5 +158,11 @@ def _without_last(histories: Histories, users: np.ndarray) -> Histories:
     """The learning curve asks for these users' last interaction, so training must not see it."""
     keep = np.ones(len(histories.rows), bool)
     keep[histories.offsets[users + 1] - 1] = False
-    kept_before = np.concatenate([[0], np.cumsum(keep)])
-    return Histories(histories.rows[keep], histories.timestamps[keep], kept_before[histories.offsets])
+    return histories.where(keep)
+
+
+def _first_seen(histories: Histories, trained: int) -> np.ndarray:
+    """(trained + 1,) int64 ms of each item's first interaction."""
+    first = np.full(trained + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, histories.rows, histories.timestamps)
+    return first

@@ -28,7 +28,13 @@ class TrainingSettings(BaseModel):
     )
     model: ModelConfig = Field(default=ModelConfig(), description="Shape of the model.")
     use_content: bool = Field(default=True, description="Whether items carry their content embedding.")
-    id_masking: float = Field(default=0.1, ge=0, lt=1, description="Share of IDs hidden behind content in training.")
+    id_masking: float = Field(default=0.1, ge=0, lt=1, description="Share of a history's IDs hidden in training.")
+    cold_start_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="Time between a version's cutoff and what it serves: training hides the ID of an item for as long "
+        "after its first interaction, so that the model learns what an item is worth that it has no ID for.",
+    )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(default=True, description="Also train a twin without content, for the evaluation.")
     use_tuned: bool = Field(default=False, description="Take learning rate and temperature from the last search.")

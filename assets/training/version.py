@@ -65,6 +65,7 @@ def prepare(
         content,
         cutoff=cutoff,
         half_life_days=settings.popularity_half_life_days,
+        cold_start=timedelta(hours=settings.cold_start_hours),
         validation_users=settings.validation_users,
         seed=settings.optimisation.seed,
     )
@@ -106,6 +107,8 @@ def train_version(
 
     dataset = read_dataset(dataset_folder)
     where = ARTIFACTS if with_content else ABLATIONS
+    loss = optimisation.loss.model_copy(update={"cold_negatives": dataset.vocabulary.cold_share})
+    optimisation = optimisation.model_copy(update={"loss": loss})
     job = TrainingJob(
         dataset=str(dataset_folder),
         folder=str(lake.folder(RUNS) / where / manifest.version),

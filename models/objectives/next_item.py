@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.batch import JaggedBatch
+from models.batch import JaggedBatch, Labels
 from models.config import SampledSoftmaxConfig
 from models.objectives.negatives import uniform
 from models.recommender import Recommender
@@ -44,16 +44,27 @@ class NextItem(nn.Module):
         self.recommender = recommender
         self.config = config
 
-    def forward(self, batch: JaggedBatch, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The mean loss over all positions; `labels` (L,) int64 are the rows that come next."""
+    def forward(self, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> Tensor:
+        """The mean loss over all positions.
+
+        IDs are hidden at the rates that serving will meet (Netflix, arXiv 2605.23312, collaborative masking): in a
+        history at random and where the item was new; of a label only where it was new; of a negative as often as an
+        item of the catalogue is new. Were negatives hidden more rarely than that, the model would put every new item
+        first; more often, none.
+        """
         items = self.recommender.items
-        states = self.recommender(batch, items.draw_mask(batch.rows, generator))
-        shape = (self.config.negatives,) if self.config.shared else (len(labels), self.config.negatives)
-        sampled = uniform(items.trained, shape, generator).to(labels.device)
+        seen_without_id = batch.hidden | chance(batch.rows.shape, items.id_masking, generator)
+        states = self.recommender(batch, seen_without_id)
+        positives = items(labels.rows, labels.hidden)
+        shape = (self.config.negatives,) if self.config.shared else (len(labels.rows), self.config.negatives)
+        sampled = uniform(items.trained, shape, generator)
         # One vector per distinct item: a draw repeats items many times, the tower need not.
-        wanted, places = torch.cat([labels, sampled.flatten()]).unique(return_inverse=True)
-        vectors = items(wanted, items.draw_mask(wanted, generator))
-        positives = vectors[places[: len(labels)]]
-        negatives = vectors[places[len(labels) :]].unflatten(0, shape)
-        hits = sampled.expand(len(labels), -1) == labels[:, None]
+        distinct, places = sampled.unique(return_inverse=True)
+        negatives = items(distinct, chance(distinct.shape, self.config.cold_negatives, generator))[places]
+        hits = sampled.expand(len(labels.rows), -1) == labels.rows[:, None]
         return sampled_softmax(states, positives, negatives, hits, self.config.temperature)
+
+
+def chance(shape: torch.Size, rate: float, generator: torch.Generator) -> Tensor:
+    """Bool of `shape`, each true with probability `rate`."""
+    return torch.rand(shape, generator=generator, device=generator.device) < rate

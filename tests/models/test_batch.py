@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,14 +42,23 @@ def test_a_request_sees_the_last_known_items_and_its_own_time() -> None:
 def test_each_training_position_predicts_the_next() -> None:
     batch, labels = training_batch(histories([[1, 2, 3], [4], [5, 6]]), np.array([0, 1, 2]), max_length=2)
     assert batch.rows.tolist() == [1, 2, 5]
-    assert labels.tolist() == [2, 3, 6]
+    assert labels.rows.tolist() == [2, 3, 6]
     assert batch.next_timestamps.tolist() == [1000, 2000, 1000]
     assert batch.offsets.tolist() == [0, 2, 2, 3]
 
 
+def test_what_is_hidden_stays_with_its_interaction() -> None:
+    marked = replace(histories([[1, 2, 3], [4, 5]]), hidden=np.array([True, False, True, False, True]))
+    batch, labels = training_batch(marked, np.array([1, 0]), max_length=8)
+    assert batch.rows.tolist() == [4, 1, 2]
+    assert batch.hidden.tolist() == [False, True, False]
+    assert labels.rows.tolist() == [5, 2, 3]
+    assert labels.hidden.tolist() == [True, False, True]
+
+
 def test_training_keeps_one_label_more_than_the_history_is_long() -> None:
     batch, labels = training_batch(histories([[1, 2, 3, 4]]), np.array([0]), max_length=2)
-    assert (batch.rows.tolist(), labels.tolist()) == ([2, 3], [3, 4])
+    assert (batch.rows.tolist(), labels.rows.tolist()) == ([2, 3], [3, 4])
 
 
 def test_disagreeing_lengths_are_refused() -> None:

@@ -47,8 +47,8 @@ class Surface:
 
 
 SURFACES = (
-    Surface("home", 0.65, interest=8.0, style=1.5, quality=0.6, novelty=2.6),
-    Surface("trending", 0.20, interest=1.5, style=0.0, quality=1.2, novelty=1.0),
+    Surface("home", 0.70, interest=10.0, style=1.5, quality=1.0, novelty=2.6),
+    Surface("trending", 0.15, interest=1.5, style=0.0, quality=1.2, novelty=1.0),
     Surface("discover", 0.15, interest=0.0, style=0.0, quality=0.0, novelty=4.0),
 )
 SURFACE_SHARES = np.array([s.share for s in SURFACES])

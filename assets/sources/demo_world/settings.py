@@ -15,7 +15,7 @@ USER_GROWTH = 0.75
 ITEM_GROWTH = 0.4
 """Exponents of growth: a thousand times the events come from 178 times the users, on 16 times the items."""
 
-ROWS_PER_REQUEST = 17.5
+ROWS_PER_REQUEST = 17.0
 """Event rows that one request leaves on average, measured; the knob `events` is turned into requests by it."""
 
 

@@ -12,10 +12,10 @@ from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
 from assets.sources.demo_world.words import STYLES, TOPICS
 
-STAY, TURN, SWERVE = 0.50, 0.38, 0.12
+STAY, TURN, SWERVE = 0.45, 0.48, 0.07
 """After a topic: share that stays, that goes to its first successor, and to its second."""
 
-CLICK_PULL = 0.45
+CLICK_PULL = 0.5
 """Share of the mood that one click replaces."""
 
 MOOD_SHARE = 0.9

@@ -9,6 +9,7 @@ from assets.schema import TIME
 from assets.training.dataset import content_matrix, make_dataset, read_dataset, write_dataset
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
+COLD = timedelta(days=5)
 
 
 def training(users: dict[str, list[tuple[str, float]]]) -> pl.DataFrame:
@@ -30,7 +31,14 @@ CONTENT = pl.DataFrame({"item_id": ["new", "a", "gone"], "vector": [[1.0, 2.0], 
 
 def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> None:
     dataset = make_dataset(
-        training(HISTORIES), CATALOGUE, None, cutoff=CUTOFF, half_life_days=7, validation_users=0, seed=0
+        training(HISTORIES),
+        CATALOGUE,
+        None,
+        cutoff=CUTOFF,
+        half_life_days=7,
+        cold_start=COLD,
+        validation_users=0,
+        seed=0,
     )
     assert dataset.vocabulary.item_ids.to_list() == ["a", "b", "new", "older"]
     assert dataset.vocabulary.trained == 2
@@ -41,7 +49,14 @@ def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> No
 
 def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
     made = make_dataset(
-        training(HISTORIES), CATALOGUE, CONTENT, cutoff=CUTOFF, half_life_days=7, validation_users=5, seed=0
+        training(HISTORIES),
+        CATALOGUE,
+        CONTENT,
+        cutoff=CUTOFF,
+        half_life_days=7,
+        cold_start=COLD,
+        validation_users=5,
+        seed=0,
     )
     dataset = read_dataset(write_dataset(made, tmp_path / "set"))
     assert dataset.histories.rows.tolist() == [1, 2, 2]
@@ -53,13 +68,39 @@ def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
 
 def test_content_lands_on_its_items_row() -> None:
     dataset = make_dataset(
-        training(HISTORIES), CATALOGUE, CONTENT, cutoff=CUTOFF, half_life_days=7, validation_users=0, seed=0
+        training(HISTORIES),
+        CATALOGUE,
+        CONTENT,
+        cutoff=CUTOFF,
+        half_life_days=7,
+        cold_start=COLD,
+        validation_users=0,
+        seed=0,
     )
     expected = np.array([[0, 0], [3, 4], [0, 0], [1, 2], [0, 0]], np.float32)
     assert np.array_equal(dataset.content, expected)
     assert np.array_equal(content_matrix(dataset.vocabulary, CONTENT), expected)
 
 
+def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:
+    dataset = make_dataset(
+        training(HISTORIES),
+        CATALOGUE,
+        CONTENT,
+        cutoff=CUTOFF,
+        half_life_days=7,
+        cold_start=COLD,
+        validation_users=0,
+        seed=0,
+    )
+    # a: 7 and 0 days before the cutoff, b: 14 and 3 days before
+    assert dataset.histories.rows.tolist() == [1, 2, 1, 2]
+    assert dataset.histories.hidden is not None
+    assert dataset.histories.hidden.tolist() == [True, False, False, True]
+
+
 def test_nothing_before_the_cutoff_is_said() -> None:
     with pytest.raises(ValueError, match="no positive interaction before 2026-01-10"):
-        make_dataset(training({}), CATALOGUE, None, cutoff=CUTOFF, half_life_days=7, validation_users=0, seed=0)
+        make_dataset(
+            training({}), CATALOGUE, None, cutoff=CUTOFF, half_life_days=7, cold_start=COLD, validation_users=0, seed=0
+        )

@@ -41,6 +41,7 @@ def dataset(tmp_path: Path) -> str:
         None,
         cutoff=START + timedelta(days=1),
         half_life_days=7,
+        cold_start=timedelta(0),
         validation_users=10,
         seed=0,
     )

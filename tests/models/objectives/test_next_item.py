@@ -1,5 +1,7 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -57,3 +59,18 @@ def test_gradients_reach_inputs_positives_negatives_and_the_out_of_vocabulary_ve
     assert gradient[31].abs().sum() > 0
     assert (gradient[1:31].abs().sum(1) > 0).sum() > 5
     assert task.recommender.items.projection.weight.grad.abs().sum() > 0
+
+
+def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() -> None:
+    config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3))
+    task = NextItem(Recommender(config, 30, torch.randn(31, 3)), SampledSoftmaxConfig(negatives=1, shared=True))
+    histories = Histories.of([([1, 2], [0, 1])])
+    hidden = replace(histories, hidden=np.array([False, True]))
+    touched = {}
+    for name, given in (("shown", histories), ("hidden", hidden)):
+        batch, labels = training_batch(given, np.arange(1), 4)
+        task.zero_grad()
+        task(batch, labels, torch.Generator().manual_seed(3)).backward()
+        touched[name] = task.recommender.items.ids.weight.grad.abs().sum(1) > 0
+    assert (touched["shown"][2], touched["shown"][31]) == (True, False)
+    assert (touched["hidden"][2], touched["hidden"][31]) == (False, True)

@@ -93,7 +93,9 @@ class Profile(Settings):
 
     @property
     def lake_root(self) -> str:
-        return self.lake.root or str(state_folder(self.name))
+        """An absolute folder, because other processes open it too, or a URI."""
+        root = self.lake.root or str(state_folder(self.name))
+        return root if "://" in root else str(Path(root).absolute())
 
     def start(self) -> date:
         """The first day; `auto` is decided once and remembered beside the profile's state, so later days extend it."""

@@ -39,9 +39,10 @@ def events(
     fails and the days stay as they were.
     """
     store, rules, days, now = lake.open(), quality.load(), days_of(context), datetime.now(UTC)
-    raw = source.open().read("events", landed_files(store, "events", days), days)
+    logs = source.open()
+    raw = logs.read("events", landed_files(store, "events", days), days)
     known = store.scan(ITEMS_TABLE).filter(pl.col(DAY) <= max(days)).select(ITEM_ID)
-    cleaned = clean_events(raw, rules, lake.ids, days, known, now)
+    cleaned = clean_events(raw, rules, lake.ids, days, known, now, logs.timestamp_unit("events"))
     summary = by_day(cleaned, days, rules.min_rows_judged)
     context.log.info(f"{cleaned.accepted.height} events accepted, {cleaned.rejected.height} rejected")
     yield from publish(store, EVENTS_TABLE, cleaned, days, summary, events_expectations(rules, now), rules.gx_max_rows)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from assets.events.rules import QualitySettings
-from assets.quality.casts import as_epoch_ms, as_float32, as_id, as_text, given, given_number
+from assets.quality.casts import TimestampUnit, as_epoch_ms, as_float32, as_id, as_text, given, given_number
 from assets.quality.quarantine import Cleaned, Reason, quarantined
 from assets.quality.raw import arrived, completed, first_reason, mark_duplicates
 from assets.schema import EVENTS_TABLE, TIME, IdType, events_schema
@@ -38,6 +38,7 @@ def clean_events(
     days: Sequence[date],
     known_items: pl.LazyFrame | None,
     now: datetime,
+    unit: TimestampUnit = "ms",
 ) -> Cleaned:
     """Judges the raw events of `days`; `accepted` has `events_schema(id_type)`, sorted by (day, arrival).
 
@@ -48,12 +49,13 @@ def clean_events(
         raw: Rows as `Source.read` gives them: contract columns of any type, optional ones may be missing.
         known_items: One column `item_id` of the profile's id type; None accepts events of any item.
         now: The moment of cleaning, with a time zone.
+        unit: What a numeric or textual timestamp counts; a date-time without a zone is taken as UTC.
 
     Raises:
         ValueError: a row belongs to none of `days`, or a required column is missing altogether.
     """
     rows = arrived(raw, days, REQUIRED, EVENTS_TABLE)
-    typed = _typed(completed(rows, COLUMNS), rules, id_type)
+    typed = _typed(completed(rows, COLUMNS), id_type, unit)
     reasons = first_reason(typed, _verdicts(rules, _known(known_items, rules), now))
     reasons = mark_duplicates(typed, reasons, IDENTITY)
     accepted = (
@@ -68,13 +70,13 @@ def clean_events(
     return Cleaned(accepted, rejected, trimmed=rejected.clear())
 
 
-def _typed(rows: pl.DataFrame, rules: QualitySettings, id_type: IdType) -> pl.DataFrame:
+def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataFrame:
     """Contract columns, the timestamp still in epoch ms, and per row whether a value is missing or did not convert."""
     dtypes = rows.schema
     casts = {
         USER_ID: as_id(USER_ID, dtypes[USER_ID], id_type),
         ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], id_type),
-        TIMESTAMP: as_epoch_ms(TIMESTAMP, dtypes[TIMESTAMP], rules.timestamp_unit),
+        TIMESTAMP: as_epoch_ms(TIMESTAMP, dtypes[TIMESTAMP], unit),
         VALUE: as_float32(VALUE, dtypes[VALUE]),
     } | {column: as_text(column, dtypes[column]) for column in (ACTION, SURFACE, REQUEST_ID)}
     there = {column: given(column, dtypes[column]) for column in casts} | {VALUE: given_number(VALUE, dtypes[VALUE])}

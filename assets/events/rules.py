@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from assets.quality.casts import TimestampUnit
 from assets.quality.expectation import Severity
 from assets.schema import DEFAULT_ACTIONS
 
@@ -14,9 +13,6 @@ class ItemRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    available_from_unit: TimestampUnit | None = Field(
-        default=None, description="Unit of a numeric or textual `available_from`; unset means the events' unit."
-    )
     max_image_bytes: int = Field(
         default=10_000_000, gt=0, description="Longer image bytes are dropped; the item itself stays."
     )
@@ -30,11 +26,6 @@ class QualitySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    timestamp_unit: TimestampUnit = Field(
-        default="ms",
-        description="What a numeric or textual timestamp counts (s, ms, us, ns since 1970, or iso text); "
-        "a column that already has a date-time type is taken as it is, without a zone as UTC.",
-    )
     actions: tuple[str, ...] = Field(
         default=DEFAULT_ACTIONS, min_length=1, max_length=31, description="The action vocabulary; others are rejected."
     )

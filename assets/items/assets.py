@@ -36,8 +36,9 @@ def items(
     fails and the days stay as they were.
     """
     store, rules, days = lake.open(), quality.load(), days_of(context)
-    raw = source.open().read("items", landed_files(store, "items", days), days)
-    cleaned = clean_items(raw, rules, lake.ids, days)
+    logs = source.open()
+    raw = logs.read("items", landed_files(store, "items", days), days)
+    cleaned = clean_items(raw, rules, lake.ids, days, logs.timestamp_unit("items"))
     summary = with_content(by_day(cleaned, days, rules.min_rows_judged), cleaned.accepted)
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     yield from publish(store, ITEMS_TABLE, cleaned, days, summary, items_expectations(rules), rules.gx_max_rows)

@@ -30,18 +30,23 @@ LATEST_MS = 253_402_300_799_999
 """The years 1 to 9999: a moment outside them is a number in the wrong unit, and no calendar can show it."""
 
 
-def clean_items(raw: pl.LazyFrame, rules: QualitySettings, id_type: IdType, days: Sequence[date]) -> Cleaned:
+def clean_items(
+    raw: pl.LazyFrame, rules: QualitySettings, id_type: IdType, days: Sequence[date], unit: TimestampUnit = "ms"
+) -> Cleaned:
     """Judges the raw catalogue rows of `days`; `accepted` has `items_schema(id_type)`, in order of arrival.
 
     Of rows with one id on one day the first is kept. An item without title, description and image is still an item.
     Image bytes over the cap are dropped: the item is accepted and its row also stands in `trimmed`, where its JSON
     holds the number of bytes instead of the bytes.
 
+    Args:
+        unit: What a numeric or textual `available_from` counts.
+
     Raises:
         ValueError: a row belongs to none of `days`, or the files have no `item_id`.
     """
     rows = arrived(raw, days, REQUIRED, ITEMS_TABLE)
-    typed = _typed(_with_image_bytes_apart(completed(rows, COLUMNS)), rules, id_type)
+    typed = _typed(_with_image_bytes_apart(completed(rows, COLUMNS)), id_type, unit)
     reasons = mark_duplicates(typed, first_reason(typed, _verdicts()), (ITEM_ID, DAY))
     good = reasons.is_null()
     too_large = good & (typed[IMAGE_BYTES].bin.size() > rules.items.max_image_bytes).fill_null(False)
@@ -61,10 +66,9 @@ def _with_image_bytes_apart(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _typed(rows: pl.DataFrame, rules: QualitySettings, id_type: IdType) -> pl.DataFrame:
+def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataFrame:
     """Contract columns and per row whether a value is missing or did not convert."""
     dtypes = rows.schema
-    unit = rules.items.available_from_unit or rules.timestamp_unit
     casts = {
         ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], id_type),
         CATEGORIES: _as_texts(dtypes[CATEGORIES]),

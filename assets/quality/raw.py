@@ -28,7 +28,7 @@ def arrived(raw: pl.LazyFrame, days: Sequence[date], required: Sequence[str], ta
     if absent and rows[MALFORMED].null_count():
         raise ValueError(
             f"raw {table} have no column {', '.join(map(repr, absent))} (they have {', '.join(raw_columns(rows))}): "
-            "map it under source.columns or set it under source.constants in the profile"
+            f"map it under source.{table}.columns or set it under source.{table}.constants in the profile"
         )
     return rows
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.quality.casts import TimestampUnit
 from assets.sources.contract import in_contract, with_day
 from assets.sources.files_settings import FilesSettings, Format, TableFiles
 from assets.sources.formats.delimited import delimited_columns, read_delimited
@@ -60,6 +61,9 @@ class Files:
         for path in sorted({path for paths in found.values() for path in paths}):
             _check(path, table, part)
         return [LandedFile.at(path, day) for day, paths in found.items() for path in paths]
+
+    def timestamp_unit(self, table: RawTable) -> TimestampUnit:
+        return self._part(table).timestamp_unit
 
     def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
         """The raw rows of `days`; values of CSV and JSON Lines are strings.

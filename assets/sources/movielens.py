@@ -14,6 +14,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic import BaseModel, ConfigDict, Field
 
+from assets.quality.casts import TimestampUnit
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.paths import expanded
 from assets.sources.source import LandedFile, RawTable, SourceError, because
@@ -71,6 +72,9 @@ class MovieLens:
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty: unpack MovieLens again")
         return [LandedFile.at(path, day) for day in days]
+
+    def timestamp_unit(self, table: RawTable) -> TimestampUnit:
+        return "s"
 
     def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
         """The raw rows of `days`; each file is read once however many days there are.

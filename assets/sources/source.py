@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 
 import polars as pl
 
+from assets.quality.casts import TimestampUnit
+
 RawTable = Literal["events", "items"]
 
 
@@ -53,6 +55,10 @@ class Source(Protocol):
         Raises:
             SourceError: a day has no file, or a file is empty or damaged.
         """
+        ...
+
+    def timestamp_unit(self, table: RawTable) -> TimestampUnit:
+        """What a numeric or textual time in the raw rows counts."""
         ...
 
     def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:

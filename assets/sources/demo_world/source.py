@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from assets.quality.casts import TimestampUnit
 from assets.sources.demo_world.audience import Audience
 from assets.sources.demo_world.catalogue import FIRST_ITEM_ID, item_count, item_frame
 from assets.sources.demo_world.dirt import with_dirt
@@ -49,6 +50,9 @@ class DemoWorld:
         if missing:
             (self._write_events if table == "events" else self._write_items)(missing)
         return [LandedFile.at(path, day) for day, folder in folders.items() for path in folder.parts()]
+
+    def timestamp_unit(self, table: RawTable) -> TimestampUnit:
+        return "ms"
 
     def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
         """The raw rows of `days`; timestamps of events are int64 epoch milliseconds."""

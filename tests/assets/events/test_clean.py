@@ -151,7 +151,7 @@ def test_unknown_items_can_be_let_in() -> None:
 
 def test_columns_that_no_file_has_are_an_error_that_says_what_to_do() -> None:
     rows = raw([{}]).drop("user_id", "action")
-    with pytest.raises(ValueError, match=r"no column 'user_id', 'action' .*source\.columns"):
+    with pytest.raises(ValueError, match=r"no column 'user_id', 'action' .*source\.events\.columns"):
         clean(rows)
     only_malformed = raw([{"malformed": "junk"}]).select("day", "source_file", "source_row", "malformed")
     assert reasons(clean(only_malformed)) == [(0, "malformed")]

@@ -28,7 +28,7 @@ def numbered(rows: pl.DataFrame, action: str, time_unit: str) -> pl.DataFrame:
 def test_movielens_is_accepted_whole() -> None:
     raw = numbered(read_ratings(DATA / "ml-1m" / "ratings.dat.gz"), "rating", "s")
     days = raw[DAY].unique().to_list()
-    cleaned = clean_events(raw.lazy(), QualitySettings(timestamp_unit="s"), "int64", days, None, NOW)
+    cleaned = clean_events(raw.lazy(), QualitySettings(), "int64", days, None, NOW, "s")
     assert (cleaned.accepted.height, cleaned.rejected.height) == (1_000_209, 0)
     assert cleaned.accepted.select(pl.col("value").sum()).item() == raw["value"].sum()
     wrong_unit = clean_events(raw.head(1000).lazy(), QualitySettings(), "int64", days, None, NOW)

@@ -13,8 +13,8 @@ from assets.items.expectations import items_expectations
 @pytest.mark.parametrize(
     "section",
     [
-        {"timestamp_units": "s"},
-        {"timestamp_unit": "minutes"},
+        {"earliest_day": "2020-01-01"},
+        {"earliest": "yesterday"},
         {"actions": []},
         {"actions": ["view", "view"]},
         {"max_rejected_share": 5},

@@ -11,20 +11,25 @@ from hypothesis import strategies as st
 
 from assets.events.rules import ItemRules, QualitySettings
 from assets.items.clean import clean_items
+from assets.quality.casts import TimestampUnit
 from assets.quality.quarantine import Cleaned
 from assets.schema import IdType, items_schema
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST, FIRST + timedelta(days=1)]
-RULES = QualitySettings(items=ItemRules(max_image_bytes=4, available_from_unit="iso"))
+RULES = QualitySettings(items=ItemRules(max_image_bytes=4))
 
 
 def clean(
-    rows: list[dict[str, Any]], id_type: IdType = "int64", rules: QualitySettings = RULES, schema: Any = None
+    rows: list[dict[str, Any]],
+    id_type: IdType = "int64",
+    rules: QualitySettings = RULES,
+    schema: Any = None,
+    unit: TimestampUnit = "iso",
 ) -> Cleaned:
     good = {"item_id": 1, "day": FIRST, "source_file": "f"}
     whole = [good | {"source_row": n} | row for n, row in enumerate(rows)]
-    return clean_items(pl.DataFrame(whole, schema_overrides=schema).lazy(), rules, id_type, DAYS)
+    return clean_items(pl.DataFrame(whole, schema_overrides=schema).lazy(), rules, id_type, DAYS, unit)
 
 
 def reasons(cleaned: Cleaned) -> list[tuple[int, str]]:
@@ -58,9 +63,8 @@ def test_a_bad_row_has_its_reason(bad: dict[str, Any], reason: str) -> None:
 
 
 def test_milliseconds_read_as_seconds_are_no_time() -> None:
-    rules = QualitySettings(timestamp_unit="s")
-    assert reasons(clean([{"available_from": 1_767_225_600_000}], rules=rules)) == [(0, "wrong_type")]
-    assert clean([{"available_from": -1_000_000_000}], rules=rules).accepted["available_from"][0].year == 1938
+    assert reasons(clean([{"available_from": 1_767_225_600_000}], unit="s")) == [(0, "wrong_type")]
+    assert clean([{"available_from": -1_000_000_000}], unit="s").accepted["available_from"][0].year == 1938
 
 
 def test_the_first_of_a_day_stays_and_another_day_is_another_version() -> None:

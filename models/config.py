@@ -94,7 +94,10 @@ class TrainingConfig(Frozen):
 
     epochs: int = Field(default=10, ge=1, description="Passes over all users.")
     batch_size: int = Field(default=128, ge=1, description="Users per step and worker.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="AdamW's constant learning rate.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="AdamW's learning rate.")
+    schedule: Literal["constant", "cosine"] = Field(
+        default="constant", description="constant, as published; cosine: down to zero at the last step."
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Matrix products in fp32 or bf16 autocast.")
     seed: int = Field(default=0, ge=0, description="Seed of initialisation, order, dropout and negatives.")

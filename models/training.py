@@ -1,5 +1,6 @@
 """The training loop: plain PyTorch, one process or one of many."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -103,7 +104,9 @@ def _train_epoch(
     generator = _seed(config.seed, epoch, worker)
     task.train()
     total, tokens = 0.0, 0
-    for users in _batches(len(histories), config, worker, epoch):
+    batches = list(_batches(len(histories), config, worker, epoch))
+    for step, users in enumerate(batches):
+        _set_learning_rate(optimizer, config, done=(epoch + step / len(batches)) / config.epochs)
         batch, labels = training_batch(histories, users, max_length)
         with _autocast(config, worker.device):
             loss = task(batch.to(worker.device), labels.to(worker.device), generator)
@@ -115,6 +118,12 @@ def _train_epoch(
         total += loss.item() * len(labels.rows)
         tokens += len(labels.rows)
     return EpochReport(epoch + 1, config.epochs, total / tokens, tokens, perf_counter() - started)
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, config: TrainingConfig, done: float) -> None:
+    factor = 0.5 * (1 + math.cos(math.pi * done)) if config.schedule == "cosine" else 1.0
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * factor
 
 
 def _batches(users: int, config: TrainingConfig, worker: Worker, epoch: int) -> Iterator[np.ndarray]:

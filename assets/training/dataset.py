@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, VECTOR
+from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID, VECTOR
 from models.history import Histories
 from models.history import histories as as_histories
 from models.vocabulary import Vocabulary
@@ -66,6 +66,8 @@ def make_dataset(
     Raises:
         ValueError: there is no training interaction.
     """
+    # Tables are read in parallel, so users come in any order; batches must not depend on it.
+    training = training.sort(USER_ID)
     vocabulary = make_vocabulary(training, catalogue, cutoff, half_life_days)
     histories = as_histories(training, vocabulary)
     first_seen = _first_seen(histories, vocabulary.trained)

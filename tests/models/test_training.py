@@ -9,7 +9,7 @@ from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftm
 from models.evaluation.next_item_ndcg import next_item_ndcg
 from models.history import Histories
 from models.recommender import Recommender
-from models.training import Worker, _batches, fit
+from models.training import EpochReport, Worker, _batches, fit
 
 CONFIG = ModelConfig(
     width=16,
@@ -46,14 +46,22 @@ def test_it_learns_what_comes_next() -> None:
     assert last_item_ndcg(trained, cycles()) > 0.8
 
 
-def test_a_resumed_run_equals_one_that_never_stopped(tmp_path: Path) -> None:
-    whole = fit(recommender(), cycles(), TRAINING)
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_resumed_run_equals_one_that_never_stopped(schedule: str, tmp_path: Path) -> None:
+    training = TRAINING.model_copy(update={"schedule": schedule})
+    whole = fit(recommender(), cycles(), training)
 
-    def keep(report: object, task: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        save_checkpoint(tmp_path, task, optimizer, 2)
+    class Killed(Exception):
+        pass
 
-    fit(recommender(), cycles(), TRAINING.model_copy(update={"epochs": 2}), on_epoch=keep)
-    resumed = fit(recommender(), cycles(), TRAINING, resume_from=tmp_path)
+    def stop_after_two(report: EpochReport, task: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        if report.epoch == 2:
+            save_checkpoint(tmp_path, task, optimizer, 2)
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(recommender(), cycles(), training, on_epoch=stop_after_two)
+    resumed = fit(recommender(), cycles(), training, resume_from=tmp_path)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 

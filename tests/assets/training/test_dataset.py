@@ -66,6 +66,17 @@ def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
     assert dataset.validation_times.tolist() == [int(CUTOFF.timestamp() * 1000)]
 
 
+def test_the_order_of_users_does_not_matter() -> None:
+    forth, back = (
+        make_dataset(
+            users, CATALOGUE, None, cutoff=CUTOFF, half_life_days=7, cold_start=COLD, validation_users=1, seed=0
+        )
+        for users in (training(HISTORIES), training(dict(reversed(HISTORIES.items()))))
+    )
+    assert forth.histories.rows.tolist() == back.histories.rows.tolist()
+    assert forth.validation_targets.tolist() == back.validation_targets.tolist()
+
+
 def test_content_lands_on_its_items_row() -> None:
     dataset = make_dataset(
         training(HISTORIES),

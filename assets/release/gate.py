@@ -16,7 +16,9 @@ class GateSettings(BaseModel):
 
     metric: str = Field(default="ndcg@10", description="Metric that decides, on the headline protocol.")
     margin: float = Field(
-        default=0.0, ge=0, description="Absolute margin by which the metric must exceed that of the opponent."
+        default=0.0,
+        description="Absolute margin by which the metric must exceed that of the opponent; a negative one lets a "
+        "slightly worse version through, for the sake of fresher data.",
     )
     must_beat_popularity: bool = Field(
         default=True, description="Whether later versions, too, must beat popularity; the first one always must."

@@ -15,6 +15,7 @@ from assets.schema import TIME
 from assets.training.dataset import make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import Progress, TrainingFailed, TrainingJob, train, trained_recommender
 from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from orchestration.environment import FIXED
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = ModelConfig(width=16, max_length=8, backbone=HstuConfig(layers=1, heads=1, head_dim=16))
@@ -22,6 +23,7 @@ TRAINING = TrainingConfig(
     epochs=4, batch_size=32, learning_rate=5e-3, loss=SampledSoftmaxConfig(negatives=32, shared=True)
 )
 TEST_RUN = "GENREC_TEST_RUN"
+HEALTH_CHECK = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
 
 
 @pytest.fixture
@@ -49,14 +51,14 @@ def dataset(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def cluster() -> Iterator[None]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import ray
 
-    os.environ[TEST_RUN] = uuid.uuid4().hex
+    monkeypatch.setenv(TEST_RUN, uuid.uuid4().hex)
+    monkeypatch.setenv(HEALTH_CHECK, FIXED[HEALTH_CHECK])
     ray.init(address="local", num_cpus=4, log_to_driver=False)
     yield
     ray.shutdown()
-    del os.environ[TEST_RUN]
 
 
 def job(

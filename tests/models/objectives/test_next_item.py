@@ -63,7 +63,9 @@ def test_gradients_reach_inputs_positives_negatives_and_the_out_of_vocabulary_ve
 
 def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() -> None:
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3))
-    task = NextItem(Recommender(config, 30, torch.randn(31, 3)), SampledSoftmaxConfig(negatives=1, shared=True))
+    # Item 2 is drawn as a negative by none of these, and no logit is so large that gradients vanish.
+    loss = SampledSoftmaxConfig(negatives=3, shared=True, temperature=1.0)
+    task = NextItem(Recommender(config, 30, torch.randn(31, 3)), loss)
     histories = Histories.of([([1, 2], [0, 1])])
     hidden = replace(histories, hidden=np.array([False, True]))
     touched = {}

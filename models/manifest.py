@@ -27,6 +27,8 @@ class Manifest(Frozen):
     data_end: datetime = Field(description="End of the newest data that was there when the version was made.")
     positive_actions: list[str] = Field(description="Actions that make an interaction part of a history.")
     positive_bits: int = Field(description="The same actions as the bit mask of `sequences.actions`.")
+    held_out_users: int = Field(default=0, description="Users at most whose last interaction was not trained on.")
+    held_out_seed: int = Field(default=0, description="Seed of the hash that chose them.")
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""
     parent: str | None = Field(default=None, description="Version that this one was warm-started from.")

@@ -100,9 +100,9 @@ def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Quest
         cutoff=manifest.cutoff,
         window=settings.window,
         positives=manifest.positive_bits,
-        leave_one_out_users=settings.leave_one_out_users,
+        leave_one_out_users=manifest.held_out_users,
         max_users=settings.max_users,
-        seed=settings.seed,
+        seed=manifest.held_out_seed,
     )
     items = catalogue(lake).select(ITEM_ID, AVAILABLE_FROM).collect()
     return make_questions(parts, items, candidate.vocabulary)

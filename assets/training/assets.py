@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,6 +23,7 @@ from assets.schema import EVENTS_TABLE, TUNING_TABLE
 from assets.sequences.assets import sequences
 from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Progress, TrainingJob
+from assets.training.settings import TrainingSettings
 from assets.training.tune import search
 from assets.training.version import (
     ABLATIONS,
@@ -37,7 +39,7 @@ from assets.training.version import (
     train_version,
 )
 from models.config import TrainingConfig
-from models.manifest import MODEL_CARD
+from models.manifest import MODEL_CARD, Manifest
 
 RAY_POOL = "ray_train"
 
@@ -69,8 +71,7 @@ def hstu_model(
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training.load()
-    last_day = last_day_of(tables.scan(EVENTS_TABLE))
-    manifest, dataset = prepare(tables, lake.profile, quality.load().actions, settings, evaluation.load(), last_day)
+    manifest, dataset = _prepared(lake, quality, settings, evaluation)
     tuned = tables.scan(TUNING_TABLE).collect().row(0, named=True) if settings.use_tuned else None
     optimisation = _overridden(optimisation_of(settings, tuned), config)
     with _cluster(ray):
@@ -138,8 +139,7 @@ def tuned_hyperparameters(
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training.load()
-    last_day = last_day_of(tables.scan(EVENTS_TABLE))
-    manifest, dataset = prepare(tables, lake.profile, quality.load().actions, settings, evaluation.load(), last_day)
+    manifest, dataset = _prepared(lake, quality, settings, evaluation)
     storage = tables.folder(RUNS) / "tuning" / manifest.version
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(
@@ -152,6 +152,14 @@ def tuned_hyperparameters(
     return dg.MaterializeResult(
         metadata=table_metadata(result.trials, trials=dg.MetadataValue.md(trials_plot(result.trials)), **result.best)
     )
+
+
+def _prepared(
+    lake: LakeResource, quality: QualityResource, settings: TrainingSettings, evaluation: EvaluationResource
+) -> tuple[Manifest, Path]:
+    tables = lake.open()
+    last_day = last_day_of(tables.scan(EVENTS_TABLE))
+    return prepare(tables, lake.profile, quality.load().actions, settings, evaluation.load(), last_day)
 
 
 def _cluster(ray: RayResource) -> AbstractContextManager[None]:

@@ -78,6 +78,8 @@ def prepare(
         data_end=datetime.combine(last_day + timedelta(days=1), time(), UTC),
         positive_actions=list(settings.positive_actions),
         positive_bits=bits,
+        held_out_users=evaluation.leave_one_out_users,
+        held_out_seed=evaluation.seed,
         table_versions={table: lake.version(table) for table in tables},
         code_version=package_version("genrec"),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",

@@ -25,6 +25,23 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 FIRST = date(2026, 1, 1)
 LAST = FIRST + timedelta(days=5)
 
+NIGHT = f"""
+import dagster as dg
+from datetime import UTC, datetime, time, timedelta
+from orchestration.definitions import defs
+
+definitions = defs()
+night = datetime.combine(datetime.fromisoformat("{LAST}") + timedelta(days=1), time(2), UTC)
+tick = definitions.get_schedule_def("nightly").evaluate_tick(dg.build_schedule_context(scheduled_execution_time=night))
+(request,) = tick.run_requests
+partition = request.partition_key or request.tags["dagster/partition"]
+assert partition == "{LAST}", request
+with dg.DagsterInstance.get() as instance:
+    nightly = definitions.resolve_job_def("nightly")
+    assert nightly.execute_in_process(partition_key=partition, instance=instance).success
+"""
+"""What the daemon does at 02:00 of the night after the last day: asks the schedule, runs what it requests."""
+
 
 @dataclass
 class Installation:
@@ -47,11 +64,21 @@ class Installation:
             start_new_session=True,
         )
 
+    def _environment(self) -> dict[str, str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("GENREC_", "DAGSTER_", "RAY_"))}
+        return {**clean, "GENREC_HOME": str(self.home), "GENREC_PROFILE": str(self.profile)}
+
     def run(self, *arguments: str) -> str:
         process = self.start(*arguments)
         output, _ = process.communicate()
         assert process.returncode == 0, output
         return output
+
+    def python(self, code: str) -> None:
+        finished = subprocess.run(
+            [sys.executable, "-c", code], env=self._environment(), capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
 
     def status(self) -> dict:  # type: ignore[type-arg]
         return json.loads(self.run("status", "--json"))
@@ -167,7 +194,7 @@ def _raw_logs_reach_the_endpoint(installation: Installation) -> str:
 def _a_new_day_replaces_the_champion_under_load(installation: Installation) -> str:
     before = installation.table("events")
     with Load(installation) as load:
-        installation.run("materialize", "--days", str(LAST))
+        installation.python(NIGHT)
     assert load.failures == []
     assert load.answers > 50
     after = installation.table("events")

@@ -66,6 +66,7 @@ def write_version(
         data_end=cutoff + timedelta(days=1),
         positive_actions=["click"],
         positive_bits=CLICK,
+        held_out_users=10,
         table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
     )
     model = Recommender(ModelConfig(width=8, max_length=8), trained_items=ITEMS - 1)

@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 
 from orchestration import environment, local_stack
-from orchestration.ports import LOOPBACK, is_free
 from orchestration.profile import Profile, load_profile
 from orchestration.workspace import workspace_arguments
+from serving.ports import LOOPBACK, is_free
 
 app = typer.Typer(
     help="genrec: raw logs to a live recommender, as a lineage of Dagster assets.",

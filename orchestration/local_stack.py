@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 
 from orchestration.environment import child_environment, ray_folder, ray_token_path
-from orchestration.ports import LOOPBACK, free_port, is_free
 from orchestration.processes import POLL_SECONDS, Process
 from orchestration.profile import Profile, RaySettings
+from serving.ports import LOOPBACK, free_port, is_free
 
 START_SECONDS = 90
 GRACE_SECONDS = 15

@@ -15,9 +15,9 @@ import httpx
 from rich.console import Console
 
 from orchestration.environment import child_environment
-from orchestration.ports import free_port
 from orchestration.profile import Profile
 from orchestration.workspace import workspace_arguments
+from serving.ports import free_port
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from serving.client import EndpointClient, EndpointError
+from serving.ports import LOOPBACK, is_free
 from serving.schema import EndpointStatus
 from serving.settings import DEPLOYMENT, IMPORT_PATH, EndpointSettings, ReleaseConfig
 
@@ -33,7 +34,7 @@ def deploy(settings: EndpointSettings, desired: ReleaseConfig, dashboard: str) -
     cluster = _Cluster(dashboard)
     live = cluster.details()
     before = live["applications"].get(settings.app_name, {}).get("deployed_app_config")
-    _require_same_address(settings, live)
+    _require_address(settings, live)
     cluster.put(merged(live, settings, application(settings, desired)))
     try:
         return _wait(cluster, settings, desired)
@@ -119,13 +120,17 @@ class _Cluster:
             raise DeployError(f"the Ray dashboard at {self.dashboard} did not take the request: {error}") from error
 
 
-def _require_same_address(settings: EndpointSettings, live: dict[str, Any]) -> None:
-    """Serve keeps the address it started with and would only log that ours is another one."""
+def _require_address(settings: EndpointSettings, live: dict[str, Any]) -> None:
+    """Serve keeps the address it started with and would only log that ours is another one, or taken by others."""
     running = live.get("http_options")
     if running and (running["host"], running["port"]) != (settings.host, settings.port):
         raise DeployError(
             f"Serve on this cluster listens on {running['host']}:{running['port']} already, not on "
             f"{settings.host}:{settings.port}: set endpoint.host and endpoint.port to that, or shut Serve down first"
+        )
+    if not running and settings.host == LOOPBACK and not is_free(settings.port):
+        raise DeployError(
+            f"port {settings.port} of {settings.host} is taken by another program: end it, or set endpoint.port"
         )
 
 

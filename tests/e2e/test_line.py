@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 import yaml
 
-from orchestration.ports import free_port
 from orchestration.processes import Process
+from serving.ports import free_port
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 

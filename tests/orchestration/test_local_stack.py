@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from orchestration import environment, local_stack
-from orchestration.ports import free_port
 from orchestration.profile import Profile, load_profile
+from serving.ports import free_port
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,9 @@ import pytest
 
 from serving.client import EndpointClient, EndpointError
 from serving.deploy import DeployError, deploy
+from serving.ports import free_port
 from serving.schema import RecommendationRequest, SimilarRequest
 from serving.settings import EndpointSettings
-from tests.serving.ports import free_port
 from tests.serving.world import World
 
 pytestmark = pytest.mark.cluster
@@ -138,6 +139,11 @@ class Traffic:
 def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard: str, world: World) -> None:
     settings = EndpointSettings(port=free_port(), deploy_timeout_s=120)
     a, b = world.release("a", seed=1), world.release("b", seed=2)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", settings.port))
+        other.listen()
+        with pytest.raises(DeployError, match=rf"port {settings.port} .* is taken by another program"):
+            deploy(settings, a, dashboard)
     first = deploy(settings, a, dashboard)
     assert (first.version, first.release, first.last_error) == ("a", a.fingerprint, None)
 

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from serving.client import EndpointClient, EndpointError
 from serving.deploy import DeployError, application, deploy, merged
+from serving.ports import free_port
 from serving.settings import EndpointSettings, ReleaseConfig, TableVersion
-from tests.serving.ports import free_port
 
 SETTINGS = EndpointSettings(port=8123)
 

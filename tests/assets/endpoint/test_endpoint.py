@@ -13,9 +13,9 @@ from assets.endpoint.rollout import NoChampion, champion_release, positive_bits,
 from assets.lake import Lake
 from serving.api import build_api
 from serving.client import EndpointClient
+from serving.ports import free_port
 from serving.settings import AppSettings
 from serving.slot import ReleaseSlot
-from tests.serving.ports import free_port
 from tests.serving.world import LIKE, World
 
 

@@ -28,6 +28,11 @@ def markdown_table(frame: pl.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def plain_name(name: str) -> str:
+    """`name` as a metadata key that the UI plots: ndcg@10 becomes ndcg_at_10."""
+    return name.replace("@", "_at_").replace(" ", "_")
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"

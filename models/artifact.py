@@ -11,7 +11,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.config import ModelConfig
-from models.manifest import CONFIG, EVALUATION, ITEM_VECTORS, MANIFEST, MODEL, MODEL_CARD, VOCABULARY, Manifest
+from models.manifest import (
+    CONFIG,
+    EVALUATION,
+    ITEM_VECTORS,
+    MANIFEST,
+    MODEL,
+    MODEL_CARD,
+    VOCABULARY,
+    Manifest,
+    read_manifest,
+)
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 
@@ -77,7 +87,7 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"{folder} is not a complete version, {', '.join(missing)} is missing: train it again")
     try:
         config = ModelConfig.model_validate_json((folder / CONFIG).read_text())
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_text())
+        manifest = read_manifest(folder)
     except ValueError as error:
         raise ArtifactError(f"{folder} has a configuration that this code does not read: {error}") from error
     vocabulary = Vocabulary.read(folder / VOCABULARY)

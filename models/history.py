@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS
+from models.columns import ACTIONS, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.vocabulary import Vocabulary
 
 
@@ -90,20 +90,23 @@ def action_bits(vocabulary: Sequence[str], chosen: Sequence[str]) -> int:
 
 
 def positive_interactions(sequences: pl.LazyFrame, bits: int) -> pl.LazyFrame:
-    """`sequences` with only the interactions that carry one of the actions in `bits`, order kept.
+    """`user_id`, `item_id`, `timestamp`: one row per interaction that carries one of the actions in `bits`.
 
-    The list columns `item_ids`, `timestamps` and `actions` shrink together; users left without any are left out.
+    Args:
+        sequences: One row per user; users and their interactions stay in this order.
     """
-    lists = [ITEM_IDS, TIMESTAMPS, ACTIONS]
-    rest = [name for name in sequences.collect_schema().names() if name not in lists]
     return (
-        sequences.with_row_index("_user")
-        .select("_user", *rest, *lists)
-        .explode(lists)
+        sequences.select(USER_ID, pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).alias(TIMESTAMP), ACTIONS)
+        .explode(ITEM_ID, TIMESTAMP, ACTIONS)
         .filter((pl.col(ACTIONS) & bits) != 0)
-        .group_by("_user", *rest, maintain_order=True)
-        .agg(*lists)
-        .drop("_user")
+        .drop(ACTIONS)
+    )
+
+
+def interaction_lists(interactions: pl.DataFrame) -> pl.DataFrame:
+    """`user_id`, `item_ids`, `timestamps`: one row per user of `interactions`, order kept."""
+    return interactions.group_by(USER_ID, maintain_order=True).agg(
+        pl.col(ITEM_ID).alias(ITEM_IDS), pl.col(TIMESTAMP).alias(TIMESTAMPS)
     )
 
 

@@ -38,6 +38,11 @@ class Manifest(Frozen):
     libraries: dict[str, str] = Field(default_factory=dict)
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the version in `folder`."""
+    return Manifest.model_validate_json((folder / MANIFEST).read_text())
+
+
 def list_versions(folder: Path) -> list[str]:
     """The complete versions below `folder`, oldest first."""
     created = {path.parent.name: _created(path) for path in folder.glob(f"[!.]*/{MANIFEST}")}

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from assets.endpoint.rollout import deploy_champion, releases_of
+from assets.endpoint.rollout import deploy_champion
 from assets.resources import EndpointResource, LakeResource, RayResource
+from assets.versions import releases_of
 
 THE_LINE = dg.AssetSelection.assets("endpoint").upstream()
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Group
 from rich.table import Table
 
-from assets.endpoint.rollout import ARTIFACTS, releases_of
 from assets.lake import Lake
+from assets.versions import ARTIFACTS, releases_of
 from models.evaluation.report import VersionEvaluation
 from orchestration.profile import Profile
 from serving.client import EndpointClient, EndpointError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS, USER_ID
-from models.history import Histories, histories, positive_interactions
+from models.columns import USER_ID
+from models.history import Histories, histories, interaction_lists, positive_interactions
 from models.vocabulary import Vocabulary
 from serving.ids import as_stored
 
@@ -60,8 +60,7 @@ def load_histories(sequences: pl.LazyFrame, positive_bits: int, vocabulary: Voca
         positive_bits: Bit mask of the actions that count, from the artifact's manifest.
         vocabulary: Maps items to rows.
     """
-    columns = sequences.select(USER_ID, ITEM_IDS, TIMESTAMPS, ACTIONS)
-    frame = positive_interactions(columns, positive_bits).select(USER_ID, ITEM_IDS, TIMESTAMPS).collect()
+    frame = interaction_lists(positive_interactions(sequences, positive_bits).collect())
     packed = histories(frame, vocabulary)
     order = frame[USER_ID].arg_sort()
     return UserHistories(

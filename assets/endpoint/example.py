@@ -8,7 +8,8 @@ import polars as pl
 from assets.items.catalogue import catalogue
 from assets.lake import Lake
 from assets.schema import SEQUENCES_TABLE
-from models.columns import ACTIONS, CATEGORIES, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, TITLE, USER_ID
+from models.columns import CATEGORIES, ITEM_ID, TITLE, USER_ID
+from models.history import positive_interactions
 from serving.client import EndpointClient
 from serving.schema import RecommendationRequest, Recommendations
 
@@ -29,7 +30,7 @@ class Example:
 
 def ask_for_example(lake: Lake, client: EndpointClient, positive_bits: int, length: int = TELLING_HISTORY) -> Example:
     """Asks the endpoint over HTTP for the first user with at least `length` positive interactions, or the richest."""
-    positives = _positives(lake, positive_bits)
+    positives = positive_interactions(lake.scan(SEQUENCES_TABLE), positive_bits)
     user_id = _telling_user(positives, length)
     titles = catalogue(lake).select(ITEM_ID, TITLE, pl.col(CATEGORIES).list.drop_nulls())
     history = (
@@ -53,17 +54,6 @@ def example_table(example: Example) -> pl.DataFrame:
             f"user {example.user_id} liked (newest first)": liked + [""] * (height - len(liked)),
             "is recommended": recommended + [""] * (height - len(recommended)),
         }
-    )
-
-
-def _positives(lake: Lake, positive_bits: int) -> pl.LazyFrame:
-    """One row per positive interaction, in each user's order of time."""
-    return (
-        lake.scan(SEQUENCES_TABLE)
-        .select(USER_ID, pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).alias(TIMESTAMP), ACTIONS)
-        .explode(ITEM_ID, TIMESTAMP, ACTIONS)
-        .filter(pl.col(ACTIONS) & positive_bits != 0)
-        .drop(ACTIONS)
     )
 
 

@@ -1,23 +1,16 @@
 """Bringing the champion to the endpoint: which release that is, with its tables pinned, and its deployment."""
 
 from assets.lake import Lake
-from assets.schema import ITEMS_TABLE, RELEASES_TABLE, SEQUENCES_TABLE
-from models.manifest import MANIFEST, Manifest
+from assets.schema import ITEMS_TABLE, SEQUENCES_TABLE
+from assets.versions import ARTIFACTS, releases_of
+from models.manifest import read_manifest
 from serving.deploy import deploy
-from serving.releases import Releases
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, ReleaseConfig, TableVersion
-
-ARTIFACTS = "artifacts"
 
 
 class NoChampion(LookupError):
     """There is nothing to deploy yet."""
-
-
-def releases_of(lake: Lake) -> Releases:
-    """The lake's release log."""
-    return Releases(uri=lake.uri(RELEASES_TABLE), storage_options=lake.storage_options)
 
 
 def champion_release(lake: Lake) -> ReleaseConfig:
@@ -43,8 +36,7 @@ def champion_release(lake: Lake) -> ReleaseConfig:
 
 def positive_bits(lake: Lake, version: str) -> int:
     """The bit mask of actions that a version counts as liking an item."""
-
-    return Manifest.model_validate_json((lake.folder(ARTIFACTS) / version / MANIFEST).read_text()).positive_bits
+    return read_manifest(lake.folder(ARTIFACTS) / version).positive_bits
 
 
 def deploy_champion(lake: Lake, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:

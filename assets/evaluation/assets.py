@@ -15,13 +15,13 @@ from assets.evaluation.plots import metric_bars, metric_table
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, verdicts
 from assets.lake import Lake
+from assets.metadata import plain_name
 from assets.resources import EvaluationResource, LakeResource, SourceResource
-from assets.schema import EVALUATIONS_TABLE, RELEASES_TABLE
+from assets.schema import EVALUATIONS_TABLE
 from assets.sequences.assets import sequences
 from assets.training.assets import hstu_model, hstu_without_content
-from assets.training.version import ABLATIONS, ARTIFACTS, newest_manifest
+from assets.versions import ABLATIONS, ARTIFACTS, newest_manifest, releases_of
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
-from serving.releases import Releases
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -84,7 +84,7 @@ def evaluation(
 
 
 def _champion(lake: Lake, candidate: str) -> Path | None:
-    champion = Releases(lake.uri(RELEASES_TABLE), lake.storage_options).champion()
+    champion = releases_of(lake).champion()
     return lake.folder(ARTIFACTS) / champion if champion and champion != candidate else None
 
 
@@ -124,13 +124,9 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
     for part in (OVERALL, COLD, SHORT_HISTORY):
         measure = result.report.measure(CANDIDATE, result.metric, part)
         if measure:
-            metadata[_plain(f"{result.metric} {part}")] = measure.mean
+            metadata[plain_name(f"{result.metric} {part}")] = measure.mean
     for protocol, report in result.protocols.items():
         metadata[f"{protocol}_metrics"] = dg.MetadataValue.md(metric_table(report))
         metadata[f"{protocol}_cold_items"] = dg.MetadataValue.md(metric_table(report, COLD))
         metadata[f"{protocol}_plot"] = dg.MetadataValue.md(metric_bars(report, result.metric))
     return metadata
-
-
-def _plain(name: str) -> str:
-    return name.replace("@", "_at_").replace(" ", "_")

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 import polars as pl
 import polars_hash as plh
 
-from models.columns import ACTIONS, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.columns import ITEM_ID, TIMESTAMP, USER_ID
+from models.history import interaction_lists, positive_interactions
 
 REQUEST_TIME = "request_time"
 TARGET_IDS = "target_ids"
@@ -58,13 +59,13 @@ def split(
         max_users: Cases at most of the time split.
         seed: Seed of both samples of users, which hash the user id and so are the same in every run.
     """
-    interactions = _interactions(sequences, positives)
+    interactions = positive_interactions(sequences, positives)
     before = interactions.filter(pl.col(TIMESTAMP) < cutoff).collect()
     within = interactions.filter(pl.col(TIMESTAMP) >= cutoff, pl.col(TIMESTAMP) < cutoff + window).collect()
     held_out = _last_of_sampled_users(before, leave_one_out_users, seed)
-    history = _as_lists(before)
+    history = interaction_lists(before)
     return Split(
-        training=_as_lists(_without(before, held_out)),
+        training=interaction_lists(_without(before, held_out)),
         time_cases=_sample(_time_cases(history, before, within), max_users, seed),
         leave_one_out_cases=_leave_one_out_cases(before, held_out),
     )
@@ -74,20 +75,8 @@ def training_interactions(
     sequences: pl.LazyFrame, *, cutoff: datetime, positives: int, leave_one_out_users: int, seed: int = 0
 ) -> pl.DataFrame:
     """`Split.training` alone: `user_id`, `item_ids`, `timestamps`, one row per user with at least one positive."""
-    before = _interactions(sequences, positives).filter(pl.col(TIMESTAMP) < cutoff).collect()
-    return _as_lists(_without(before, _last_of_sampled_users(before, leave_one_out_users, seed)))
-
-
-def _interactions(sequences: pl.LazyFrame, positives: int) -> pl.LazyFrame:
-    """`user_id`, `item_id`, `timestamp`: one row per positive interaction, in the order of `sequences`."""
-    from models.history import positive_interactions
-
-    lists = sequences.select(USER_ID, ITEM_IDS, TIMESTAMPS, ACTIONS)
-    return (
-        positive_interactions(lists, positives)
-        .select(USER_ID, pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).alias(TIMESTAMP))
-        .explode(ITEM_ID, TIMESTAMP)
-    )
+    before = positive_interactions(sequences, positives).filter(pl.col(TIMESTAMP) < cutoff).collect()
+    return interaction_lists(_without(before, _last_of_sampled_users(before, leave_one_out_users, seed)))
 
 
 def _time_cases(history: pl.DataFrame, before: pl.DataFrame, within: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +92,7 @@ def _time_cases(history: pl.DataFrame, before: pl.DataFrame, within: pl.DataFram
 
 def _leave_one_out_cases(before: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
     targets = held_out.select(USER_ID, pl.col(TIMESTAMP).alias(REQUEST_TIME), pl.concat_list(ITEM_ID).alias(TARGET_IDS))
-    history = _as_lists(_without(before, held_out))
+    history = interaction_lists(_without(before, held_out))
     return history.join(targets, on=USER_ID, how="inner", maintain_order="left")
 
 
@@ -126,12 +115,6 @@ def _without(before: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
         before.with_row_index("position")
         .join(held_out, on="position", how="anti", maintain_order="left")
         .drop("position")
-    )
-
-
-def _as_lists(interactions: pl.DataFrame) -> pl.DataFrame:
-    return interactions.group_by(USER_ID, maintain_order=True).agg(
-        pl.col(ITEM_ID).alias(ITEM_IDS), pl.col(TIMESTAMP).alias(TIMESTAMPS)
     )
 
 

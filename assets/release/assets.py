@@ -5,14 +5,13 @@ import polars as pl
 from pydantic import Field
 
 from assets.evaluation.assets import evaluation
-from assets.lake import Lake
-from assets.metadata import markdown_table
+from assets.metadata import markdown_table, plain_name
 from assets.release.gate import decide, decide_by_hand
 from assets.release.record import record
 from assets.resources import GateResource, LakeResource
-from assets.schema import RELEASES_TABLE
-from assets.training.version import ARTIFACTS, newest_manifest
+from assets.versions import ARTIFACTS, newest_manifest, releases_of
 from models.evaluation.report import VersionEvaluation
+from models.manifest import list_versions
 from serving.releases import Releases
 
 RECENT_DECISIONS = 10
@@ -41,9 +40,11 @@ def release(
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
     version = config.version or newest_manifest(tables).version
-    releases = Releases(tables.uri(RELEASES_TABLE), tables.storage_options)
+    releases = releases_of(tables)
     if config.force_reason:
-        decision = decide_by_hand(version, _versions(tables), releases.champion(), config.force_reason)
+        decision = decide_by_hand(
+            version, list_versions(tables.folder(ARTIFACTS)), releases.champion(), config.force_reason
+        )
     else:
         evaluated = VersionEvaluation.read(tables.folder(ARTIFACTS) / version)
         decision = decide(evaluated, releases.champion(), gate.load())
@@ -56,15 +57,9 @@ def release(
             "reason": decision.reason,
             "champion": releases.champion() or "none",
             "decisions": dg.MetadataValue.md(markdown_table(_recent(releases))),
-            **{name.replace("@", "_at_").replace(" ", "_"): value for name, value in decision.numbers.items()},
+            **{plain_name(name): value for name, value in decision.numbers.items()},
         }
     )
-
-
-def _versions(lake: Lake) -> list[str]:
-    from models.manifest import list_versions
-
-    return list_versions(lake.folder(ARTIFACTS))
 
 
 def _recent(releases: Releases) -> pl.DataFrame:

@@ -26,18 +26,17 @@ from assets.training.ray_train import Progress, TrainingJob
 from assets.training.settings import TrainingSettings
 from assets.training.tune import search
 from assets.training.version import (
-    ABLATIONS,
     DATASETS,
     RUNS,
     TrainedVersion,
     content_width,
     last_day_of,
     model_config,
-    newest_manifest,
     optimisation_of,
     prepare,
     train_version,
 )
+from assets.versions import ABLATIONS, newest_manifest
 from models.config import TrainingConfig
 from models.manifest import MODEL_CARD, Manifest
 

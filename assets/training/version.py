@@ -18,13 +18,12 @@ from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, SEQUENCES_TA
 from assets.training.dataset import CONTENT, make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
+from assets.versions import ABLATIONS, ARTIFACTS
 from models.columns import ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.history import action_bits
-from models.manifest import MANIFEST, Manifest, list_versions, new_version
+from models.manifest import Manifest, new_version
 
-ARTIFACTS = "artifacts"
-ABLATIONS = "ablations"
 DATASETS = "training_sets"
 RUNS = "training_runs"
 
@@ -153,19 +152,6 @@ def last_day_of(events: pl.LazyFrame) -> date:
     if last is None:
         raise ValueError("the table 'events' holds no row: materialize `events` for at least one day first")
     return last
-
-
-def newest_manifest(lake: Lake) -> Manifest:
-    """The manifest of the newest trained version.
-
-    Raises:
-        ValueError: nothing was trained yet.
-    """
-    folder = lake.folder(ARTIFACTS)
-    versions = list_versions(folder)
-    if not versions:
-        raise ValueError(f"there is no trained version in {folder}: materialize `hstu_model` first")
-    return Manifest.model_validate_json((folder / versions[-1] / MANIFEST).read_text())
 
 
 def content_width(dataset_folder: Path) -> int:

@@ -9,8 +9,9 @@ import pytest
 import uvicorn
 
 from assets.endpoint.example import ask_for_example, example_table
-from assets.endpoint.rollout import NoChampion, champion_release, positive_bits, releases_of
+from assets.endpoint.rollout import NoChampion, champion_release, positive_bits
 from assets.lake import Lake
+from assets.versions import releases_of
 from serving.api import build_api
 from serving.client import EndpointClient
 from serving.ports import free_port

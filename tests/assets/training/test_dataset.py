@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from assets.schema import TIME
-from assets.training.dataset import content_matrix, make_dataset, read_dataset, write_dataset
+from assets.training.dataset import Dataset, content_matrix, make_dataset, read_dataset, write_dataset
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
 COLD = timedelta(days=5)
@@ -29,17 +29,21 @@ CATALOGUE = pl.DataFrame({"item_id": ["a", "new", "b", "older"]})
 CONTENT = pl.DataFrame({"item_id": ["new", "a", "gone"], "vector": [[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]})
 
 
-def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> None:
-    dataset = make_dataset(
-        training(HISTORIES),
+def dataset_of(users: pl.DataFrame, content: pl.DataFrame | None, validation_users: int = 0) -> Dataset:
+    return make_dataset(
+        users,
         CATALOGUE,
-        None,
+        content,
         cutoff=CUTOFF,
         half_life_days=7,
         cold_start=COLD,
-        validation_users=0,
+        validation_users=validation_users,
         seed=0,
     )
+
+
+def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> None:
+    dataset = dataset_of(training(HISTORIES), None)
     assert dataset.vocabulary.item_ids.to_list() == ["a", "b", "new", "older"]
     assert dataset.vocabulary.trained == 2
     assert dataset.vocabulary.popularity.tolist() == pytest.approx([0, 1.5, 0.25 + 2 ** (-3 / 7), 0, 0])
@@ -48,16 +52,7 @@ def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> No
 
 
 def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
-    made = make_dataset(
-        training(HISTORIES),
-        CATALOGUE,
-        CONTENT,
-        cutoff=CUTOFF,
-        half_life_days=7,
-        cold_start=COLD,
-        validation_users=5,
-        seed=0,
-    )
+    made = dataset_of(training(HISTORIES), CONTENT, validation_users=5)
     dataset = read_dataset(write_dataset(made, tmp_path / "set"))
     assert dataset.histories.rows.tolist() == [1, 2, 2]
     assert dataset.histories.offsets.tolist() == [0, 2, 3]
@@ -68,9 +63,7 @@ def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
 
 def test_the_order_of_users_does_not_matter() -> None:
     forth, back = (
-        make_dataset(
-            users, CATALOGUE, None, cutoff=CUTOFF, half_life_days=7, cold_start=COLD, validation_users=1, seed=0
-        )
+        dataset_of(users, None, validation_users=1)
         for users in (training(HISTORIES), training(dict(reversed(HISTORIES.items()))))
     )
     assert forth.histories.rows.tolist() == back.histories.rows.tolist()
@@ -78,32 +71,14 @@ def test_the_order_of_users_does_not_matter() -> None:
 
 
 def test_content_lands_on_its_items_row() -> None:
-    dataset = make_dataset(
-        training(HISTORIES),
-        CATALOGUE,
-        CONTENT,
-        cutoff=CUTOFF,
-        half_life_days=7,
-        cold_start=COLD,
-        validation_users=0,
-        seed=0,
-    )
+    dataset = dataset_of(training(HISTORIES), CONTENT)
     expected = np.array([[0, 0], [3, 4], [0, 0], [1, 2], [0, 0]], np.float32)
     assert np.array_equal(dataset.content, expected)
     assert np.array_equal(content_matrix(dataset.vocabulary, CONTENT), expected)
 
 
 def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:
-    dataset = make_dataset(
-        training(HISTORIES),
-        CATALOGUE,
-        CONTENT,
-        cutoff=CUTOFF,
-        half_life_days=7,
-        cold_start=COLD,
-        validation_users=0,
-        seed=0,
-    )
+    dataset = dataset_of(training(HISTORIES), CONTENT)
     # a: 7 and 0 days before the cutoff, b: 14 and 3 days before
     assert dataset.histories.rows.tolist() == [1, 2, 1, 2]
     assert dataset.histories.hidden is not None
@@ -112,6 +87,4 @@ def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:
 
 def test_nothing_before_the_cutoff_is_said() -> None:
     with pytest.raises(ValueError, match="no positive interaction before 2026-01-10"):
-        make_dataset(
-            training({}), CATALOGUE, None, cutoff=CUTOFF, half_life_days=7, cold_start=COLD, validation_users=0, seed=0
-        )
+        dataset_of(training({}), None)

@@ -1,44 +1,45 @@
-"""HSTU attention, naively: rows padded to the longest, every product written out.
+"""HSTU attention, naively: rows padded to the longest, every product written out. The oracle of the other backends.
 
-Shapes: B rows, L tokens in all, n longest row, h heads, d head width.
+Shapes: B rows, L tokens in all, L_q queries, n longest row, h heads, d width of queries and keys, d_v of values.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def token_places(offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and position within the row of every token: two (L,) int64 tensors."""
-    lengths = offsets.diff()
-    rows = torch.repeat_interleave(torch.arange(len(lengths), device=offsets.device), lengths)
-    return rows, torch.arange(len(rows), device=offsets.device) - offsets[rows]
+from models.attention.bias import AttentionBias, dense_bias
+from models.attention.mask import CAUSAL, AttentionMask, dense_mask
+from models.jagged import longest, pad, token_places
 
 
-def pad(tokens: Tensor, offsets: Tensor) -> Tensor:
-    """(L, ...) jagged tokens as (B, n, ...), zero where a row has ended."""
-    rows, positions = token_places(offsets)
-    longest = int(offsets.diff().max()) if len(offsets) > 1 else 0
-    padded = tokens.new_zeros(len(offsets) - 1, longest, *tokens.shape[1:])
-    return padded.index_put((rows, positions), tokens)
+def query_places(offsets: Tensor, query_offsets: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Row and position within the row of every query: two (L_q,) int64. The queries are each row's last tokens."""
+    if query_offsets is None:
+        return token_places(offsets)
+    rows, places = token_places(query_offsets)
+    return rows, places + (offsets.diff() - query_offsets.diff())[rows]
 
 
-def hstu_attention(q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, bias: Tensor, divisor: int) -> Tensor:
-    """Causal pointwise attention (HSTU paper eq. 2): sum over j <= i of SiLU(<q_i, k_j> + bias_ij) / N * v_j.
-
-    Args:
-        q, k, v: (L, h, d) jagged tokens.
-        offsets: (B + 1,) int64 row boundaries.
-        bias: (B, n, n) relative attention bias, shared by the heads.
-        divisor: N. It belongs to the model: a divisor taken from the batch changes every score with the batch.
-
-    Returns:
-        (L, h, d) in the dtype of `v`.
-    """
-    rows, positions = token_places(offsets)
-    scores = torch.einsum("bihd,bjhd->bhij", pad(q, offsets), pad(k, offsets)) + bias.unsqueeze(1)
-    longest = scores.shape[-1]
-    causal = torch.ones(longest, longest, dtype=torch.bool, device=scores.device).tril()
-    weights = F.silu(scores) * causal / divisor
+def hstu_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    offsets: Tensor,
+    *,
+    divisor: int,
+    scale: float = 1.0,
+    mask: AttentionMask = CAUSAL,
+    bias: AttentionBias | None = None,
+    query_offsets: Tensor | None = None,
+) -> Tensor:
+    """See `models.attention.hstu_attention`; any float dtype, fp64 included, differentiable twice."""
+    places = query_places(offsets, query_offsets)
+    shape = (len(offsets) - 1, longest(offsets))
+    queries = q.new_zeros(*shape, *q.shape[1:]).index_put(places, q)
+    scores = torch.einsum("bihd,bjhd->bhij", queries, pad(k, offsets)) * scale
+    if bias is not None:
+        times = bias.query_times.new_zeros(shape).index_put(places, bias.query_times)
+        scores = scores + dense_bias(bias, times, offsets, mask).unsqueeze(1)
+    weights = F.silu(scores) * dense_mask(offsets, mask).unsqueeze(1) / divisor
     mixed = torch.einsum("bhij,bjhd->bihd", weights.to(v.dtype), pad(v, offsets))
-    return mixed[rows, positions]
+    return mixed[places]

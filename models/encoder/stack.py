@@ -1,0 +1,61 @@
+"""A stack of attention layers, whatever the layers are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from models.attention.mask import CAUSAL, AttentionMask
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens of a batch stand, and when: what attention must know besides queries, keys and values.
+
+    Attributes:
+        offsets: (B + 1,) int64 row boundaries of the keys.
+        query_times: (L_q,) int64 ms, the time each query knows of: that of the next interaction, or of the request.
+        key_times: (L,) int64 ms, when each token happened.
+        mask: Who may look at whom.
+        query_offsets: (B + 1,) int64 where only the last tokens of each row ask; None: all of them.
+    """
+
+    offsets: Tensor
+    query_times: Tensor
+    key_times: Tensor
+    mask: AttentionMask = CAUSAL
+    query_offsets: Tensor | None = None
+
+
+class AttentionLayer(nn.Module):
+    """A layer in three steps, so that a cache of keys and values can stand between the first and the second."""
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(L, width) -> gate (L, heads * head_dim), (L, 0) where the layer has none; queries, keys and values (L, heads, head_dim)."""
+        raise NotImplementedError
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
+        """(L_q, heads, head_dim) mixture of the values that each query may see."""
+        raise NotImplementedError
+
+    def combine(self, x: Tensor, gate: Tensor, mixed: Tensor) -> Tensor:
+        """The layer's (L_q, width) output, residual included."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+        """(L, width) -> (L, width)."""
+        gate, q, k, v = self.project(x)
+        return self.combine(x, gate, self.attend(q, k, v, layout))
+
+
+class Stack(nn.ModuleList):
+    """Layers, one after the other."""
+
+    def __init__(self, layers: Iterable[AttentionLayer]) -> None:
+        super().__init__(layers)
+
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+        """(L, width) -> (L, width)."""
+        for layer in self:
+            x = layer(x, layout)
+        return x

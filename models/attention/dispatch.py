@@ -51,7 +51,7 @@ def hstu_attention(
     bias: AttentionBias | None = None,
     query_offsets: Tensor | None = None,
 ) -> Tensor:
-    """Pointwise attention (HSTU paper eq. 2): the sum over j that i may see of SiLU(scale <q_i, k_j> + bias_ij) v_j / N.
+    """Pointwise attention (HSTU paper eq. 2): the sum over visible j of SiLU(scale <q_i, k_j> + bias_ij) / N * v_j.
 
     B rows, L tokens in all, h heads. Gradients flow to q, k, v and the two weight tables of the bias.
 

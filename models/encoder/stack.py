@@ -31,7 +31,10 @@ class AttentionLayer(nn.Module):
     """A layer in three steps, so that a cache of keys and values can stand between the first and the second."""
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(L, width) -> gate (L, heads * head_dim), (L, 0) where the layer has none; queries, keys and values (L, heads, head_dim)."""
+        """(L, width) -> gate, queries, keys, values.
+
+        The gate is (L, heads * head_dim), or (L, 0) where the layer has none; the others are (L, heads, head_dim).
+        """
         raise NotImplementedError
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:

@@ -3,8 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration import environment, local_stack
+from orchestration import bench, environment, local_stack
 from orchestration.profile import Profile, load_profile
+from orchestration.sentences import sentences
 from orchestration.workspace import workspace_arguments
 from serving.ports import LOOPBACK, is_free
 
@@ -23,20 +22,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(bench.app, name="bench")
 console = Console()
 
 ProfileOption = Annotated[
     str,
     typer.Option("--profile", "-p", envvar=environment.PROFILE_VARIABLE, help="Name of a profile, or a YAML file."),
 ]
-EXPECTED = (ValueError, LookupError, RuntimeError, OSError)
 UI_ADDRESS = (LOOPBACK, 3000)
 
 
 @app.command()
 def demo(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Everything once: the head, the whole line for all days, and one user's recommendations from the live endpoint."""
-    with _sentences():
+    with sentences():
         from orchestration import showcase
 
         chosen = _materialize(profile, None, None)
@@ -50,21 +49,21 @@ def materialize(
     select: Annotated[str | None, typer.Option(help="Assets, as Dagster selects them, such as 'events*'.")] = None,
 ) -> None:
     """Materializes the line from raw logs to the endpoint, or a part of it."""
-    with _sentences():
+    with sentences():
         _materialize(profile, days, select)
 
 
 @app.command()
 def up(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Starts the local Ray head, which trains and serves; it outlives this command."""
-    with _sentences():
+    with sentences():
         _up(_applied(profile))
 
 
 @app.command()
 def down(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Stops the endpoint and the local Ray head."""
-    with _sentences():
+    with sentences():
         stopped = local_stack.down(_applied(profile))
         console.print("stopped the endpoint and the Ray head" if stopped else "nothing was running")
 
@@ -72,7 +71,7 @@ def down(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
 @app.command()
 def ui(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable."""
-    with _sentences():
+    with sentences():
         chosen = _applied(profile)
         _up(chosen)
         host, port = UI_ADDRESS
@@ -91,7 +90,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Says which version is champion, where it answers, how good it is, and how long each stage took."""
-    with _sentences():
+    with sentences():
         from orchestration.status import read_status, status_table
 
         report = read_status(_applied(profile))
@@ -107,7 +106,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why; it is recorded with the release.")] = "asked for by a person",
 ) -> None:
     """Puts the previous champion back, in the release log and at the endpoint."""
-    with _sentences():
+    with sentences():
         from orchestration import runs
 
         runs.roll_back(_applied(profile), reason)
@@ -120,7 +119,7 @@ def recommend(
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
 ) -> None:
     """Asks the live endpoint for one user's recommendations."""
-    with _sentences():
+    with sentences():
         from orchestration import showcase
 
         showcase.recommend(_applied(profile), user, k, console)
@@ -132,7 +131,7 @@ def screenshots(
     folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("docs/images"),
 ) -> None:
     """Takes the pictures of the documentation from the running UI with headless Chromium."""
-    with _sentences():
+    with sentences():
         from orchestration import screenshots as pictures
 
         pictures.take_all(_applied(profile), folder, console)
@@ -171,20 +170,6 @@ def _days(given: str) -> tuple[date, date]:
         return date.fromisoformat(first), date.fromisoformat(last or first)
     except ValueError:
         raise ValueError(f"--days {given}: write one day or two, such as 2026-01-01:2026-01-14") from None
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Ends the command with one sentence instead of a traceback; GENREC_TRACEBACK=1 shows both."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except EXPECTED as error:
-        if os.environ.get("GENREC_TRACEBACK"):
-            raise
-        Console(stderr=True).print(f"[red]genrec:[/red] {error}", highlight=False, soft_wrap=True)
-        raise SystemExit(1) from error
 
 
 if __name__ == "__main__":

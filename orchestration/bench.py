@@ -1,0 +1,98 @@
+"""The command `genrec bench`: measures what this project claims, and ends with one line of JSON."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.figures import Figures, last_line
+from orchestration.sentences import sentences
+
+app = typer.Typer(help="Measures what this project claims; docs/benchmarks.md says how.", no_args_is_help=True)
+console = Console()
+
+
+class Size(StrEnum):
+    base = "base"
+    large = "large"
+
+
+class Sizes(StrEnum):
+    base = "base"
+    large = "large"
+    both = "both"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("base", "large") if self is Sizes.both else (self.value,)
+
+
+SmokeOption = Annotated[bool, typer.Option("--smoke", help="A tiny size of everything: does it run?")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", envvar="GENREC_ML1M", help="The folder of an unpacked MovieLens-1M.")
+]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Where runs are kept, to go on after a break.")]
+
+
+@app.command()
+def ml1m(
+    size: Annotated[Size, typer.Option(help="Which of the published models.")] = Size.base,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 3,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, other than the recipe's.")] = None,
+    data: DataOption = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Quality on MovieLens-1M by the published protocol: the last item of every user among all movies."""
+    with sentences():
+        from benchmarks import ml1m as bench
+
+        _end("ml1m", bench.run(size.value, seeds, epochs, data, out, smoke, console.print))
+
+
+@app.command()
+def training(
+    size: Annotated[Sizes, typer.Option(help="Which of the published models.")] = Sizes.both,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the sides alternate.")] = 5,
+    rectools: Annotated[bool, typer.Option(help="Measure RecTools too; installs it in an environment apart.")] = True,
+    time_to_quality: Annotated[
+        bool, typer.Option("--time-to-quality", help="Instead: minutes of training until the published quality.")
+    ] = False,
+    data: DataOption = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Training speed on MovieLens-1M, in turns with RecTools' HSTUModel on this CPU."""
+    with sentences():
+        if time_to_quality:
+            from benchmarks import time_to_quality as quality
+
+            _end("training", quality.run(size.names, data, smoke, console.print))
+        else:
+            from benchmarks import training as bench
+
+            _end("training", bench.run(size.names, rounds, rectools, data, out, smoke, console.print))
+
+
+@app.command()
+def attention(smoke: SmokeOption = False) -> None:
+    """Speed and memory of jagged attention against padded attention, forward and backward."""
+    with sentences():
+        from benchmarks import attention as bench
+
+        _end("attention", bench.run(smoke, console.print))
+
+
+@app.command()
+def ranking(smoke: SmokeOption = False) -> None:
+    """Candidates scored together against one cached history, against one by one and one full pass."""
+    with sentences():
+        from benchmarks import ranking as bench
+
+        _end("ranking", bench.run(smoke=smoke, report=console.print))
+
+
+def _end(bench: str, figures: Figures) -> None:
+    print(last_line(bench, figures), flush=True)

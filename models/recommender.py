@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from models.batch import JaggedBatch
 from models.config import ModelConfig
-from models.encoder.hstu import HstuEncoder
+from models.encoder.encoder import Encoder
 from models.items import ItemTower
 
 
@@ -22,7 +22,7 @@ class Recommender(nn.Module):
         super().__init__()
         self.config = config
         self.items = ItemTower(config.items, config.width, trained_items, content)
-        self.encoder = HstuEncoder(config)
+        self.encoder = Encoder(config)
 
     def forward(self, batch: JaggedBatch, masked: Tensor | None = None) -> Tensor:
         """(L, width) unit-norm states, one per interaction, each pointing at the item that comes next."""

@@ -1,15 +1,13 @@
-"""The research HSTU encoder (HSTU paper eq. 1-3; spec section 2.2), exact in order, eps and initialisation."""
+"""The research HSTU layer (HSTU paper eq. 1-3; spec section 2.2), exact in order, eps and initialisation."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention import hstu_attention
-from models.batch import JaggedBatch
-from models.config import HstuConfig, ModelConfig
+from models.config import HstuConfig
 from models.encoder.bias import RelativeBias
-from models.encoder.stack import AttentionLayer, Layout, Stack
-from models.jagged import token_places
+from models.encoder.stack import AttentionLayer, Layout
 
 
 class HstuLayer(AttentionLayer):
@@ -48,24 +46,3 @@ class HstuLayer(AttentionLayer):
         mixed = mixed.flatten(1)
         gated = gate * F.layer_norm(mixed, mixed.shape[-1:], eps=self.eps)
         return self.output(self.dropout(gated)) + x
-
-
-class HstuEncoder(nn.Module):
-    """Item vectors of a history -> unit-norm states that point at the next item."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.scale = config.width**0.5
-        self.positions = nn.Parameter(torch.empty(config.attention_divisor, config.width))
-        nn.init.xavier_normal_(self.positions)
-        self.dropout = nn.Dropout(config.input_dropout)
-        self.layers = Stack(
-            HstuLayer(config.width, config.backbone, config.attention_divisor) for _ in range(config.backbone.layers)
-        )
-
-    def forward(self, item_vectors: Tensor, batch: JaggedBatch) -> Tensor:
-        """(L, width) vectors of the batch's items -> (L, width) states, the one at i made from items 0..i."""
-        _, places = token_places(batch.offsets)
-        x = self.dropout(item_vectors * self.scale + self.positions[places])
-        x = self.layers(x, Layout(batch.offsets, batch.next_timestamps, batch.timestamps))
-        return F.normalize(x.float(), dim=-1, eps=1e-6)

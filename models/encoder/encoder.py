@@ -1,0 +1,35 @@
+"""The encoder of a history, whatever its layers are; the config names them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.batch import JaggedBatch
+from models.config import ModelConfig
+from models.encoder.hstu import HstuLayer
+from models.encoder.stack import AttentionLayer, Layout, Stack
+from models.jagged import token_places
+
+
+class Encoder(nn.Module):
+    """Item vectors of a history -> unit-norm states that point at the next item (HSTU spec section 2.5)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.scale = config.width**0.5
+        self.positions = nn.Parameter(torch.empty(config.attention_divisor, config.width))
+        nn.init.xavier_normal_(self.positions)
+        self.dropout = nn.Dropout(config.input_dropout)
+        self.layers = Stack(attention_layer(config) for _ in range(config.backbone.layers))
+
+    def forward(self, item_vectors: Tensor, batch: JaggedBatch) -> Tensor:
+        """(L, width) vectors of the batch's items -> (L, width) states, the one at i made from items 0..i."""
+        _, places = token_places(batch.offsets)
+        x = self.dropout(item_vectors * self.scale + self.positions[places])
+        x = self.layers(x, Layout(batch.offsets, batch.next_timestamps, batch.timestamps))
+        return F.normalize(x.float(), dim=-1, eps=1e-6)
+
+
+def attention_layer(config: ModelConfig) -> AttentionLayer:
+    """One layer of the backbone that `config` names."""
+    return HstuLayer(config.width, config.backbone, config.attention_divisor)

@@ -107,7 +107,7 @@ def model_card(manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -
     metrics = "\n".join(f"- {name}: {value:.4f}" for name, value in manifest.training_metrics.items())
     return f"""# {manifest.version}
 
-An HSTU next-item recommender ({model.config.backbone.name}, {model.config.backbone.layers} layers, width \
+A next-item recommender ({model.config.backbone.name}, {model.config.backbone.layers} layers, width \
 {model.config.width}, {parameters:,} parameters) of profile `{manifest.profile}`.
 
 - Trained on interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \

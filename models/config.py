@@ -1,8 +1,8 @@
 """What a model is made of, chosen by name and frozen into its artifact."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class Frozen(BaseModel):
@@ -20,6 +20,76 @@ class HstuConfig(Frozen):
     head_dim: int = Field(default=32, ge=1, description="Width of queries, keys and values of one head.")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before each layer's output projection.")
     eps: float = Field(default=1e-6, gt=0, description="Epsilon of the affine-free layer norms; part of the model.")
+    attention: Literal["silu", "softmax"] = Field(
+        default="silu", description="silu: pointwise, the paper's; softmax: the ablation that shows what it is worth."
+    )
+
+
+class SasrecConfig(Frozen):
+    """SASRec, as the baselines published with HSTU have it. A control: heads share the width, times are not read."""
+
+    name: Literal["sasrec"] = "sasrec"
+    layers: int = Field(default=2, ge=1, description="Number of layers.")
+    heads: int = Field(default=1, ge=1, description="Attention heads per layer; they divide the width.")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout of attention weights and in the feed-forward.")
+    eps: float = Field(default=1e-8, gt=0, description="Epsilon of the affine-free layer norms; part of the model.")
+
+
+class LigrConfig(Frozen):
+    """LiGR's gated transformer. A control: heads share the width, times are not read."""
+
+    name: Literal["ligr"] = "ligr"
+    layers: int = Field(default=2, ge=1, description="Number of layers.")
+    heads: int = Field(default=1, ge=1, description="Attention heads per layer; they divide the width.")
+    expansion: int = Field(default=4, ge=1, description="Width of the feed-forward in widths of the model.")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout of attention weights and of each part.")
+    eps: float = Field(default=1e-5, gt=0, description="Epsilon of the layer norms; part of the model.")
+
+
+def _backbone_name(backbone: object) -> object:
+    """The backbone's name; configurations from before there was a choice have none."""
+    return backbone.get("name", "hstu_research") if isinstance(backbone, dict) else getattr(backbone, "name", None)
+
+
+Backbone = Annotated[
+    Annotated[HstuConfig, Tag("hstu_research")]
+    | Annotated[SasrecConfig, Tag("sasrec")]
+    | Annotated[LigrConfig, Tag("ligr")],
+    Discriminator(
+        _backbone_name,
+        custom_error_type="backbone_name",
+        custom_error_message="the backbone's name is not one of hstu_research, sasrec, ligr",
+    ),
+]
+
+
+class StuConfig(Frozen):
+    """The encoder of Meta's ranking model (HSTU spec sections 2.6 and 2.7, dlrm_v3)."""
+
+    name: Literal["hstu_dlrm_v3"] = "hstu_dlrm_v3"
+    layers: int = Field(default=3, ge=1, description="Number of layers.")
+    heads: int = Field(default=4, ge=1, description="Attention heads per layer.")
+    head_dim: int = Field(default=32, ge=1, description="Width of queries, keys and values of one head.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout before each layer's output projection.")
+    output_norm: Literal["layer", "group"] = Field(
+        default="layer", description="Norm of the attention: over all heads together, or over each head by itself."
+    )
+    eps: float = Field(default=1e-6, gt=0, description="Epsilon of the layers' norms; part of the model.")
+    window: int = Field(default=0, ge=0, description="How many tokens back a token sees; 0 is without limit.")
+    full_tail: int = Field(
+        default=0, ge=0, description="With a window: this many last tokens of the history see without limit."
+    )
+    context_sees_all: bool = Field(
+        default=False,
+        description="Whether contextual tokens see the whole history (spec section 2.7); as published they are an "
+        "ordinary beginning of the row.",
+    )
+
+    @model_validator(mode="after")
+    def _full_tail_needs_a_window(self) -> "StuConfig":
+        if self.full_tail and not self.window:
+            raise ValueError("full_tail lifts the window for the last tokens: set window too")
+        return self
 
 
 class ItemTowerConfig(Frozen):
@@ -54,7 +124,7 @@ class ModelConfig(Frozen):
         "0 chooses max_length + 11, the padded width of the published code.",
     )
     input_dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout on the encoder's input.")
-    backbone: HstuConfig = HstuConfig()
+    backbone: Backbone = HstuConfig()
     items: ItemTowerConfig = ItemTowerConfig()
 
     @model_validator(mode="before")
@@ -71,6 +141,14 @@ class ModelConfig(Frozen):
             raise ValueError(
                 f"attention_divisor {self.attention_divisor} is smaller than max_length {self.max_length}: "
                 "relative positions would fall outside the bias table"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "ModelConfig":
+        if not isinstance(self.backbone, HstuConfig) and self.width % self.backbone.heads:
+            raise ValueError(
+                f"width {self.width} does not divide into the {self.backbone.heads} heads of {self.backbone.name}"
             )
         return self
 

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from models.batch import JaggedBatch
 from models.config import ModelConfig
 from models.encoder.hstu import HstuLayer
+from models.encoder.softmax_hstu import SoftmaxHstuLayer
 from models.encoder.stack import AttentionLayer, Layout, Stack
+from models.encoder.transformer import LigrLayer, SasrecLayer
 from models.jagged import token_places
 
 
@@ -32,4 +34,12 @@ class Encoder(nn.Module):
 
 def attention_layer(config: ModelConfig) -> AttentionLayer:
     """One layer of the backbone that `config` names."""
-    return HstuLayer(config.width, config.backbone, config.attention_divisor)
+    backbone = config.backbone
+    match backbone.name:
+        case "sasrec":
+            return SasrecLayer(config.width, backbone)
+        case "ligr":
+            return LigrLayer(config.width, backbone)
+        case "hstu_research":
+            layer = SoftmaxHstuLayer if backbone.attention == "softmax" else HstuLayer
+            return layer(config.width, backbone, config.attention_divisor)

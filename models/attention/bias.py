@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from models.attention.mask import AttentionMask, relative_positions
+from models.attention.mask import AttentionMask, history_end, relative_positions
 from models.jagged import pad
 
 TIME_BUCKETS = 128
@@ -36,10 +36,30 @@ def time_bucket(seconds: Tensor) -> Tensor:
     return (seconds.abs().clamp(min=1).float().log() / BUCKET_WIDTH).floor().long().clamp(0, TIME_BUCKETS)
 
 
+def check_reach(bias: AttentionBias, offsets: Tensor, mask: AttentionMask) -> None:
+    """Refuses rows that are longer than the table of positions.
+
+    Raises:
+        ValueError: a distance in a row lies outside the table.
+    """
+    half = (len(bias.position) - 1) // 2
+    reach = history_end(offsets.diff(), mask) - (1 if mask.targets is None else 0)
+    if len(reach) and reach.max() > half:
+        row = int(reach.argmax())
+        raise ValueError(
+            f"row {row} has {int(offsets[row + 1] - offsets[row])} tokens, more than the {half + 1} positions that the "
+            "bias knows: truncate it to the model's max_length"
+        )
+
+
+def gathered_bias(bias: AttentionBias, r_i: Tensor, r_j: Tensor, time_i: Tensor, time_j: Tensor) -> Tensor:
+    """The bias between tokens i and j, for relative positions and times (int64 ms) that broadcast."""
+    half = (len(bias.position) - 1) // 2
+    buckets = time_bucket((time_i - time_j).abs() // 1000)
+    return bias.position[half - (r_i - r_j)] + bias.time[buckets]
+
+
 def dense_bias(bias: AttentionBias, query_times: Tensor, offsets: Tensor, mask: AttentionMask) -> Tensor:
     """(B, n, n) bias for `query_times` (B, n), padded, one per token."""
-    r = relative_positions(offsets, mask)
-    half = (len(bias.position) - 1) // 2
-    milliseconds = query_times[:, :, None] - pad(bias.key_times, offsets)[:, None, :]
-    buckets = time_bucket(milliseconds.abs() // 1000)
-    return bias.position[half - (r[:, :, None] - r[:, None, :])] + bias.time[buckets]
+    r, key_times = relative_positions(offsets, mask), pad(bias.key_times, offsets)
+    return gathered_bias(bias, r[:, :, None], r[:, None, :], query_times[:, :, None], key_times[:, None, :])

@@ -63,18 +63,21 @@ def relative_positions(offsets: Tensor, mask: AttentionMask) -> Tensor:
     return torch.minimum(places[None, :], history_end(offsets.diff(), mask)[:, None])
 
 
+def visible(place_i: Tensor, r_i: Tensor, place_j: Tensor, r_j: Tensor, end: Tensor, mask: AttentionMask) -> Tensor:
+    """Where token i may look at token j: bool, for places in the row, relative positions and M that broadcast."""
+    seen = r_i > r_j
+    if mask.window:
+        near = r_i - r_j <= mask.window
+        seen = seen & ((near | (r_i >= end - mask.full_tail)) if mask.full_tail else near)
+    seen = seen | (place_i == place_j)
+    return seen | ((r_i == 0) & (r_j < end)) if mask.context else seen
+
+
 def dense_mask(offsets: Tensor, mask: AttentionMask) -> Tensor:
     """(B, n, n) bool: true where token i of a row may look at token j."""
     lengths = offsets.diff()
     r, end = relative_positions(offsets, mask), history_end(lengths, mask)[:, None, None]
-    r_i, r_j = r[:, :, None], r[:, None, :]
     place = torch.arange(r.shape[1], device=r.device)
-    seen = r_i > r_j
-    if mask.window:
-        near = r_i - r_j <= mask.window
-        seen &= (near | (r_i >= end - mask.full_tail)) if mask.full_tail else near
-    seen = seen | (place[:, None] == place[None, :])
-    if mask.context:
-        seen |= (r_i == 0) & (r_j < end)
     filled = place[None, :] < lengths[:, None]
+    seen = visible(place[:, None], r[:, :, None], place[None, :], r[:, None, :], end, mask)
     return seen & filled[:, :, None] & filled[:, None, :]

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.attention.bias import AttentionBias, dense_bias
+from models.attention.bias import AttentionBias, check_reach, dense_bias
 from models.attention.mask import CAUSAL, AttentionMask, dense_mask
 from models.jagged import longest, pad, token_places
 
@@ -38,6 +38,7 @@ def hstu_attention(
     queries = q.new_zeros(*shape, *q.shape[1:]).index_put(places, q)
     scores = torch.einsum("bihd,bjhd->bhij", queries, pad(k, offsets)) * scale
     if bias is not None:
+        check_reach(bias, offsets, mask)
         times = bias.query_times.new_zeros(shape).index_put(places, bias.query_times)
         scores = scores + dense_bias(bias, times, offsets, mask).unsqueeze(1)
     weights = F.silu(scores) * dense_mask(offsets, mask).unsqueeze(1) / divisor

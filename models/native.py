@@ -1,0 +1,91 @@
+"""C++ kernels, compiled for this machine's processor when they are first used.
+
+Plain C functions over raw pointers, loaded with ctypes: nothing of PyTorch's C++ interface is touched, so a kernel
+builds in seconds and outlives an upgrade of PyTorch. OpenMP is the copy that PyTorch has loaded already, so both draw
+on one pool of threads.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch  # noqa: F401  (loads the OpenMP runtime that the kernels link to)
+
+COMPILER_VARIABLE = "CXX"
+CACHE_VARIABLE = "GENREC_KERNEL_CACHE"
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-fPIC", "-shared", "-fno-math-errno")
+
+
+class NoCompiler(RuntimeError):
+    """There is no C++ compiler, or it refuses the kernels."""
+
+
+@cache
+def kernel(source: Path) -> ctypes.CDLL:
+    """The library compiled from `source` and the headers beside it.
+
+    It is kept in a cache folder (GENREC_KERNEL_CACHE, by default genrec/kernels in the user's cache folder) under a
+    name made from the code, the compiler and the processor, so that machines may share the folder.
+
+    Raises:
+        NoCompiler: none of $CXX, c++, g++ and clang++ is there, or it fails.
+    """
+    compiler = _compiler()
+    if compiler is None:
+        raise NoCompiler("no C++ compiler found: install g++, or name one in CXX")
+    library = _cache_folder() / f"{source.stem}-{_fingerprint(source, compiler)}.so"
+    if not library.exists():
+        _compile(compiler, source, library)
+    return ctypes.CDLL(str(library))
+
+
+def has_compiler() -> bool:
+    """Whether kernels can be compiled here."""
+    return _compiler() is not None
+
+
+def _compiler() -> str | None:
+    asked = os.environ.get(COMPILER_VARIABLE)
+    names = (asked,) if asked is not None else ("c++", "g++", "clang++")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def _cache_folder() -> Path:
+    asked = os.environ.get(CACHE_VARIABLE)
+    home = os.environ.get("XDG_CACHE_HOME")
+    folder = Path(asked) if asked else (Path(home) if home else Path.home() / ".cache") / "genrec" / "kernels"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _fingerprint(source: Path, compiler: str) -> str:
+    digest = hashlib.sha256()
+    for file in [*sorted(source.parent.glob("*.h")), source]:
+        digest.update(file.read_bytes())
+    digest.update(" ".join(FLAGS).encode())
+    digest.update(subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout)
+    digest.update(_processor())
+    return digest.hexdigest()[:16]
+
+
+def _processor() -> bytes:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_bytes().splitlines() if info.exists() else [" ".join(os.uname()).encode()]
+    return (
+        b"\n".join(sorted({line for line in lines if line.startswith((b"flags", b"Features", b"model"))})) or lines[0]
+    )
+
+
+def _compile(compiler: str, source: Path, library: Path) -> None:
+    """Compiles under a temporary name and renames, so that processes that start together never load half a file."""
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        built = Path(folder) / library.name
+        done = subprocess.run([compiler, *FLAGS, str(source), "-o", str(built)], capture_output=True, text=True)
+        if done.returncode:
+            raise NoCompiler(f"{compiler} cannot compile {source.name}: {done.stderr.strip()[:2000]}")
+        built.replace(library)

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.figures import Figures, last_line
+from orchestration import environment
 from orchestration.sentences import sentences
 
 app = typer.Typer(help="Measures what this project claims; docs/benchmarks.md says how.", no_args_is_help=True)
@@ -33,7 +34,9 @@ SmokeOption = Annotated[bool, typer.Option("--smoke", help="A tiny size of every
 DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="GENREC_ML1M", help="The folder of an unpacked MovieLens-1M.")
 ]
-OutOption = Annotated[Path | None, typer.Option("--out", help="Where runs are kept, to go on after a break.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Where runs are kept, to go on after a break; default: below GENREC_HOME.")
+]
 
 
 @app.command()
@@ -49,7 +52,7 @@ def ml1m(
     with sentences():
         from benchmarks import ml1m as bench
 
-        _end("ml1m", bench.run(size.value, seeds, epochs, data, out, smoke, console.print))
+        _end("ml1m", bench.run(size.value, seeds, epochs, data, _kept(out), smoke, _report))
 
 
 @app.command()
@@ -69,11 +72,11 @@ def training(
         if time_to_quality:
             from benchmarks import time_to_quality as quality
 
-            _end("training", quality.run(size.names, data, smoke, console.print))
+            _end("training", quality.run(size.names, data, smoke, _report))
         else:
             from benchmarks import training as bench
 
-            _end("training", bench.run(size.names, rounds, rectools, data, out, smoke, console.print))
+            _end("training", bench.run(size.names, rounds, rectools, data, _kept(out), smoke, _report))
 
 
 @app.command()
@@ -82,7 +85,7 @@ def attention(smoke: SmokeOption = False) -> None:
     with sentences():
         from benchmarks import attention as bench
 
-        _end("attention", bench.run(smoke, console.print))
+        _end("attention", bench.run(smoke, _report))
 
 
 @app.command()
@@ -91,7 +94,15 @@ def ranking(smoke: SmokeOption = False) -> None:
     with sentences():
         from benchmarks import ranking as bench
 
-        _end("ranking", bench.run(smoke=smoke, report=console.print))
+        _end("ranking", bench.run(smoke=smoke, report=_report))
+
+
+def _report(line: object) -> None:
+    console.print(line, highlight=False, soft_wrap=isinstance(line, str))
+
+
+def _kept(out: Path | None) -> Path:
+    return out or environment.home() / "bench"
 
 
 def _end(bench: str, figures: Figures) -> None:

@@ -1,0 +1,91 @@
+"""Quality on MovieLens-1M by Meta's protocol (HSTU spec section 4), read honestly and as published.
+
+Two runs per seed. The first trains without the last two items of every user and is read on the second-last: its best
+epoch is the number of epochs that a run deserves. The second trains without the last item and is read on the last:
+
+- `selected`: after the number of epochs that the first run chose; the held-out items decided nothing.
+- `published`: after the last epoch, as Meta's script ends.
+- `peeking`: after the epoch that is best on the held-out items themselves, which no honest reader can know.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from tempfile import TemporaryDirectory
+
+from rich.table import Table
+
+from benchmarks import movielens
+from benchmarks.figures import Figures, Report
+from benchmarks.movielens import Ratings
+from benchmarks.recipes import PUBLISHED, RECIPES, Recipe, small
+from benchmarks.training_run import Reading, best, fingerprint, readings
+
+PROTOCOLS = ("selected", "published", "peeking")
+Outcome = dict[str, Reading]
+"""Protocol to its reading, of one seed."""
+
+
+def run(
+    size: str, seeds: int, epochs: int | None, data: Path | None, out: Path, smoke: bool, report: Report
+) -> Figures:
+    """The figures of `size` (base or large): per protocol the mean over seeds 0.. and its sample `sd`.
+
+    Args:
+        epochs: In place of the recipe's.
+        data: Folder of MovieLens-1M; not needed for a smoke run, which imitates one.
+        out: Where runs are kept; a run that is there already, whole or in part, is not done again.
+    """
+    recipe = small(RECIPES[size]) if smoke else RECIPES[size]
+    if epochs:
+        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
+    if smoke:
+        with TemporaryDirectory() as folder:
+            ratings = movielens.read(movielens.write_imitation(Path(folder) / "ml"))
+            return _figures(size, [_outcome(recipe, seed, ratings, Path(folder), report) for seed in range(2)], report)
+    ratings = movielens.read(data)
+    return _figures(size, [_outcome(recipe, seed, ratings, out / size, report) for seed in range(seeds)], report)
+
+
+def _outcome(recipe: Recipe, seed: int, ratings: Ratings, out: Path, report: Report) -> Outcome:
+    taken = {}
+    for purpose, place in (("validation", 2), ("test", 1)):
+        held_out = movielens.hold_out(ratings, place)
+        folder = out / fingerprint(recipe, held_out) / f"seed-{seed}-{purpose}"
+        report(f"seed {seed}, {purpose}: {len(held_out.histories):,} users, {held_out.items:,} candidates, in {folder}")
+        taken[purpose] = readings(recipe, seed, held_out, folder, report)
+    chosen = best(taken["validation"]).epoch
+    selected = next(reading for reading in taken["test"] if reading.epoch == chosen)
+    return {"selected": selected, "published": taken["test"][-1], "peeking": best(taken["test"])}
+
+
+def _figures(size: str, outcomes: Sequence[Outcome], report: Report) -> Figures:
+    figures: Figures = {"size": size, "seeds": len(outcomes)}
+    for protocol in PROTOCOLS:
+        figures[protocol] = _over_seeds([outcome[protocol] for outcome in outcomes])
+    report(_table(size, figures))
+    return figures
+
+
+def _over_seeds(taken: Sequence[Reading]) -> Figures:
+    by_name = {name: [reading.figures[name] for reading in taken] for name in taken[0].figures}
+    return {
+        **{name: fmean(values) for name, values in by_name.items()},
+        "sd": {name: stdev(values) if len(values) > 1 else None for name, values in by_name.items()},
+        "epochs": [reading.epoch for reading in taken],
+    }
+
+
+def _table(size: str, figures: Figures) -> Table:
+    table = Table("", *PROTOCOLS, "Meta's README", title=f"MovieLens-1M {size}, mean ± sd, {figures['seeds']} seeds")
+    for name in [*PUBLISHED[size], "mrr"]:
+        theirs = PUBLISHED[size].get(name)
+        table.add_row(
+            name, *[_cell(figures[protocol], name) for protocol in PROTOCOLS], f"{theirs:.4f}" if theirs else ""
+        )
+    return table
+
+
+def _cell(values: Figures, name: str) -> str:
+    sd = values["sd"][name]
+    return f"{values[name]:.4f}" + ("" if sd is None else f" ± {sd:.4f}")

@@ -1,0 +1,137 @@
+"""Training speed on MovieLens-1M: tokens per second of forward, loss, backward and step, in turns with RecTools.
+
+Sides: `genrec`, this project as it trains; `reference`, the same with the naive padded attention; `rectools`,
+HSTUModel of RecTools 0.19 at the same dimensions, batch of users and 128 negatives per position. Each trains by its own
+loop, data loading included, on the same users; a token is a position with a next item, padding is none.
+"""
+
+import json
+import os
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks import contestant_genrec, movielens
+from benchmarks.contestant import Contestant
+from benchmarks.figures import Figures, Report
+from benchmarks.movielens import HeldOut
+from benchmarks.recipes import RECIPES, Recipe, small
+from benchmarks.rectools_environment import is_installed, rectools_python
+from benchmarks.timing import Samples, interleaved, speedup
+from models.attention.dispatch import BACKEND_VARIABLE
+
+STEPS = {"base": 8, "large": 4}
+"""Steps of an epoch, so many batches of users: long enough to be steady, short enough to take turns."""
+
+NEGATIVES = 128
+RECTOOLS_SIDE = Path(__file__).with_name("contestant_rectools.py")
+
+
+def run(
+    sizes: tuple[str, ...], rounds: int, rectools: bool, data: Path | None, out: Path, smoke: bool, report: Report
+) -> Figures:
+    """Tokens per second of each size, and how many times those of RecTools they are: the median over rounds.
+
+    Args:
+        rounds: Epochs of each side that count, after one that does not.
+        rectools: Whether to measure RecTools, and to install it where it is not yet.
+        data: Folder of MovieLens-1M; not needed for a smoke run, which takes RecTools only where it is installed.
+        out: Where RecTools' environment lies.
+    """
+    figures: Figures = {}
+    with TemporaryDirectory() as folder:
+        source = movielens.write_imitation(Path(folder) / "ml") if smoke else data
+        held_out = movielens.hold_out(movielens.read(source), 1)
+        python = _rectools_python(out / "rectools", smoke, report) if rectools else None
+        for size in sizes:
+            recipe = small(RECIPES[size]) if smoke else RECIPES[size]
+            sample = _sample(held_out, recipe.training.batch_size * STEPS[size])
+            tokens, samples = _race(recipe, sample, python, Path(folder), 1 if smoke else rounds)
+            figures |= _figures(size, tokens, samples, report)
+    return figures
+
+
+def _rectools_python(environment: Path, smoke: bool, report: Report) -> Path | None:
+    if smoke and not is_installed(environment):
+        return None
+    return rectools_python(environment, report)
+
+
+def _sample(held_out: HeldOut, users: int) -> HeldOut:
+    """As many users as given, drawn at random."""
+    count = len(held_out.histories)
+    drawn = np.sort(np.random.default_rng(0).permutation(count)[: min(users, count)])
+    return HeldOut(held_out.histories.take(drawn), held_out.targets[drawn], held_out.times[drawn], held_out.items)
+
+
+def _race(
+    recipe: Recipe, sample: HeldOut, rectools_python: Path | None, folder: Path, rounds: int
+) -> tuple[dict[str, int], dict[str, Samples]]:
+    """Tokens of an epoch, and the seconds of each, by side."""
+    histories = folder / "histories.npz"
+    packed = sample.histories
+    np.savez(histories, rows=packed.rows, timestamps=packed.timestamps, offsets=packed.offsets)
+    ours = _job(folder / "genrec.json", histories, recipe=recipe.model_dump(), items=sample.items)
+    command = [sys.executable, "-m", contestant_genrec.__name__, str(ours)]
+    tokens: dict[str, int] = {}
+    with ExitStack() as stack:
+        sides = {
+            "genrec": stack.enter_context(Contestant("genrec", command)),
+            "reference": stack.enter_context(
+                Contestant("reference", command, {**os.environ, BACKEND_VARIABLE: "reference"})
+            ),
+        }
+        if rectools_python:
+            theirs = _job(folder / "rectools.json", histories, **_rectools_settings(recipe))
+            sides["rectools"] = stack.enter_context(
+                Contestant("rectools", [str(rectools_python), str(RECTOOLS_SIDE), str(theirs)])
+            )
+
+        def epoch(name: str) -> None:
+            tokens[name] = sides[name].epoch()
+
+        samples = interleaved({name: partial(epoch, name) for name in sides}, rounds)
+    return tokens, samples
+
+
+def _job(path: Path, histories: Path, **settings: object) -> Path:
+    path.write_text(json.dumps({"histories": str(histories), **settings}))
+    return path
+
+
+def _rectools_settings(recipe: Recipe) -> dict[str, object]:
+    model = recipe.model
+    arguments = {
+        "n_blocks": model.backbone.layers,
+        "n_heads": model.backbone.heads,
+        "n_factors": model.width,
+        "session_max_len": model.max_length,
+        "dropout_rate": model.input_dropout,
+        "n_negatives": NEGATIVES,
+        "lr": recipe.training.learning_rate,
+        "batch_size": recipe.training.batch_size,
+    }
+    return {"model": arguments, "temperature": recipe.training.loss.temperature}
+
+
+def _figures(size: str, tokens: dict[str, int], samples: dict[str, Samples], report: Report) -> Figures:
+    rates = {name: samples[name].rate(tokens[name]) for name in samples}
+    for name, rate in rates.items():
+        line = f"{size}, {name}: {rate.median:,.0f} tokens/s [{rate.low:,.0f}, {rate.high:,.0f}]"
+        report(
+            line if name == "genrec" else f"{line}, genrec is {speedup(samples[name], samples['genrec'])} times faster"
+        )
+    figures: Figures = {f"tokens_per_s_{size}": rates["genrec"].median}
+    for name in list(samples)[1:]:
+        ratio = speedup(samples[name], samples["genrec"])
+        figures |= {
+            f"{name}_ratio_{size}": ratio.median,
+            f"{name}_ratio_{size}_low": ratio.low,
+            f"{name}_ratio_{size}_high": ratio.high,
+            f"{name}_tokens_per_s_{size}": rates[name].median,
+        }
+    return figures

@@ -1,0 +1,50 @@
+"""Every benchmark runs at its smallest and ends with one line of JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestration.cli import app
+
+
+def figures(*arguments: str) -> dict[str, object]:
+    result = CliRunner().invoke(app, ["bench", *arguments, "--smoke"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    last = json.loads(result.output.splitlines()[-1])
+    assert last["bench"] == arguments[0]
+    found: dict[str, object] = last["figures"]
+    return found
+
+
+def test_ml1m() -> None:
+    found = figures("ml1m", "--size", "large")
+    for protocol in ("selected", "published", "peeking"):
+        reading = found[protocol]
+        assert isinstance(reading, dict)
+        assert {"hr@1", "hr@10", "hr@1000", "ndcg@10", "ndcg@200", "mrr"} <= reading.keys()
+        assert reading["sd"].keys() == reading.keys() - {"sd", "epochs"}
+        assert reading["mrr"] > 0
+    published, peeking = found["published"], found["peeking"]
+    assert isinstance(published, dict)
+    assert isinstance(peeking, dict)
+    assert peeking["ndcg@10"] >= published["ndcg@10"]
+
+
+def test_training() -> None:
+    found = figures("training", "--size", "base", "--no-rectools")
+    assert found["tokens_per_s_base"] > 0  # type: ignore[operator]
+    assert found["reference_ratio_base"] > 0  # type: ignore[operator]
+
+
+def test_time_to_quality() -> None:
+    found = figures("training", "--size", "base", "--time-to-quality")
+    assert found["minutes_to_0172_base"] > 0  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("bench", ["ml1m", "training"])
+def test_a_wrong_folder_is_one_sentence(bench: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["bench", bench, "--data", "/nowhere", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "/nowhere lacks ratings.dat or movies.dat: unpack MovieLens-1M there" in result.output.replace("\n", " ")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from models.attention import hstu_attention
 from models.config import HstuConfig
 from models.encoder.bias import RelativeBias
+from models.encoder.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 
 
@@ -20,7 +21,7 @@ class HstuLayer(AttentionLayer):
         inner = self.heads * self.head_dim
         self.uvqk = nn.Parameter(torch.empty(width, 4 * inner).normal_(std=0.02))
         self.bias = RelativeBias(divisor)
-        self.dropout = nn.Dropout(backbone.dropout)
+        self.dropout = Dropout(backbone.dropout)
         self.output = nn.Linear(inner, width)
         nn.init.xavier_uniform_(self.output.weight)
 

@@ -154,10 +154,19 @@ class ModelConfig(Frozen):
 
 
 class SampledSoftmaxConfig(Frozen):
-    """Next-item loss over uniform negatives (HSTU spec section 3)."""
+    """Next-item loss over sampled negatives (HSTU spec section 3)."""
 
-    negatives: int = Field(default=128, ge=1, description="Negatives per position, drawn uniformly with replacement.")
-    shared: bool = Field(default=False, description="Whether all positions of a batch share one draw.")
+    negatives: int = Field(default=128, ge=1, description="Negatives per position, drawn with replacement.")
+    source: Literal["uniform", "in_batch"] = Field(
+        default="uniform",
+        description="What they are drawn from, each item as likely as any other: uniform, all items of training; "
+        "in_batch, those that occur in the worker's batch.",
+    )
+    shared: bool = Field(
+        default=False,
+        description="Whether all positions of a batch share one draw: several times as fast, so that many more "
+        "negatives can be had in the same time.",
+    )
     cold_negatives: float = Field(
         default=0.0,
         ge=0,

@@ -6,34 +6,9 @@ from torch import Tensor, nn
 
 from models.batch import JaggedBatch, Labels
 from models.config import SampledSoftmaxConfig
-from models.objectives.negatives import uniform
+from models.objectives.negatives import distinct, in_batch, uniform
+from models.objectives.sampled_softmax import sampled_softmax
 from models.recommender import Recommender
-
-MASKED_LOGIT = -5e4
-
-
-def sampled_softmax(states: Tensor, positives: Tensor, negatives: Tensor, hits: Tensor, temperature: float) -> Tensor:
-    """Mean over positions of logsumexp(positive, negatives) - positive, in fp32.
-
-    Args:
-        states: (L, d) unit-norm predictions.
-        positives: (L, d) vectors of the items that came next.
-        negatives: (R, d) shared by all positions, or (L, R, d).
-        hits: (L, R) bool, where a negative is that position's positive and must not count.
-        temperature: Divisor of the cosines.
-    """
-    states = states.float()
-    positive = (states * _unit(positives)).sum(-1, keepdim=True)
-    pattern = "ld,rd->lr" if negatives.dim() == 2 else "ld,lrd->lr"
-    negative = torch.einsum(pattern, states, _unit(negatives))
-    logits = torch.cat([positive, negative], dim=1) / temperature
-    masked = torch.cat([torch.zeros_like(hits[:, :1]), hits], dim=1)
-    logits = logits.masked_fill(masked, MASKED_LOGIT)
-    return (logits.logsumexp(-1) - logits[:, 0]).mean()
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return F.normalize(vectors.float(), dim=-1, eps=1e-6)
 
 
 class NextItem(nn.Module):
@@ -55,14 +30,40 @@ class NextItem(nn.Module):
         items = self.recommender.items
         seen_without_id = batch.hidden | chance(batch.rows.shape, items.id_masking, generator)
         states = self.recommender(batch, seen_without_id)
-        positives = items(labels.rows, labels.hidden)
+        drawn = self._draw(batch, labels, generator)
+        rows, places = distinct(drawn, items.trained + 1)
+        cold = chance(rows.shape, self.config.cold_negatives, generator)
+        draws = places[drawn]
+        if self.config.shared:
+            draws = torch.bincount(draws, minlength=len(rows))
+        return sampled_softmax(
+            states,
+            self._positives(labels),
+            unit(items(rows, cold)),
+            draws,
+            own=places[labels.rows],
+            temperature=self.config.temperature,
+        )
+
+    def _draw(self, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> Tensor:
+        """Rows of the negatives: (R,) shared by all positions, or (L, R)."""
+        trained = self.recommender.items.trained
         shape = (self.config.negatives,) if self.config.shared else (len(labels.rows), self.config.negatives)
-        sampled = uniform(items.trained, shape, generator)
-        # One vector per distinct item: a draw repeats items many times, the tower need not.
-        distinct, places = sampled.unique(return_inverse=True)
-        negatives = items(distinct, chance(distinct.shape, self.config.cold_negatives, generator))[places]
-        hits = sampled.expand(len(labels.rows), -1) == labels.rows[:, None]
-        return sampled_softmax(states, positives, negatives, hits, self.config.temperature)
+        if self.config.source == "in_batch":
+            return in_batch(torch.cat([batch.rows, labels.rows]), trained, shape, generator)
+        return uniform(trained, shape, generator)
+
+    def _positives(self, labels: Labels) -> Tensor:
+        """(L, width) unit vectors of the labels; the tower computes each of the different ones once."""
+        items = self.recommender.items
+        seen = 2 * labels.rows + labels.hidden
+        different, places = distinct(seen, 2 * (items.trained + 1))
+        return F.embedding(places[seen], unit(items(different // 2, different % 2 == 1)))
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """(..., d) -> the same directions with norm 1, in fp32; zero stays zero."""
+    return F.normalize(vectors.float(), dim=-1, eps=1e-6)
 
 
 def chance(shape: torch.Size, rate: float, generator: torch.Generator) -> Tensor:

@@ -1,51 +1,46 @@
-import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from models.batch import training_batch
 from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
 from models.history import Histories
-from models.objectives.next_item import NextItem, sampled_softmax
+from models.objectives.next_item import NextItem, chance
 from models.recommender import Recommender
 
 
-def unit(*shape: int) -> torch.Tensor:
-    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(1)), dim=-1)
+def task(loss: SampledSoftmaxConfig, items: int = 30) -> NextItem:
+    torch.manual_seed(0)
+    config = ModelConfig(width=8, max_length=4, input_dropout=0.0, items=ItemTowerConfig(content_dim=3))
+    return NextItem(Recommender(config, items, torch.randn(items + 1, 3)), loss).eval()
 
 
-def test_equals_the_definition_written_out() -> None:
-    states, positives, negatives = unit(3, 4), 3 * unit(5, 4)[:3], unit(3, 2, 4) * 0.5
-    hits = torch.tensor([[False, False], [True, False], [False, False]])
+@pytest.mark.parametrize("source", ["uniform", "in_batch"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_loss_is_that_of_the_draw_written_out(shared: bool, source: Literal["uniform", "in_batch"]) -> None:
+    histories = Histories.of([([1, 2, 3, 2], [0, 1, 2, 3]), ([5, 1], [0, 9])])
+    batch, labels = training_batch(histories, np.arange(2), 4)
+    objective = task(SampledSoftmaxConfig(negatives=6, shared=shared, source=source))
+    loss = objective(batch, labels, torch.Generator().manual_seed(4))
+
+    generator = torch.Generator().manual_seed(4)
+    chance(batch.rows.shape, 0, generator)
+    shape = (6,) if shared else (4, 6)
+    if source == "uniform":
+        drawn = torch.randint(1, 31, shape, generator=generator)
+    else:
+        drawn = torch.tensor([1, 2, 3, 5])[torch.randint(4, shape, generator=generator)]
+    states, table = objective.recommender(batch), objective.recommender.items(torch.arange(31))
     terms = []
-    for position in range(3):
-        cosines = [torch.cosine_similarity(states[position], positives[position], dim=0)]
-        for draw in range(2):
-            if not hits[position, draw]:
-                cosines.append(torch.cosine_similarity(states[position], negatives[position, draw], dim=0))
-        logits = torch.stack(cosines) / 0.05
+    for place, label in enumerate(labels.rows.tolist()):
+        rows = (drawn if shared else drawn[place]).tolist()
+        seen = table[[label, *(row for row in rows if row != label)]]
+        logits = torch.cosine_similarity(states[place], seen) / 0.05
         terms.append(logits.logsumexp(0) - logits[0])
-    loss = sampled_softmax(states, positives, negatives, hits, temperature=0.05)
     torch.testing.assert_close(loss, torch.stack(terms).mean())
-
-
-def test_shared_negatives_are_the_same_negatives_for_every_position() -> None:
-    states, positives, negatives = unit(3, 4), unit(3, 4), unit(6, 4)
-    none = torch.zeros(3, 6, dtype=torch.bool)
-    shared = sampled_softmax(states, positives, negatives, none, 0.05)
-    expanded = sampled_softmax(states, positives, negatives.expand(3, 6, 4), none, 0.05)
-    torch.testing.assert_close(shared, expanded)
-
-
-def test_known_losses() -> None:
-    state = unit(1, 4)
-    all_hits = sampled_softmax(state, state, state.expand(7, 4), torch.ones(1, 7, dtype=torch.bool), 0.05)
-    ties = sampled_softmax(state, state, state.expand(7, 4), torch.zeros(1, 7, dtype=torch.bool), 0.05)
-    assert all_hits.item() == pytest.approx(0, abs=1e-6)
-    assert ties.item() == pytest.approx(math.log(8), abs=1e-5)
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -1,0 +1,104 @@
+"""Sampled softmax in little memory: chunk by chunk, with the gradient computed on the way forward.
+
+The loss is a scalar, so its gradient by states, positives and negatives is known up to one factor as soon as a chunk's
+logits are: nothing of size positions x negatives outlives its chunk, and nothing is computed twice.
+
+Shapes: L positions, U distinct negatives, R draws, d width.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from models.objectives.draws import Draws, PerPosition, Shared
+
+# Logits per chunk: on a CPU what a core's cache holds, on a GPU enough to fill it.
+CHUNK = {"cpu": 1 << 19, "cuda": 1 << 25}
+# Below it no exponential of a logit overflows fp32 even without the usual shift by the greatest one.
+SAFE_LOGIT = 40.0
+
+
+def sampled_softmax(
+    states: Tensor,
+    positives: Tensor,
+    negatives: Tensor,
+    draws: Tensor,
+    own: Tensor,
+    temperature: float,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Mean over positions of logsumexp(positive, negatives) - positive, logits in fp32 (HSTU spec section 3).
+
+    Args:
+        states: (L, d) unit-norm predictions.
+        positives: (L, d) unit-norm vectors of the items that came next.
+        negatives: (U, d) unit-norm vectors of distinct items.
+        draws: How often all positions drew each negative, (U,) int64; or which ones each position drew, (L, R) int64.
+        own: (L,) int64 the negative that is a position's own positive and must not count there, -1 where none is.
+        temperature: Divisor of the cosines.
+        weights: (L,) not negative, what each position counts in the mean; None: all alike.
+
+    Returns:
+        A scalar in fp32, or in fp64 where states are; 0 where there are no positions.
+    """
+    dtype = torch.promote_types(states.dtype, torch.float32)
+    if weights is None:
+        share = torch.full((len(states),), 1 / max(len(states), 1), dtype=dtype, device=states.device)
+    else:
+        share = weights.to(dtype) / weights.sum()
+    device = states.device.type
+    # Under autocast the gradient's products are rounded to its type; the logits never are.
+    products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else dtype
+    with torch.autocast(device, enabled=False):
+        loss: Tensor = _SampledSoftmax.apply(
+            states.to(dtype), positives.to(dtype), negatives.to(dtype), draws, own, temperature, share, products
+        )
+    return loss
+
+
+class _SampledSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        positives: Tensor,
+        negatives: Tensor,
+        draws: Tensor,
+        own: Tensor,
+        temperature: float,
+        share: Tensor,
+        products: torch.dtype,
+    ) -> Tensor:
+        drawn: Draws = (Shared if draws.dim() == 1 else PerPosition)(negatives, draws, own, products)
+        query = states / temperature
+        own_logits = (query * positives).sum(-1)
+        # Log-odds against the positive: what all the draws weigh together, less its own logit.
+        against, mixtures = torch.empty_like(own_logits), torch.empty_like(states)
+        size = max(1, CHUNK[states.device.type] // max(drawn.numbers_per_position, 1))
+        for start in range(0, len(states), size):
+            part = slice(start, start + size)
+            odds = drawn.logits(query[part], part)
+            against[part] = -own_logits[part]
+            if 1 / temperature > SAFE_LOGIT:
+                # Where all draws are hits the greatest logit is -inf, which nothing can be shifted by.
+                peak = odds.amax(-1).clamp(min=-1 / temperature)
+                odds -= peak[:, None]
+                against[part] += peak
+            total = drawn.total(odds.exp_())
+            against[part] += total.log()
+            if any(ctx.needs_input_grad):
+                scale = share[part] * against[part].sigmoid() / total.clamp_min(torch.finfo(total.dtype).tiny)
+                mixtures[part] = drawn.mixture(odds, scale[:, None], query[part], part)
+        wrong = (share * against.sigmoid())[:, None]
+        by_state = (mixtures - wrong * positives) / temperature
+        ctx.save_for_backward(by_state, -wrong * query, drawn.gradient())
+        return (share * -F.logsigmoid(-against)).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        by_state, by_positive, by_negative = ctx.saved_tensors
+        return upstream * by_state, upstream * by_positive, upstream * by_negative, None, None, None, None, None

@@ -1,12 +1,13 @@
 """Jagged batches: what the encoder reads, rows of different length packed end to end without padding."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.history import Histories
+from models.jagged import longest
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class JaggedBatch:
         next_timestamps: (L,) int64, the time of the interaction that follows; at the end of a user, the request time.
         offsets: (B + 1,) int64.
         hidden: (L,) bool, items whose ID the model may not use; all false outside training.
+        longest: Length of the longest row, on the host: nobody must ask a device for it. Found where it is not given.
+
+    Raises:
+        ValueError: the tensors contradict each other; it names the row. Where `longest` is given the offsets are not
+            read, as they may lie on a device: whoever knows it has checked them.
     """
 
     rows: Tensor
@@ -26,14 +32,26 @@ class JaggedBatch:
     next_timestamps: Tensor
     offsets: Tensor
     hidden: Tensor
+    longest: int = -1
+
+    def __post_init__(self) -> None:
+        for name in ("timestamps", "next_timestamps", "hidden"):
+            if len(getattr(self, name)) != len(self.rows):
+                raise ValueError(f"a batch of {len(self.rows)} rows has {len(getattr(self, name))} {name}")
+        for name in ("rows", "timestamps", "next_timestamps", "offsets"):
+            if getattr(self, name).dtype != torch.int64:
+                raise ValueError(f"{name} of the batch are {getattr(self, name).dtype}: they must be int64")
+        if self.longest < 0:
+            object.__setattr__(self, "longest", _longest(self.offsets, len(self.rows)))
 
     def to(self, device: torch.device | str) -> "JaggedBatch":
-        return JaggedBatch(
-            self.rows.to(device),
-            self.timestamps.to(device),
-            self.next_timestamps.to(device),
-            self.offsets.to(device),
-            self.hidden.to(device),
+        return replace(
+            self,
+            rows=self.rows.to(device),
+            timestamps=self.timestamps.to(device),
+            next_timestamps=self.next_timestamps.to(device),
+            offsets=self.offsets.to(device),
+            hidden=self.hidden.to(device),
         )
 
 
@@ -52,12 +70,27 @@ def request_batch(histories: Histories, request_times: np.ndarray, max_length: i
     """The batch that answers requests at `request_times` (B,) int64 ms: the last `max_length` known interactions.
 
     The one place that truncates a history for scoring; offline evaluation and the endpoint both come here.
+
+    Raises:
+        ValueError: request times are not one whole number per user, or lie before the user's last interaction.
     """
+    asked = np.asarray(request_times)
+    if asked.shape != (len(histories),) or (asked.size and asked.dtype.kind not in "iu"):
+        raise ValueError(
+            f"request times of {len(histories)} users are {asked.dtype} of shape {asked.shape}: give one in whole "
+            "milliseconds per user"
+        )
     kept = histories.known().take(np.arange(len(histories)), last=max_length)
     following = np.empty_like(kept.timestamps)
     following[:-1] = kept.timestamps[1:]
-    ends = kept.offsets[1:][kept.lengths > 0] - 1
-    following[ends] = np.asarray(request_times, np.int64)[kept.lengths > 0]
+    filled = kept.lengths > 0
+    ends = kept.offsets[1:][filled] - 1
+    following[ends] = asked[filled]
+    if (following < kept.timestamps).any():
+        user = int(np.flatnonzero(filled)[np.argmax(following[ends] < kept.timestamps[ends])])
+        raise ValueError(
+            f"user {user} asks at {asked[user]} ms, before the last interaction of the history: cut the history there"
+        )
     return _batch(kept, following)
 
 
@@ -81,7 +114,18 @@ def _batch(inputs: Histories, following: np.ndarray) -> JaggedBatch:
         next_timestamps=_tensor(following, np.int64),
         offsets=_tensor(inputs.offsets, np.int64),
         hidden=_hidden(inputs),
+        longest=int(inputs.lengths.max(initial=0)),
     )
+
+
+def _longest(offsets: Tensor, tokens: int) -> int:
+    if offsets.dim() != 1 or not len(offsets) or offsets[0] != 0 or offsets[-1] != tokens:
+        raise ValueError(f"offsets of a batch of {tokens} rows must run from 0 to {tokens}, not {offsets.tolist()[:5]}")
+    lengths = offsets.diff()
+    if (lengths < 0).any():
+        row = int(lengths.argmin())
+        raise ValueError(f"row {row} of the batch has {int(lengths[row])} tokens: offsets never decrease")
+    return longest(offsets)
 
 
 def _hidden(histories: Histories) -> Tensor:

@@ -19,6 +19,9 @@ class Histories:
         timestamps: (L,) int64 epoch milliseconds, not decreasing within a user.
         offsets: (B + 1,) int64; user b owns `rows[offsets[b]:offsets[b + 1]]`.
         hidden: (L,) bool, for training alone: interactions whose item was too new to have an ID then. None: no such.
+
+    Raises:
+        ValueError: the arrays contradict each other or the above; it names the user by position.
     """
 
     rows: np.ndarray
@@ -27,22 +30,41 @@ class Histories:
     hidden: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        if not len(self.offsets):
+            raise ValueError("histories of B users have B + 1 offsets, the first of them 0: there is none")
         if len(self.rows) != len(self.timestamps) or len(self.rows) != self.offsets[-1]:
             raise ValueError(
                 f"histories hold {len(self.rows)} rows and {len(self.timestamps)} timestamps, "
                 f"but the offsets end at {self.offsets[-1]}: all three must agree"
             )
+        if self.hidden is not None and len(self.hidden) != len(self.rows):
+            raise ValueError(f"histories hold {len(self.rows)} rows, but {len(self.hidden)} marks of hidden ones")
+        for name in ("rows", "timestamps", "offsets"):
+            _refuse_fractions(getattr(self, name), f"{name} of the histories")
+        if self.offsets[0] != 0:
+            raise ValueError(f"the first user starts at interaction {self.offsets[0]}: offsets start at 0")
+        if self.lengths.min(initial=0) < 0:
+            user = int(np.argmin(self.lengths))
+            raise ValueError(f"user {user} has {self.lengths[user]} interactions: offsets never decrease")
+        if self.rows.min(initial=0) < 0:
+            place = int(np.argmin(self.rows))
+            raise ValueError(f"{self._name(place)} has item row {self.rows[place]}: rows are 1..n, and 0 if unknown")
+        self._refuse_steps_back()
 
     @classmethod
     def of(cls, histories: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Histories":
-        """Packs (rows, timestamps) pairs, one per user."""
-        lengths = [len(rows) for rows, _ in histories]
+        """Packs (rows, timestamps) pairs, one per user.
+
+        Raises:
+            ValueError: a user's items and timestamps differ in number or are not whole numbers, or as above.
+        """
+        for user, (rows, times) in enumerate(histories):
+            if len(rows) != len(times):
+                raise ValueError(f"user {user} has {len(rows)} items, but {len(times)} timestamps")
         return cls(
-            rows=np.concatenate([np.asarray(rows, np.int64) for rows, _ in histories] or [np.empty(0, np.int64)]),
-            timestamps=np.concatenate(
-                [np.asarray(times, np.int64) for _, times in histories] or [np.empty(0, np.int64)]
-            ),
-            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            rows=_packed([rows for rows, _ in histories], "item rows"),
+            timestamps=_packed([times for _, times in histories], "timestamps"),
+            offsets=np.concatenate([[0], np.cumsum([len(rows) for rows, _ in histories])]).astype(np.int64),
         )
 
     def __len__(self) -> int:
@@ -71,6 +93,35 @@ class Histories:
         """Only the interactions at which `keep` (L,) is true; no user is dropped."""
         kept_before = np.concatenate([[0], np.cumsum(keep)])
         return self._at(np.flatnonzero(keep), kept_before[self.offsets])
+
+    def within(self, items: int) -> "Histories":
+        """These histories, whose rows all stand in a table of rows 1..`items`.
+
+        Raises:
+            ValueError: a row lies outside; it names the user.
+        """
+        if self.rows.max(initial=0) > items:
+            place = int(np.argmax(self.rows))
+            raise ValueError(
+                f"{self._name(place)} has item row {self.rows[place]}, but only rows 1..{items} are in the table: "
+                "make rows by the vocabulary of this model"
+            )
+        return self
+
+    def _refuse_steps_back(self) -> None:
+        back = self.timestamps[1:] < self.timestamps[:-1]
+        starts = self.offsets[1:-1]
+        back[starts[(starts > 0) & (starts < len(self.rows))] - 1] = False
+        if back.any():
+            place = int(np.argmax(back)) + 1
+            raise ValueError(
+                f"{self._name(place)} happened at {self.timestamps[place]} ms, the one before at "
+                f"{self.timestamps[place - 1]} ms: sort each user's interactions by time"
+            )
+
+    def _name(self, place: int) -> str:
+        user = int(np.searchsorted(self.offsets, place, side="right")) - 1
+        return f"interaction {place - self.offsets[user]} of user {user}"
 
     def _at(self, positions: np.ndarray, offsets: np.ndarray) -> "Histories":
         hidden = None if self.hidden is None else self.hidden[positions]
@@ -111,12 +162,48 @@ def interaction_lists(interactions: pl.DataFrame) -> pl.DataFrame:
 
 
 def histories(frame: pl.DataFrame, vocabulary: Vocabulary) -> Histories:
-    """The histories in `frame`'s list columns `item_ids` and `timestamps`, one per row, as vocabulary rows."""
-    lengths = frame[ITEM_IDS].list.len().to_numpy().astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    filled = frame.filter(pl.col(ITEM_IDS).list.len() > 0)
+    """The histories in `frame`'s list columns `item_ids` and `timestamps`, one per row, as vocabulary rows.
+
+    Raises:
+        ValueError: a row's lists differ in length, hold nulls, go back in time, or `timestamps` holds no datetimes.
+    """
+    lengths = frame[ITEM_IDS].list.len().cast(pl.Int64)
+    _refuse_ragged(frame, lengths)
+    filled = frame.filter(lengths > 0)
+    items, times = filled[ITEM_IDS].explode(), filled[TIMESTAMPS].explode()
+    for column in (items, times):
+        _refuse_nulls(column, lengths)
     return Histories(
-        rows=vocabulary.rows(filled[ITEM_IDS].explode()),
-        timestamps=filled[TIMESTAMPS].explode().dt.epoch("ms").to_numpy().astype(np.int64),
-        offsets=offsets,
+        rows=vocabulary.rows(items),
+        timestamps=times.dt.epoch("ms").to_numpy().astype(np.int64),
+        offsets=np.concatenate([[0], np.cumsum(lengths.to_numpy())]),
     )
+
+
+def _refuse_ragged(frame: pl.DataFrame, lengths: pl.Series) -> None:
+    times = frame[TIMESTAMPS]
+    if not isinstance(times.dtype, pl.List) or not isinstance(times.dtype.inner, pl.Datetime):
+        raise ValueError(f"column {TIMESTAMPS!r} is {times.dtype}: it must hold lists of datetimes")
+    uneven = (lengths != times.list.len()).fill_null(True)
+    if uneven.any():
+        row = int(uneven.arg_max() or 0)
+        raise ValueError(f"row {row} has {lengths[row]} items, but {times.list.len()[row]} timestamps")
+
+
+def _refuse_nulls(exploded: pl.Series, lengths: pl.Series) -> None:
+    if exploded.null_count():
+        place = int(exploded.is_null().arg_max() or 0)
+        row = int((lengths.cum_sum() > place).arg_max() or 0)
+        raise ValueError(f"row {row} has a null among its {exploded.name}: every interaction has an item and a time")
+
+
+def _packed(sequences: list[Sequence[int]], what: str) -> np.ndarray:
+    arrays = [np.asarray(sequence) for sequence in sequences if len(sequence)]
+    for array in arrays:
+        _refuse_fractions(array, what)
+    return np.concatenate([np.empty(0, np.int64), *arrays]).astype(np.int64)
+
+
+def _refuse_fractions(array: np.ndarray, what: str) -> None:
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{what} are {array.dtype}: they must be whole numbers, timestamps in epoch milliseconds")

@@ -15,14 +15,24 @@ def user_states(artifact: Artifact, histories: Histories, request_times: np.ndar
 
     Args:
         histories: B users; items unknown to the vocabulary (row 0) are skipped.
-        request_times: (B,) int64 epoch milliseconds.
+        request_times: (B,) int64 epoch milliseconds, none before the user's last interaction.
+
+    Raises:
+        ValueError: a row is outside the vocabulary, a request time is wrong, or a state is not finite; names the user.
     """
+    histories = histories.within(len(artifact.vocabulary))
     batch = request_batch(histories, request_times, artifact.model.config.max_length)
     filled = batch.offsets.diff() > 0
     states = torch.zeros(len(histories), artifact.model.config.width)
     if filled.any():
         encoded = artifact.model.encoder(artifact.item_vectors[batch.rows], batch)
         states[filled] = encoded[batch.offsets[1:][filled] - 1]
+    finite = states.isfinite().all(1)
+    if not finite.all():
+        raise ValueError(
+            f"the state of user {int(finite.int().argmin())} is not finite: the weights or item vectors of version "
+            f"{artifact.version} are damaged"
+        )
     return states
 
 
@@ -36,7 +46,13 @@ def score(artifact: Artifact, histories: Histories, request_times: np.ndarray) -
 
 @torch.inference_mode()
 def similar(artifact: Artifact, row: int) -> Tensor:
-    """(n + 1,) cosine of the item at `row` and every item; -inf at 0 and at the item itself."""
+    """(n + 1,) cosine of the item at `row` and every item; -inf at 0 and at the item itself.
+
+    Raises:
+        ValueError: no item stands at `row`.
+    """
+    if not 1 <= row <= len(artifact.vocabulary):
+        raise ValueError(f"row {row} is no item: version {artifact.version} has rows 1..{len(artifact.vocabulary)}")
     scores = artifact.unit_vectors @ artifact.unit_vectors[row]
     scores[[0, row]] = -torch.inf
     return scores

@@ -17,6 +17,9 @@ class ItemTower(nn.Module):
         width: Width of the vectors.
         trained: Number of items with an ID embedding.
         content: (n + 1, content_dim) float32, row 0 unused; n >= trained. Required where content_dim > 0.
+
+    Raises:
+        ValueError: the content is of another width or not finite; it names the row.
     """
 
     content: Tensor
@@ -28,6 +31,8 @@ class ItemTower(nn.Module):
             raise ValueError(
                 f"the content embeddings are {given} wide, but the model is configured for {config.content_dim}"
             )
+        if content is not None:
+            _refuse_unfit(content)
         self.trained = trained
         self.id_masking = config.id_masking
         self.ids = nn.Embedding(trained + 2, width)
@@ -50,3 +55,10 @@ class ItemTower(nn.Module):
         if self.projection is not None:
             vectors = vectors + self.projection(self.content[rows])
         return vectors * (rows > 0).unsqueeze(-1)
+
+
+def _refuse_unfit(content: Tensor) -> None:
+    # A sum is finite where all its terms are, and takes no memory of the content's size.
+    wrong = ~content.sum(1).isfinite()
+    if wrong.any():
+        raise ValueError(f"the content embedding of item row {int(wrong.int().argmax())} is not finite: embed it again")

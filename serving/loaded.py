@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import torch
 
 from models.artifact import Artifact, load_artifact
 from models.history import Histories
@@ -57,7 +56,7 @@ def smoke_test(artifact: Artifact, histories: UserHistories) -> None:
     """Scores a few users, or one made-up one where there are none.
 
     Raises:
-        LoadError: there is nothing to recommend, or a score is not finite.
+        LoadError: there is nothing to recommend, or the model cannot score.
     """
     if not len(artifact.vocabulary):
         raise LoadError(f"version {artifact.version} knows no items: train it on a catalogue that has some")
@@ -65,8 +64,9 @@ def smoke_test(artifact: Artifact, histories: UserHistories) -> None:
     made_up = Histories.of([([1], [0])])
     for history in [*users, made_up]:
         now = history.timestamps[-1:]
-        scores = score(artifact, history, now)[:, 1:]
-        if not torch.isfinite(scores).all():
-            raise LoadError(f"version {artifact.version} gives scores that are not finite: it must not be served")
+        try:
+            score(artifact, history, now)
+        except ValueError as error:
+            raise LoadError(f"version {artifact.version} must not be served: {error}") from error
     if not np.isfinite(artifact.vocabulary.popularity).all():
         raise LoadError(f"version {artifact.version} has a popularity that is not finite: it must not be served")

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from models.batch import JaggedBatch
 from models.config import ModelConfig
+from models.encoder.dropout import Dropout
 from models.encoder.hstu import HstuLayer
 from models.encoder.softmax_hstu import SoftmaxHstuLayer
 from models.encoder.stack import AttentionLayer, Layout, Stack
@@ -18,18 +19,38 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.max_length = config.max_length
         self.scale = config.width**0.5
         self.positions = nn.Parameter(torch.empty(config.attention_divisor, config.width))
         nn.init.xavier_normal_(self.positions)
-        self.dropout = nn.Dropout(config.input_dropout)
+        self.dropout = Dropout(config.input_dropout)
         self.layers = Stack(attention_layer(config) for _ in range(config.backbone.layers))
 
     def forward(self, item_vectors: Tensor, batch: JaggedBatch) -> Tensor:
-        """(L, width) vectors of the batch's items -> (L, width) states, the one at i made from items 0..i."""
+        """(L, width) vectors of the batch's items -> (L, width) states, the one at i made from items 0..i.
+
+        Raises:
+            ValueError: a row is longer than the model's max_length.
+        """
+        if batch.longest > self.max_length:
+            row = int(batch.offsets.diff().argmax())
+            raise ValueError(
+                f"row {row} of the batch has {batch.longest} tokens, but the model reads at most {self.max_length}: "
+                "cut it to the last ones, as request_batch does"
+            )
         _, places = token_places(batch.offsets)
-        x = self.dropout(item_vectors * self.scale + self.positions[places])
-        x = self.layers(x, Layout(batch.offsets, batch.next_timestamps, batch.timestamps))
-        return F.normalize(x.float(), dim=-1, eps=1e-6)
+        x = self.embed(item_vectors, places)
+        return unit_norm(self.layers(x, Layout(batch.offsets, batch.next_timestamps, batch.timestamps)))
+
+    def embed(self, item_vectors: Tensor, places: Tensor) -> Tensor:
+        """(L, width) inputs of the layers, of items at `places` (L,) of their rows."""
+        x: Tensor = self.dropout(item_vectors * self.scale + self.positions[places])
+        return x
+
+
+def unit_norm(states: Tensor) -> Tensor:
+    """(L, width) states of unit norm, in fp32."""
+    return F.normalize(states.float(), dim=-1, eps=1e-6)
 
 
 def attention_layer(config: ModelConfig) -> AttentionLayer:

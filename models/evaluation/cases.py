@@ -46,8 +46,8 @@ class EvaluationCases:
             )
         if self.target_offsets[0] != 0 or self.target_offsets[-1] != len(self.target_rows):
             raise ValueError(f"target_offsets must run from 0 to {len(self.target_rows)}, the number of targets")
-        if min(self.target_rows.min(initial=0), self.histories.rows.min(initial=0)) < 0:
-            raise ValueError("a row is negative: rows are 1..n, and 0 for an unknown item")
+        if self.target_rows.min(initial=0) < 0:
+            raise ValueError("a target is negative: rows are 1..n, and 0 for an unknown item")
         self._refuse(np.diff(self.target_offsets) < 1, "has no target")
         late = self.histories.timestamps > self.request_times[self.history_cases]
         self._refuse(np.bincount(self.history_cases[late], minlength=len(self)) > 0, "has history after its request")

@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from models.batch import request_batch, training_batch
+from models.batch import JaggedBatch, request_batch, training_batch
 from models.history import Histories
 
 users = st.lists(st.lists(st.integers(0, 9), max_size=7), min_size=1, max_size=6)
@@ -61,6 +63,50 @@ def test_training_keeps_one_label_more_than_the_history_is_long() -> None:
     assert (batch.rows.tolist(), labels.rows.tolist()) == ([2, 3], [3, 4])
 
 
-def test_disagreeing_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match="offsets end at 3"):
-        Histories(np.array([1, 2]), np.array([0, 1]), np.array([0, 3]))
+def test_a_batch_knows_its_longest_row() -> None:
+    assert request_batch(histories([[1, 2, 3], [], [4]]), np.full(3, 9000), max_length=2).longest == 2
+    assert request_batch(histories([[]]), np.array([0]), max_length=2).longest == 0
+    batch, _ = training_batch(histories([[1, 2, 3], [4]]), np.array([0, 1]), max_length=8)
+    assert (batch.longest, made(batch.offsets).longest, batch.to("cpu").longest) == (2, 2, 2)
+
+
+def test_a_user_without_history_has_an_empty_row() -> None:
+    batch = request_batch(histories([[], [0, 0], [4]]), np.full(3, 9000), max_length=2)
+    assert batch.offsets.tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([50_000, 60_000], r"request times of 3 users are int64 of shape \(2,\)"),
+        ([50_000.0, 60_000.0, 70_000.0], "request times of 3 users are float64"),
+        ([50_000, 60_000, 999], "user 2 asks at 999 ms, before the last interaction"),
+    ],
+)
+def test_wrong_request_times_are_refused(times: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        request_batch(histories([[1, 2, 3], [], [4, 5]]), np.array(times), max_length=2)
+
+
+def made(offsets: Tensor, dtype: torch.dtype = torch.int64, times: int = 2) -> JaggedBatch:
+    rows = torch.ones(2, dtype=torch.int64)
+    moments = torch.zeros(times, dtype=dtype)
+    return JaggedBatch(rows, moments, moments, offsets, torch.zeros(2, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("offsets", [[0, 1], [0, 3], [1, 2], []])
+def test_offsets_that_do_not_fit_are_refused(offsets: list[int]) -> None:
+    with pytest.raises(ValueError, match="offsets of a batch of 2 rows must run from 0 to 2"):
+        made(torch.tensor(offsets, dtype=torch.int64))
+
+
+def test_offsets_that_decrease_name_the_row() -> None:
+    with pytest.raises(ValueError, match="row 1 of the batch has -2 tokens"):
+        made(torch.tensor([0, 2, 0, 2]))
+
+
+def test_fractions_and_missing_times_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"timestamps of the batch are torch\.float32"):
+        made(torch.tensor([0, 2]), dtype=torch.float32)
+    with pytest.raises(ValueError, match="a batch of 2 rows has 3 timestamps"):
+        made(torch.tensor([0, 2]), times=3)

@@ -97,6 +97,30 @@ def test_states_have_unit_norm_and_all_parameters_learn(name: str) -> None:
     assert idle == []
 
 
+def test_the_longest_row_that_fits_and_one_that_does_not() -> None:
+    model, whole = recommender("hstu"), Histories.of([([1], [0]), (list(range(1, 10)), list(range(9)))])
+    assert model(request_batch(whole, np.array([9, 9]), max_length=8)).shape == (9, 12)
+    with pytest.raises(ValueError, match="row 1 of the batch has 9 tokens, but the model reads at most 8"):
+        model(request_batch(whole, np.array([9, 9]), max_length=9))
+
+
+@every_backbone
+def test_nothing_in_nothing_out(name: str) -> None:
+    assert recommender(name)(batch([], [])).shape == (0, 12)
+    assert recommender(name)(batch()).shape == (0, 12)
+
+
+@every_backbone
+def test_a_nan_stays_with_its_user(name: str) -> None:
+    model, given = recommender(name), batch([3, 4, 5], [6, 7])
+    vectors = model.items(given.rows)
+    clean = model.encoder(vectors, given)
+    vectors[4] = torch.nan
+    spoilt = model.encoder(vectors, given)
+    assert torch.equal(spoilt[:3], clean[:3])
+    assert spoilt[4].isnan().all()
+
+
 @every_backbone
 def test_it_learns_what_comes_next(name: str) -> None:
     """Users walk through 30 items in steps of three."""

@@ -28,7 +28,7 @@ def test_batches_cover_every_case_once():
         ([([1], [2]), ([1], [])], 1_000, "user 1 has no target"),
         ([([1], [2]), ([1], [3, 3])], 1_000, "user 1 names a target twice"),
         ([([1], [2]), ([1, 2, 3], [4])], 1, "user 1 has history after its request"),
-        ([([-1], [2])], 1_000, "a row is negative"),
+        ([([1], [-2])], 1_000, "a target is negative"),
     ],
 )
 def test_contradictions_are_refused(cases, request_time, message):

@@ -92,6 +92,21 @@ class StuConfig(Frozen):
         return self
 
 
+class InputEncodingConfig(Frozen):
+    """What the ranking model adds to its input (HSTU spec section 2.5, dlrm_v3)."""
+
+    positions: Literal["recency", "start"] = Field(
+        default="recency",
+        description="recency: counted back from the request, with the age of each token, as published. start: counted "
+        "from the oldest token, without ages; only so can a cached history be continued in later requests.",
+    )
+    position_rows: int = Field(default=8192, ge=2, description="Rows of the position table.")
+    time_function: Literal["sqrt", "log"] = Field(
+        default="sqrt", description="How an age in minutes becomes a bucket; unused where positions are start."
+    )
+    time_buckets: int = Field(default=2048, ge=1, description="The last bucket of the ages.")
+
+
 class ItemTowerConfig(Frozen):
     """An item's vector: its ID embedding plus a projection of its content embedding."""
 

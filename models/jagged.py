@@ -7,6 +7,11 @@ import torch
 from torch import Tensor
 
 
+def cumulative(lengths: Tensor) -> Tensor:
+    """(B + 1,) int64 offsets of rows of `lengths` (B,)."""
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+
+
 def token_places(offsets: Tensor) -> tuple[Tensor, Tensor]:
     """Row and position within the row of every token: two (L,) int64 tensors."""
     lengths = offsets.diff()

@@ -1,11 +1,13 @@
 """A stack of attention layers, whatever the layers are."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
 
 from torch import Tensor, nn
 
 from models.attention.mask import CAUSAL, AttentionMask
+from models.jagged import cumulative, token_places
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,16 @@ class Layout:
     key_times: Tensor
     mask: AttentionMask = CAUSAL
     query_offsets: Tensor | None = None
+
+    def since(self, seen: Tensor) -> tuple[Tensor, "Layout"]:
+        """Only the tokens after the first `seen` (B,) of each row ask: their indices (L_q,), and the layout."""
+        rows, places = token_places(self.offsets)
+        asking = (places >= seen[rows]).nonzero().squeeze(1)
+        return asking, replace(
+            self,
+            query_times=self.query_times[asking],
+            query_offsets=cumulative(self.offsets.diff() - seen),
+        )
 
 
 class AttentionLayer(nn.Module):
@@ -56,6 +68,9 @@ class Stack(nn.ModuleList):
 
     def __init__(self, layers: Iterable[AttentionLayer]) -> None:
         super().__init__(layers)
+
+    def __iter__(self) -> Iterator[AttentionLayer]:
+        return cast(Iterator[AttentionLayer], super().__iter__())
 
     def forward(self, x: Tensor, layout: Layout) -> Tensor:
         """(L, width) -> (L, width)."""

@@ -1,0 +1,111 @@
+"""What the ranker reads: histories with the actions taken, and the candidates of each request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.history import Histories
+
+
+@dataclass(frozen=True)
+class RankingBatch:
+    """B requests. Each row is a history, oldest first, and then the candidates.
+
+    Attributes:
+        rows: (L,) int64 vocabulary rows.
+        actions: (L,) int64 bit masks of the actions taken; never read at candidates, where they are not known yet.
+        timestamps: (L,) int64 epoch milliseconds; of a candidate, when it would be shown.
+        request_times: (B,) int64 epoch milliseconds.
+        offsets: (B + 1,) int64.
+        targets: (B,) int64 candidates at the end of each row.
+        context: (B, C) int64 value of each contextual slot.
+    """
+
+    rows: Tensor
+    actions: Tensor
+    timestamps: Tensor
+    request_times: Tensor
+    offsets: Tensor
+    targets: Tensor
+    context: Tensor
+
+    def to(self, device: torch.device | str) -> "RankingBatch":
+        return RankingBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+def ranking_batch(
+    histories: Histories,
+    actions: np.ndarray,
+    candidates: Sequence[Sequence[int]],
+    request_times: Sequence[int],
+    max_length: int,
+    context: Sequence[Sequence[int]] | None = None,
+) -> RankingBatch:
+    """The batch of B requests, each history cut to its `max_length` most recent known interactions.
+
+    Args:
+        histories: B histories.
+        actions: (L,) int64 bit masks, one per interaction of `histories`.
+        candidates: Vocabulary rows to score, per request.
+        request_times: ms, per request; candidates happen then.
+        context: (B, C) value of each contextual slot.
+
+    Raises:
+        ValueError: a length disagrees, an action mask is below zero, a candidate is not in the vocabulary, or an
+            interaction comes after its request; names the request.
+    """
+    times = np.asarray(request_times, np.int64)
+    given = [np.asarray(rows, np.int64) for rows in candidates]
+    if not len(histories) == len(given) == len(times) or len(actions) != len(histories.rows):
+        raise ValueError(
+            f"{len(histories)} histories of {len(histories.rows)} interactions need as many requests and actions, "
+            f"not {len(given)} lists of candidates, {len(times)} request times and {len(actions)} actions"
+        )
+    slots = np.asarray(context, np.int64) if context is not None else np.zeros((len(given), 0), np.int64)
+    if len(slots) != len(given):
+        raise ValueError(f"context is of {len(slots)} requests, not of {len(given)}")
+    owner = np.repeat(np.arange(len(histories)), histories.lengths)
+    _check(histories, np.asarray(actions), given, times, owner)
+    kept = _most_recent(histories, owner, max_length)
+    lengths = np.bincount(owner[kept], minlength=len(histories))
+    targets = np.array([len(rows) for rows in given], np.int64)
+    # Each history's tokens, then its candidates: a stable sort by request of both, end to end.
+    order = np.argsort(np.concatenate([owner[kept], np.repeat(np.arange(len(given)), targets)]), kind="stable")
+    none = np.zeros(int(targets.sum()), np.int64)
+    return RankingBatch(
+        rows=_tensor(np.concatenate([histories.rows[kept], *given])[order]),
+        actions=_tensor(np.concatenate([np.asarray(actions)[kept], none])[order]),
+        timestamps=_tensor(np.concatenate([histories.timestamps[kept], np.repeat(times, targets)])[order]),
+        request_times=_tensor(times),
+        offsets=_tensor(np.concatenate([[0], np.cumsum(lengths + targets)])),
+        targets=_tensor(targets),
+        context=_tensor(slots),
+    )
+
+
+def _most_recent(histories: Histories, owner: np.ndarray, max_length: int) -> np.ndarray:
+    """Indices of each history's last `max_length` known interactions."""
+    known = np.flatnonzero(histories.rows > 0)
+    ends = np.cumsum(np.bincount(owner[known], minlength=len(histories)))
+    return known[ends[owner[known]] - np.arange(len(known)) <= max_length]
+
+
+def _check(
+    histories: Histories, actions: np.ndarray, candidates: list[np.ndarray], times: np.ndarray, owner: np.ndarray
+) -> None:
+    wrong = np.flatnonzero([bool((rows <= 0).any()) for rows in candidates])
+    if len(wrong):
+        raise ValueError(f"a candidate of request {wrong[0]} is not in the vocabulary: rows are 1 and above")
+    for what, bad in (
+        ("an action mask below zero", actions < 0),
+        ("an interaction after its request", histories.timestamps > times[owner]),
+    ):
+        if bad.any():
+            raise ValueError(f"request {owner[np.argmax(bad)]} has {what}")
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.int64))

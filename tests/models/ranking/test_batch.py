@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from models.history import Histories
+from models.ranking.batch import RankingBatch, ranking_batch
+from models.ranking.tokens import Tokens, tokens_of
+
+
+def batch(**changes: object) -> RankingBatch:
+    arguments = {
+        "histories": Histories.of([([1, 0, 2, 3], [10, 20, 30, 40]), ([], []), ([4], [50])]),
+        "actions": np.array([1, 2, 3, 4, 5]),
+        "candidates": [[7, 8], [9], []],
+        "request_times": [100, 200, 300],
+        "max_length": 2,
+        **changes,
+    }
+    return ranking_batch(**arguments)
+
+
+def test_histories_keep_their_most_recent_known_items_and_candidates_follow() -> None:
+    made = batch()
+    assert made.rows.tolist() == [2, 3, 7, 8, 9, 4]
+    assert made.actions.tolist() == [3, 4, 0, 0, 0, 5]
+    assert made.timestamps.tolist() == [30, 40, 100, 100, 200, 50]
+    assert made.offsets.tolist() == [0, 4, 5, 6]
+    assert made.targets.tolist() == [2, 1, 0]
+    assert made.context.shape == (3, 0)
+
+
+def test_contextual_tokens_stand_before_the_history() -> None:
+    tokens, offsets = tokens_of(batch(context=[[1, 2], [3, 4], [5, 6]]))
+    assert offsets.tolist() == [0, 6, 9, 12]
+    assert tokens.rows.tolist() == [0, 0, 2, 3, 7, 8, 0, 0, 9, 0, 0, 4]
+    assert tokens.actions.tolist() == [0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 5]
+    assert tokens.times.tolist() == [0, 0, 30, 40, 100, 100, 0, 0, 200, 0, 0, 50]
+    assert tokens.candidate.nonzero().squeeze(1).tolist() == [4, 5, 8]
+
+
+def test_candidates_are_tokens_of_the_request_time() -> None:
+    tokens = Tokens.of_candidates(torch.tensor([7, 8]), 100)
+    assert (tokens.rows.tolist(), tokens.times.tolist()) == ([7, 8], [100, 100])
+    assert tokens.candidate.all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"candidates": [[7], [0], []]}, "a candidate of request 1 is not in the vocabulary"),
+        ({"actions": np.array([1, 2, 3, 4, -1])}, "request 2 has an action mask below zero"),
+        ({"request_times": [100, 200, 49]}, "request 2 has an interaction after its request"),
+        ({"actions": np.array([1])}, "not 3 lists of candidates, 3 request times and 1 actions"),
+        ({"request_times": [1]}, "not 3 lists of candidates, 1 request times and 5 actions"),
+        ({"context": [[1], [2]]}, "context is of 2 requests, not of 3"),
+    ],
+)
+def test_bad_requests_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        batch(**changes)

@@ -1,0 +1,70 @@
+"""Small rankers and requests."""
+
+import numpy as np
+import torch
+
+from models.config import InputEncodingConfig, StuConfig
+from models.history import Histories
+from models.ranking.batch import RankingBatch, ranking_batch
+from models.ranking.config import RankerConfig
+from models.ranking.ranker import Ranker
+
+ITEMS = 40
+MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
+EPOCH = 1_700_000_000_000
+
+
+def config(positions: str = "recency", context: tuple[int, ...] = (), **backbone: object) -> RankerConfig:
+    return RankerConfig(
+        width=12,
+        max_length=16,
+        actions=("click", "like", "share"),
+        action_dim=3,
+        context=context,
+        hidden=10,
+        head_hidden=14,
+        encoding=InputEncodingConfig(positions=positions, position_rows=32, time_buckets=64),
+        backbone=StuConfig(**{"layers": 2, "heads": 2, "head_dim": 5, **backbone}),
+    )
+
+
+def ranker(of: RankerConfig, dtype: torch.dtype = torch.float64, seed: int = 0) -> Ranker:
+    """A ranker whose weights are large enough that attention matters, and whose biases are not zero."""
+    torch.manual_seed(seed)
+    model = Ranker(of, ITEMS)
+    with torch.no_grad():
+        for name, parameter in model.layers.named_parameters():
+            parameter.mul_(3).add_(0.1 * torch.randn_like(parameter)) if "norm" not in name else None
+        for norm in (layer for layer in model.layers):
+            norm.norm_bias.add_(torch.randn_like(norm.norm_bias) * 0.1)
+    return model.to(dtype).eval()
+
+
+def events(lengths: list[int], seed: int = 0) -> list[tuple[list[int], list[int], list[int]]]:
+    """(rows, action masks, times) of users, sorted by time, with ties."""
+    random = np.random.default_rng(seed)
+    return [
+        (
+            random.integers(1, ITEMS + 1, length).tolist(),
+            random.integers(0, 8, length).tolist(),
+            (EPOCH + np.sort(random.integers(0, 50, length)) * 17 * MINUTE).tolist(),
+        )
+        for length in lengths
+    ]
+
+
+def requests(
+    users: list[tuple[list[int], list[int], list[int]]],
+    candidates: list[list[int]],
+    context: list[list[int]] | None = None,
+    request_time: int = EPOCH + 3 * DAY,
+) -> RankingBatch:
+    return ranking_batch(
+        Histories.of([(rows, times) for rows, _, times in users]),
+        np.array([mask for _, masks, _ in users for mask in masks], np.int64),
+        candidates,
+        [request_time] * len(users),
+        max_length=16,
+        context=context,
+    )

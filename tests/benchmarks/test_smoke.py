@@ -48,3 +48,9 @@ def test_a_wrong_folder_is_one_sentence(bench: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["bench", bench, "--data", "/nowhere", "--out", str(tmp_path)])
     assert result.exit_code == 1
     assert "/nowhere lacks ratings.dat or movies.dat: unpack MovieLens-1M there" in result.output.replace("\n", " ")
+
+
+def test_attention() -> None:
+    found = figures("attention")
+    assert {"sdpa_ratio_32", "sdpa_ratio_64", "sdpa_ratio_uniform_64", "reference_ratio_64"} <= found.keys()
+    assert 0.5 < found["peak_memory_exponent"] < 1.5  # type: ignore[operator]

@@ -151,8 +151,8 @@ def settled(cache: KeyValueCache, identity: CacheIdentity, history: History) -> 
     _check_identity(cache, identity)
     if identity.validity == "this_request":
         raise CacheMismatch(
-            f"a cache with {identity.positions} positions holds for its own request alone: compute a new one, or "
-            "train with positions that count from the start"
+            "the cache holds for its own request alone: compute a new one, or train a model whose positions count from "
+            "the start and whose tokens do not look ahead"
         )
     if len(cache) != len(history.offsets) - 1:
         raise CacheMismatch(f"the cache holds {len(cache)} rows, the batch {len(history.offsets) - 1}")
@@ -202,7 +202,8 @@ def check_request(cache: KeyValueCache, identity: CacheIdentity, request_time: i
     _check_identity(cache, identity)
     if len(cache) != 1:
         raise CacheMismatch(f"the cache holds {len(cache)} rows: candidates belong to one, take cache.row(i)")
-    if identity.validity != "always" and request_time != int(cache.request_times):
+    dated = identity.validity != "always" and len(cache.times) > 0
+    if dated and request_time != int(cache.request_times):
         raise CacheMismatch(
             f"request time of the cache is {int(cache.request_times)}, of the candidates {request_time}: extend it"
         )

@@ -13,7 +13,6 @@ from models.batch import JaggedBatch
 from models.encoder.cache import CacheIdentity, History, KeyValueCache, check_request, settled
 from models.encoder.encoder import Encoder, unit_norm
 from models.encoder.incremental import advance, encode_candidates
-from models.encoder.stack import Layout
 
 
 def identity(encoder: Encoder, version: str) -> CacheIdentity:
@@ -75,7 +74,7 @@ def _encode(
 ) -> tuple[Tensor, KeyValueCache]:
     made_by = identity(encoder, version)
     history = History(batch.offsets, batch.timestamps, (batch.rows,))
-    layout = Layout(batch.offsets, batch.next_timestamps, batch.timestamps)
+    layout = encoder.lay_out(batch)
     past = None if cache is None else settled(cache, made_by, history)
     if past is not None:
         asking, layout = layout.since(past.offsets.diff())

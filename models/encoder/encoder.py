@@ -32,15 +32,22 @@ class Encoder(nn.Module):
         Raises:
             ValueError: a row is longer than the model's max_length.
         """
+        _, places = token_places(batch.offsets)
+        return unit_norm(self.layers(self.embed(item_vectors, places), self.lay_out(batch)))
+
+    def lay_out(self, batch: JaggedBatch) -> Layout:
+        """Where the batch's tokens stand, and when.
+
+        Raises:
+            ValueError: a row is longer than the model's max_length.
+        """
         if batch.longest > self.max_length:
             row = int(batch.offsets.diff().argmax())
             raise ValueError(
                 f"row {row} of the batch has {batch.longest} tokens, but the model reads at most {self.max_length}: "
                 "cut it to the last ones, as request_batch does"
             )
-        _, places = token_places(batch.offsets)
-        x = self.embed(item_vectors, places)
-        return unit_norm(self.layers(x, Layout(batch.offsets, batch.next_timestamps, batch.timestamps)))
+        return Layout(batch.offsets, batch.next_timestamps, batch.timestamps)
 
     def embed(self, item_vectors: Tensor, places: Tensor) -> Tensor:
         """(L, width) inputs of the layers, of items at `places` (L,) of their rows."""

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from models.attention import hstu_attention
 from models.config import StuConfig
+from models.encoder.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 
 
@@ -31,7 +32,7 @@ class StuLayer(AttentionLayer):
         self.grouped = backbone.output_norm == "group"
         self.norm_weight = nn.Parameter(torch.ones(self.heads if self.grouped else inner))
         self.norm_bias = nn.Parameter(torch.zeros(self.heads if self.grouped else inner))
-        self.dropout = nn.Dropout(backbone.dropout)
+        self.dropout = Dropout(backbone.dropout)
         self.output = nn.Parameter(nn.init.xavier_uniform_(torch.empty(3 * inner, width)))
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

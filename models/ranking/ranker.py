@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.attention.mask import AttentionMask
 from models.attention.reference import query_places
 from models.encoder.cache import CacheIdentity, History, KeyValueCache, Validity, check_request, settled
+from models.encoder.dropout import Dropout
 from models.encoder.encoding import InputEncoding
 from models.encoder.incremental import advance, candidate_layout, encode_candidates
 from models.encoder.stack import Layout, Stack
@@ -52,7 +53,7 @@ class Ranker(nn.Module):
             for values in config.context
         )
         self.encoding = InputEncoding(width, len(config.context), config.encoding)
-        self.dropout = nn.Dropout(config.input_dropout)
+        self.dropout = Dropout(config.input_dropout)
         self.layers = Stack(StuLayer(width, backbone, config.attention_divisor) for _ in range(backbone.layers))
         self.mask = AttentionMask(
             context=len(config.context) if backbone.context_sees_all else 0,

@@ -10,6 +10,7 @@ from models.ranking.config import RankerConfig
 from models.ranking.ranker import Ranker
 
 ITEMS = 40
+LONGEST = 20
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE
 EPOCH = 1_700_000_000_000
@@ -42,16 +43,14 @@ def ranker(of: RankerConfig, dtype: torch.dtype = torch.float64, seed: int = 0) 
 
 
 def events(lengths: list[int], seed: int = 0) -> list[tuple[list[int], list[int], list[int]]]:
-    """(rows, action masks, times) of users, sorted by time, with ties."""
+    """(rows, action masks, times) of users, sorted by time, with ties; a longer history begins as a shorter one."""
     random = np.random.default_rng(seed)
-    return [
-        (
-            random.integers(1, ITEMS + 1, length).tolist(),
-            random.integers(0, 8, length).tolist(),
-            (EPOCH + np.sort(random.integers(0, 50, length)) * 17 * MINUTE).tolist(),
-        )
-        for length in lengths
-    ]
+    users = []
+    for length in lengths:
+        rows, masks = random.integers(1, ITEMS + 1, LONGEST), random.integers(0, 8, LONGEST)
+        times = EPOCH + 17 * MINUTE * random.integers(0, 4, LONGEST).cumsum()
+        users.append((rows[:length].tolist(), masks[:length].tolist(), times[:length].tolist()))
+    return users
 
 
 def requests(

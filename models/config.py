@@ -191,11 +191,34 @@ class SampledSoftmaxConfig(Frozen):
     temperature: float = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
 
 
+class StochasticLengthConfig(Frozen):
+    """Shortened long histories in training (HSTU paper section 3.2)."""
+
+    alpha: float = Field(
+        default=2.0,
+        gt=1,
+        le=2,
+        description="Histories longer than max_length^(alpha/2) are cut to that many interactions, the more often the "
+        "longer they are. 2 keeps all.",
+    )
+    selection: Literal["greedy", "random", "recency"] = Field(
+        default="recency",
+        description="Which remain: greedy, the most recent; random, any; recency, any, recent ones more likely.",
+    )
+
+
 class TrainingConfig(Frozen):
     """How a recommender is trained."""
 
     epochs: int = Field(default=10, ge=1, description="Passes over all users.")
     batch_size: int = Field(default=128, ge=1, description="Users per step and worker.")
+    tokens_per_step: int = Field(
+        default=0,
+        ge=0,
+        description="Where not 0, it takes the place of batch_size: as many users per step and worker as have at most "
+        "this many interactions, so that steps cost alike however long the histories are.",
+    )
+    stochastic_length: StochasticLengthConfig = StochasticLengthConfig()
     learning_rate: float = Field(default=1e-3, gt=0, description="AdamW's learning rate.")
     schedule: Literal["constant", "cosine"] = Field(
         default="constant", description="constant, as published; cosine: down to zero at the last step."

@@ -1,7 +1,7 @@
 """The training loop: plain PyTorch, one process or one of many."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,25 +9,42 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.batch import training_batch
 from models.checkpoint import load_checkpoint
 from models.config import TrainingConfig
 from models.history import Histories
 from models.objectives.next_item import NextItem
+from models.packing import pack
 from models.recommender import Recommender
+from models.stochastic_length import StochasticLength, sparsity
+
+# Steps between two looks at the loss on a GPU, which must wait each time.
+READ_LOSS_EVERY = 32
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch did. `loss` is the mean over this worker's positions."""
+    """What one epoch did.
+
+    Attributes:
+        epoch: Counted from 1.
+        epochs: How many there will be.
+        loss: Mean over this worker's positions.
+        tokens: This worker's positions.
+        seconds: How long it took.
+        sparsity: 1 - mean(n) / max(n) over all users, n as shortened by Stochastic Length, the maximum before it.
+        tokens_kept: Share of all users' tokens that it left.
+    """
 
     epoch: int
     epochs: int
     loss: float
     tokens: int
     seconds: float
+    sparsity: float
+    tokens_kept: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,7 @@ def fit(
     """Trains `recommender` in place on next-item prediction over `histories` (rows 1..n, oldest first).
 
     Random numbers are seeded per (seed, epoch, rank), so a run that resumes after epoch e equals one that never
-    stopped. Every worker takes the same number of steps.
+    stopped. Every worker takes the same number of steps, and in each about as much work as the others.
 
     Args:
         on_epoch: Called by every worker after each epoch with the report, the training task (for checkpoints) and
@@ -62,14 +79,15 @@ def fit(
         resume_from: Folder written by `save_checkpoint`.
 
     Raises:
-        ValueError: no user has two interactions, so nothing can be learned; or an item is not in the table.
-        FloatingPointError: the loss is not finite.
+        ValueError: no user has two interactions, so nothing can be learned; or an item is not in the table; or a
+            history is longer than `tokens_per_step`.
+        FloatingPointError: the loss or the model is not finite; `on_epoch` never sees such a model.
     """
     worker = worker or Worker()
     histories = _trainable(histories, recommender.items.trained)
     task = NextItem(recommender, config.loss).to(worker.device)
     optimizer = torch.optim.AdamW(
-        task.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        task.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
     )
     done = load_checkpoint(resume_from, task, optimizer) if resume_from else 0
     wrapped = worker.wrap(task)
@@ -102,37 +120,48 @@ def _train_epoch(
 ) -> EpochReport:
     started = perf_counter()
     generator = _seed(config.seed, epoch, worker)
+    lengths = np.minimum(histories.lengths - 1, max_length)
+    shortening = StochasticLength(config.stochastic_length, max_length, config.seed, epoch)
+    kept = shortening.kept_lengths(np.arange(len(histories)), lengths)
+    steps = [loads[worker.rank] for loads in pack(kept, config, worker.world_size, epoch)]
     task.train()
-    total, tokens = 0.0, 0
-    batches = list(_batches(len(histories), config, worker, epoch))
-    for step, users in enumerate(batches):
-        _set_learning_rate(optimizer, config, done=(epoch + step / len(batches)) / config.epochs)
-        batch, labels = training_batch(histories, users, max_length)
+    tokens = 0
+    total = torch.zeros((), dtype=torch.float64, device=worker.device)
+    for step, users in enumerate(steps):
+        _set_learning_rate(optimizer, config, done=(epoch + step / len(steps)) / config.epochs)
+        batch, labels = shortening.shorten(*training_batch(histories, users, max_length), users)
         with _autocast(config, worker.device):
             loss = task(batch.to(worker.device), labels.to(worker.device), generator)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss became {loss.item()} in epoch {epoch + 1}: lower the learning rate")
+        total += loss.detach() * len(labels.rows)
+        tokens += len(labels.rows)
+        # A sum stays infinite or NaN once it is, so no loss passes unseen, however rarely it is read.
+        if total.device.type == "cpu" or step % READ_LOSS_EVERY == 0 or step == len(steps) - 1:
+            _check_finite(total, "loss", epoch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(labels.rows)
-        tokens += len(labels.rows)
-    return EpochReport(epoch + 1, config.epochs, total / tokens, tokens, perf_counter() - started)
+    # A finite loss may still have had a gradient that was not; nobody shall save what came of it.
+    _check_finite(torch.stack([weight.detach().sum() for weight in task.parameters()]), "model", epoch)
+    return EpochReport(
+        epoch=epoch + 1,
+        epochs=config.epochs,
+        loss=total.item() / tokens,
+        tokens=tokens,
+        seconds=perf_counter() - started,
+        sparsity=sparsity(kept, lengths),
+        tokens_kept=float(kept.sum() / lengths.sum()),
+    )
+
+
+def _check_finite(value: Tensor, name: str, epoch: int) -> None:
+    if not torch.isfinite(value).all():
+        raise FloatingPointError(f"the {name} is no longer finite in epoch {epoch + 1}: lower the learning rate")
 
 
 def _set_learning_rate(optimizer: torch.optim.Optimizer, config: TrainingConfig, done: float) -> None:
     factor = 0.5 * (1 + math.cos(math.pi * done)) if config.schedule == "cosine" else 1.0
     for group in optimizer.param_groups:
         group["lr"] = config.learning_rate * factor
-
-
-def _batches(users: int, config: TrainingConfig, worker: Worker, epoch: int) -> Iterator[np.ndarray]:
-    """This worker's users of one epoch, shuffled; the last few are repeated so that all workers take equal steps."""
-    order = np.random.default_rng((config.seed, epoch)).permutation(users)
-    share = -(-users // worker.world_size)
-    mine = np.resize(order, share * worker.world_size)[worker.rank :: worker.world_size]
-    for start in range(0, share, config.batch_size):
-        yield mine[start : start + config.batch_size]
 
 
 def _seed(seed: int, epoch: int, worker: Worker) -> torch.Generator:

@@ -191,6 +191,8 @@ def _version_metadata(version: TrainedVersion) -> dict[str, Any]:
         "loss": last.loss,
         "validation_ndcg_at_10": last.ndcg_at_10,
         "tokens_per_second": last.tokens_per_second,
+        "sparsity": last.sparsity,
+        "tokens_kept": last.tokens_kept,
         "learning_curve": dg.MetadataValue.md(learning_curve(version.curve)),
         "model_card": dg.MetadataValue.md((version.folder / MODEL_CARD).read_text()),
         "artifact": dg.MetadataValue.path(str(version.folder)),

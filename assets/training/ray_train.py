@@ -40,7 +40,11 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Progress:
-    """One epoch as rank 0 saw it; `ndcg_at_10` is on held-out last interactions."""
+    """One epoch as rank 0 saw it.
+
+    `ndcg_at_10` is on held-out last interactions; `sparsity` and `tokens_kept` say what Stochastic Length left
+    (`models.training.EpochReport`).
+    """
 
     epoch: int
     epochs: int
@@ -48,6 +52,8 @@ class Progress:
     ndcg_at_10: float
     tokens_per_second: float
     seconds_left: float
+    sparsity: float
+    tokens_kept: float
 
 
 class TrainingFailed(RuntimeError):
@@ -184,6 +190,8 @@ def _progress(report: Any, ndcg: float, workers: int) -> Progress:
         ndcg_at_10=ndcg,
         tokens_per_second=report.tokens * workers / report.seconds,
         seconds_left=report.seconds * (report.epochs - report.epoch),
+        sparsity=report.sparsity,
+        tokens_kept=report.tokens_kept,
     )
 
 

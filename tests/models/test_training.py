@@ -5,11 +5,18 @@ import pytest
 import torch
 
 from models.checkpoint import save_checkpoint
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config import (
+    HstuConfig,
+    ItemTowerConfig,
+    ModelConfig,
+    SampledSoftmaxConfig,
+    StochasticLengthConfig,
+    TrainingConfig,
+)
 from models.evaluation.next_item_ndcg import next_item_ndcg
 from models.history import Histories
 from models.recommender import Recommender
-from models.training import EpochReport, Worker, _batches, fit
+from models.training import EpochReport, fit
 
 CONFIG = ModelConfig(
     width=16,
@@ -46,9 +53,17 @@ def test_it_learns_what_comes_next() -> None:
     assert last_item_ndcg(trained, cycles()) > 0.8
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_a_resumed_run_equals_one_that_never_stopped(schedule: str, tmp_path: Path) -> None:
-    training = TRAINING.model_copy(update={"schedule": schedule})
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"schedule": "constant"},
+        {"schedule": "cosine"},
+        {"tokens_per_step": 40, "stochastic_length": StochasticLengthConfig(alpha=1.2)},
+        {"loss": SampledSoftmaxConfig(negatives=8, source="in_batch")},
+    ],
+)
+def test_a_resumed_run_equals_one_that_never_stopped(changed: dict[str, object], tmp_path: Path) -> None:
+    training = TRAINING.model_copy(update=changed)
     whole = fit(recommender(), cycles(), training)
 
     class Killed(Exception):
@@ -66,11 +81,43 @@ def test_a_resumed_run_equals_one_that_never_stopped(schedule: str, tmp_path: Pa
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-@pytest.mark.parametrize(("users", "workers"), [(10, 3), (9, 3), (2, 4), (64, 2)])
-def test_workers_take_equal_steps_and_miss_nobody(users: int, workers: int) -> None:
-    shares = [list(_batches(users, TRAINING, Worker(rank, workers), epoch=1)) for rank in range(workers)]
-    assert len({tuple(len(batch) for batch in share) for share in shares}) == 1
-    assert {int(user) for share in shares for batch in share for user in batch} == set(range(users))
+def reports(training: TrainingConfig) -> list[EpochReport]:
+    seen: list[EpochReport] = []
+    fit(recommender(), cycles(), training, on_epoch=lambda report, *_: seen.append(report))
+    return seen
+
+
+def test_an_epoch_reports_what_it_read() -> None:
+    first, *_ = reports(TRAINING)
+    assert (first.tokens, first.sparsity, first.tokens_kept) == (64 * 7, 0, 1)
+    shortened = reports(TRAINING.model_copy(update={"stochastic_length": StochasticLengthConfig(alpha=1.2)}))
+    assert len({report.tokens for report in shortened}) > 1
+    for report in shortened:
+        # 8^0.6 = 3.48: a history of seven is cut to three, or stays whole.
+        assert 64 * 3 <= report.tokens < 64 * 7
+        assert report.tokens_kept == pytest.approx(report.tokens / (64 * 7))
+        assert report.sparsity == pytest.approx(1 - report.tokens / 64 / 7)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_optimizer_sees_it() -> None:
+    broken = recommender()
+    with torch.no_grad():
+        broken.items.ids.weight[5] = torch.nan
+    before = broken.items.ids.weight[1].clone()
+    with pytest.raises(FloatingPointError, match="the loss is no longer finite in epoch 1"):
+        fit(broken, cycles(), TRAINING)
+    assert torch.equal(broken.items.ids.weight[1], before)
+
+
+def test_a_model_that_is_not_finite_reaches_no_checkpoint() -> None:
+    broken = recommender()
+    seen: list[EpochReport] = []
+    steps = iter(range(100))
+    # 64 users in steps of 16: the last of the first epoch has a finite loss and a gradient that is not.
+    broken.items.ids.weight.register_hook(lambda grad: grad * torch.inf if next(steps) == 3 else grad)
+    with pytest.raises(FloatingPointError, match="the model is no longer finite in epoch 1"):
+        fit(broken, cycles(), TRAINING, on_epoch=lambda report, *_: seen.append(report))
+    assert not seen
 
 
 def test_nothing_to_learn_from_is_said() -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 from models.artifact import Artifact
 from models.batch import request_batch
 from models.history import Histories
+from models.jagged import last_tokens
 
 
 @torch.inference_mode()
@@ -22,11 +23,7 @@ def user_states(artifact: Artifact, histories: Histories, request_times: np.ndar
     """
     histories = histories.within(len(artifact.vocabulary))
     batch = request_batch(histories, request_times, artifact.model.config.max_length)
-    filled = batch.offsets.diff() > 0
-    states = torch.zeros(len(histories), artifact.model.config.width)
-    if filled.any():
-        encoded = artifact.model.encoder(artifact.item_vectors[batch.rows], batch)
-        states[filled] = encoded[batch.offsets[1:][filled] - 1]
+    states = last_tokens(artifact.model.encoder(artifact.item_vectors[batch.rows], batch), batch.offsets)
     finite = states.isfinite().all(1)
     if not finite.all():
         raise ValueError(

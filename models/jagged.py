@@ -28,3 +28,11 @@ def pad(tokens: Tensor, offsets: Tensor) -> Tensor:
     """(L, ...) jagged tokens as (B, n, ...), zero where a row has ended."""
     padded = tokens.new_zeros(len(offsets) - 1, longest(offsets), *tokens.shape[1:])
     return padded.index_put(token_places(offsets), tokens)
+
+
+def last_tokens(tokens: Tensor, offsets: Tensor) -> Tensor:
+    """(B, ...) the last of each row's (L, ...) tokens, zero where a row is empty."""
+    filled = offsets.diff() > 0
+    last = tokens.new_zeros(len(filled), *tokens.shape[1:])
+    last[filled] = tokens[offsets[1:][filled] - 1]
+    return last

@@ -98,14 +98,12 @@ def fit(
 
 
 def _trainable(histories: Histories, items: int) -> Histories:
-    kept = histories.known()
+    kept = histories.within(items).known()
     users = np.flatnonzero(kept.lengths >= 2)
     if not len(users):
         raise ValueError(
             f"none of the {len(histories)} users has two known interactions: there is nothing to learn from"
         )
-    if kept.rows.max() > items:
-        raise ValueError(f"a history holds item row {kept.rows.max()}, but only rows 1..{items} can be trained")
     return kept.take(users)
 
 

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from models.batch import request_batch
 from models.history import Histories
+from models.jagged import last_tokens
 from models.recommender import Recommender
 
 
@@ -43,7 +44,7 @@ def _gains(
     k: int,
 ) -> torch.Tensor:
     batch = request_batch(histories, times, recommender.config.max_length).to(vectors.device)
-    states = recommender(batch)[batch.offsets[1:] - 1]
+    states = last_tokens(recommender(batch), batch.offsets)
     scores = states @ vectors.T
     scores[:, 0] = -torch.inf
     asked = torch.from_numpy(np.ascontiguousarray(targets)).to(vectors.device)

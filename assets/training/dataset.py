@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID, VECTOR
+from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.content import content_matrix
 from models.history import Histories
 from models.history import histories as as_histories
 from models.vocabulary import Vocabulary
@@ -109,17 +110,6 @@ def make_vocabulary(
     popularity = np.zeros(seen.height + cold.height + 1, np.float32)
     popularity[1 : seen.height + 1] = seen["popularity"].to_numpy()
     return Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
-
-
-def content_matrix(vocabulary: Vocabulary, content: pl.DataFrame | None) -> np.ndarray:
-    """(n + 1, d) float32 content vectors by row; zero for an item without one."""
-    if content is None or not content.height:
-        return np.zeros((len(vocabulary) + 1, 0), np.float32)
-    vectors = content[VECTOR].cast(pl.Array(pl.Float32, content[VECTOR].list.len()[0])).to_numpy()
-    matrix = np.zeros((len(vocabulary) + 1, vectors.shape[1]), np.float32)
-    rows = vocabulary.rows(content[ITEM_ID])
-    matrix[rows[rows > 0]] = vectors[rows > 0]
-    return matrix
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> Path:

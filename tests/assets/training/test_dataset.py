@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from assets.schema import TIME
-from assets.training.dataset import Dataset, content_matrix, make_dataset, read_dataset, write_dataset
+from assets.training.dataset import Dataset, make_dataset, read_dataset, write_dataset
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
 COLD = timedelta(days=5)
@@ -74,7 +74,6 @@ def test_content_lands_on_its_items_row() -> None:
     dataset = dataset_of(training(HISTORIES), CONTENT)
     expected = np.array([[0, 0], [3, 4], [0, 0], [1, 2], [0, 0]], np.float32)
     assert np.array_equal(dataset.content, expected)
-    assert np.array_equal(content_matrix(dataset.vocabulary, CONTENT), expected)
 
 
 def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:

@@ -1,0 +1,189 @@
+"""A recommender from a frame of interactions, and frames of recommendations from it: for notebooks and scripts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import torch
+
+from models.artifact import Artifact
+from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
+from models.content import content_matrix
+from models.history import Histories, histories, interaction_lists
+from models.inference import score, similar
+from models.manifest import Manifest, new_version
+from models.recommender import Recommender
+from models.training import OnEpoch, Worker, fit
+from models.vocabulary import POPULARITY, Vocabulary
+
+RANK = "rank"
+SCORE = "score"
+
+ID_MASKING = 0.1
+"""Share of IDs hidden in training with content, so that an item without ID can be told by its content."""
+
+USERS_AT_ONCE = 256
+
+
+def fit_recommender(
+    interactions: pl.DataFrame,
+    training: TrainingConfig | None = None,
+    model: ModelConfig | None = None,
+    content: pl.DataFrame | None = None,
+    on_epoch: OnEpoch = lambda report, task, optimizer: None,
+) -> Artifact:
+    """Trains a recommender on all `interactions`, on a GPU where there is one.
+
+    Args:
+        interactions: `user_id`, `item_id`, `timestamp` (datetimes), in any order.
+        training: How it is trained; its seed decides every random number.
+        model: What it is made of. With `content`, an item tower that reads none is given one that does.
+        content: `item_id`, `vector` (lists of numbers): content embeddings. Items that only stand here, without an
+            interaction, can be recommended too.
+        on_epoch: Called after each epoch with the report, the training task and the optimiser.
+
+    Raises:
+        ValueError: a column is missing or of another type, a value is null, or no user has two interactions.
+    """
+    training, model = training or TrainingConfig(), model or ModelConfig()
+    interactions = _checked(interactions)
+    vocabulary = _vocabulary(interactions, content)
+    vectors = content_matrix(vocabulary, content)
+    given = vectors.shape[1] > 0
+    if given and not model.items.content_dim:
+        tower = ItemTowerConfig(content_dim=vectors.shape[1], id_masking=ID_MASKING)
+        model = model.model_copy(update={"items": tower})
+    loss = training.loss.model_copy(update={"cold_negatives": vocabulary.cold_share})
+    training = training.model_copy(update={"loss": loss})
+    torch.manual_seed(training.seed)
+    recommender = Recommender(model, vocabulary.trained, torch.from_numpy(vectors) if given else None)
+    worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
+    packed = histories(interaction_lists(interactions), vocabulary)
+    recommender = fit(recommender, packed, training, worker, on_epoch).cpu()
+    vectors_of_items = recommender.item_vectors(len(vocabulary))
+    return Artifact(_manifest(interactions, training), recommender, vocabulary, vectors_of_items)
+
+
+def recommend(
+    artifact: Artifact,
+    interactions: pl.DataFrame,
+    k: int = 10,
+    users: pl.Series | Sequence[str] | Sequence[int] | None = None,
+    at: datetime | None = None,
+    exclude_seen: bool = True,
+) -> pl.DataFrame:
+    """The `k` best items of each user: `user_id`, `rank` from 1, `item_id`, `score` (cosine).
+
+    A user without a known item gets the most popular ones, with null for a score.
+
+    Args:
+        interactions: What the users did, as in `fit_recommender`.
+        users: Whom to recommend for; by default everybody in `interactions`.
+        at: When they ask: what happened later is not read. By default the time of the newest interaction.
+        exclude_seen: Whether to leave out the items of a user's history.
+
+    Raises:
+        ValueError: a column is missing or of another type, or a value is null.
+    """
+    known = _checked(interactions)
+    if at is not None:
+        known = known.filter(pl.col(TIMESTAMP) <= _utc(at))
+    lists = interaction_lists(known)
+    if users is not None:
+        wanted = pl.Series(USER_ID, users, dtype=interactions[USER_ID].dtype).to_frame()
+        lists = wanted.join(lists, on=USER_ID, how="left", maintain_order="left").with_columns(
+            pl.col(ITEM_IDS, TIMESTAMPS).fill_null([])
+        )
+    asking = histories(lists, artifact.vocabulary)
+    moment = at or known.select(pl.col(TIMESTAMP).max()).item() or artifact.manifest.cutoff
+    asked_at = pl.Series([moment]).dt.epoch("ms")[0]
+    parts = np.array_split(np.arange(len(asking)), -(-len(asking) // USERS_AT_ONCE) or 1)
+    return pl.concat(
+        _best(artifact, lists[USER_ID].gather(part), asking.take(part), asked_at, k, exclude_seen) for part in parts
+    )
+
+
+def similar_items(artifact: Artifact, item_id: str | int, k: int = 10) -> pl.DataFrame:
+    """The `k` nearest items in the model's space, nearest first: `rank` from 1, `item_id`, `score` (cosine).
+
+    Raises:
+        ValueError: the model does not know the item.
+    """
+    row = int(artifact.vocabulary.rows(pl.Series([item_id]))[0])
+    if not row:
+        raise ValueError(f"item {item_id!r} is not among the {len(artifact.vocabulary)} items of this recommender")
+    best = similar(artifact, row).topk(min(k, len(artifact.vocabulary) - 1))
+    rank = pl.int_range(1, len(best.indices) + 1, eager=True)
+    return pl.DataFrame(
+        {RANK: rank, ITEM_ID: artifact.vocabulary.ids(best.indices.numpy()), SCORE: best.values.numpy()}
+    )
+
+
+@torch.inference_mode()
+def _best(
+    artifact: Artifact, users: pl.Series, asking: Histories, asked_at: int, k: int, exclude_seen: bool
+) -> pl.DataFrame:
+    readable = torch.from_numpy(asking.known().lengths > 0)
+    popularity = torch.from_numpy(artifact.vocabulary.popularity)
+    ranking = score(artifact, asking, np.full(len(asking), asked_at))
+    ranking[~readable] = popularity
+    ranking[:, 0] = -torch.inf
+    if exclude_seen:
+        ranking[np.repeat(np.arange(len(asking)), asking.lengths), asking.rows] = -torch.inf
+    best = ranking.topk(min(k, len(artifact.vocabulary)))
+    user, place = best.values.isfinite().nonzero(as_tuple=True)
+    scores = pl.Series(best.values[user, place].numpy())
+    return pl.DataFrame(
+        {
+            USER_ID: users.gather(user.numpy()),
+            RANK: place.numpy() + 1,
+            ITEM_ID: artifact.vocabulary.ids(best.indices[user, place].numpy()),
+            SCORE: scores.set(pl.Series(~readable[user].numpy()), None),
+        }
+    )
+
+
+def _checked(interactions: pl.DataFrame) -> pl.DataFrame:
+    """The three columns, times in UTC milliseconds, users in order and each user's interactions by time."""
+    for name in (USER_ID, ITEM_ID, TIMESTAMP):
+        if name not in interactions.columns:
+            raise ValueError(f"the interactions have no column {name!r}: there are {interactions.columns}")
+        if interactions[name].null_count():
+            place = interactions[name].is_null().arg_max()
+            raise ValueError(f"interaction {place} has no {name}: drop it or fill it in")
+    times = interactions.schema[TIMESTAMP]
+    if not isinstance(times, pl.Datetime):
+        raise ValueError(f"column {TIMESTAMP!r} is {times}: make it datetimes, for instance by pl.from_epoch")
+    zoned = pl.col(TIMESTAMP) if times.time_zone else pl.col(TIMESTAMP).dt.replace_time_zone("UTC")
+    columns = interactions.select(USER_ID, ITEM_ID, zoned.dt.convert_time_zone("UTC").dt.cast_time_unit("ms"))
+    return columns.sort(USER_ID, TIMESTAMP, maintain_order=True)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _vocabulary(interactions: pl.DataFrame, content: pl.DataFrame | None) -> Vocabulary:
+    """Items with interactions in the order of their ids, then those that only have content."""
+    seen = interactions[ITEM_ID].value_counts(name=POPULARITY).sort(ITEM_ID)
+    items = seen[ITEM_ID]
+    if content is not None:
+        items = pl.concat([items, content[ITEM_ID].filter(~content[ITEM_ID].is_in(items.implode())).unique().sort()])
+    popularity = np.zeros(len(items) + 1, np.float32)
+    popularity[1 : seen.height + 1] = seen[POPULARITY].to_numpy()
+    return Vocabulary(items, seen.height, popularity)
+
+
+def _manifest(interactions: pl.DataFrame, training: TrainingConfig) -> Manifest:
+    end = interactions.select(pl.col(TIMESTAMP).max()).item() + timedelta(milliseconds=1)
+    return Manifest(
+        version=new_version(),
+        created=datetime.now(UTC),
+        cutoff=end,
+        data_end=end,
+        positive_actions=["interaction"],
+        positive_bits=1,
+        training=training,
+    )

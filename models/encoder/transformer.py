@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from models.attention.softmax import softmax_attention
 from models.config import LigrConfig, SasrecConfig
+from models.encoder.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 
 
@@ -17,7 +18,7 @@ class TransformerLayer(AttentionLayer):
         self.heads, self.head_dim = heads, width // heads
         self.qkv = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         asking, answering = self.inputs(x)

@@ -24,7 +24,7 @@ def main(job: Path) -> None:
     recipe = Recipe.model_validate(said["recipe"])
     with np.load(said["histories"]) as arrays:
         histories = Histories(arrays["rows"], arrays["timestamps"], arrays["offsets"])
-    config = recipe.training.model_copy(update={"epochs": ENDLESS, "schedule": "constant"})
+    config = recipe.training.model_copy(update={"epochs": ENDLESS})
     answers = os.fdopen(os.dup(1), "w")
     # Whatever a library prints must not stand between the answers.
     os.dup2(2, 1)

@@ -50,6 +50,8 @@ def run(
         for size in sizes:
             recipe = small(RECIPES[size]) if smoke else RECIPES[size]
             sample = _sample(held_out, recipe.training.batch_size * STEPS[size])
+            loss = recipe.training.loss
+            report(f"{size}: {loss.negatives} negatives, {'shared' if loss.shared else 'own'}, {loss.source}")
             tokens, samples = _race(recipe, sample, python, Path(folder), 1 if smoke else rounds)
             figures |= _figures(size, tokens, samples, report)
     return figures
@@ -70,8 +72,12 @@ def _sample(held_out: HeldOut, users: int) -> HeldOut:
 
 def _race(
     recipe: Recipe, sample: HeldOut, rectools_python: Path | None, folder: Path, rounds: int
-) -> tuple[dict[str, int], dict[str, Samples]]:
-    """Tokens of an epoch, and the seconds of each, by side."""
+) -> tuple[int, dict[str, Samples]]:
+    """Tokens of an epoch, and the seconds of each epoch by side.
+
+    Raises:
+        RuntimeError: the sides trained on different numbers of tokens, so their times do not compare.
+    """
     histories = folder / "histories.npz"
     packed = sample.histories
     np.savez(histories, rows=packed.rows, timestamps=packed.timestamps, offsets=packed.offsets)
@@ -95,7 +101,11 @@ def _race(
             tokens[name] = sides[name].epoch()
 
         samples = interleaved({name: partial(epoch, name) for name in sides}, rounds)
-    return tokens, samples
+    if len(set(tokens.values())) > 1:
+        raise RuntimeError(
+            f"the sides trained on different numbers of tokens, {tokens}: give the recipe whole histories"
+        )
+    return tokens["genrec"], samples
 
 
 def _job(path: Path, histories: Path, **settings: object) -> Path:
@@ -118,8 +128,8 @@ def _rectools_settings(recipe: Recipe) -> dict[str, object]:
     return {"model": arguments, "temperature": recipe.training.loss.temperature}
 
 
-def _figures(size: str, tokens: dict[str, int], samples: dict[str, Samples], report: Report) -> Figures:
-    rates = {name: samples[name].rate(tokens[name]) for name in samples}
+def _figures(size: str, tokens: int, samples: dict[str, Samples], report: Report) -> Figures:
+    rates = {name: side.rate(tokens) for name, side in samples.items()}
     for name, rate in rates.items():
         line = f"{size}, {name}: {rate.median:,.0f} tokens/s [{rate.low:,.0f}, {rate.high:,.0f}]"
         report(

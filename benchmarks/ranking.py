@@ -1,0 +1,187 @@
+"""`genrec bench ranking`: many candidates against one cached history (M-FALCON), against one by one and one full pass.
+
+Each pair of history and candidates is measured by itself, its sides alternating:
+
+- M-FALCON: the history once, then the candidates in micro-batches; `cached` is the same with the history in a cache.
+- full pass: history and all candidates as one row.
+- one by one: a row of the history and one candidate each. Only a sample is run, packed end to end so that no call's
+  overhead counts, and its time is scaled to all candidates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.figures import Figures, Report
+from benchmarks.timing import Spread, interleaved, speedup
+from models.config import InputEncodingConfig, StuConfig
+from models.history import Histories
+from models.ranking.batch import RankingBatch, ranking_batch
+from models.ranking.config import RankerConfig
+from models.ranking.ranker import Ranker
+
+HISTORIES = (200, 1024, 4096, 8192)
+CANDIDATES = (64, 256, 1024, 4096, 16_384)
+STATED_HISTORY = 1024
+ROUNDS = 3
+ITEMS = 50_000
+SAMPLE_TOKENS = 16_384
+MINUTE = 60_000
+REQUEST_TIME = 1_760_000_000_000
+VERSION = "benchmark"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One user's history, and the candidates to score."""
+
+    history: RankingBatch
+    whole: RankingBatch
+    sample: RankingBatch
+    candidates: Tensor
+
+    @classmethod
+    def of(cls, length: int, candidates: int) -> "Question":
+        random = np.random.default_rng(length)
+        rows = random.integers(1, ITEMS + 1, length)
+        times = REQUEST_TIME - MINUTE * np.arange(length, 0, -1)
+        actions = random.integers(0, 8, length)
+        asked = random.permutation(ITEMS)[:candidates] + 1
+        sampled = asked[: max(1, SAMPLE_TOKENS // (length + 1))]
+
+        def requests(lists: Sequence[Sequence[int]]) -> RankingBatch:
+            histories = Histories.of([(rows, times)] * len(lists))
+            return ranking_batch(histories, np.tile(actions, len(lists)), lists, [REQUEST_TIME] * len(lists), length)
+
+        return cls(requests([[]]), requests([asked]), requests(sampled[:, None]), torch.from_numpy(asked))
+
+    @property
+    def sampled(self) -> int:
+        return len(self.sample.targets)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one question showed.
+
+    Attributes:
+        one_by_one: Time of one-by-one scoring over M-FALCON's, for all candidates.
+        cached: The same, with the history in M-FALCON's cache beforehand.
+        full_pass: Time of the full pass over M-FALCON's.
+        seconds: Of M-FALCON.
+        difference: Largest between M-FALCON's logits and the others'.
+    """
+
+    one_by_one: Spread
+    cached: Spread
+    full_pass: Spread
+    seconds: Spread
+    difference: float
+
+
+def ranker(longest: int) -> Ranker:
+    """A ranker of 3 layers, 4 heads of 32, with positions from the start, so that caches hold across requests."""
+    torch.manual_seed(0)
+    config = RankerConfig(
+        width=128,
+        max_length=longest,
+        actions=("click", "like", "share"),
+        encoding=InputEncodingConfig(positions="start", position_rows=longest + 1),
+        backbone=StuConfig(layers=3, heads=4, head_dim=32),
+    )
+    return Ranker(config, ITEMS).eval()
+
+
+@torch.inference_mode()
+def ask(model: Ranker, question: Question, rounds: int) -> Answer:
+    """Answers one question in every way, and compares times and logits."""
+
+    def score() -> Tensor:
+        return model.score(model.prefill(question.history, VERSION), question.candidates, REQUEST_TIME, VERSION)
+
+    cache = model.prefill(question.history, VERSION)
+    samples = interleaved(
+        {
+            "m_falcon": score,
+            "cached": lambda: model.score(cache, question.candidates, REQUEST_TIME, VERSION),
+            "full_pass": lambda: model(question.whole),
+            "one_by_one": lambda: model(question.sample),
+        },
+        rounds,
+    )
+    share = len(question.candidates) / question.sampled
+    scores = score()
+    return Answer(
+        one_by_one=scaled(speedup(samples["one_by_one"], samples["m_falcon"]), share),
+        cached=scaled(speedup(samples["one_by_one"], samples["cached"]), share),
+        full_pass=speedup(samples["full_pass"], samples["m_falcon"]),
+        seconds=samples["m_falcon"].spread,
+        difference=max(
+            float((scores - model(question.whole)).abs().max()),
+            float((scores[: question.sampled] - model(question.sample)).abs().max()),
+        ),
+    )
+
+
+def run(
+    histories: Sequence[int] = HISTORIES,
+    candidates: Sequence[int] = CANDIDATES,
+    stated_history: int = STATED_HISTORY,
+    rounds: int = ROUNDS,
+    smoke: bool = False,
+    report: Report = print,
+) -> Figures:
+    """Measures every history with every number of candidates.
+
+    Returns:
+        `speedup_{m}` over one-by-one scoring at `stated_history`; `max_abs_diff` over all logits compared; and per
+        history and number of candidates the speed-ups over one by one, over it with a warm cache, and over a full pass.
+
+    Raises:
+        ValueError: `stated_history` is not measured.
+    """
+    if smoke:
+        histories, candidates, stated_history, rounds = (24, 40), (4, 16), 40, 1
+    if stated_history not in histories:
+        raise ValueError(f"the stated history {stated_history} is not among the measured ones, {tuple(histories)}")
+    model = ranker(max(histories))
+    answers: dict[int, dict[int, Answer]] = {}
+    for length in histories:
+        answers[length] = {count: ask(model, Question.of(length, count), rounds) for count in candidates}
+        report(_table(length, answers[length]))
+    return {
+        "history": stated_history,
+        **{f"speedup_{count}": answer.one_by_one.median for count, answer in answers[stated_history].items()},
+        "max_abs_diff": max(answer.difference for row in answers.values() for answer in row.values()),
+        **{
+            name: {
+                length: {count: getattr(answer, name).median for count, answer in row.items()}
+                for length, row in answers.items()
+            }
+            for name in ("one_by_one", "cached", "full_pass")
+        },
+    }
+
+
+def scaled(spread: Spread, factor: float) -> Spread:
+    return Spread(spread.median * factor, spread.low * factor, spread.high * factor)
+
+
+def _table(length: int, answers: dict[int, Answer]) -> Table:
+    table = Table(title=f"history of {length} interactions: M-FALCON's speed against other ways (median [low, high])")
+    for name in ("candidates", "milliseconds", "one by one", "... history cached", "one full pass", "difference"):
+        table.add_column(name, justify="right")
+    for count, answer in answers.items():
+        table.add_row(
+            str(count),
+            str(scaled(answer.seconds, 1000)),
+            str(answer.one_by_one),
+            str(answer.cached),
+            str(answer.full_pass),
+            f"{answer.difference:.1e}",
+        )
+    return table

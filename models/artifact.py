@@ -92,8 +92,15 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"{folder} has a configuration that this code does not read: {error}") from error
     vocabulary = Vocabulary.read(folder / VOCABULARY)
     item_vectors = load_file(folder / ITEM_VECTORS)["item_vectors"]
-    if item_vectors.shape != (len(vocabulary) + 1, config.width) or not torch.isfinite(item_vectors).all():
-        raise ArtifactError(f"the item vectors in {folder} do not fit its vocabulary or are not finite: train it again")
+    if item_vectors.shape != (len(vocabulary) + 1, config.width):
+        raise ArtifactError(
+            f"the item vectors in {folder} are {tuple(item_vectors.shape)}, not {len(vocabulary) + 1} of width "
+            f"{config.width}: train it again"
+        )
+    wrong = ~item_vectors.isfinite().all(1)
+    if wrong.any():
+        item = vocabulary.item_ids[max(int(wrong.int().argmax()) - 1, 0)]
+        raise ArtifactError(f"the vector of item {item!r} in {folder} is not finite: train it again")
     content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
     model = Recommender(config, vocabulary.trained, content)
     model.load_state_dict(load_file(folder / MODEL))

@@ -43,6 +43,11 @@ class JaggedBatch:
                 raise ValueError(f"{name} of the batch are {getattr(self, name).dtype}: they must be int64")
         if self.longest < 0:
             object.__setattr__(self, "longest", _longest(self.offsets, len(self.rows)))
+            if (self.rows < 0).any():
+                place = int((self.rows < 0).int().argmax())
+                raise ValueError(
+                    f"token {place} of the batch has item row {int(self.rows[place])}: rows are never negative"
+                )
 
     def to(self, device: torch.device | str) -> "JaggedBatch":
         return replace(

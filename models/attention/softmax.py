@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.attention.bias import AttentionBias, dense_bias
+from models.attention.bias import AttentionBias, check_reach, dense_bias
 from models.attention.mask import CAUSAL, AttentionMask, dense_mask
 from models.attention.reference import query_places
 from models.jagged import pad
@@ -41,7 +41,7 @@ def softmax_attention(
         (L_q, h, d_v) in the dtype of `v`.
 
     Raises:
-        ValueError: a row cannot hold its context and candidates.
+        ValueError: a row cannot hold its context and candidates, or is longer than the bias knows positions for.
     """
     places = query_places(offsets, query_offsets)
     keys, values = pad(k, offsets), pad(v, offsets)
@@ -50,6 +50,7 @@ def softmax_attention(
     seen = dense_mask(offsets, mask) | torch.eye(keys.shape[1], dtype=torch.bool, device=q.device)
     added = torch.zeros(seen.shape, dtype=q.dtype, device=q.device)
     if bias is not None:
+        check_reach(bias, offsets, mask)
         times = bias.query_times.new_zeros(keys.shape[:2]).index_put(places, bias.query_times)
         added = dense_bias(bias, times, offsets, mask).to(q.dtype)
     mixed = F.scaled_dot_product_attention(

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from models.artifact import ArtifactError, load_artifact, save_artifact
 from models.batch import request_batch
@@ -67,6 +68,18 @@ def test_an_incomplete_version_is_neither_listed_nor_loaded(tmp_path: Path) -> N
     (folder / "item_vectors.safetensors").unlink()
     with pytest.raises(ArtifactError, match=r"item_vectors\.safetensors is missing"):
         load_artifact(folder)
+
+
+def test_item_vectors_that_do_not_fit_or_are_not_finite_are_refused(tmp_path: Path) -> None:
+    file = save_artifact(tmp_path, manifest(), model(), vocabulary()) / "item_vectors.safetensors"
+    vectors = load_file(file)["item_vectors"]
+    save_file({"item_vectors": vectors[:-1].clone()}, file)
+    with pytest.raises(ArtifactError, match=r"are \(7, 8\), not 8 of width 8"):
+        load_artifact(tmp_path / "v1")
+    vectors[3, 2] = torch.nan
+    save_file({"item_vectors": vectors}, file)
+    with pytest.raises(ArtifactError, match=r"the vector of item 'item 3' in .* is not finite"):
+        load_artifact(tmp_path / "v1")
 
 
 def test_version_names_sort_by_time() -> None:

@@ -105,6 +105,12 @@ def test_offsets_that_decrease_name_the_row() -> None:
         made(torch.tensor([0, 2, 0, 2]))
 
 
+def test_negative_rows_are_refused() -> None:
+    whole = made(torch.tensor([0, 2]))
+    with pytest.raises(ValueError, match="token 1 of the batch has item row -3"):
+        replace(whole, rows=torch.tensor([1, -3]), longest=-1)
+
+
 def test_fractions_and_missing_times_are_refused() -> None:
     with pytest.raises(ValueError, match=r"timestamps of the batch are torch\.float32"):
         made(torch.tensor([0, 2]), dtype=torch.float32)

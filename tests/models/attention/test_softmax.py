@@ -47,6 +47,13 @@ def test_the_bias_comes_before_the_softmax() -> None:
     assert mixed.flatten().tolist() == pytest.approx([1, (E**3 + 10 * E**2) / (E**3 + E**2)])
 
 
+def test_a_row_longer_than_the_bias_is_refused() -> None:
+    times = torch.zeros(3, dtype=torch.int64)
+    bias = AttentionBias(torch.zeros(3, dtype=torch.float64), torch.zeros(129, dtype=torch.float64), times, times)
+    with pytest.raises(ValueError, match="row 0 has 3 tokens, more than the 2 positions"):
+        softmax_attention(Q, K, V, OFFSETS, scale=1.0, bias=bias)
+
+
 def drawn(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape)), dtype=torch.float64)
 

@@ -41,16 +41,17 @@ class Shared:
 
     def __init__(self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype) -> None:
         self.numbers_per_position = len(negatives)
-        self._negatives, self._own, self._products = negatives, own, products
+        self._negatives, self._products = negatives, products
+        # A hit is at most one column of each position: there -inf is added, and nothing in any column where none is.
+        self._column = own.clamp(min=0)[:, None]
+        self._removed = torch.zeros(own.shape, dtype=negatives.dtype, device=own.device)
+        self._removed = self._removed.masked_fill_(own >= 0, -torch.inf)[:, None]
         self._counts = draws.to(negatives.dtype)
         self._repeated = (negatives * self._counts[:, None]).to(products)
         self._gradient = torch.zeros_like(negatives.T)
 
     def logits(self, query: Tensor, part: slice) -> Tensor:
-        logits = query @ self._negatives.T
-        own = self._own[part, None]
-        column = own.clamp(min=0)
-        return logits.scatter_(1, column, logits.gather(1, column).masked_fill_(own >= 0, -torch.inf))
+        return (query @ self._negatives.T).scatter_add_(1, self._column[part], self._removed[part])
 
     def total(self, odds: Tensor) -> Tensor:
         return odds @ self._counts

@@ -77,7 +77,7 @@ class _SampledSoftmax(torch.autograd.Function):
         own_logits = (query * positives).sum(-1)
         # Log-odds against the positive: what all the draws weigh together, less its own logit.
         against, mixtures = torch.empty_like(own_logits), torch.empty_like(states)
-        size = max(1, CHUNK[states.device.type] // max(drawn.numbers_per_position, 1))
+        size = max(1, CHUNK.get(states.device.type, CHUNK["cuda"]) // max(drawn.numbers_per_position, 1))
         for start in range(0, len(states), size):
             part = slice(start, start + size)
             odds = drawn.logits(query[part], part)
@@ -93,7 +93,7 @@ class _SampledSoftmax(torch.autograd.Function):
                 scale = share[part] * against[part].sigmoid() / total.clamp_min(torch.finfo(total.dtype).tiny)
                 mixtures[part] = drawn.mixture(odds, scale[:, None], query[part], part)
         wrong = (share * against.sigmoid())[:, None]
-        by_state = (mixtures - wrong * positives) / temperature
+        by_state = torch.addcmul(mixtures, wrong, positives, value=-1).div_(temperature)
         ctx.save_for_backward(by_state, -wrong * query, drawn.gradient())
         return (share * -F.logsigmoid(-against)).sum()
 

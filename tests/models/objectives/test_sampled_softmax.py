@@ -126,6 +126,18 @@ def test_logits_stay_exact_under_autocast(shared: bool) -> None:
         assert (ours - other).abs().max() <= 0.01 * ours.abs().max()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("draws", [torch.ones(32, dtype=torch.int64), torch.arange(32).repeat(64, 1)])
+def test_a_gpu_agrees_with_the_cpu(draws: Tensor) -> None:
+    found = []
+    for device in ("cpu", "cuda"):
+        given = [unit(part, rows, 50).to(device).requires_grad_() for part, rows in enumerate([64, 64, 32])]
+        loss = sampled_softmax(*given, draws.to(device), torch.arange(-1, 63, device=device) % 32, 0.05)
+        loss.backward()
+        found.append([loss.cpu(), *(tensor.grad.cpu() for tensor in given)])
+    torch.testing.assert_close(*found)
+
+
 def test_no_positions_cost_nothing() -> None:
     nothing = torch.empty(0, 3, requires_grad=True)
     loss = sampled_softmax(nothing, nothing, unit(0, 2, 3).float(), torch.tensor([1, 1]), torch.empty(0).long(), 0.05)

@@ -49,7 +49,7 @@ class Plan:
     memory_sides: tuple[str, ...] = ("cpu", "sdpa", "reference")
 
 
-SMOKE = Plan((32, 64), 128, 2, 16, 1, memory_lengths=(512, 2048), memory_rows=1, memory_sides=("cpu",))
+SMOKE = Plan((32, 64), 128, 2, 16, 1, memory_lengths=(512, 2048), memory_rows=16, memory_sides=("cpu",))
 
 
 def run(smoke: bool, report: Report) -> Figures:

@@ -77,7 +77,9 @@ def _over_seeds(taken: Sequence[Reading]) -> Figures:
 
 
 def _table(size: str, figures: Figures) -> Table:
-    table = Table("", *PROTOCOLS, "Meta's README", title=f"MovieLens-1M {size}, mean ± sd, {figures['seeds']} seeds")
+    table = Table(
+        "", *PROTOCOLS, "Meta's README", title=f"MovieLens-1M {size}, mean ± sd over seeds: {figures['seeds']}"
+    )
     for name in [*PUBLISHED[size], "mrr"]:
         theirs = PUBLISHED[size].get(name)
         table.add_row(

@@ -98,7 +98,7 @@ def ranking(smoke: SmokeOption = False) -> None:
 
 
 def _report(line: object) -> None:
-    console.print(line, highlight=False, soft_wrap=isinstance(line, str))
+    console.print(line, highlight=False, markup=False, soft_wrap=isinstance(line, str))
 
 
 def _kept(out: Path | None) -> Path:

@@ -10,12 +10,13 @@ from models.encoder.cache import CacheMismatch, KeyValueCache, Pair
 from models.encoder.stack import Layout, Stack
 from models.jagged import token_places
 
-MIN_MICRO_BATCH = 64
+MIN_MICRO_BATCH = 1024
+"""Smaller micro-batches pay for their calls: the kernels skip what candidates would see of each other anyway."""
 
 
 @torch.no_grad()
 def advance(
-    stack: Stack, x: Tensor, layout: Layout, past: KeyValueCache | None = None
+    stack: Stack, x: Tensor, layout: Layout, past: KeyValueCache | None = None, states: bool = True
 ) -> tuple[Tensor, tuple[Pair, ...]]:
     """Runs the tokens that are not cached through all layers.
 
@@ -23,9 +24,10 @@ def advance(
         x: (L_q, width) inputs of the tokens that ask.
         layout: Where they stand; it covers the cached tokens too.
         past: What `settled` gave, or None where every token asks.
+        states: Whether states are wanted: the last layer's keys and values need none of its attention.
 
     Returns:
-        Their (L_q, width) states, and every layer's keys and values of all tokens.
+        Their (L_q, width) states, or none of them, and every layer's keys and values of all tokens.
 
     Raises:
         CacheMismatch: the cache is of another dtype.
@@ -41,6 +43,8 @@ def advance(
         # A view into the projection would keep queries and gate alive as long as the cache.
         k, v = k.contiguous(), v.contiguous()
         pairs.append((k, v))
+        if index == len(stack) - 1 and not states:
+            return x[:0], tuple(pairs)
         x = layer.combine(x, gate, layer.attend(q, k, v, layout))
     return x, tuple(pairs)
 

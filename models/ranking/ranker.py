@@ -130,7 +130,8 @@ class Ranker(nn.Module):
         if past is not None:
             index, asking_layout = layout.since(past.offsets.diff())
             asking = tokens.at(index)
-        _, pairs = advance(self.layers, self._embed(asking, asking_layout, batch), asking_layout, past)
+        x = self._embed(asking, asking_layout, batch)
+        _, pairs = advance(self.layers, x, asking_layout, past, states=False)
         lengths = batch.offsets.diff()
         return KeyValueCache(
             identity, pairs, layout.offsets, tokens.times, batch.request_times, lengths, history.digests(lengths)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from models.attention.mask import AttentionMask
 from models.config import StuConfig
-from models.encoder.stack import Layout
+from models.encoder.stack import Layout, Stack
 from models.encoder.stu import StuLayer
 
 WIDTH, HEADS, HEAD_DIM, DIVISOR = 5, 2, 3, 7
@@ -75,8 +75,23 @@ def test_initial_weights_as_published() -> None:
         assert 0.95 * bound < weight.abs().max() <= bound
 
 
-def test_dropout_reaches_all_three_parts() -> None:
-    made = layer().train()
-    made.dropout.p = 1.0
-    x, times = torch.randn(3, WIDTH, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
-    torch.testing.assert_close(made(x, Layout(torch.tensor([0, 3]), times, times)), x)
+def test_dropout_comes_after_the_three_parts_are_joined() -> None:
+    made, dropped = layer().train(), []
+    made.dropout.register_forward_hook(lambda module, arguments, output: dropped.append(output))
+    x, times = torch.randn(50, WIDTH, dtype=torch.float64), torch.zeros(50, dtype=torch.int64)
+    shown = made(x, Layout(torch.tensor([0, 50]), times, times))
+    torch.testing.assert_close(shown, x + dropped[0] @ made.output)
+    thirds = dropped[0].unflatten(-1, (3, HEADS * HEAD_DIM)) == 0
+    assert (thirds.float().mean(dim=(0, 2)) > 0).all()
+
+
+def test_the_future_does_not_reach_the_past() -> None:
+    torch.manual_seed(0)
+    stack = Stack(StuLayer(WIDTH, StuConfig(heads=HEADS, head_dim=HEAD_DIM), DIVISOR) for _ in range(2)).eval()
+    x, times = torch.randn(9, WIDTH), torch.zeros(9, dtype=torch.int64)
+    other = x.clone()
+    other[5] = torch.randn(WIDTH)
+    layout = Layout(torch.tensor([0, 9]), times, times)
+    one, two = stack(x, layout), stack(other, layout)
+    assert torch.equal(one[:5], two[:5])
+    assert ((one[5:] - two[5:]).abs().amax(1) > 1e-4).all()

@@ -98,6 +98,12 @@ def test_ages_matter_only_where_positions_count_from_the_request() -> None:
     assert torch.equal(start(batch), start(later))
 
 
+def test_weeks_that_pass_for_all_change_nothing() -> None:
+    model, batch = ranker(config()), requests(events([5]), [[1, 2]])
+    later = replace(batch, timestamps=batch.timestamps + 7 * DAY, request_times=batch.request_times + 7 * DAY)
+    assert torch.equal(model(batch), model(later))
+
+
 def test_gradients_reach_every_parameter(of: RankerConfig) -> None:
     task = ActionLoss(ranker(of).train(), RankingLossConfig())
     batch = requests(events([6, 16, 3]), [[1, 2, 3], [4, 5], [6]], slots(of, 3))

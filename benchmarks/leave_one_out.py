@@ -41,17 +41,18 @@ def ranks(recommender: Recommender, held_out: HeldOut) -> np.ndarray:
 
 def _ranks(recommender: Recommender, vectors: torch.Tensor, held_out: HeldOut, users: np.ndarray) -> np.ndarray:
     batch = request_batch(held_out.histories.take(users), held_out.times[users], recommender.config.max_length)
+    batch = batch.to(vectors.device)
     scores = recommender(batch)[batch.offsets[1:] - 1] @ vectors.T
-    targets = torch.from_numpy(held_out.targets[users])[:, None]
+    targets = torch.from_numpy(held_out.targets[users]).to(vectors.device)[:, None]
     wanted = scores.gather(1, targets)
     if not torch.isfinite(wanted).all():
         raise FloatingPointError("a target's score is not a finite number: the model is broken, no rank means anything")
-    seen = torch.repeat_interleave(torch.arange(len(users)), batch.offsets.diff())
+    seen = torch.repeat_interleave(torch.arange(len(users), device=vectors.device), batch.offsets.diff())
     scores[seen, batch.rows] = -torch.inf
     scores[:, 0] = -torch.inf
     # The target itself is among those counted, unless the history hides it; then it is in no list.
-    rank = (scores >= wanted).sum(1).numpy()
-    listed = torch.isfinite(scores.gather(1, targets)).squeeze(1).numpy() & (rank <= LIST_LENGTH)
+    rank = (scores >= wanted).sum(1).cpu().numpy()
+    listed = torch.isfinite(scores.gather(1, targets)).squeeze(1).cpu().numpy() & (rank <= LIST_LENGTH)
     return np.where(listed, rank, LIST_LENGTH + 1)
 
 

@@ -27,33 +27,40 @@ Outcome = dict[str, Reading]
 
 
 def run(
-    size: str, seeds: int, epochs: int | None, data: Path | None, out: Path, smoke: bool, report: Report
+    size: str,
+    seeds: int,
+    epochs: int | None,
+    device: str,
+    data: Path | None,
+    out: Path,
+    smoke: bool,
+    report: Report,
 ) -> Figures:
     """The figures of `size` (base or large): per protocol the mean over seeds 0.. and its sample `sd`.
 
     Args:
         epochs: In place of the recipe's.
+        device: Where to train and to read, `cpu` or `cuda`.
         data: Folder of MovieLens-1M; not needed for a smoke run, which imitates one.
         out: Where runs are kept; a run that is there already, whole or in part, is not done again.
     """
     recipe = small(RECIPES[size]) if smoke else RECIPES[size]
     if epochs:
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
-    if smoke:
-        with TemporaryDirectory() as folder:
-            ratings = movielens.read(movielens.write_imitation(Path(folder) / "ml"))
-            return _figures(size, [_outcome(recipe, seed, ratings, Path(folder), report) for seed in range(2)], report)
-    ratings = movielens.read(data)
-    return _figures(size, [_outcome(recipe, seed, ratings, out / size, report) for seed in range(seeds)], report)
+    with TemporaryDirectory() as imitation:
+        ratings = movielens.read(movielens.write_imitation(Path(imitation)) if smoke else data)
+        folder = Path(imitation) if smoke else out / "ml1m" / f"{size}-{device}"
+        outcomes = [_outcome(recipe, seed, device, ratings, folder, report) for seed in range(seeds)]
+    return _figures(size, outcomes, report)
 
 
-def _outcome(recipe: Recipe, seed: int, ratings: Ratings, out: Path, report: Report) -> Outcome:
+def _outcome(recipe: Recipe, seed: int, device: str, ratings: Ratings, out: Path, report: Report) -> Outcome:
     taken = {}
     for purpose, place in (("validation", 2), ("test", 1)):
         held_out = movielens.hold_out(ratings, place)
         folder = out / fingerprint(recipe, held_out) / f"seed-{seed}-{purpose}"
         report(f"seed {seed}, {purpose}: {len(held_out.histories):,} users, {held_out.items:,} candidates, in {folder}")
-        taken[purpose] = readings(recipe, seed, held_out, folder, report)
+        taken[purpose] = readings(recipe, seed, held_out, folder, report, device)
     chosen = best(taken["validation"]).epoch
     selected = next(reading for reading in taken["test"] if reading.epoch == chosen)
     return {"selected": selected, "published": taken["test"][-1], "peeking": best(taken["test"])}

@@ -31,7 +31,7 @@ def run(sizes: tuple[str, ...], data: Path | None, smoke: bool, report: Report) 
             label, published = GOALS[size]
             goal = SMOKE_GOAL if smoke else published
             report(f"{size}: training until NDCG@10 is {goal}")
-            taken = readings(recipe, 0, held_out, Path(folder) / size, report, partial(_reached, goal))
+            taken = readings(recipe, 0, held_out, Path(folder) / size, report, enough=partial(_reached, goal))
             there = _reached(goal, taken[-1])
             figures[f"minutes_to_{label}_{size}"] = taken[-1].training_seconds / 60 if there else None
             figures[f"epochs_to_{label}_{size}"] = taken[-1].epoch if there else None

@@ -18,7 +18,7 @@ from benchmarks.movielens import HeldOut
 from benchmarks.recipes import Recipe
 from models.checkpoint import COUNTERS, save_checkpoint
 from models.recommender import Recommender
-from models.training import EpochReport, fit
+from models.training import EpochReport, Worker, fit
 
 READINGS = "readings.jsonl"
 CHECKPOINT = "after-epoch-"
@@ -58,6 +58,7 @@ def readings(
     held_out: HeldOut,
     folder: Path,
     say: Report,
+    device: str = "cpu",
     enough: Callable[[Reading], bool] = lambda reading: False,
 ) -> list[Reading]:
     """Trains by `recipe` and reads the quality every `evaluate_every` epochs and after the last.
@@ -93,7 +94,7 @@ def readings(
 
     recommender = untrained(recipe, held_out.items, seed)
     with suppress(Reached):
-        fit(recommender, held_out.histories, config, on_epoch=on_epoch, resume_from=checkpoint)
+        fit(recommender, held_out.histories, config, Worker(device=device), on_epoch, checkpoint)
     return taken
 
 

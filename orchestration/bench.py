@@ -44,6 +44,7 @@ def ml1m(
     size: Annotated[Size, typer.Option(help="Which of the published models.")] = Size.base,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, other than the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="Where to train, cpu or cuda.")] = "cpu",
     data: DataOption = None,
     out: OutOption = None,
     smoke: SmokeOption = False,
@@ -52,7 +53,7 @@ def ml1m(
     with sentences():
         from benchmarks import ml1m as bench
 
-        _end("ml1m", bench.run(size.value, seeds, epochs, data, _kept(out), smoke, _report))
+        _end("ml1m", bench.run(size.value, seeds, epochs, device, data, _kept(out), smoke, _report))
 
 
 @app.command()

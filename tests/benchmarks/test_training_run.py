@@ -21,7 +21,7 @@ def figures(taken: list[Reading]) -> list[tuple[int, float, dict[str, float]]]:
 
 def run(recipe: Recipe, held_out: HeldOut, folder: Path, stop_after: int | None = None) -> list[Reading]:
     with use_backend("reference"):
-        return readings(recipe, 0, held_out, folder, lambda line: None, lambda reading: reading.epoch == stop_after)
+        return readings(recipe, 0, held_out, folder, print, enough=lambda reading: reading.epoch == stop_after)
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(held_out: HeldOut, tmp_path: Path) -> None:

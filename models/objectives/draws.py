@@ -1,8 +1,9 @@
-"""Negatives as sampled softmax reads them: one draw shared by all positions, or one of each position's own.
+"""Negatives as sampled softmax reads them: one draw shared by all positions, or one for every few positions.
 
 Shapes: L positions of which a chunk has c, U distinct negatives, R draws, d width.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
@@ -15,9 +16,11 @@ class Draws(Protocol):
     `odds` are exponentials of the logits, `part` is the chunk's place among the positions.
     """
 
-    numbers_per_position: int
-
     def __init__(self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype) -> None: ...
+
+    def parts(self, limit: int) -> Iterator[slice]:
+        """The positions, in chunks of which each needs about `limit` numbers."""
+        ...
 
     def logits(self, query: Tensor, part: slice) -> Tensor:
         """(c, d) -> (c, U or R); -inf where the negative is the position's own positive."""
@@ -40,7 +43,6 @@ class Shared:
     """Every position sees the same draw, so a negative stands for all its repetitions: each is one column."""
 
     def __init__(self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype) -> None:
-        self.numbers_per_position = len(negatives)
         self._negatives, self._products = negatives, products
         # A hit is at most one column of each position: there -inf is added, and nothing in any column where none is.
         self._column = own.clamp(min=0)[:, None]
@@ -49,6 +51,10 @@ class Shared:
         self._counts = draws.to(negatives.dtype)
         self._repeated = (negatives * self._counts[:, None]).to(products)
         self._gradient = torch.zeros_like(negatives.T)
+
+    def parts(self, limit: int) -> Iterator[slice]:
+        positions, size = len(self._column), max(1, limit // max(len(self._negatives), 1))
+        return (slice(start, start + size) for start in range(0, positions, size))
 
     def logits(self, query: Tensor, part: slice) -> Tensor:
         return (query @ self._negatives.T).scatter_add_(1, self._column[part], self._removed[part])
@@ -65,28 +71,41 @@ class Shared:
         return (self._gradient * self._counts).T
 
 
-class PerPosition:
-    """Every position has a draw of its own, as published: its negatives are gathered, chunk by chunk."""
+class PerRun:
+    """Each run of equally many positions has a draw of its own; as published, each run is one position."""
 
     def __init__(self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype) -> None:
-        self.numbers_per_position = draws.shape[1] * negatives.shape[1]
         self._negatives, self._draws, self._own = negatives, draws, own
+        self._run = -(-len(own) // max(len(draws), 1))
         self._gradient = torch.zeros_like(negatives)
 
+    def parts(self, limit: int) -> Iterator[slice]:
+        positions, run = len(self._own), max(self._run, 1)
+        runs = max(1, limit // (self._draws.shape[1] * max(run, self._negatives.shape[1])))
+        whole = positions - positions % run
+        for start in range(0, whole, runs * run):
+            yield slice(start, min(start + runs * run, whole))
+        if whole < positions:
+            yield slice(whole, positions)
+
     def logits(self, query: Tensor, part: slice) -> Tensor:
-        self._gathered = self._negatives[self._draws[part]]
-        logits = (self._gathered @ query[:, :, None]).squeeze(2)
-        return logits.masked_fill_(self._draws[part] == self._own[part, None], -torch.inf)
+        self._drawn = self._draws[part.start // self._run : -(-part.stop // self._run)]
+        self._gathered = self._negatives[self._drawn]
+        logits = self._by_run(query) @ self._gathered.mT
+        hits = self._drawn[:, None, :] == self._by_run(self._own[part, None])
+        return logits.masked_fill_(hits, -torch.inf).flatten(0, 1)
 
     def total(self, odds: Tensor) -> Tensor:
         return odds.sum(-1)
 
     def mixture(self, odds: Tensor, scale: Tensor, query: Tensor, part: slice) -> Tensor:
-        odds *= scale
-        mixed = (odds[:, None, :] @ self._gathered).squeeze(1)
-        spread = torch.mul(odds[:, :, None], query[:, None, :], out=self._gathered)
-        self._gradient.index_add_(0, self._draws[part].flatten(), spread.flatten(0, 1))
-        return mixed
+        odds = self._by_run(odds * scale)
+        self._gradient.index_add_(0, self._drawn.flatten(), (odds.mT @ self._by_run(query)).flatten(0, 1))
+        return (odds @ self._gathered).flatten(0, 1)
 
     def gradient(self) -> Tensor:
         return self._gradient
+
+    def _by_run(self, positions: Tensor) -> Tensor:
+        """(c, ...) -> (runs, positions of a run, ...)."""
+        return positions.unflatten(0, (len(self._drawn), -1))

@@ -46,9 +46,10 @@ class NextItem(nn.Module):
         )
 
     def _draw(self, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> Tensor:
-        """Rows of the negatives: (R,) shared by all positions, or (L, R)."""
+        """Rows of the negatives: (R,) shared by all positions, or (G, R) for so many runs of them."""
         trained = self.recommender.items.trained
-        shape = (self.config.negatives,) if self.config.shared else (len(labels.rows), self.config.negatives)
+        runs = -(-len(labels.rows) // self.config.positions_per_draw)
+        shape = (self.config.negatives,) if self.config.shared else (runs, self.config.negatives)
         if self.config.source == "in_batch":
             return in_batch(torch.cat([batch.rows, labels.rows]), trained, shape, generator)
         return uniform(trained, shape, generator)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from models.objectives.draws import Draws, PerPosition, Shared
+from models.objectives.draws import Draws, PerRun, Shared
 
 # Logits per chunk: on a CPU what a core's cache holds, on a GPU enough to fill it.
 CHUNK = {"cpu": 1 << 19, "cuda": 1 << 25}
@@ -36,7 +36,8 @@ def sampled_softmax(
         states: (L, d) unit-norm predictions.
         positives: (L, d) unit-norm vectors of the items that came next.
         negatives: (U, d) unit-norm vectors of distinct items.
-        draws: How often all positions drew each negative, (U,) int64; or which ones each position drew, (L, R) int64.
+        draws: How often all positions drew each negative, (U,) int64; or, (G, R) int64, which ones each of G runs of
+            ceil(L / G) positions drew: each position its own where G is L.
         own: (L,) int64 the negative that is a position's own positive and must not count there, -1 where none is.
         temperature: Divisor of the cosines.
         weights: (L,) not negative, what each position counts in the mean; None: all alike.
@@ -72,14 +73,12 @@ class _SampledSoftmax(torch.autograd.Function):
         share: Tensor,
         products: torch.dtype,
     ) -> Tensor:
-        drawn: Draws = (Shared if draws.dim() == 1 else PerPosition)(negatives, draws, own, products)
+        drawn: Draws = (Shared if draws.dim() == 1 else PerRun)(negatives, draws, own, products)
         query = states / temperature
         own_logits = (query * positives).sum(-1)
         # Log-odds against the positive: what all the draws weigh together, less its own logit.
         against, mixtures = torch.empty_like(own_logits), torch.empty_like(states)
-        size = max(1, CHUNK.get(states.device.type, CHUNK["cuda"]) // max(drawn.numbers_per_position, 1))
-        for start in range(0, len(states), size):
-            part = slice(start, start + size)
+        for part in drawn.parts(CHUNK.get(states.device.type, CHUNK["cuda"])):
             odds = drawn.logits(query[part], part)
             against[part] = -own_logits[part]
             if 1 / temperature > SAFE_LOGIT:

@@ -19,16 +19,21 @@ def task(loss: SampledSoftmaxConfig, items: int = 30) -> NextItem:
 
 
 @pytest.mark.parametrize("source", ["uniform", "in_batch"])
-@pytest.mark.parametrize("shared", [True, False])
-def test_the_loss_is_that_of_the_draw_written_out(shared: bool, source: Literal["uniform", "in_batch"]) -> None:
+@pytest.mark.parametrize(("shared", "per_draw"), [(True, 1), (False, 1), (False, 3)])
+def test_the_loss_is_that_of_the_draw_written_out(
+    shared: bool, per_draw: int, source: Literal["uniform", "in_batch"]
+) -> None:
     histories = Histories.of([([1, 2, 3, 2], [0, 1, 2, 3]), ([5, 1], [0, 9])])
     batch, labels = training_batch(histories, np.arange(2), 4)
-    objective = task(SampledSoftmaxConfig(negatives=6, shared=shared, source=source))
+    config = SampledSoftmaxConfig(negatives=6, shared=shared, positions_per_draw=per_draw, source=source)
+    objective = task(config)
     loss = objective(batch, labels, torch.Generator().manual_seed(4))
 
     generator = torch.Generator().manual_seed(4)
     chance(batch.rows.shape, 0, generator)
-    shape = (6,) if shared else (4, 6)
+    # Four positions in runs of three are two runs of two.
+    run = {1: 1, 3: 2}[per_draw]
+    shape = (6,) if shared else (4 // run, 6)
     if source == "uniform":
         drawn = torch.randint(1, 31, shape, generator=generator)
     else:
@@ -36,7 +41,7 @@ def test_the_loss_is_that_of_the_draw_written_out(shared: bool, source: Literal[
     states, table = objective.recommender(batch), objective.recommender.items(torch.arange(31))
     terms = []
     for place, label in enumerate(labels.rows.tolist()):
-        rows = (drawn if shared else drawn[place]).tolist()
+        rows = (drawn if shared else drawn[place // run]).tolist()
         seen = table[[label, *(row for row in rows if row != label)]]
         logits = torch.cosine_similarity(states[place], seen) / 0.05
         terms.append(logits.logsumexp(0) - logits[0])
@@ -71,3 +76,8 @@ def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() 
         touched[name] = task.recommender.items.ids.weight.grad.abs().sum(1) > 0
     assert (touched["shown"][2], touched["shown"][31]) == (True, False)
     assert (touched["hidden"][2], touched["hidden"][31]) == (False, True)
+
+
+def test_two_ways_of_sharing_at_once_are_refused() -> None:
+    with pytest.raises(ValueError, match="leave positions_per_draw at 1, or shared false"):
+        SampledSoftmaxConfig(shared=True, positions_per_draw=4)

@@ -126,7 +126,7 @@ class StochasticLength:
 
 def _recency(timestamps: np.ndarray, offsets: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """(L,) weights 1 - f / sum f; 1 where a user's tokens all have one time."""
-    since = (timestamps[offsets[1:] - 1][owner] - timestamps).astype(np.float64)
+    since = (timestamps[offsets[owner + 1] - 1] - timestamps).astype(np.float64)
     total = np.bincount(owner, since)[owner]
     # A weight of 0 is told from none by a hair: such a token is taken last.
     return np.maximum(1 - since / np.maximum(total, 1), 1e-300)

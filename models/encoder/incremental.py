@@ -31,7 +31,9 @@ def advance(
 
     Raises:
         CacheMismatch: the cache is of another dtype.
+        ValueError: the model is in training mode.
     """
+    _refuse_training(stack)
     order = None if past is None else _joined_order(past, layout)
     pairs: list[Pair] = []
     for index, layer in enumerate(stack):
@@ -91,7 +93,9 @@ def encode_candidates(
 
     Raises:
         CacheMismatch: the cache is of another dtype.
+        ValueError: the model is in training mode.
     """
+    _refuse_training(stack)
     if not len(x):
         return x
     length = int(cache.offsets[-1])
@@ -108,6 +112,11 @@ def encode_candidates(
             part = layer.combine(part, gate, layer.attend(q, keys[:end], values[:end], layout))
         states.append(part)
     return torch.cat(states)
+
+
+def _refuse_training(stack: Stack) -> None:
+    if stack.training:
+        raise ValueError("a model in training mode drops values at random and cannot be cached: call eval() first")
 
 
 def _with_room(tokens: Tensor, more: int) -> Tensor:

@@ -32,12 +32,6 @@ class Ranker(nn.Module):
         config: Shape and function of the model.
         trained_items: Items with an ID embedding, rows 1..trained_items.
         content: (n + 1, content_dim) float32 content embeddings by row, or None where the model uses none.
-
-    Example:
-        ranker = Ranker(RankerConfig(actions=("click", "like")), trained_items=1000).eval()
-        logits = ranker(batch)  # (T, 2), for training and for small requests
-        cache = ranker.prefill(history, version="v1")  # for large requests: the history once ...
-        logits = ranker.score(cache, candidates, request_time, version="v1")  # ... and candidates in micro-batches
     """
 
     def __init__(self, config: RankerConfig, trained_items: int, content: Tensor | None = None) -> None:
@@ -110,12 +104,15 @@ class Ranker(nn.Module):
 
         Raises:
             CacheMismatch: another model or another request made the cache.
+            ValueError: a candidate is not in the vocabulary, or the model is in training mode.
         """
+        if len(candidates) and int(candidates.min()) < 1:
+            raise ValueError(f"candidate {int(candidates.argmin())} is not in the vocabulary: rows are 1 and above")
         check_request(cache, self.identity(version), request_time)
         tokens = Tokens.of_candidates(candidates, request_time)
         layout = candidate_layout(cache, len(candidates), request_time, self.mask)
         x = self.encoding(self._vectors(tokens), layout, tokens.times[:1])
-        states = encode_candidates(self.layers, self.dropout(x), cache, request_time, self.mask, micro_batch)
+        states = encode_candidates(self.layers, x, cache, request_time, self.mask, micro_batch)
         return self._judge(states, tokens)
 
     @torch.no_grad()

@@ -144,6 +144,22 @@ def test_candidates_are_never_cached() -> None:
         model.prefill(requests(events([3, 3]), [[], [1]]), "v1")
 
 
+def test_a_model_in_training_mode_is_refused() -> None:
+    model = ranker(config())
+    cache = model.prefill(history(config(), 3), "v1")
+    model.train()
+    with pytest.raises(ValueError, match="training mode"):
+        model.prefill(history(config(), 3), "v1")
+    with pytest.raises(ValueError, match="training mode"):
+        model.score(cache, torch.tensor([1]), NOW, "v1")
+
+
+def test_an_unknown_candidate_is_named() -> None:
+    model = ranker(config())
+    with pytest.raises(ValueError, match="candidate 2 is not in the vocabulary"):
+        model.score(model.prefill(history(config(), 3), "v1"), torch.tensor([5, 1, 0]), NOW, "v1")
+
+
 def test_scoring_leaves_the_cache_and_threads_alone() -> None:
     of = config("start")
     model = ranker(of)

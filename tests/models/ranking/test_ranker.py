@@ -1,3 +1,4 @@
+import doctest
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import models.ranking
 from models.attention import use_backend
 from models.ranking.config import RankerConfig, RankingLossConfig
 from models.ranking.objective import ActionLoss
@@ -124,6 +126,10 @@ def test_the_backends_agree(name: str, lengths: list[int], targets: int) -> None
     torch.testing.assert_close(model(batch).double(), exact, atol=1e-4, rtol=1e-4)
     with use_backend("reference"):
         torch.testing.assert_close(model(batch).double(), exact, atol=1e-4, rtol=1e-4)
+
+
+def test_the_example_of_the_package() -> None:
+    assert doctest.testmod(models.ranking) == (0, 12)
 
 
 def test_a_history_over_the_limit_is_named() -> None:

@@ -29,21 +29,17 @@ class NextItem(nn.Module):
         """
         items = self.recommender.items
         seen_without_id = batch.hidden | chance(batch.rows.shape, items.id_masking, generator)
-        states = self.recommender(batch, seen_without_id)
         drawn = self._draw(batch, labels, generator)
         rows, places = distinct(drawn, items.trained + 1)
         cold = chance(rows.shape, self.config.cold_negatives, generator)
+        negatives, positives = unit(items(rows, cold)), self._positives(labels)
         draws = places[drawn]
         if self.config.shared:
             draws = torch.bincount(draws, minlength=len(rows))
-        return sampled_softmax(
-            states,
-            self._positives(labels),
-            unit(items(rows, cold)),
-            draws,
-            own=places[labels.rows],
-            temperature=self.config.temperature,
-        )
+        # Last, because to count distinct items is to wait for a GPU: there is least to wait for before the encoder.
+        states = self.recommender(batch, seen_without_id)
+        own = places[labels.rows]
+        return sampled_softmax(states, positives, negatives, draws, own, self.config.temperature)
 
     def _draw(self, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> Tensor:
         """Rows of the negatives: (R,) shared by all positions, or (G, R) for so many runs of them."""

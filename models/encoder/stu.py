@@ -36,7 +36,7 @@ class StuLayer(AttentionLayer):
         self.output = nn.Parameter(nn.init.xavier_uniform_(torch.empty(3 * inner, width)))
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        u, v, q, k = (self.input_norm(x) @ self.uvqk + self.uvqk_bias).chunk(4, dim=-1)
+        u, v, q, k = torch.addmm(self.uvqk_bias, self.input_norm(x), self.uvqk).chunk(4, dim=-1)
         heads = (self.heads, self.head_dim)
         return F.silu(u), q.unflatten(-1, heads), k.unflatten(-1, heads), v.unflatten(-1, heads)
 

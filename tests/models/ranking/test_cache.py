@@ -51,7 +51,7 @@ def test_micro_batches_score_as_one_by_one_and_as_one_full_pass(name: str, micro
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 5e-3)])
 def test_it_holds_in_the_dtypes_of_production(backend: str, dtype: torch.dtype, tolerance: float) -> None:
     of = CONFIGS["start, context, window"]
     model, user = ranker(of, dtype), events([12])
@@ -59,7 +59,7 @@ def test_it_holds_in_the_dtypes_of_production(backend: str, dtype: torch.dtype, 
         cache = model.extend(model.prefill(history(of, 8), "v1"), history(of, 12), "v1")
         scores = model.score(cache, torch.tensor(CANDIDATES), NOW, "v1", 3)
         expected = model(requests(user, [CANDIDATES], slots(of)))
-        torch.testing.assert_close(scores, expected, atol=tolerance, rtol=tolerance)
+        torch.testing.assert_close(scores, expected, atol=tolerance, rtol=0)
 
 
 def test_no_candidates_give_no_scores() -> None:

@@ -128,6 +128,15 @@ def test_the_backends_agree(name: str, lengths: list[int], targets: int) -> None
         torch.testing.assert_close(model(batch).double(), exact, atol=1e-4, rtol=1e-4)
 
 
+def test_autocast_computes_attention_in_bf16() -> None:
+    model, batch = ranker(config("start"), torch.float32), requests(events([5, 9]), [[1, 2], [3]])
+    nobody = requests(events([5]), [[]])
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, cache = model(batch), model.prefill(nobody, "v1")
+    assert {tensor.dtype for pair in cache.pairs for tensor in pair} == {torch.bfloat16}
+    torch.testing.assert_close(logits.float(), model(batch), atol=0.1, rtol=0.1)
+
+
 def test_the_example_of_the_package() -> None:
     assert doctest.testmod(models.ranking) == (0, 12)
 

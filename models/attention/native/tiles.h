@@ -3,6 +3,10 @@
 
 #include <cstdint>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace tiles {
 
 #if defined(__AVX512F__)
@@ -22,6 +26,27 @@ inline Floats spread(float value) { return value - Floats{}; }
 inline Ints spread(int32_t value) { return value - Ints{}; }
 inline int rounded_up(int size) { return (size + WIDTH - 1) / WIDTH * WIDTH; }
 
+#if defined(__AVX512F__)
+// 1 / (1 + exp(-x)), to 1e-6 of itself; no clamping, for the scaling saturates as it should.
+inline Floats sigmoid(Floats x) {
+    const Floats power = x * -1.44269504f;
+    const Floats whole = (Floats)_mm512_roundscale_ps((__m512)power, 8);
+    const Floats rest = power - whole;
+    Floats series = spread(1.5403530e-4f);
+    series = series * rest + 1.3333558e-3f;
+    series = series * rest + 9.6181291e-3f;
+    series = series * rest + 5.5504109e-2f;
+    series = series * rest + 2.4022651e-1f;
+    series = series * rest + 6.9314718e-1f;
+    series = series * rest + 1.0f;
+    const Floats below = 1.0f + (Floats)_mm512_scalef_ps((__m512)series, (__m512)whole);
+    const Floats guess = (Floats)_mm512_rcp14_ps((__m512)below);
+    // One Newton step; where 1 + exp is infinite the guess, 0, is the answer.
+    const Floats better = guess * (2.0f - below * guess);
+    return (Floats)_mm512_mask_mov_ps((__m512)better, _mm512_cmp_ps_mask((__m512)below, _mm512_set1_ps(3e38f), _CMP_GT_OQ),
+                                      (__m512)guess);
+}
+#else
 // exp(x) to 2 ulp; x is clamped to where the result is a normal number.
 inline Floats exponential(Floats x) {
     const Floats low = spread(-87.0f), high = spread(88.0f);
@@ -43,6 +68,53 @@ inline Floats exponential(Floats x) {
 }
 
 inline Floats sigmoid(Floats x) { return 1.0f / (1.0f + exponential(-x)); }
+#endif
+
+#if defined(__AVX512F__)
+// 16 x 16 words, transposed.
+inline void transpose_block(const uint32_t* from, int64_t from_step, uint32_t* to, int64_t to_step) {
+    __m512i rows[16], mixed[16];
+    for (int i = 0; i < 16; ++i) rows[i] = _mm512_loadu_si512(from + i * from_step);
+    for (int i = 0; i < 16; i += 2) {
+        mixed[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        mixed[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        rows[i] = _mm512_unpacklo_epi64(mixed[i], mixed[i + 2]);
+        rows[i + 1] = _mm512_unpackhi_epi64(mixed[i], mixed[i + 2]);
+        rows[i + 2] = _mm512_unpacklo_epi64(mixed[i + 1], mixed[i + 3]);
+        rows[i + 3] = _mm512_unpackhi_epi64(mixed[i + 1], mixed[i + 3]);
+    }
+    for (int i = 0; i < 4; ++i) {
+        mixed[i] = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0x88);
+        mixed[i + 4] = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0xdd);
+        mixed[i + 8] = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0x88);
+        mixed[i + 12] = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; ++i) {
+        _mm512_storeu_si512(to + i * to_step, _mm512_shuffle_i32x4(mixed[i], mixed[i + 8], 0x88));
+        _mm512_storeu_si512(to + (i + 4) * to_step, _mm512_shuffle_i32x4(mixed[i + 4], mixed[i + 12], 0x88));
+        _mm512_storeu_si512(to + (i + 8) * to_step, _mm512_shuffle_i32x4(mixed[i], mixed[i + 8], 0xdd));
+        _mm512_storeu_si512(to + (i + 12) * to_step, _mm512_shuffle_i32x4(mixed[i + 4], mixed[i + 12], 0xdd));
+    }
+}
+#else
+// WIDTH x WIDTH words, transposed.
+inline void transpose_block(const uint32_t* from, int64_t from_step, uint32_t* to, int64_t to_step) {
+    for (int i = 0; i < WIDTH; ++i)
+        for (int j = 0; j < WIDTH; ++j) to[j * to_step + i] = from[i * from_step + j];
+}
+#endif
+
+// rows x columns words, both multiples of WIDTH, as columns x rows.
+template <typename Word>
+void transpose(const Word* from, int64_t from_step, int rows, int columns, Word* to, int64_t to_step) {
+    static_assert(sizeof(Word) == 4);
+    for (int row = 0; row < rows; row += WIDTH)
+        for (int column = 0; column < columns; column += WIDTH)
+            transpose_block(reinterpret_cast<const uint32_t*>(from + row * from_step + column), from_step,
+                            reinterpret_cast<uint32_t*>(to + column * to_step + row), to_step);
+}
 
 // Rows [m, m + ROWS) x VECTORS vectors of C (+)= A B. A is read at a[row * row_step + k * k_step].
 template <int ROWS, int VECTORS, bool ADD>

@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,11 @@ def test_context_candidates_and_window_over_cached_keys(backend) -> None:
 @given(case=cases())
 def test_any_shape(backend, case: Case) -> None:
     assert_agrees(case, backend.hstu_attention, torch.float32, 1e-5)
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_bf16_rows_around_the_edges_of_tiles(mask: AttentionMask) -> None:
+    assert_agrees(Case(LONG, heads=2, size=25, value_size=40, mask=mask), cpu.hstu_attention, torch.bfloat16, 2e-2)
 
 
 @pytest.mark.parametrize("length", [200, 4096])
@@ -131,6 +137,22 @@ def test_without_a_compiler_attention_is_blocked_pytorch(tmp_path: Path) -> None
     expected = cpu.hstu_attention(tokens, tokens, tokens, torch.tensor([0, 3]), divisor=3).flatten().tolist()
     assert eval(done.stdout) == pytest.approx(expected, rel=1e-5)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the flags are those of x86")
+@pytest.mark.parametrize("flags", ["-mno-amx-bf16", "-march=x86-64"])
+def test_processors_without_matrix_unit_or_wide_vectors(flags: str, tmp_path: Path) -> None:
+    compiler = tmp_path / "compiler"
+    compiler.write_text(f'#!/bin/sh\nexec c++ "$@" {flags}\n')
+    compiler.chmod(0o755)
+    program = (
+        "import torch; from models.attention import cpu; from tests.models.attention.cases import Case, assert_agrees;"
+        "assert_agrees(Case([70, 3, 130]), cpu.hstu_attention, torch.float32, 1e-5);"
+        "assert_agrees(Case([70, 3, 130]), cpu.hstu_attention, torch.bfloat16, 2e-2)"
+    )
+    environment = {**os.environ, "CXX": str(compiler), native.CACHE_VARIABLE: str(tmp_path / "kernels")}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, cwd=Path(__file__).parents[3])
+    assert len(list((tmp_path / "kernels").iterdir())) == 1
 
 
 def test_a_kernel_that_does_not_compile_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The ranker with a cache: M-FALCON, and histories that grow."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,9 +88,15 @@ def test_an_extended_cache_is_that_of_a_full_pass(name: str, rows: list[tuple[in
     torch.testing.assert_close(scores, model(requests(longer[:1], [CANDIDATES], slots(of), NOW + 2 * DAY)))
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in GROWING])
-def test_a_cache_that_counts_from_its_request_serves_no_other(name: str) -> None:
-    of = CONFIGS[name]
+@pytest.mark.parametrize(
+    "of",
+    [
+        *(of for name, of in CONFIGS.items() if name not in GROWING),
+        config("start", context=(4, 7), context_sees_all=True),
+        config("start", window=3, full_tail=2),
+    ],
+)
+def test_a_cache_that_knows_its_request_or_the_end_of_the_history_serves_no_other(of: RankerConfig) -> None:
     model = ranker(of)
     cache = model.prefill(history(of, 5), "v1")
     with pytest.raises(CacheMismatch, match="holds for its own request alone"):
@@ -119,15 +126,16 @@ def test_another_model_is_refused() -> None:
             model.extend(cache, history(of, 6), version)
 
 
-def test_an_action_or_a_context_that_changed_is_refused() -> None:
+@pytest.mark.parametrize("place", [0, 4])
+@pytest.mark.parametrize("column", ["rows", "actions", "timestamps", "context"])
+def test_a_history_that_changed_is_refused(column: str, place: int) -> None:
     of = config("start", context=(4, 7))
-    model = ranker(of)
+    model, longer = ranker(of), history(of, 6)
     cache = model.prefill(history(of, 5), "v1")
-    rows, masks, times = events([6])[0]
+    values = getattr(longer, column).clone()
+    values.view(-1)[place % len(values.view(-1))] ^= 1
     with pytest.raises(CacheMismatch, match="prefix of row 0"):
-        model.extend(cache, requests([(rows, [masks[0] ^ 1, *masks[1:]], times)], [[]], SLOTS), "v1")
-    with pytest.raises(CacheMismatch, match="prefix of row 0"):
-        model.extend(cache, requests(events([6]), [[]], [[1, 6]]), "v1")
+        model.extend(cache, replace(longer, **{column: values}), "v1")
 
 
 def test_a_window_of_the_history_that_moved_on_is_refused() -> None:

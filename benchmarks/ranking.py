@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from torch import Tensor
 
@@ -176,12 +177,12 @@ def scaled(spread: Spread, factor: float) -> Spread:
 
 
 def _table(length: int, answers: dict[int, Answer]) -> Table:
-    table = Table(
-        title=f"history of {length} interactions: how many times faster M-FALCON is (median, lowest and highest)"
-    )
-    for name in ("candidates", "milliseconds", *(name.replace("_", " ") for name in RATIOS), "difference"):
+    title = f"history of {length}: how many times faster M-FALCON is"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("m", "ms", *(name.replace("_cached", "\n(cached)").replace("_", " ") for name in RATIOS), "diff"):
         table.add_column(name, justify="right")
     for count, answer in answers.items():
-        ratios = [str(getattr(answer, name)) for name in RATIOS]
-        table.add_row(str(count), str(scaled(answer.seconds, 1000)), *ratios, f"{answer.difference:.1e}")
+        spreads = [scaled(answer.seconds, 1000), *(getattr(answer, name) for name in RATIOS)]
+        cells = [f"{spread.median:.3g}\n{spread.low:.3g}..{spread.high:.3g}" for spread in spreads]
+        table.add_row(str(count), *cells, f"{answer.difference:.1e}")
     return table

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from benchmarks.movielens import HeldOut
 from models.batch import request_batch
 from models.evaluation.metrics import per_user
+from models.jagged import last_tokens
 from models.recommender import Recommender
 
 KS = (1, 10, 50, 100, 200, 500, 1000)
@@ -42,7 +43,7 @@ def ranks(recommender: Recommender, held_out: HeldOut) -> np.ndarray:
 def _ranks(recommender: Recommender, vectors: torch.Tensor, held_out: HeldOut, users: np.ndarray) -> np.ndarray:
     batch = request_batch(held_out.histories.take(users), held_out.times[users], recommender.config.max_length)
     batch = batch.to(vectors.device)
-    scores = recommender(batch)[batch.offsets[1:] - 1] @ vectors.T
+    scores = last_tokens(recommender(batch), batch.offsets) @ vectors.T
     targets = torch.from_numpy(held_out.targets[users]).to(vectors.device)[:, None]
     wanted = scores.gather(1, targets)
     if not torch.isfinite(wanted).all():

@@ -15,6 +15,7 @@ from models.batch import training_batch
 from models.checkpoint import load_checkpoint
 from models.config import TrainingConfig
 from models.history import Histories
+from models.memory import keep_freed_memory
 from models.objectives.next_item import NextItem
 from models.packing import pack
 from models.recommender import Recommender
@@ -84,6 +85,7 @@ def fit(
         FloatingPointError: the loss or the model is not finite; `on_epoch` never sees such a model.
     """
     worker = worker or Worker()
+    keep_freed_memory()
     histories = _trainable(histories, recommender.items.trained)
     task = NextItem(recommender, config.loss).to(worker.device)
     optimizer = torch.optim.AdamW(

@@ -67,7 +67,7 @@ class Ranker(nn.Module):
         tokens, layout = self._lay_out(batch)
         states = self.layers(self._embed(tokens, layout, batch), layout)
         asked = tokens.candidate.nonzero().squeeze(1)
-        return self._judge(states[asked], tokens.at(asked))
+        return self._judge(states[asked], self.items(tokens.rows[asked]), tokens.times[asked])
 
     def identity(self, version: str) -> CacheIdentity:
         """What a cache of this model, known to the caller as `version`, must have."""
@@ -109,11 +109,11 @@ class Ranker(nn.Module):
         if len(candidates) and int(candidates.min()) < 1:
             raise ValueError(f"candidate {int(candidates.argmin())} is not in the vocabulary: rows are 1 and above")
         check_request(cache, self.identity(version), request_time)
-        tokens = Tokens.of_candidates(candidates, request_time)
         layout = candidate_layout(cache, len(candidates), request_time, self.mask)
-        x = self.encoding(self._vectors(tokens), layout, tokens.times[:1])
+        vectors, times = self.items(candidates), layout.query_times
+        x = self.encoding(self.seen_item(vectors) + self.seen_action(self.actions.unknown), layout, times[:1])
         states = encode_candidates(self.layers, x, cache, request_time, self.mask, micro_batch)
-        return self._judge(states, tokens)
+        return self._judge(states, vectors, times)
 
     @torch.no_grad()
     def _cached(self, batch: RankingBatch, version: str, cache: KeyValueCache | None) -> KeyValueCache:
@@ -159,9 +159,8 @@ class Ranker(nn.Module):
         encoded: Tensor = self.dropout(self.encoding(x, layout, batch.request_times))
         return encoded
 
-    def _judge(self, states: Tensor, candidates: Tokens) -> Tensor:
-        user = self.user(states, candidates.times)
-        logits: Tensor = self.head(user * self.candidate(self.items(candidates.rows)))
+    def _judge(self, states: Tensor, vectors: Tensor, times: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.user(states, times) * self.candidate(vectors))
         return logits
 
 

@@ -28,12 +28,6 @@ class Tokens:
     def at(self, index: Tensor) -> "Tokens":
         return Tokens(self.rows[index], self.actions[index], self.times[index], self.candidate[index])
 
-    @classmethod
-    def of_candidates(cls, rows: Tensor, request_time: int) -> "Tokens":
-        """Candidates that would all happen at `request_time`."""
-        nothing = torch.zeros_like(rows)
-        return cls(rows, nothing, torch.full_like(rows, request_time), torch.ones_like(rows, dtype=torch.bool))
-
 
 def tokens_of(batch: RankingBatch) -> tuple[Tokens, Tensor]:
     """The tokens of a batch, and their (B + 1,) offsets."""

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-import torch
 
 from models.history import Histories
 from models.ranking.batch import RankingBatch, ranking_batch
-from models.ranking.tokens import Tokens, tokens_of
+from models.ranking.tokens import tokens_of
 
 
 def batch(**changes: object) -> RankingBatch:
@@ -36,12 +35,6 @@ def test_contextual_tokens_stand_before_the_history() -> None:
     assert tokens.actions.tolist() == [0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 5]
     assert tokens.times.tolist() == [0, 0, 30, 40, 100, 100, 0, 0, 200, 0, 0, 50]
     assert tokens.candidate.nonzero().squeeze(1).tolist() == [4, 5, 8]
-
-
-def test_candidates_are_tokens_of_the_request_time() -> None:
-    tokens = Tokens.of_candidates(torch.tensor([7, 8]), 100)
-    assert (tokens.rows.tolist(), tokens.times.tolist()) == ([7, 8], [100, 100])
-    assert tokens.candidate.all()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Quality on MovieLens-1M by Meta's protocol (HSTU spec section 4), read honestly and as published.
 
-Two runs per seed. The first trains without the last two items of every user and is read on the second-last: its best
-epoch is the number of epochs that a run deserves. The second trains without the last item and is read on the last:
+One run, of the first seed, trains without the last two items of every user and is read on the second-last: its best
+epoch is the number of epochs that the recipe deserves. Then one run per seed trains without the last item and is read
+on the last:
 
-- `selected`: after the number of epochs that the first run chose; the held-out items decided nothing.
+- `selected`: after the number of epochs that the first run chose; the last items decided nothing.
 - `published`: after the last epoch, as Meta's script ends.
 - `peeking`: after the epoch that is best on the held-out items themselves, which no honest reader can know.
 """
@@ -21,6 +22,8 @@ from benchmarks.movielens import Ratings
 from benchmarks.recipes import PUBLISHED, RECIPES, Recipe, small
 from benchmarks.training_run import Reading, best, fingerprint, readings
 
+HELD_OUT = {"validation": 2, "test": 1}
+"""Which item, counted from the end, a run is read on; it and what follows are not trained on."""
 PROTOCOLS = ("selected", "published", "peeking")
 Outcome = dict[str, Reading]
 """Protocol to its reading, of one seed."""
@@ -50,20 +53,31 @@ def run(
     with TemporaryDirectory() as imitation:
         ratings = movielens.read(movielens.write_imitation(Path(imitation)) if smoke else data)
         folder = Path(imitation) if smoke else out / "ml1m" / f"{size}-{device}"
-        outcomes = [_outcome(recipe, seed, device, ratings, folder, report) for seed in range(seeds)]
+        chosen = _chosen_epochs(recipe, device, ratings, folder, report)
+        outcomes = [_outcome(recipe, seed, chosen, device, ratings, folder, report) for seed in range(seeds)]
     return _figures(size, outcomes, report)
 
 
-def _outcome(recipe: Recipe, seed: int, device: str, ratings: Ratings, out: Path, report: Report) -> Outcome:
-    taken = {}
-    for purpose, place in (("validation", 2), ("test", 1)):
-        held_out = movielens.hold_out(ratings, place)
-        folder = out / fingerprint(recipe, held_out) / f"seed-{seed}-{purpose}"
-        report(f"seed {seed}, {purpose}: {len(held_out.histories):,} users, {held_out.items:,} candidates, in {folder}")
-        taken[purpose] = readings(recipe, seed, held_out, folder, report, device)
-    chosen = best(taken["validation"]).epoch
-    selected = next(reading for reading in taken["test"] if reading.epoch == chosen)
-    return {"selected": selected, "published": taken["test"][-1], "peeking": best(taken["test"])}
+def _chosen_epochs(recipe: Recipe, device: str, ratings: Ratings, out: Path, report: Report) -> int:
+    """How many epochs the recipe deserves, by the second-last item; one seed decides for all."""
+    return best(_readings(recipe, 0, "validation", device, ratings, out, report)).epoch
+
+
+def _outcome(
+    recipe: Recipe, seed: int, epochs: int, device: str, ratings: Ratings, out: Path, report: Report
+) -> Outcome:
+    taken = _readings(recipe, seed, "test", device, ratings, out, report)
+    selected = next(reading for reading in taken if reading.epoch == epochs)
+    return {"selected": selected, "published": taken[-1], "peeking": best(taken)}
+
+
+def _readings(
+    recipe: Recipe, seed: int, purpose: str, device: str, ratings: Ratings, out: Path, report: Report
+) -> list[Reading]:
+    held_out = movielens.hold_out(ratings, HELD_OUT[purpose])
+    folder = out / fingerprint(recipe, held_out) / f"seed-{seed}-{purpose}"
+    report(f"seed {seed}, {purpose}: {len(held_out.histories):,} users, {held_out.items:,} candidates, in {folder}")
+    return readings(recipe, seed, held_out, folder, report, device)
 
 
 def _figures(size: str, outcomes: Sequence[Outcome], report: Report) -> Figures:

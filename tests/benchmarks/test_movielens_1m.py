@@ -1,0 +1,59 @@
+"""The real MovieLens-1M: its counts, and what a scorer that knows nothing and a model that learned a little reach."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks.leave_one_out import means, ranks
+from benchmarks.movielens import Ratings, hold_out, read
+from benchmarks.recipes import RECIPES
+from benchmarks.training_run import untrained
+from models.batch import JaggedBatch
+from models.config import ModelConfig
+from models.training import fit
+
+FOLDER = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "ml-1m"
+pytestmark = pytest.mark.skipif(not (FOLDER / "movies.dat").is_file(), reason="GENREC_TEST_DATA has no ml-1m")
+
+
+@pytest.fixture(scope="module")
+def ratings() -> Ratings:
+    return read(FOLDER)
+
+
+class Random(nn.Module):
+    """Scores by chance, each user's own."""
+
+    config = ModelConfig(width=64, max_length=200)
+
+    def forward(self, batch: JaggedBatch) -> Tensor:
+        return torch.randn(len(batch.rows), 64)
+
+    def item_vectors(self, count: int) -> Tensor:
+        return torch.randn(count + 1, 64)
+
+
+def test_the_counts_of_the_published_protocol(ratings: Ratings) -> None:
+    assert (len(ratings.histories), ratings.items, len(ratings.histories.rows)) == (6040, 3883, 1_000_209)
+    assert len(set(ratings.histories.rows.tolist())) == 3706
+
+
+def test_chance_finds_ten_of_the_movies_outside_the_window(ratings: Ratings) -> None:
+    torch.manual_seed(0)
+    held_out = hold_out(ratings, 1)
+    candidates = 3883 - torch.from_numpy(held_out.histories.lengths).clamp(max=200).double()
+    expected = (10 / candidates).mean().item()
+    found = means(ranks(Random(), held_out))["hr@10"]
+    assert found == pytest.approx(expected, abs=3 * (expected / len(held_out.histories)) ** 0.5)
+
+
+@pytest.mark.timeout(1800)
+def test_a_short_training_passes_the_smoke_mark(ratings: Ratings) -> None:
+    recipe = RECIPES["base"]
+    held_out = hold_out(ratings, 1)
+    model = untrained(recipe, held_out.items, seed=0)
+    fit(model, held_out.histories, recipe.training.model_copy(update={"epochs": 12}))
+    assert means(ranks(model, held_out))["hr@10"] >= 0.28

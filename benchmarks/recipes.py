@@ -32,7 +32,7 @@ def _training(epochs: int) -> TrainingConfig:
 
 RECIPES = {
     "base": Recipe(model=_model(layers=2, heads=1), training=_training(epochs=60), evaluate_every=2),
-    "large": Recipe(model=_model(layers=8, heads=2), training=_training(epochs=40), evaluate_every=2),
+    "large": Recipe(model=_model(layers=8, heads=2), training=_training(epochs=32), evaluate_every=2),
 }
 
 PUBLISHED = {

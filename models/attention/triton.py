@@ -86,7 +86,8 @@ def hstu_attention(
         deterministic=torch.are_deterministic_algorithms_enabled(),
     )
     tables = (None, None) if bias is None else (bias.position.contiguous(), bias.time.contiguous())
-    mixed: Tensor = _Attention.apply(q, k, v, *tables, call)
+    with torch.cuda.device_of(q):
+        mixed: Tensor = _Attention.apply(q, k, v, *tables, call)
     return mixed
 
 
@@ -150,7 +151,7 @@ def _walk_queries(
 
     def grid(blocks: dict[str, int]) -> tuple[int]:
         programs = units * triton.cdiv(call.longest, blocks["BLOCK_J"])
-        return (min(programs, BIAS_COPIES) if call.deterministic else programs,)
+        return (min(programs, BIAS_COPIES) if tables and call.deterministic else programs,)
 
     if len(dk):
         keys_kernel[grid](

@@ -32,7 +32,7 @@ from models.attention.triton_tiles import (
     prune_configs_by={"early_config_prune": prune},
     reset_to_zero=["dq", "bias_gradient"],
 )
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "longest", "length_class", "half", "divisor"])
 def keys_kernel(
     q, k, v, mixed_gradient, dq, dk, dv, bias_gradient,
     order, offsets, query_offsets, targets, position, time, query_times, key_times, edges, around,

@@ -24,7 +24,7 @@ from models.attention.triton_tiles import (
     key=["WIDTH", "V_WIDTH", "BIAS", "BACKWARD", "length_class", "DETERMINISTIC"],
     prune_configs_by={"early_config_prune": prune},
 )
-@triton.jit
+@triton.jit(do_not_specialize=["longest", "length_class", "half", "divisor"])
 def queries_kernel(
     q, k, v, mixed_gradient, result,
     order, offsets, query_offsets, targets, position, time, query_times, key_times, edges, around,

@@ -95,7 +95,7 @@ def test_masks_around_the_edges_of_tiles(mask: AttentionMask) -> None:
     assert_agrees(Case(LENGTHS, heads=1, mask=mask), attention, torch.float32, 1e-5)
 
 
-@pytest.mark.parametrize(("context", "window"), [(1, 0), (2, 6), (16, 0), (17, 6), (36, 0)])
+@pytest.mark.parametrize(("context", "window"), [(1, 0), (3, 6), (17, 6), (36, 0)])
 def test_context_and_candidates_with_and_without_window(context: int, window: int) -> None:
     mask = AttentionMask(torch.tensor([2, 9]), context, window, full_tail=window // 2)
     assert_agrees(Case([38, 46], heads=1, mask=mask), attention, torch.float32, 1e-5)
@@ -113,7 +113,7 @@ def test_head_widths(size: int, value_size: int) -> None:
     assert_agrees(case, attention, torch.float32, 1e-5)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(case=cases(longest=18), fixed=st.booleans())
 def test_any_shape(case: Case, fixed: bool) -> None:
     with fixed_order(fixed):
@@ -121,7 +121,7 @@ def test_any_shape(case: Case, fixed: bool) -> None:
 
 
 def test_two_runs_in_fixed_order_are_equal_to_the_bit() -> None:
-    case = Case([34, 3], heads=1, mask=AttentionMask(torch.tensor([3, 0]), context=2))
+    case = Case([20, 3], heads=1, mask=AttentionMask(torch.tensor([3, 0]), context=2))
     with fixed_order(True):
         first, second = (case.run(attention, torch.float32) for _ in range(2))
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))

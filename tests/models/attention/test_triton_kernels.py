@@ -101,6 +101,13 @@ def test_context_and_candidates_with_and_without_window(context: int, window: in
     assert_agrees(Case([38, 46], heads=1, mask=mask), attention, torch.float32, 1e-5)
 
 
+@pytest.mark.parametrize("context", [0, 3])
+@pytest.mark.parametrize("full_tail", [0, 8])
+def test_a_tail_that_sees_tiles_which_the_window_has_left(context: int, full_tail: int) -> None:
+    mask = AttentionMask(torch.tensor([6]), context, window=3, full_tail=full_tail)
+    assert_agrees(Case([66], heads=1, mask=mask, biased=full_tail > 0), attention, torch.float32, 1e-5)
+
+
 def test_only_the_last_tokens_ask() -> None:
     mask = AttentionMask(torch.tensor([4, 0, 17]), context=3, window=9, full_tail=2)
     case = Case([36, 8, 24], heads=1, mask=mask, asking=[19, 0, 17])

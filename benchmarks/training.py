@@ -1,8 +1,9 @@
 """Training speed on MovieLens-1M: tokens per second of forward, loss, backward and step, in turns with RecTools.
 
 Sides: `genrec`, this project as it trains; `reference`, the same with the naive padded attention; `rectools`,
-HSTUModel of RecTools 0.19 at the same dimensions, batch of users and 128 negatives per position. Each trains by its own
-loop, data loading included, on the same users; a token is a position with a next item, padding is none.
+HSTUModel of RecTools 0.19 at the same dimensions, batch of users and 128 negatives per position;
+`rectools_kept_memory`, the same told by environment to keep freed memory as we do. Each trains by its own loop, data
+loading included, on the same users; a token is a position with a next item, padding is none.
 """
 
 import json
@@ -23,11 +24,15 @@ from benchmarks.recipes import RECIPES, Recipe, small
 from benchmarks.rectools_environment import is_installed, rectools_python
 from benchmarks.timing import Samples, interleaved, speedup
 from models.attention.dispatch import BACKEND_VARIABLE
+from models.memory import LARGEST
 
 STEPS = {"base": 8, "large": 4}
 """Steps of an epoch, so many batches of users: long enough to be steady, short enough to take turns."""
 
 NEGATIVES = 128
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(LARGEST), "MALLOC_TRIM_THRESHOLD_": str(LARGEST)}
+"""What `models.memory` asks of glibc, for a program that does not ask."""
+
 RECTOOLS_SIDE = Path(__file__).with_name("contestant_rectools.py")
 
 
@@ -93,8 +98,10 @@ def _race(
         }
         if rectools_python:
             theirs = _job(folder / "rectools.json", histories, **_rectools_settings(recipe))
-            sides["rectools"] = stack.enter_context(
-                Contestant("rectools", [str(rectools_python), str(RECTOOLS_SIDE), str(theirs)])
+            command = [str(rectools_python), str(RECTOOLS_SIDE), str(theirs)]
+            sides["rectools"] = stack.enter_context(Contestant("rectools", command))
+            sides["rectools_kept_memory"] = stack.enter_context(
+                Contestant("rectools_kept_memory", command, {**os.environ, **KEPT_MEMORY})
             )
 
         def epoch(name: str) -> None:

@@ -11,6 +11,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -44,9 +46,15 @@ def kernel(source: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(library))
 
 
-def has_compiler() -> bool:
-    """Whether kernels can be compiled here."""
-    return _compiler() is not None
+@cache
+def compiles(source: Path) -> bool:
+    """Whether `kernel(source)` can be had here; warns once where it cannot."""
+    try:
+        kernel(source)
+    except NoCompiler as reason:
+        warnings.warn(f"{reason}; PyTorch computes in its place, several times slower", stacklevel=2)
+        return False
+    return True
 
 
 def _compiler() -> str | None:
@@ -59,8 +67,10 @@ def _cache_folder() -> Path:
     asked = os.environ.get(CACHE_VARIABLE)
     home = os.environ.get("XDG_CACHE_HOME")
     folder = Path(asked) if asked else (Path(home) if home else Path.home() / ".cache") / "genrec" / "kernels"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    # Where nothing can be kept, as in a container with a read-only home, each process compiles for itself.
+    return folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="genrec-kernels-"))
 
 
 def _fingerprint(source: Path, compiler: str) -> str:

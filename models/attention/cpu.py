@@ -34,7 +34,7 @@ def hstu_attention(
     Raises:
         ValueError: a row's times span more than 68 years.
     """
-    if not native.has_compiler():
+    if not native.compiles(SOURCE):
         return blocked.hstu_attention(
             q, k, v, offsets, divisor=divisor, scale=scale, mask=mask, bias=bias, query_offsets=query_offsets
         )

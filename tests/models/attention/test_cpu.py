@@ -1,5 +1,6 @@
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from models import native
 from models.attention import AttentionBias, AttentionMask, blocked, cpu, hstu_attention, use_backend
 from models.attention.bias import time_bucket
 from tests.models.attention.cases import Case, assert_agrees, cases
+
+needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
 
 LONG = [130, 0, 64, 1, 65, 200]
 MASKS = {
@@ -128,7 +131,7 @@ def test_a_nan_stays_in_its_row(backend) -> None:
 def test_without_a_compiler_attention_is_blocked_pytorch(tmp_path: Path) -> None:
     program = (
         "import torch; from models import native; from models.attention import hstu_attention as f;"
-        "assert not native.has_compiler();"
+        "from models.attention.cpu import SOURCE; assert not native.compiles(SOURCE);"
         "x = torch.arange(6.0).view(3, 1, 2); print(f(x, x, x, torch.tensor([0, 3]), divisor=3).flatten().tolist())"
     )
     environment = {**os.environ, "CXX": "no-such-compiler", native.CACHE_VARIABLE: str(tmp_path)}
@@ -136,9 +139,11 @@ def test_without_a_compiler_attention_is_blocked_pytorch(tmp_path: Path) -> None
     tokens = torch.arange(6.0).view(3, 1, 2)
     expected = cpu.hstu_attention(tokens, tokens, tokens, torch.tensor([0, 3]), divisor=3).flatten().tolist()
     assert eval(done.stdout) == pytest.approx(expected, rel=1e-5)
+    assert "no C++ compiler found" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
+@needs_compiler
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the flags are those of x86")
 @pytest.mark.parametrize("flags", ["-mno-amx-bf16", "-march=x86-64"])
 def test_processors_without_matrix_unit_or_wide_vectors(flags: str, tmp_path: Path) -> None:
@@ -155,9 +160,18 @@ def test_processors_without_matrix_unit_or_wide_vectors(flags: str, tmp_path: Pa
     assert len(list((tmp_path / "kernels").iterdir())) == 1
 
 
+@needs_compiler
 def test_a_kernel_that_does_not_compile_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(native.CACHE_VARIABLE, str(tmp_path))
     source = tmp_path / "broken.cpp"
     source.write_text("this is no program")
     with pytest.raises(native.NoCompiler, match=r"cannot compile broken\.cpp"):
         native.kernel(source)
+    with pytest.warns(UserWarning, match="several times slower"):
+        assert not native.compiles(source)
+
+
+@needs_compiler
+def test_a_folder_that_cannot_be_written_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(native.CACHE_VARIABLE, "/proc/no-such-folder")
+    assert native.kernel.__wrapped__(cpu.SOURCE).hstu_attention_forward

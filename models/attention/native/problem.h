@@ -51,12 +51,14 @@ struct Gradients {
 // Memory of one thread, given out piece by piece.
 class Scratch {
   public:
-    explicit Scratch(size_t floats) : memory_(static_cast<float*>(std::aligned_alloc(64, (floats * 4 + 63) / 64 * 64))) {
+    explicit Scratch(size_t floats)
+        : size_((floats + 15) / 16 * 16), memory_(static_cast<float*>(std::aligned_alloc(64, size_ * 4))) {
         if (!memory_) throw std::bad_alloc();
     }
     float* take(size_t floats) {
         float* piece = memory_.get() + used_;
         used_ += (floats + 15) / 16 * 16;
+        if (used_ > size_) std::abort();  // asked for more than was announced: better no result than a wrong one
         return piece;
     }
 
@@ -64,6 +66,7 @@ class Scratch {
     struct Free {
         void operator()(float* memory) const { std::free(memory); }
     };
+    size_t size_;
     std::unique_ptr<float[], Free> memory_;
     size_t used_ = 0;
 };

@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks import movielens
 from benchmarks.figures import Figures, Report
 from benchmarks.movielens import Ratings
+from benchmarks.picture import draw_curves
 from benchmarks.recipes import PUBLISHED, RECIPES, Recipe, small
 from benchmarks.training_run import Reading, best, fingerprint, readings
 
@@ -36,6 +37,7 @@ def run(
     device: str,
     data: Path | None,
     out: Path,
+    picture: Path | None,
     smoke: bool,
     report: Report,
 ) -> Figures:
@@ -46,6 +48,7 @@ def run(
         device: Where to train and to read, `cpu` or `cuda`.
         data: Folder of MovieLens-1M; not needed for a smoke run, which imitates one.
         out: Where runs are kept; a run that is there already, whole or in part, is not done again.
+        picture: A PNG file for the NDCG@10 of every run by epoch.
     """
     recipe = small(RECIPES[size]) if smoke else RECIPES[size]
     if epochs:
@@ -53,20 +56,17 @@ def run(
     with TemporaryDirectory() as imitation:
         ratings = movielens.read(movielens.write_imitation(Path(imitation)) if smoke else data)
         folder = Path(imitation) if smoke else out / "ml1m" / f"{size}-{device}"
-        chosen = _chosen_epochs(recipe, device, ratings, folder, report)
-        outcomes = [_outcome(recipe, seed, chosen, device, ratings, folder, report) for seed in range(seeds)]
-    return _figures(size, outcomes, report)
+        validation = _readings(recipe, 0, "validation", device, ratings, folder, report)
+        tests = [_readings(recipe, seed, "test", device, ratings, folder, report) for seed in range(seeds)]
+    if picture:
+        curves = {"second-last item, seed 0": validation, **{f"seed {seed}": taken for seed, taken in enumerate(tests)}}
+        draw_curves(curves, PUBLISHED[size]["ndcg@10"], f"MovieLens-1M, {size}", picture)
+    # One seed decides for all how many epochs the recipe deserves.
+    chosen = best(validation).epoch
+    return _figures(size, [_outcome(taken, chosen) for taken in tests], report)
 
 
-def _chosen_epochs(recipe: Recipe, device: str, ratings: Ratings, out: Path, report: Report) -> int:
-    """How many epochs the recipe deserves, by the second-last item; one seed decides for all."""
-    return best(_readings(recipe, 0, "validation", device, ratings, out, report)).epoch
-
-
-def _outcome(
-    recipe: Recipe, seed: int, epochs: int, device: str, ratings: Ratings, out: Path, report: Report
-) -> Outcome:
-    taken = _readings(recipe, seed, "test", device, ratings, out, report)
+def _outcome(taken: Sequence[Reading], epochs: int) -> Outcome:
     selected = next(reading for reading in taken if reading.epoch == epochs)
     return {"selected": selected, "published": taken[-1], "peeking": best(taken)}
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ def fingerprint(recipe: Recipe, held_out: HeldOut) -> str:
     return digest.hexdigest()[:12]
 
 
-def best(taken: list[Reading]) -> Reading:
+def best(taken: Sequence[Reading]) -> Reading:
     """The reading with the highest NDCG@10, the earliest of equal ones."""
     return max(taken, key=lambda reading: reading.figures[SELECTION])
 

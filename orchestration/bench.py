@@ -45,6 +45,7 @@ def ml1m(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, other than the recipe's.")] = None,
     device: Annotated[str, typer.Option(help="Where to train, cpu or cuda.")] = "cpu",
+    picture: Annotated[Path | None, typer.Option(help="A PNG file for the curves of all runs.")] = None,
     data: DataOption = None,
     out: OutOption = None,
     smoke: SmokeOption = False,
@@ -53,7 +54,7 @@ def ml1m(
     with sentences():
         from benchmarks import ml1m as bench
 
-        _end("ml1m", bench.run(size.value, seeds, epochs, device, data, _kept(out), smoke, _report))
+        _end("ml1m", bench.run(size.value, seeds, epochs, device, data, _kept(out), picture, smoke, _report))
 
 
 @app.command()

@@ -18,8 +18,10 @@ def figures(*arguments: str) -> dict[str, object]:
     return found
 
 
-def test_ml1m() -> None:
-    found = figures("ml1m", "--size", "large", "--seeds", "2")
+def test_ml1m(tmp_path: Path) -> None:
+    picture = tmp_path / "curves.png"
+    found = figures("ml1m", "--size", "large", "--seeds", "2", "--picture", str(picture))
+    assert picture.read_bytes().startswith(b"\x89PNG")
     for protocol in ("selected", "published", "peeking"):
         reading = found[protocol]
         assert isinstance(reading, dict)

@@ -3,6 +3,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,7 @@ def test_a_kernel_that_does_not_compile_says_so(tmp_path: Path, monkeypatch: pyt
 
 
 @needs_compiler
-def test_a_folder_that_cannot_be_written_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv(native.CACHE_VARIABLE, "/proc/no-such-folder")
     assert native.kernel.__wrapped__(cpu.SOURCE).hstu_attention_forward

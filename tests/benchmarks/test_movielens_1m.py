@@ -55,5 +55,5 @@ def test_a_short_training_passes_the_smoke_mark(ratings: Ratings) -> None:
     recipe = RECIPES["base"]
     held_out = hold_out(ratings, 1)
     model = untrained(recipe, held_out.items, seed=0)
-    fit(model, held_out.histories, recipe.training.model_copy(update={"epochs": 12}))
+    fit(model, held_out.histories, recipe.training.model_copy(update={"epochs": 20}))
     assert means(ranks(model, held_out))["hr@10"] >= 0.28

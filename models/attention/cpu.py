@@ -40,8 +40,10 @@ def hstu_attention(
         )
     if q.dtype not in (torch.float32, torch.bfloat16) or not q.device.type == "cpu":
         raise ValueError(f"the cpu backend computes fp32 and bf16 on a CPU, not {q.dtype} on {q.device}")
-    history_end(offsets.diff(), mask)
-    if bias is not None:
+    # Either refuses a row that does not hold its context and candidates.
+    if bias is None:
+        history_end(offsets.diff(), mask)
+    else:
         check_reach(bias, offsets, mask)
     fixed = (offsets, offsets if query_offsets is None else query_offsets, mask, scale, 1 / divisor)
     times = (None, None) if bias is None else (bias.query_times, bias.key_times)

@@ -1,5 +1,6 @@
 """A stack of attention layers, whatever the layers are."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
@@ -39,23 +40,23 @@ class Layout:
         )
 
 
-class AttentionLayer(nn.Module):
+class AttentionLayer(nn.Module, ABC):
     """A layer in three steps, so that a cache of keys and values can stand between the first and the second."""
 
+    @abstractmethod
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(L, width) -> gate, queries, keys, values.
 
         The gate is (L, heads * head_dim), or (L, 0) where the layer has none; the others are (L, heads, head_dim).
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def attend(self, q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
         """(L_q, heads, head_dim) mixture of the values that each query may see."""
-        raise NotImplementedError
 
+    @abstractmethod
     def combine(self, x: Tensor, gate: Tensor, mixed: Tensor) -> Tensor:
         """The layer's (L_q, width) output, residual included."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor, layout: Layout) -> Tensor:
         """(L, width) -> (L, width)."""

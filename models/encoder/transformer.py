@@ -1,5 +1,7 @@
 """Transformer layers as controls: SASRec's and LiGR's. Positions tell the order, times are not read."""
 
+from abc import abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,9 +30,9 @@ class TransformerLayer(AttentionLayer):
         heads = (self.heads, self.head_dim)
         return x[:, :0], q.unflatten(-1, heads), k.unflatten(-1, heads), v.unflatten(-1, heads)
 
+    @abstractmethod
     def inputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(L, width) -> what queries are made from, what keys and values are made from."""
-        raise NotImplementedError
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
         return softmax_attention(

@@ -99,9 +99,18 @@ def request_batch(histories: Histories, request_times: np.ndarray, max_length: i
     return _batch(kept, following)
 
 
-def training_batch(histories: Histories, users: np.ndarray, max_length: int) -> tuple[JaggedBatch, Labels]:
-    """Inputs and labels of `users`: each of the last `max_length` interactions predicts the one after it."""
-    kept = histories.take(users, last=max_length + 1)
+def training_batch(
+    histories: Histories, users: np.ndarray, max_length: int, skipped: np.ndarray | None = None
+) -> tuple[JaggedBatch, Labels]:
+    """Inputs and labels of `users`: each of the last `max_length` interactions predicts the one after it.
+
+    Args:
+        histories: Of all users.
+        users: (B,) positions in `histories`.
+        max_length: Most interactions that the model reads.
+        skipped: (B,) int64 most recent interactions that are left out before (`models.windows`); None: none.
+    """
+    kept = histories.take(users, last=max_length + 1, skipped=skipped)
     filled = kept.lengths > 0
     follows = np.ones(len(kept.rows), bool)
     follows[kept.offsets[:-1][filled]] = False

@@ -219,6 +219,18 @@ class StochasticLengthConfig(Frozen):
     )
 
 
+class WindowsConfig(Frozen):
+    """Which part of a history longer than max_length an epoch trains on (Netflix spec section 7, arXiv 2409.14517)."""
+
+    sampling: Literal["latest", "sliding"] = Field(
+        default="latest",
+        description="latest, the most recent interactions; sliding, in some epochs a part drawn uniformly instead.",
+    )
+    latest_share: float = Field(
+        default=0.5, ge=0, le=1, description="With sliding: share of the epochs that keep to the most recent."
+    )
+
+
 class TrainingConfig(Frozen):
     """How a recommender is trained."""
 
@@ -231,6 +243,7 @@ class TrainingConfig(Frozen):
         "this many interactions, so that steps cost alike however long the histories are.",
     )
     stochastic_length: StochasticLengthConfig = StochasticLengthConfig()
+    windows: WindowsConfig = WindowsConfig()
     learning_rate: float = Field(default=1e-3, gt=0, description="AdamW's learning rate.")
     schedule: Literal["constant", "cosine"] = Field(
         default="constant", description="constant, as published; cosine: down to zero at the last step."

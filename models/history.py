@@ -75,9 +75,12 @@ class Histories:
         """(B,) int64 number of interactions of each user."""
         return np.diff(self.offsets)
 
-    def take(self, users: np.ndarray, last: int | None = None) -> "Histories":
-        """The histories of `users` (positions), each cut to its `last` most recent interactions."""
-        ends = self.offsets[users + 1]
+    def take(self, users: np.ndarray, last: int | None = None, skipped: np.ndarray | None = None) -> "Histories":
+        """The histories of `users` (positions), each cut to its `last` most recent interactions.
+
+        With `skipped` (B,) int64, no more than each has, so many of the most recent are left out before.
+        """
+        ends = self.offsets[users + 1] if skipped is None else self.offsets[users + 1] - skipped
         lengths = ends - self.offsets[users]
         if last is not None:
             lengths = np.minimum(lengths, last)

@@ -12,6 +12,7 @@ import torch
 
 from models.batch import JaggedBatch, Labels
 from models.config import StochasticLengthConfig
+from models.hashing import uniform
 
 
 def threshold(max_length: int, alpha: float) -> int:
@@ -57,7 +58,7 @@ class StochasticLength:
         Returns:
             (B,) int64.
         """
-        whole = self._uniform(users, 0) < keep_probability(lengths, self.max_length, self.config.alpha)
+        whole = uniform(self.seed, self.epoch, users, 0) < keep_probability(lengths, self.max_length, self.config.alpha)
         return np.where(whole, lengths, np.minimum(lengths, threshold(self.max_length, self.config.alpha)))
 
     def kept(self, users: np.ndarray, offsets: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
@@ -83,7 +84,7 @@ class StochasticLength:
         if self.config.selection == "greedy":
             ring = to_last.astype(np.float64)
         else:
-            ring = -np.log(self._uniform(users[owner], place + 1))
+            ring = -np.log(uniform(self.seed, self.epoch, users[owner], place + 1))
             if self.config.selection == "recency":
                 ring = ring / _recency(timestamps, offsets, owner)
         ring[to_last == 0] = -np.inf
@@ -116,13 +117,6 @@ class StochasticLength:
         )
         return shorter, Labels(labels.rows[at], labels.hidden[at])
 
-    def _uniform(self, users: np.ndarray, draw: np.ndarray | int) -> np.ndarray:
-        """Numbers in (0, 1), one for each (user, draw), by hashing: a generator per user would need a loop."""
-        state = np.zeros(len(users), np.uint64)
-        for word in (self.seed, self.epoch, users, draw):
-            state = _mix(state + np.asarray(word).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
-        return ((state >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-
 
 def _recency(timestamps: np.ndarray, offsets: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """(L,) weights 1 - f / sum f; 1 where a user's tokens all have one time."""
@@ -130,10 +124,3 @@ def _recency(timestamps: np.ndarray, offsets: np.ndarray, owner: np.ndarray) -> 
     total = np.bincount(owner, since)[owner]
     # A weight of 0 is told from none by a hair: such a token is taken last.
     return np.maximum(1 - since / np.maximum(total, 1), 1e-300)
-
-
-def _mix(state: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))

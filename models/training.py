@@ -20,6 +20,7 @@ from models.objectives.next_item import NextItem
 from models.packing import pack
 from models.recommender import Recommender
 from models.stochastic_length import StochasticLength, sparsity
+from models.windows import Windows
 
 # Steps between two looks at the loss on a GPU, which must wait each time.
 READ_LOSS_EVERY = 32
@@ -122,14 +123,17 @@ def _train_epoch(
     generator = _seed(config.seed, epoch, worker)
     lengths = np.minimum(histories.lengths - 1, max_length)
     shortening = StochasticLength(config.stochastic_length, max_length, config.seed, epoch)
-    kept = shortening.kept_lengths(np.arange(len(histories)), lengths)
+    everybody = np.arange(len(histories))
+    kept = shortening.kept_lengths(everybody, lengths)
+    windows = Windows(config.windows, max_length, config.seed, epoch, config.epochs)
+    skipped = windows.skipped(everybody, histories.lengths)
     steps = [loads[worker.rank] for loads in pack(kept, config, worker.world_size, epoch)]
     task.train()
     tokens = 0
     total = torch.zeros((), dtype=torch.float64, device=worker.device)
     for step, users in enumerate(steps):
         _set_learning_rate(optimizer, config, done=(epoch + step / len(steps)) / config.epochs)
-        batch, labels = shortening.shorten(*training_batch(histories, users, max_length), users)
+        batch, labels = shortening.shorten(*training_batch(histories, users, max_length, skipped[users]), users)
         with _autocast(config, worker.device):
             loss = task(batch.to(worker.device), labels.to(worker.device), generator)
         total += loss.detach() * len(labels.rows)

@@ -9,8 +9,8 @@ import polars as pl
 from assets.quality.casts import TimestampUnit
 from assets.sources.contract import in_contract, with_day
 from assets.sources.files_settings import FilesSettings, Format, TableFiles
-from assets.sources.formats.delimited import delimited_columns, read_delimited
-from assets.sources.formats.json_lines import read_json_lines
+from assets.sources.formats.delimited import Dialect, delimited_columns, scan_delimited
+from assets.sources.formats.json_lines import scan_json_lines
 from assets.sources.formats.parquet import parquet_columns, scan_parquet
 from assets.sources.formats.text import first_line
 from assets.sources.paths import DAY_FIELD, expanded, matching
@@ -92,10 +92,14 @@ def _rows(name: str, part: TableFiles) -> pl.LazyFrame:
         case "parquet":
             rows = scan_parquet(path)
         case "csv":
-            rows = read_delimited(path, part.delimiter, part.encoding).lazy()
+            rows = scan_delimited(path, _dialect(part))
         case _:
-            rows = read_json_lines(path, [part.column(name) for name in part.contract], part.encoding).lazy()
+            rows = scan_json_lines(path, [part.column(name) for name in part.contract], part.encoding)
     return in_contract(rows, part, path)
+
+
+def _dialect(part: TableFiles) -> Dialect:
+    return Dialect(part.delimiter, part.encoding)
 
 
 def _format(path: Path, part: TableFiles) -> Format:
@@ -116,7 +120,7 @@ def _check(path: Path, table: RawTable, part: TableFiles) -> None:
         case "parquet":
             there = parquet_columns(path)
         case "csv":
-            there = delimited_columns(path, part.delimiter, part.encoding)
+            there = delimited_columns(path, _dialect(part))
         case _:
             first_line(path, part.encoding)
             return

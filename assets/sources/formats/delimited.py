@@ -5,92 +5,145 @@ So one bad line costs neither its neighbours nor the file.
 """
 
 import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from assets.sources.formats.text import LINE, UNDECODABLE, first_line, read_lines
+from assets.sources.formats.records import whole_records
+from assets.sources.formats.streamed import streamed
+from assets.sources.formats.text import BLOCK_BYTES, LINE, UNDECODABLE, first_line, line_blocks
 from assets.sources.source import SourceError, because
 from models.columns import MALFORMED, SOURCE_ROW
 
 BLANK = "\x00"
-"""Stands for a quoted field while fields are counted."""
+"""Stands for a quoted field while fields are counted; it is no character of text."""
+
+GOOD = "good"
 
 
-def delimited_columns(path: Path, delimiter: str, encoding: str = "utf-8") -> list[str]:
-    """The names in the header line.
+@dataclass(frozen=True)
+class Dialect:
+    """How a file of delimited text is written.
+
+    Attributes:
+        delimiter: What separates fields; more than one character only where `quoted` is false.
+        encoding: Encoding of the text.
+        names: The columns of a file without a header line; None takes them from the first line.
+        quoted: Whether a field may stand in double quotes. Where it may not, a quote is a character like others.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    names: tuple[str, ...] | None = None
+    quoted: bool = True
+
+
+def delimited_columns(path: Path, dialect: Dialect) -> list[str]:
+    """The names of the columns.
 
     Raises:
         SourceError: the file is empty or unreadable, or a name stands twice in its header.
     """
-    return _header(path, first_line(path, encoding), delimiter)
-
-
-def read_delimited(path: Path, delimiter: str, encoding: str = "utf-8") -> pl.DataFrame:
-    """The file's columns as strings (an empty field is null), besides `malformed` and `source_row`.
-
-    Raises:
-        SourceError: the file is empty or unreadable.
-    """
-    lines = read_lines(path, encoding)
-    header = _header(path, lines[0], delimiter)
-    judged = _records(lines[1:], delimiter, len(header)).with_row_index(SOURCE_ROW)
-    good, bad = judged.filter("good"), judged.filter(~pl.col("good"))
-    parsed = _parse(path, good[LINE], delimiter, header).with_columns(good[SOURCE_ROW])
-    malformed = bad.select(SOURCE_ROW, pl.col(LINE).alias(MALFORMED))
-    rows = pl.concat([parsed, malformed], how="diagonal").sort(SOURCE_ROW)
-    missing = [] if MALFORMED in rows.columns else [pl.lit(None, dtype=pl.String).alias(MALFORMED)]
-    return rows.with_columns(pl.col(SOURCE_ROW).cast(pl.Int64), *missing)
-
-
-def _header(path: Path, line: str, delimiter: str) -> list[str]:
-    names = [name.strip().strip('"') for name in line.split(delimiter)]
+    line = first_line(path, dialect.encoding)
+    if dialect.names is not None:
+        return list(dialect.names)
+    names = [name.strip().strip('"') for name in line.split(dialect.delimiter)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SourceError(f"{path} has the column {twice[0]!r} twice in its header: rename one of them")
     return names
 
 
-def _records(lines: pl.Series, delimiter: str, width: int) -> pl.DataFrame:
-    """One row per record: its text `line`, and whether it is `good`."""
-    joined = _judge(_joined(lines), delimiter, width)
-    torn = ~pl.col("good") & pl.col(LINE).str.contains("\n", literal=True)
-    if joined.filter(torn).is_empty():
-        return joined
-    # A stray quote glued unrelated lines together; each stands for itself again.
-    pieces = pl.when(torn).then(pl.col(LINE).str.split("\n")).otherwise(pl.concat_list(LINE))
-    return _judge(joined.select(pieces.alias(LINE)).explode(LINE), delimiter, width)
+def scan_delimited(path: Path, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> pl.LazyFrame:
+    """The file's columns as strings (an empty field is null), besides `source_row` and `malformed`.
+
+    Raises:
+        SourceError: the file is empty or unreadable; while rows are collected: it is damaged further on.
+    """
+    schema = dict.fromkeys(delimited_columns(path, dialect), pl.String()) | {
+        SOURCE_ROW: pl.Int64(),
+        MALFORMED: pl.String(),
+    }
+    return streamed(partial(delimited_blocks, path, dialect, block_bytes), schema)
 
 
-def _joined(lines: pl.Series) -> pl.DataFrame:
-    """Lines, those of a field with line breaks in quotes made one again."""
-    frame = lines.to_frame(LINE)
-    quotes = frame[LINE].str.count_matches('"', literal=True).cum_sum()
-    inside = quotes.shift(1, fill_value=0) % 2 == 1
-    if frame.is_empty() or not inside.any() or quotes[-1] % 2:
-        return frame
-    record = (~inside).cum_sum().alias("record")
-    return frame.group_by(record, maintain_order=True).agg(pl.col(LINE).str.join("\n")).select(LINE)
+def delimited_blocks(path: Path, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> Iterator[pl.DataFrame]:
+    """The rows of `scan_delimited`, one block of text after another.
+
+    Raises:
+        SourceError: as `scan_delimited`.
+    """
+    names = delimited_columns(path, dialect)
+    lines = line_blocks(path, dialect.encoding, block_bytes)
+    if dialect.names is None:
+        lines = _without_header(lines)
+    row = 0
+    for records in whole_records(lines, partial(_shaped, dialect, len(names))) if dialect.quoted else lines:
+        plain = not records.str.contains('"', literal=True).any()
+        # Without quotes there is nothing to quote, which is judged and parsed in a third of the time.
+        block = replace(dialect, quoted=False) if plain else dialect
+        judged = _judged(records, block, len(names)).with_row_index(SOURCE_ROW, offset=row)
+        row += judged.height
+        yield _rows(path, judged, block, names)
 
 
-def _judge(records: pl.DataFrame, delimiter: str, width: int) -> pl.DataFrame:
-    """Good is a record with `width` fields, each quoted whole or free of quotes, of valid characters."""
-    line, mark = pl.col(LINE), f"\\x{{{ord(delimiter):x}}}"
+def _without_header(blocks: Iterator[pl.Series]) -> Iterator[pl.Series]:
+    """Less the first line that is not blank."""
+    for lines in blocks:
+        filled = (lines.str.strip_chars() != "").arg_true()
+        if not filled.is_empty():
+            yield lines.slice(filled[0] + 1)
+            yield from blocks
+
+
+def _judged(records: pl.Series, dialect: Dialect, width: int) -> pl.DataFrame:
+    """`line` and whether it is `good`, less the blank ones."""
+    line = pl.col(LINE)
+    filled = records.to_frame(LINE).filter(line.str.strip_chars() != "")
+    valid = ~line.str.contains(f"{UNDECODABLE}|{BLANK}")
+    return filled.with_columns((_shape(dialect, width) & valid).alias(GOOD))
+
+
+def _shaped(dialect: Dialect, width: int, records: pl.Series) -> pl.Series:
+    return records.to_frame(LINE).select(_shape(dialect, width)).to_series()
+
+
+def _shape(dialect: Dialect, width: int) -> pl.Expr:
+    """Whether the record has `width` fields, each of them quoted whole or free of quotes."""
+    line, delimiter = pl.col(LINE), dialect.delimiter
+    if not dialect.quoted:
+        return line.str.count_matches(delimiter, literal=True) + 1 == width
+    mark = f"\\x{{{ord(delimiter):x}}}"
     bare = line.str.replace_all(f'(^|{mark})"(?:[^"]|"")*"', "${1}" + BLANK)
     fields = bare.str.count_matches(delimiter, literal=True) + 1
-    quoted_well = ~bare.str.contains(f'"|{BLANK}[^{mark}]')
-    valid = ~line.str.contains(UNDECODABLE, literal=True)
-    return records.select(LINE, ((fields == width) & quoted_well & valid).alias("good"))
+    return (fields == width) & ~bare.str.contains(f'"|{BLANK}[^{mark}]')
 
 
-def _parse(path: Path, records: pl.Series, delimiter: str, header: list[str]) -> pl.DataFrame:
-    schema = dict.fromkeys(header, pl.String())
+def _rows(path: Path, judged: pl.DataFrame, dialect: Dialect, names: list[str]) -> pl.DataFrame:
+    good, bad = judged.filter(GOOD), judged.filter(~pl.col(GOOD))
+    parsed = _parsed(path, good[LINE], dialect, names) if dialect.quoted else _split(good[LINE], dialect, names)
+    parsed = parsed.with_columns(good[SOURCE_ROW], pl.lit(None, pl.String).alias(MALFORMED))
+    rows = pl.concat([parsed, bad.select(SOURCE_ROW, pl.col(LINE).alias(MALFORMED))], how="diagonal")
+    return (rows.sort(SOURCE_ROW) if bad.height else rows).with_columns(pl.col(SOURCE_ROW).cast(pl.Int64))
+
+
+def _split(records: pl.Series, dialect: Dialect, names: list[str]) -> pl.DataFrame:
+    fields = pl.col(LINE).str.split_exact(dialect.delimiter, len(names) - 1).struct.rename_fields(names)
+    rows = records.to_frame(LINE).select(fields).unnest(LINE)
+    return rows.select(pl.when(pl.all() != "").then(pl.all()))
+
+
+def _parsed(path: Path, records: pl.Series, dialect: Dialect, names: list[str]) -> pl.DataFrame:
+    schema = dict.fromkeys(names, pl.String())
     if records.is_empty():
         return pl.DataFrame(schema=schema)
     text = records.str.join("\n")[0].encode()
     try:
-        rows = pl.read_csv(io.BytesIO(text), has_header=False, schema=schema, separator=delimiter)
+        rows = pl.read_csv(io.BytesIO(text), has_header=False, schema=schema, separator=dialect.delimiter)
     except PolarsError as error:
         raise SourceError(f"{path} cannot be parsed ({because(error)}): check its delimiter and quotes") from error
     if rows.height != len(records):

@@ -1,8 +1,10 @@
-"""Text files as lines: plain or gzip, any encoding, undecodable bytes marked instead of fatal."""
+"""Text files as blocks of lines: plain or gzip, any encoding, undecodable bytes marked instead of fatal."""
 
+import codecs
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -15,49 +17,76 @@ UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 LINE = "line"
 GZIP_MAGIC = b"\x1f\x8b"
 
+BLOCK_BYTES = 8 * 2**20
+"""How much unpacked text is looked at at a time; reading takes a few times as much memory."""
 
-def read_lines(path: Path, encoding: str = "utf-8") -> pl.Series:
-    """The file's lines without their line ends and without blank ones.
+LONGEST_LINE = 64 * 2**20
+"""Characters; a longer line is no record of a log, and the file is refused rather than held in memory."""
+
+
+def line_blocks(path: Path, encoding: str = "utf-8", block_bytes: int = BLOCK_BYTES) -> Iterator[pl.Series]:
+    """The file's lines without their line ends, one block after another; blank lines are among them.
 
     Raises:
-        SourceError: the file is missing, empty, or a damaged gzip archive.
+        SourceError: the file is missing, empty, a damaged gzip archive, or has a line longer than `LONGEST_LINE`.
     """
-    text = _bytes(path).decode(encoding, errors="replace").removeprefix("\ufeff")
-    lines = pl.read_lines(io.BytesIO(text.encode()), name=LINE)[LINE]
-    lines = lines.filter(lines.str.strip_chars() != "")
-    if lines.is_empty():
-        raise SourceError(f"{path} is empty: write it again, or remove it and leave its day out")
-    return lines
+    rest, empty = "", True
+    for text in _texts(path, encoding, block_bytes):
+        whole, end, rest = (rest + text).rpartition("\n")
+        if len(rest) > LONGEST_LINE:
+            raise SourceError(f"{path} has a line of more than {LONGEST_LINE} characters: check that it is a text file")
+        if end:
+            empty &= not whole.strip()
+            yield _lines(whole)
+    if rest.strip():
+        yield _lines(rest)
+    elif empty:
+        raise _empty(path)
 
 
 def first_line(path: Path, encoding: str = "utf-8") -> str:
     """The first line that is not blank, without reading the rest.
 
     Raises:
-        SourceError: as `read_lines`.
+        SourceError: as `line_blocks`.
     """
+    for lines in line_blocks(path, encoding, io.DEFAULT_BUFFER_SIZE):
+        filled = lines.filter(lines.str.strip_chars() != "")
+        if not filled.is_empty():
+            return str(filled[0])
+    raise _empty(path)
+
+
+def _texts(path: Path, encoding: str, block_bytes: int) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    start = True
+    for block in _unpacked(path, block_bytes):
+        text = decoder.decode(block, final=not block)
+        if start and text:
+            text, start = text.removeprefix("\ufeff"), False
+        yield text
+
+
+def _unpacked(path: Path, block_bytes: int) -> Iterator[bytes]:
+    """Blocks of the content, the last one empty."""
     try:
         with path.open("rb") as file:
-            zipped = file.read(2) == GZIP_MAGIC
-        with gzip.open(path, "rb") if zipped else path.open("rb") as file:
-            lines = io.TextIOWrapper(file, encoding=encoding, errors="replace")
-            first = next((line for line in lines if line.strip("\ufeff \r\n\t")), "")
+            zipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        with gzip.open(path, "rb") if zipped else path.open("rb") as content:
+            block = b"first"
+            while block:
+                block = content.read(block_bytes)
+                yield block
     except (OSError, EOFError, zlib.error) as error:
-        raise _unreadable(path, error) from error
-    if not first:
-        raise SourceError(f"{path} is empty: write it again, or remove it and leave its day out")
-    return first.removeprefix("\ufeff").rstrip("\r\n")
+        raise SourceError(
+            f"{path} cannot be read ({because(error)}): write it again, or check that it is there and readable"
+        ) from error
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise _unreadable(path, error) from error
+def _lines(text: str) -> pl.Series:
+    # A text that is empty is one blank line, which read_lines would not see.
+    return pl.read_lines(io.BytesIO(f"{text}\n".encode()), name=LINE)[LINE]
 
 
-def _unreadable(path: Path, error: Exception) -> SourceError:
-    return SourceError(
-        f"{path} cannot be read ({because(error)}): write it again, or check that it is there and readable"
-    )
+def _empty(path: Path) -> SourceError:
+    return SourceError(f"{path} is empty: write it again, or remove it and leave its day out")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
-from assets.sources.formats.delimited import read_delimited
-from assets.sources.formats.json_lines import read_json_lines
+from assets.sources.formats.delimited import Dialect, scan_delimited
+from assets.sources.formats.json_lines import scan_json_lines
 from assets.sources.source import SourceError
 
 DAY = date(2026, 1, 1)
@@ -134,7 +134,7 @@ def test_damaged_csv_records_cost_no_good_row(tmp_path: Path) -> None:
         b'user,item,text\r\n1,2,"a\r\nb, c"\r\n3,4,caf\xe9\r\n5,6,too,many\r\n\r\n7,8\r\n9,10,"she said ""hi"""\r\n'
         b'11,12,\r\n13,14,5" tv\r\n15,16,fine\r\n17,18,6" tv\r\n99999999999999999999999,1,z'
     )
-    rows = read_delimited(path, ",")
+    rows = scan_delimited(path, Dialect()).collect()
     assert rows.filter(pl.col("malformed").is_null()).select("user", "item", "text").rows() == [
         ("1", "2", "a\nb, c"),
         ("9", "10", 'she said "hi"'),
@@ -165,7 +165,7 @@ def test_every_quoted_csv_reads_back(
     path = tmp_path_factory.mktemp("csv") / "x.csv"
     quoted = [delimiter.join('"' + field.replace('"', '""') + '"' for field in row) for row in rows]
     path.write_text("\n".join([f"a{delimiter}b", *quoted]), encoding="utf-8")
-    back = read_delimited(path, delimiter)
+    back = scan_delimited(path, Dialect(delimiter)).collect()
     assert back["malformed"].null_count() == len(rows)
     assert back.select("a", "b").rows() == rows
 
@@ -175,7 +175,7 @@ def test_every_quoted_csv_reads_back(
 def test_every_json_object_reads_back(tmp_path_factory: pytest.TempPathFactory, ids: list[int], text: str) -> None:
     path = tmp_path_factory.mktemp("json") / "x.jsonl"
     path.write_text("\n".join(json.dumps({"id": number, "text": text}) for number in ids))
-    back = read_json_lines(path, ["id", "text"])
+    back = scan_json_lines(path, ["id", "text"]).collect()
     assert back["id"].to_list() == [str(number) for number in ids]
     assert back["text"].to_list() == [text] * len(ids)
 
@@ -183,9 +183,9 @@ def test_every_json_object_reads_back(tmp_path_factory: pytest.TempPathFactory, 
 def test_other_encodings_are_read(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,caf\xe9\n", encoding="latin-1")
-    assert read_delimited(path, ",", "latin-1")["b"].to_list() == ["caf\xe9"]
+    assert scan_delimited(path, Dialect(encoding="latin-1")).collect()["b"].to_list() == ["caf\xe9"]
     path.write_text("\ufeffa,b\n1,2\n", encoding="utf-8")
-    assert read_delimited(path, ",")["a"].to_list() == ["1"]
+    assert scan_delimited(path, Dialect()).collect()["a"].to_list() == ["1"]
 
 
 def test_items_get_categories_as_lists_and_absolute_image_paths(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from models.columns import ACTIONS, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.merging import Merging, run_ends
 from models.vocabulary import Vocabulary
 
 
@@ -19,6 +20,7 @@ class Histories:
         timestamps: (L,) int64 epoch milliseconds, not decreasing within a user.
         offsets: (B + 1,) int64; user b owns `rows[offsets[b]:offsets[b + 1]]`.
         hidden: (L,) bool, for training alone: interactions whose item was too new to have an ID then. None: no such.
+        actions: (L,) bit masks of what was done, which only merging by kind asks for. None: not read.
 
     Raises:
         ValueError: the arrays contradict each other or the above; it names the user by position.
@@ -28,6 +30,7 @@ class Histories:
     timestamps: np.ndarray
     offsets: np.ndarray
     hidden: np.ndarray | None = None
+    actions: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not len(self.offsets):
@@ -37,8 +40,9 @@ class Histories:
                 f"histories hold {len(self.rows)} rows and {len(self.timestamps)} timestamps, "
                 f"but the offsets end at {self.offsets[-1]}: all three must agree"
             )
-        if self.hidden is not None and len(self.hidden) != len(self.rows):
-            raise ValueError(f"histories hold {len(self.rows)} rows, but {len(self.hidden)} marks of hidden ones")
+        for marks, what in ((self.hidden, "marks of hidden ones"), (self.actions, "masks of actions")):
+            if marks is not None and len(marks) != len(self.rows):
+                raise ValueError(f"histories hold {len(self.rows)} rows, but {len(marks)} {what}")
         for name in ("rows", "timestamps", "offsets"):
             _refuse_fractions(getattr(self, name), f"{name} of the histories")
         if self.offsets[0] != 0:
@@ -53,7 +57,7 @@ class Histories:
 
     @classmethod
     def of(cls, histories: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Histories":
-        """Packs (rows, timestamps) pairs, one per user.
+        """Packs (rows, timestamps) pairs, one per user; nobody says what was done, so all actions are alike.
 
         Raises:
             ValueError: a user's items and timestamps differ in number or are not whole numbers, or as above.
@@ -61,8 +65,10 @@ class Histories:
         for user, (rows, times) in enumerate(histories):
             if len(rows) != len(times):
                 raise ValueError(f"user {user} has {len(rows)} items, but {len(times)} timestamps")
+        packed = _packed([rows for rows, _ in histories], "item rows")
         return cls(
-            rows=_packed([rows for rows, _ in histories], "item rows"),
+            rows=packed,
+            actions=np.zeros(len(packed), np.int32),
             timestamps=_packed([times for _, times in histories], "timestamps"),
             offsets=np.concatenate([[0], np.cumsum([len(rows) for rows, _ in histories])]).astype(np.int64),
         )
@@ -97,6 +103,23 @@ class Histories:
         kept_before = np.concatenate([[0], np.cumsum(keep)])
         return self._at(np.flatnonzero(keep), kept_before[self.offsets])
 
+    def merged(self, by: Merging | None) -> "Histories":
+        """With each run of adjacent interactions of one kind (`models.merging`) as one, at the time of its last.
+
+        The one place that merges what a model reads: training and scoring both come here. None merges nothing.
+
+        Raises:
+            ValueError: by kind, of histories without actions.
+        """
+        if by is None:
+            return self
+        if self.actions is None and by == "kind":
+            raise ValueError("these histories hold no actions: read them with their actions, or merge by item")
+        same = [] if self.actions is None or by == "item" else [self.actions]
+        keep = np.zeros(len(self.rows), bool)
+        keep[run_ends(self.offsets, self.rows, *same)] = True
+        return self.where(keep)
+
     def within(self, items: int) -> "Histories":
         """These histories, whose rows all stand in a table of rows 1..`items`.
 
@@ -127,8 +150,8 @@ class Histories:
         return f"interaction {place - self.offsets[user]} of user {user}"
 
     def _at(self, positions: np.ndarray, offsets: np.ndarray) -> "Histories":
-        hidden = None if self.hidden is None else self.hidden[positions]
-        return Histories(self.rows[positions], self.timestamps[positions], offsets, hidden)
+        hidden, actions = (None if marks is None else marks[positions] for marks in (self.hidden, self.actions))
+        return Histories(self.rows[positions], self.timestamps[positions], offsets, hidden, actions)
 
 
 def action_bits(vocabulary: Sequence[str], chosen: Sequence[str]) -> int:
@@ -143,29 +166,34 @@ def action_bits(vocabulary: Sequence[str], chosen: Sequence[str]) -> int:
     return sum(1 << list(vocabulary).index(action) for action in dict.fromkeys(chosen))
 
 
-def positive_interactions(sequences: pl.LazyFrame, bits: int) -> pl.LazyFrame:
+def positive_interactions(sequences: pl.LazyFrame, bits: int, *, keep_actions: bool = False) -> pl.LazyFrame:
     """`user_id`, `item_id`, `timestamp`: one row per interaction that carries one of the actions in `bits`.
 
     Args:
         sequences: One row per user; users and their interactions stay in this order.
+        bits: Mask of the actions that count.
+        keep_actions: Whether each interaction's own mask is kept, as `actions`.
     """
-    return (
+    positives = (
         sequences.select(USER_ID, pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).alias(TIMESTAMP), ACTIONS)
         .explode(ITEM_ID, TIMESTAMP, ACTIONS)
         .filter((pl.col(ACTIONS) & bits) != 0)
-        .drop(ACTIONS)
     )
+    return positives if keep_actions else positives.drop(ACTIONS)
 
 
 def interaction_lists(interactions: pl.DataFrame) -> pl.DataFrame:
-    """`user_id`, `item_ids`, `timestamps`: one row per user of `interactions`, order kept."""
+    """`user_id`, `item_ids`, `timestamps`, and `actions` where they are kept: one row per user, order kept."""
+    actions = [pl.col(ACTIONS)] if ACTIONS in interactions.columns else []
     return interactions.group_by(USER_ID, maintain_order=True).agg(
-        pl.col(ITEM_ID).alias(ITEM_IDS), pl.col(TIMESTAMP).alias(TIMESTAMPS)
+        pl.col(ITEM_ID).alias(ITEM_IDS), pl.col(TIMESTAMP).alias(TIMESTAMPS), *actions
     )
 
 
 def histories(frame: pl.DataFrame, vocabulary: Vocabulary) -> Histories:
     """The histories in `frame`'s list columns `item_ids` and `timestamps`, one per row, as vocabulary rows.
+
+    A list column `actions`, where there is one, is read besides.
 
     Raises:
         ValueError: a row's lists differ in length, hold nulls, go back in time, or `timestamps` holds no datetimes.
@@ -174,12 +202,14 @@ def histories(frame: pl.DataFrame, vocabulary: Vocabulary) -> Histories:
     _refuse_ragged(frame, lengths)
     filled = frame.filter(lengths > 0)
     items, times = filled[ITEM_IDS].explode(), filled[TIMESTAMPS].explode()
-    for column in (items, times):
+    actions = filled[ACTIONS].explode() if ACTIONS in frame.columns else None
+    for column in (items, times, *([] if actions is None else [actions])):
         _refuse_nulls(column, lengths)
     return Histories(
         rows=vocabulary.rows(items),
         timestamps=times.dt.epoch("ms").to_numpy().astype(np.int64),
         offsets=np.concatenate([[0], np.cumsum(lengths.to_numpy())]),
+        actions=None if actions is None else actions.to_numpy(),
     )
 
 
@@ -187,10 +217,11 @@ def _refuse_ragged(frame: pl.DataFrame, lengths: pl.Series) -> None:
     times = frame[TIMESTAMPS]
     if not isinstance(times.dtype, pl.List) or not isinstance(times.dtype.inner, pl.Datetime):
         raise ValueError(f"column {TIMESTAMPS!r} is {times.dtype}: it must hold lists of datetimes")
-    uneven = (lengths != times.list.len()).fill_null(True)
-    if uneven.any():
-        row = int(uneven.arg_max() or 0)
-        raise ValueError(f"row {row} has {lengths[row]} items, but {times.list.len()[row]} timestamps")
+    for column in (times, *([frame[ACTIONS]] if ACTIONS in frame.columns else [])):
+        uneven = (lengths != column.list.len()).fill_null(True)
+        if uneven.any():
+            row = int(uneven.arg_max() or 0)
+            raise ValueError(f"row {row} has {lengths[row]} items, but {column.list.len()[row]} {column.name}")
 
 
 def _refuse_nulls(exploded: pl.Series, lengths: pl.Series) -> None:

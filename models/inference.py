@@ -10,6 +10,11 @@ from models.history import Histories
 from models.jagged import last_tokens
 
 
+def as_read(artifact: Artifact, histories: Histories) -> Histories:
+    """What the version reads of `histories`: the items that it knows, merged as it was trained."""
+    return histories.known().merged(artifact.manifest.merge_adjacent)
+
+
 @torch.inference_mode()
 def user_states(artifact: Artifact, histories: Histories, request_times: np.ndarray) -> Tensor:
     """(B, width) unit-norm state of each user at his request time; zero for a user with no known item.
@@ -22,7 +27,7 @@ def user_states(artifact: Artifact, histories: Histories, request_times: np.ndar
         ValueError: a row is outside the vocabulary, a request time is wrong, or a state is not finite; names the user.
     """
     histories = histories.within(len(artifact.vocabulary))
-    batch = request_batch(histories, request_times, artifact.model.config.max_length)
+    batch = request_batch(as_read(artifact, histories), request_times, artifact.model.config.max_length)
     states = last_tokens(artifact.model.encoder(artifact.item_vectors[batch.rows], batch), batch.offsets)
     finite = states.isfinite().all(1)
     if not finite.all():

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from models.config import Frozen, TrainingConfig
+from models.merging import Merging
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"
@@ -27,8 +28,12 @@ class Manifest(Frozen):
     data_end: datetime = Field(description="End of the newest data that was there when the version was made.")
     positive_actions: list[str] = Field(description="Actions that make an interaction part of a history.")
     positive_bits: int = Field(description="The same actions as the bit mask of `sequences.actions`.")
+    merge_adjacent: Merging | None = Field(
+        default=None, description="What adjacent interactions are merged by before the model reads them."
+    )
     held_out_users: int = Field(default=0, description="Users at most whose last interaction was not trained on.")
     held_out_seed: int = Field(default=0, description="Seed of the hash that chose them.")
+    held_out_ties: bool = Field(default=True, description="Whether it may have happened at the time of another.")
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""
     parent: str | None = Field(default=None, description="Version that this one was warm-started from.")

@@ -22,6 +22,7 @@ class UserHistories:
         timestamps: (L,) int64 epoch milliseconds.
         offsets: (U + 1,) int64.
         latest: Epoch milliseconds of the newest interaction; None where there is none.
+        actions: (L,) int32 bit masks of what was done, where the model merges by it; else None.
     """
 
     users: pl.Series
@@ -30,6 +31,7 @@ class UserHistories:
     timestamps: np.ndarray
     offsets: np.ndarray
     latest: int | None
+    actions: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -48,19 +50,25 @@ class UserHistories:
         """The history at `position` of `offsets`, as a batch of one."""
         start, end = self.offsets[position], self.offsets[position + 1]
         return Histories(
-            self.rows[start:end].astype(np.int64), self.timestamps[start:end], np.array([0, end - start], np.int64)
+            self.rows[start:end].astype(np.int64),
+            self.timestamps[start:end],
+            np.array([0, end - start], np.int64),
+            actions=None if self.actions is None else self.actions[start:end],
         )
 
 
-def load_histories(sequences: pl.LazyFrame, positive_bits: int, vocabulary: Vocabulary) -> UserHistories:
+def load_histories(
+    sequences: pl.LazyFrame, positive_bits: int, vocabulary: Vocabulary, *, keep_actions: bool = False
+) -> UserHistories:
     """Reads the `sequences` table, keeping the interactions that the model was trained on.
 
     Args:
         sequences: Rows of the `sequences` table.
         positive_bits: Bit mask of the actions that count, from the artifact's manifest.
         vocabulary: Maps items to rows.
+        keep_actions: Whether the model reads them: 4 more bytes an interaction.
     """
-    frame = interaction_lists(positive_interactions(sequences, positive_bits).collect())
+    frame = interaction_lists(positive_interactions(sequences, positive_bits, keep_actions=keep_actions).collect())
     packed = histories(frame, vocabulary)
     order = frame[USER_ID].arg_sort()
     return UserHistories(
@@ -70,4 +78,5 @@ def load_histories(sequences: pl.LazyFrame, positive_bits: int, vocabulary: Voca
         timestamps=packed.timestamps,
         offsets=packed.offsets,
         latest=int(packed.timestamps.max()) if len(packed.timestamps) else None,
+        actions=packed.actions,
     )

@@ -44,7 +44,12 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     if artifact.version != config.version:
         raise LoadError(f"{config.artifact} holds version {artifact.version}, not {config.version}")
     options = config.storage_options
-    histories = load_histories(config.sequences.scan(options), artifact.manifest.positive_bits, artifact.vocabulary)
+    histories = load_histories(
+        config.sequences.scan(options),
+        artifact.manifest.positive_bits,
+        artifact.vocabulary,
+        keep_actions=artifact.manifest.merge_adjacent == "kind",
+    )
     catalogue = load_catalogue(config.items.scan(options), artifact.vocabulary)
     smoke_test(artifact, histories)
     return LoadedRelease(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.history import Histories
-from models.inference import score, similar
+from models.inference import as_read, score, similar
 from serving.ids import stored_series
 from serving.index import top_k
 from serving.loaded import LoadedRelease
@@ -49,7 +49,7 @@ def recommend(release: LoadedRelease, request: RecommendationRequest, now_ms: in
         version=release.config.version,
         source="model" if reason is None else "popularity",
         reason=reason,
-        history_length=min(len(history.rows), release.artifact.model.config.max_length),
+        history_length=min(len(as_read(release.artifact, history).rows), release.artifact.model.config.max_length),
     )
 
 
@@ -98,8 +98,7 @@ def _history(release: LoadedRelease, request: RecommendationRequest, clock: int)
 
 def _until(history: Histories, at: int) -> Histories:
     """What one user had done by the moment `at`."""
-    count = int(np.searchsorted(history.timestamps, at, side="right"))
-    return Histories(history.rows[:count], history.timestamps[:count], np.array([0, count], np.int64))
+    return history.where(history.timestamps <= at)
 
 
 def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> Histories:

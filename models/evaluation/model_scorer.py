@@ -1,13 +1,12 @@
 """A trained version as a scorer, on its own vocabulary or on that of a newer version."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import Artifact
 from models.evaluation.cases import EvaluationCases, IntArray
-from models.history import Histories
 from models.inference import score
 from models.vocabulary import Vocabulary
 
@@ -34,8 +33,7 @@ class ModelScorer:
 
     def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
         """(B, n+1) cosine of user and item; minus infinity for unknown items."""
-        histories = cases.histories
-        own = Histories(self.own_rows[histories.rows], histories.timestamps, histories.offsets)
+        own = replace(cases.histories, rows=self.own_rows[cases.histories.rows])
         scores: NDArray[np.float32] = score(self.artifact, own, cases.request_times).numpy()
         # Row 0 scores minus infinity, and every item that the version does not know has own row 0.
         return scores[:, self.own_rows]

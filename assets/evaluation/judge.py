@@ -102,6 +102,7 @@ def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Quest
         positives=manifest.positive_bits,
         leave_one_out_users=manifest.held_out_users,
         max_users=settings.max_users,
+        hold_out_ties=manifest.held_out_ties,
         seed=manifest.held_out_seed,
     )
     items = catalogue(lake).select(ITEM_ID, AVAILABLE_FROM).collect()

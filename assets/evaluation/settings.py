@@ -40,6 +40,11 @@ class EvaluationSettings(BaseModel):
     leave_one_out_users: int = Field(
         default=1_000, ge=0, description="Users at most whose last positive is held out of training; 0: none."
     )
+    hold_out_ties: bool = Field(
+        default=False,
+        description="Whether it may be held out though another positive happened at the same time. Order of arrival "
+        "decides then, as in published protocols, and equal times stand on both sides of the question.",
+    )
     short_history: int = Field(default=10, ge=1, description="Longest history that counts as short.")
     popularity_half_life_days: float = Field(
         default=3.0, gt=0, description="Age in days at which an interaction counts half in the popularity baseline."

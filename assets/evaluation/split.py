@@ -5,8 +5,9 @@ Two protocols share one training part:
 - time: training ends strictly before the cutoff, the targets of a user lie in [cutoff, cutoff + window);
 - leave-one-out: of some users the last positive before the cutoff is a target too, and is held out of training.
 
-Everything is decided by timestamps, so interactions at equal timestamps are never on both sides of the cutoff, and
-nothing at or after the cutoff changes what lies before it.
+Everything is decided by timestamps, so interactions at equal timestamps are never on both sides of the cutoff, nor of
+a user's held-out one, and nothing at or after the cutoff changes what lies before it. Published protocols differ in
+one thing: of interactions at one time they hold out the one that arrived last (`hold_out_ties`).
 """
 
 from dataclasses import dataclass
@@ -27,9 +28,9 @@ class Split:
     """Training data and the cases of both protocols.
 
     Attributes:
-        training: `user_id`, `item_ids`, `timestamps`: one row per user, positives only, oldest first.
-        time_cases: One row per case: `user_id`, history as `item_ids` and `timestamps`, `request_time` (the user's
-            first target), `target_ids`.
+        training: `user_id`, `item_ids`, `timestamps`, `actions`: one row per user, positives only, oldest first.
+        time_cases: One row per case: `user_id`, history as `item_ids`, `timestamps` and `actions`, `request_time` (the
+            user's first target), `target_ids`.
         leave_one_out_cases: The same columns; one target each.
     """
 
@@ -46,6 +47,7 @@ def split(
     positives: int,
     leave_one_out_users: int,
     max_users: int | None = None,
+    hold_out_ties: bool = False,
     seed: int = 0,
 ) -> Split:
     """Splits `sequences` (`assets.schema.sequences_schema`).
@@ -57,12 +59,13 @@ def split(
         positives: Bit mask of the actions that count as positive (`models.history.action_bits`).
         leave_one_out_users: Users at most whose last positive before the cutoff is held out of training.
         max_users: Cases at most of the time split.
+        hold_out_ties: Whether that positive may have happened at the time of another.
         seed: Seed of both samples of users, which hash the user id and so are the same in every run.
     """
-    interactions = positive_interactions(sequences, positives)
+    interactions = positive_interactions(sequences, positives, keep_actions=True)
     before = interactions.filter(pl.col(TIMESTAMP) < cutoff).collect()
     within = interactions.filter(pl.col(TIMESTAMP) >= cutoff, pl.col(TIMESTAMP) < cutoff + window).collect()
-    held_out = _last_of_sampled_users(before, leave_one_out_users, seed)
+    held_out = _last_of_sampled_users(before, leave_one_out_users, seed, hold_out_ties)
     history = interaction_lists(before)
     return Split(
         training=interaction_lists(_without(before, held_out)),
@@ -72,11 +75,18 @@ def split(
 
 
 def training_interactions(
-    sequences: pl.LazyFrame, *, cutoff: datetime, positives: int, leave_one_out_users: int, seed: int = 0
+    sequences: pl.LazyFrame,
+    *,
+    cutoff: datetime,
+    positives: int,
+    leave_one_out_users: int,
+    hold_out_ties: bool = False,
+    seed: int = 0,
 ) -> pl.DataFrame:
-    """`Split.training` alone: `user_id`, `item_ids`, `timestamps`, one row per user with at least one positive."""
-    before = positive_interactions(sequences, positives).filter(pl.col(TIMESTAMP) < cutoff).collect()
-    return interaction_lists(_without(before, _last_of_sampled_users(before, leave_one_out_users, seed)))
+    """`Split.training` alone: `user_id`, `item_ids`, `timestamps`, `actions`, one row per user with a positive."""
+    interactions = positive_interactions(sequences, positives, keep_actions=True)
+    before = interactions.filter(pl.col(TIMESTAMP) < cutoff).collect()
+    return interaction_lists(_without(before, _last_of_sampled_users(before, leave_one_out_users, seed, hold_out_ties)))
 
 
 def _time_cases(history: pl.DataFrame, before: pl.DataFrame, within: pl.DataFrame) -> pl.DataFrame:
@@ -96,16 +106,22 @@ def _leave_one_out_cases(before: pl.DataFrame, held_out: pl.DataFrame) -> pl.Dat
     return history.join(targets, on=USER_ID, how="inner", maintain_order="left")
 
 
-def _last_of_sampled_users(before: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
-    """The held-out interactions: the last positive of `limit` users, where its item is new and a history remains."""
+def _last_of_sampled_users(before: pl.DataFrame, limit: int, seed: int, ties: bool) -> pl.DataFrame:
+    """The held-out interactions: the last positive of `limit` users, where its item is new and a history remains.
+
+    But for `ties` it is alone at its time: a history that holds what was done at the very moment of the request tells
+    of the future.
+    """
+    alone = pl.lit(True) if ties else pl.col("at_once") == 1
     last = (
         before.with_row_index("position")
         .with_columns(
             first_position=pl.col("position").min().over(USER_ID, ITEM_ID),
             count=pl.len().over(USER_ID),
+            at_once=pl.len().over(USER_ID, TIMESTAMP),
         )
         .unique(USER_ID, keep="last", maintain_order=True)
-        .filter(pl.col("position") == pl.col("first_position"), pl.col("count") > 1)
+        .filter(pl.col("position") == pl.col("first_position"), pl.col("count") > 1, alone)
     )
     return _sample(last.select("position", USER_ID, ITEM_ID, TIMESTAMP), limit, seed)
 

@@ -12,6 +12,7 @@ from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.content import content_matrix
 from models.history import Histories
 from models.history import histories as as_histories
+from models.merging import Merging
 from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
@@ -50,11 +51,14 @@ def make_dataset(
     cold_start: timedelta,
     validation_users: int,
     seed: int,
+    hold_out_ties: bool = False,
+    merge_adjacent: Merging | None = None,
 ) -> Dataset:
     """Puts a training split in the model's terms.
 
     Args:
-        training: `user_id`, `item_ids`, `timestamps`: positives before `cutoff`, oldest first.
+        training: `user_id`, `item_ids`, `timestamps`: positives before `cutoff`, oldest first; one that is not is
+            refused, as it would be counted and learned from without being seen in production.
         catalogue: `item_id` of every known item; an item of `training` that is not in it still gets a row.
         content: `item_id`, `vector`; None trains without content.
         cutoff: The moment for which popularity is counted.
@@ -63,19 +67,22 @@ def make_dataset(
             first one is marked hidden: a model of that time would not have had an ID for the item.
         validation_users: Users whose last training interaction is what the learning curve asks for.
         seed: Chooses them.
+        hold_out_ties: Whether that interaction may have happened at the time of the one before it.
+        merge_adjacent: What adjacent interactions are merged by; by kind `training` holds `actions`, too.
 
     Raises:
-        ValueError: there is no training interaction.
+        ValueError: there is no training interaction, or one that does not lie before `cutoff`.
     """
+    _refuse_the_future(training, cutoff)
     # Tables are read in parallel, so users come in any order; batches must not depend on it.
     training = training.sort(USER_ID)
     vocabulary = make_vocabulary(training, catalogue, cutoff, half_life_days)
     histories = as_histories(training, vocabulary)
     first_seen = _first_seen(histories, vocabulary.trained)
+    histories = replace(histories.merged(merge_adjacent), actions=None)
     age_ms = histories.timestamps - first_seen[histories.rows]
     histories = replace(histories, hidden=age_ms < cold_start // timedelta(milliseconds=1))
-    users = np.flatnonzero(histories.lengths >= 3)
-    chosen = np.sort(np.random.default_rng(seed).permutation(users)[:validation_users])
+    chosen = _validation_users(histories, validation_users, seed, hold_out_ties)
     full = histories.take(chosen)
     last = np.zeros(len(full.rows), bool)
     last[full.offsets[1:] - 1] = True
@@ -144,6 +151,23 @@ def read_dataset(folder: Path) -> Dataset:
         validation_times=array("validation_times"),
         content=array("content"),
     )
+
+
+def _refuse_the_future(training: pl.DataFrame, cutoff: datetime) -> None:
+    late = training.filter(pl.col(TIMESTAMPS).list.max() >= cutoff)
+    if late.height:
+        raise ValueError(
+            f"user {late[USER_ID][0]!r} has a training interaction at {late[TIMESTAMPS][0].max()}, but training ends "
+            f"before {cutoff}: cut the interactions there first"
+        )
+
+
+def _validation_users(histories: Histories, limit: int, seed: int, ties: bool) -> np.ndarray:
+    """At most `limit` users with a history before their last interaction, strictly before but for `ties`; ascending."""
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(histories.lengths >= 3))
+    last = histories.offsets[drawn + 1] - 1
+    alone = histories.timestamps[last] > histories.timestamps[last - 1]
+    return np.sort(drawn[alone | ties][:limit])
 
 
 def _without_last(histories: Histories, users: np.ndarray) -> Histories:

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.config import ModelConfig, TrainingConfig
+from models.merging import Merging
 
 
 class SearchSettings(BaseModel):
@@ -34,6 +35,11 @@ class TrainingSettings(BaseModel):
         ge=0,
         description="Time between a version's cutoff and what it serves: training hides the ID of an item for as long "
         "after its first interaction, so that the model learns what an item is worth that it has no ID for.",
+    )
+    merge_adjacent: Merging | None = Field(
+        default=None,
+        description="Makes one step of adjacent interactions: item, with the same item; kind, with the same item by "
+        "the same actions; null, of none. In training, evaluation and serving alike.",
     )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(default=True, description="Also train a twin without content, for the evaluation.")

@@ -55,6 +55,7 @@ def prepare(
         cutoff=cutoff,
         positives=bits,
         leave_one_out_users=evaluation.leave_one_out_users,
+        hold_out_ties=evaluation.hold_out_ties,
         seed=evaluation.seed,
     )
     content = lake.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if settings.use_content else None
@@ -65,6 +66,8 @@ def prepare(
         cutoff=cutoff,
         half_life_days=settings.popularity_half_life_days,
         cold_start=timedelta(hours=settings.cold_start_hours),
+        merge_adjacent=settings.merge_adjacent,
+        hold_out_ties=evaluation.hold_out_ties,
         validation_users=settings.validation_users,
         seed=settings.optimisation.seed,
     )
@@ -77,8 +80,10 @@ def prepare(
         data_end=datetime.combine(last_day + timedelta(days=1), time(), UTC),
         positive_actions=list(settings.positive_actions),
         positive_bits=bits,
+        merge_adjacent=settings.merge_adjacent,
         held_out_users=evaluation.leave_one_out_users,
         held_out_seed=evaluation.seed,
+        held_out_ties=evaluation.hold_out_ties,
         table_versions={table: lake.version(table) for table in tables},
         code_version=package_version("genrec"),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",

@@ -31,6 +31,7 @@ def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range():
         window=timedelta(days=1),
         positives=RATING,
         leave_one_out_users=10_000,
+        hold_out_ties=True,
     )
     assert parts.leave_one_out_cases.height == 6_040
     assert parts.training["item_ids"].list.len().sum() == 1_000_209 - 6_040

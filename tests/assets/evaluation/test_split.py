@@ -77,6 +77,17 @@ def test_leave_one_out_skips_single_interactions_and_repeated_items():
     assert items_by_user(result.training) == {1: [10], 2: [10, 11, 10]}
 
 
+def test_leave_one_out_never_asks_for_one_of_two_at_the_same_time_unless_told_to():
+    users = {1: [(10, -3, CLICK), (11, -1, CLICK), (12, -1, CLICK)], 2: [(10, -3, CLICK), (11, -2, CLICK)]}
+    strict = split_at_cutoff(users, leave_one_out_users=5)
+    assert items_by_user(strict.leave_one_out_cases) == {2: [10]}
+    assert items_by_user(strict.training) == {1: [10, 11, 12], 2: [10]}
+    arguments = {"cutoff": CUTOFF, "positives": CLICK, "leave_one_out_users": 5, "hold_out_ties": True}
+    published = split(sequences(users), window=DAY, **arguments)
+    assert items_by_user(published.leave_one_out_cases) == {1: [10, 11], 2: [10]}
+    assert training_interactions(sequences(users), **arguments).equals(published.training)
+
+
 def test_samples_are_capped_and_survive_other_users():
     users = {user: [(1, -2, CLICK), (2, -1, CLICK), (3, 1, CLICK)] for user in range(40)}
     few = split_at_cutoff(users, leave_one_out_users=10).leave_one_out_cases[USER_ID].to_list()

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,12 +25,14 @@ def training(users: dict[str, list[tuple[str, float]]]) -> pl.DataFrame:
     )
 
 
-HISTORIES = {"u": [("a", 7), ("b", 3), ("a", 0)], "v": [("b", 14)]}
+LAST = 1 / 86_400_000
+"""The last millisecond before the cutoff, in days."""
+HISTORIES = {"u": [("a", 7), ("b", 3), ("a", LAST)], "v": [("b", 14)]}
 CATALOGUE = pl.DataFrame({"item_id": ["a", "new", "b", "older"]})
 CONTENT = pl.DataFrame({"item_id": ["new", "a", "gone"], "vector": [[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]})
 
 
-def dataset_of(users: pl.DataFrame, content: pl.DataFrame | None, validation_users: int = 0) -> Dataset:
+def dataset_of(users: pl.DataFrame, content: pl.DataFrame | None, validation_users: int = 0, **more: Any) -> Dataset:
     return make_dataset(
         users,
         CATALOGUE,
@@ -39,6 +42,7 @@ def dataset_of(users: pl.DataFrame, content: pl.DataFrame | None, validation_use
         cold_start=COLD,
         validation_users=validation_users,
         seed=0,
+        **more,
     )
 
 
@@ -58,7 +62,7 @@ def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
     assert dataset.histories.offsets.tolist() == [0, 2, 3]
     assert dataset.validation.rows.tolist() == [1, 2]
     assert dataset.validation_targets.tolist() == [1]
-    assert dataset.validation_times.tolist() == [int(CUTOFF.timestamp() * 1000)]
+    assert dataset.validation_times.tolist() == [int(CUTOFF.timestamp() * 1000) - 1]
 
 
 def test_the_order_of_users_does_not_matter() -> None:
@@ -78,10 +82,36 @@ def test_content_lands_on_its_items_row() -> None:
 
 def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:
     dataset = dataset_of(training(HISTORIES), CONTENT)
-    # a: 7 and 0 days before the cutoff, b: 14 and 3 days before
+    # a: 7 and about 0 days before the cutoff, b: 14 and 3 days before
     assert dataset.histories.rows.tolist() == [1, 2, 1, 2]
     assert dataset.histories.hidden is not None
     assert dataset.histories.hidden.tolist() == [True, False, False, True]
+
+
+def test_an_interaction_at_the_cutoff_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"user 'v' has a training interaction at 2026-01-10 .*, but training ends"):
+        dataset_of(training({**HISTORIES, "v": [("b", 14), ("b", 0)]}), None)
+
+
+def test_the_learning_curve_asks_for_nothing_that_happened_together_with_the_history() -> None:
+    together = training({"u": [("a", 7), ("b", 3), ("a", 3)], "v": [("a", 7), ("b", 3), ("a", 2)]})
+    assert dataset_of(together, None, validation_users=5).validation.offsets.tolist() == [0, 2]
+    assert dataset_of(together, None, validation_users=5, hold_out_ties=True).validation.offsets.tolist() == [0, 2, 4]
+
+
+def test_adjacent_interactions_are_merged_where_asked_for() -> None:
+    users = training({"u": [("a", 7), ("a", 6), ("a", 1), ("b", LAST)], "v": [("b", 4), ("b", 3)]})
+    users = users.with_columns(actions=pl.Series([[1, 1, 3, 1], [1, 1]]))
+    plain, item, kind = (dataset_of(users, CONTENT, merge_adjacent=by) for by in (None, "item", "kind"))
+    assert plain.histories.rows.tolist() == [1, 1, 1, 2, 2, 2]
+    assert (item.histories.rows.tolist(), item.histories.offsets.tolist()) == ([1, 2, 2], [0, 2, 3])
+    assert (kind.histories.rows.tolist(), kind.histories.offsets.tolist()) == ([1, 1, 2, 2], [0, 3, 4])
+    # The item's first interaction counts, not the last of the step that it became a part of.
+    assert item.histories.hidden is not None
+    assert item.histories.hidden.tolist() == [False, True, True]
+    assert np.array_equal(item.vocabulary.popularity, plain.vocabulary.popularity)
+    with pytest.raises(ValueError, match="these histories hold no actions"):
+        dataset_of(users.drop("actions"), None, merge_adjacent="kind")
 
 
 def test_nothing_before_the_cutoff_is_said() -> None:

@@ -1,0 +1,121 @@
+"""What is trained, evaluated and served is merged alike, whatever the version merges by."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from assets.evaluation.split import split
+from assets.schema import sequences_schema
+from assets.training.dataset import make_dataset
+from models.artifact import Artifact
+from models.columns import ITEM_ID
+from models.config import ModelConfig
+from models.evaluation.cases import EvaluationCases
+from models.evaluation.model_scorer import ModelScorer
+from models.history import histories
+from models.inference import as_read, score
+from models.manifest import Manifest
+from models.recommender import Recommender
+from models.vocabulary import Vocabulary
+from serving.history import load_histories
+
+CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
+CLICK, BUY, VIEW = 1, 2, 4
+USERS, ITEMS = 40, 6
+
+
+def sequences() -> pl.DataFrame:
+    """Users who come back to the same few items, and one click on an item each after the cutoff."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for user in range(USERS):
+        past = int(rng.integers(2, 25))
+        items = [*np.repeat(rng.integers(1, ITEMS, past), rng.integers(1, 4, past))[:past].tolist(), 100 + user]
+        actions = [*rng.choice([CLICK, BUY, CLICK | BUY, VIEW, VIEW | CLICK], past).tolist(), CLICK]
+        times = [*(CUTOFF - timedelta(minutes=past - place) for place in range(past)), CUTOFF + timedelta(hours=1)]
+        rows.append({"user_id": user, "item_ids": items, "timestamps": times, "actions": actions, "bucket": 0})
+    nothing = {"values": None, "surfaces": None}
+    return pl.DataFrame([{**row, **nothing} for row in rows], schema=sequences_schema("int64"))
+
+
+@pytest.mark.parametrize("by", [None, "item", "kind"])
+def test_three_readers_see_the_same_steps(by: Any) -> None:
+    table = sequences()
+    parts = split(table.lazy(), cutoff=CUTOFF, window=timedelta(days=1), positives=CLICK | BUY, leave_one_out_users=0)
+    dataset = make_dataset(
+        parts.training,
+        pl.DataFrame({ITEM_ID: pl.Series([], dtype=pl.Int64)}),
+        None,
+        cutoff=CUTOFF,
+        half_life_days=7,
+        cold_start=timedelta(0),
+        validation_users=0,
+        seed=0,
+        merge_adjacent=by,
+    )
+    vocabulary = dataset.vocabulary
+    torch.manual_seed(0)
+    model = Recommender(ModelConfig(width=8, max_length=6), vocabulary.trained).eval()
+    manifest = Manifest(
+        version="v",
+        created=CUTOFF,
+        cutoff=CUTOFF,
+        data_end=CUTOFF,
+        positive_actions=["click", "buy"],
+        positive_bits=CLICK | BUY,
+        merge_adjacent=by,
+    )
+    artifact = Artifact(manifest, model, vocabulary, model.item_vectors(len(vocabulary)))
+    past = table.lazy().with_columns(
+        pl.col("item_ids", "timestamps", "actions").list.head(pl.col("timestamps").list.len() - 1)
+    )
+    served = load_histories(past, CLICK | BUY, vocabulary, keep_actions=by == "kind")
+    asked = parts.time_cases.sort("user_id")
+    assert asked.height > USERS / 2
+    trained_users = parts.training.sort("user_id")["user_id"].to_list()
+    cases = EvaluationCases(
+        user_ids=asked["user_id"],
+        histories=histories(asked, vocabulary),
+        request_times=asked["request_time"].dt.epoch("ms").to_numpy(),
+        target_rows=np.zeros(asked.height, np.int64),
+        target_offsets=np.arange(asked.height + 1),
+    )
+    scores = ModelScorer("model", artifact, vocabulary).score(cases)
+    lengths = []
+    for place, user in enumerate(asked["user_id"].to_list()):
+        live = served.of(user)
+        assert live is not None
+        steps = as_read(artifact, live)
+        trained = dataset.histories.take(np.array([trained_users.index(user)]))
+        evaluated = as_read(artifact, cases.part(place, place + 1).histories)
+        for other in (trained, evaluated):
+            assert other.rows.tolist() == steps.rows.tolist()
+            assert other.timestamps.tolist() == steps.timestamps.tolist()
+        answer = score(artifact, live, cases.request_times[place : place + 1])[0].numpy()
+        np.testing.assert_allclose(answer[1:], scores[place, 1:], atol=1e-5)
+        lengths.append((len(live.rows), len(steps.rows)))
+    assert any(read < done for done, read in lengths) == (by is not None)
+
+
+def test_merging_changes_what_is_scored() -> None:
+    """Were merging lost on the way to the encoder, the readers above would agree on the wrong thing."""
+    torch.manual_seed(0)
+    table = sequences()
+    frame = table.select("item_ids", "timestamps", "actions").head(10)
+    ids = pl.Series(frame["item_ids"].explode().unique().sort())
+    vocabulary = Vocabulary(ids, len(ids), np.zeros(len(ids) + 1, np.float32))
+    model = Recommender(ModelConfig(width=8, max_length=6), len(ids)).eval()
+    manifest = Manifest(
+        version="v", created=CUTOFF, cutoff=CUTOFF, data_end=CUTOFF, positive_actions=["click"], positive_bits=CLICK
+    )
+    plain = Artifact(manifest, model, vocabulary, model.item_vectors(len(ids)))
+    merging = replace(plain, manifest=manifest.model_copy(update={"merge_adjacent": "item"}))
+    given = histories(frame, vocabulary)
+    times = np.full(10, int((CUTOFF + timedelta(days=1)).timestamp() * 1000))
+    assert not torch.equal(score(plain, given, times), score(merging, given, times))
+    torch.testing.assert_close(score(plain, given.merged("item"), times), score(merging, given, times))

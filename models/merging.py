@@ -21,12 +21,12 @@ class Steps:
 
     Attributes:
         offsets: (B + 1,) int64; user b owns `rows[offsets[b]:offsets[b + 1]]`.
-        rows: (L,) int64 vocabulary rows 1..n, 0 where unknown.
+        rows: (L,) integer item rows 1..n, 0 where unknown.
         started: (L,) int64 epoch milliseconds of the first action of a step.
         timestamps: (L,) int64 ms of its last action: who cuts time before it has seen no part of the step.
         actions: (L,) int32 bit masks of what was done.
         values: (L,) float32 durations, prices and the like, NaN where there is none.
-        surfaces: (L,) int32 where the first action took place, 0 for nowhere in particular.
+        surfaces: (L,) integer position of the first action's surface among their names, -1 where it had none.
         counts: (L,) int64 actions that were merged into a step.
 
     Raises:

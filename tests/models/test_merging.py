@@ -19,7 +19,7 @@ event = st.tuples(
     st.integers(0, 9),
     st.sampled_from([CLICK, BUY, CLICK | BUY]),
     st.one_of(st.just(float("nan")), st.integers(0, 100).map(float)),
-    st.integers(0, 2),
+    st.integers(-1, 2),
 )
 Event = tuple[int, int, int, float, int]
 users = st.lists(st.lists(event, max_size=9).map(lambda done: sorted(done, key=lambda e: e[1])), max_size=5)

@@ -1,0 +1,164 @@
+"""When a feature is known: with the request, or only after the action. Two types, so that none stands for the other.
+
+What the model reads at step t is known when the recommendation of step t is asked for: the request features of t, and
+what came of the step before, the outcome features of t - 1 (Netflix spec section 7; the rule of ARGUS spec section 2).
+Shifting them by hand is where leaks come from, so it is done here, once. Which column is which is declared here, too;
+columns of a profile's own join by `declared`. A column on the wrong side is an error before any number is computed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from models.columns import ACTION, ACTIONS, REQUEST_ID, SURFACE, SURFACES, VALUE, VALUES
+from models.merging import Steps
+
+Known = Literal["request", "outcome"]
+
+GAP = "gap"
+DURATION = "duration"
+COUNT = "count"
+PREVIOUS = "previous_"
+
+CONTRACT: Mapping[str, Known] = MappingProxyType(
+    {
+        SURFACE: "request",
+        SURFACES: "request",
+        REQUEST_ID: "request",
+        GAP: "request",
+        ACTION: "outcome",
+        ACTIONS: "outcome",
+        VALUE: "outcome",
+        VALUES: "outcome",
+        DURATION: "outcome",
+        COUNT: "outcome",
+    }
+)
+"""When each feature of the data contract, or one derived from it, is known. Ids and times are no features."""
+
+
+def declared(extra: Mapping[str, Known]) -> Mapping[str, Known]:
+    """The contract's features and those of a profile.
+
+    Raises:
+        ValueError: a column of the contract is declared to be known at another time.
+    """
+    wrong = [name for name in extra if CONTRACT.get(name, extra[name]) != extra[name]]
+    if wrong:
+        raise ValueError(
+            f"column {wrong[0]!r} is declared as {extra[wrong[0]]}, but is part of the contract as "
+            f"{CONTRACT[wrong[0]]}: give your own column another name"
+        )
+    return MappingProxyType({**CONTRACT, **extra})
+
+
+@dataclass(frozen=True)
+class _Features:
+    """Columns of L steps.
+
+    Attributes:
+        columns: (L,) array of each.
+        known: When each column that there may be is known (`declared`).
+
+    Raises:
+        TypeError: a column is known at another time than features of this type.
+        ValueError: a column is not declared, or of another length than the rest.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    known: Mapping[str, Known] = field(default_factory=lambda: CONTRACT)
+
+    moment: ClassVar[Known]
+
+    def __post_init__(self) -> None:
+        for name, column in self.columns.items():
+            if name not in self.known:
+                raise ValueError(f"column {name!r} is not declared: say whether it is known at the request or after it")
+            if self.known[name] != self.moment:
+                raise TypeError(
+                    f"column {name!r} is known as {self.known[name]}: it is no part of {type(self).__name__}, which "
+                    f"hold what is known as {self.moment}"
+                )
+            if len(column) != len(self):
+                raise ValueError(f"column {name!r} has {len(column)} steps, not the {len(self)} of the first column")
+
+    def __len__(self) -> int:
+        return max(map(len, list(self.columns.values())[:1]), default=0)
+
+
+@dataclass(frozen=True)
+class RequestFeatures(_Features):
+    """What is known when a step's recommendation is asked for: surface, device, time since the step before."""
+
+    moment: ClassVar[Known] = "request"
+
+
+@dataclass(frozen=True)
+class OutcomeFeatures(_Features):
+    """What is known only after a step's action: which it was, how long it took, what was paid."""
+
+    moment: ClassVar[Known] = "outcome"
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """What may be read at each of L steps.
+
+    Attributes:
+        columns: (L,) arrays: request features by their name, outcomes of the step before as `previous_` and the name,
+            zero at a user's first step.
+        first: (L,) bool, the first step of each user: there is nothing before it, which is not the same as zero.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    first: np.ndarray
+
+
+def step_inputs(request: RequestFeatures, outcome: OutcomeFeatures, offsets: np.ndarray) -> StepInputs:
+    """Joins the request features of every step to the outcome features of the same user's step before.
+
+    Args:
+        request: Of L steps, users end to end, oldest first.
+        outcome: Of the same steps: not shifted yet.
+        offsets: (B + 1,) int64 user boundaries.
+
+    Raises:
+        TypeError: features of the one kind are given as the other.
+        ValueError: they are of another number of steps than the offsets.
+    """
+    for given, wanted in ((request, RequestFeatures), (outcome, OutcomeFeatures)):
+        if not isinstance(given, wanted):
+            raise TypeError(f"{type(given).__name__} were given where {wanted.__name__} are read: they would leak")
+        if given.columns and len(given) != offsets[-1]:
+            raise ValueError(f"{wanted.__name__} are of {len(given)} steps, but the offsets end at {offsets[-1]}")
+    first = np.zeros(offsets[-1], bool)
+    first[offsets[:-1][np.diff(offsets) > 0]] = True
+    shifted = {PREVIOUS + name: _of_the_step_before(column, first) for name, column in outcome.columns.items()}
+    return StepInputs({**request.columns, **shifted}, first)
+
+
+def request_features(steps: Steps) -> RequestFeatures:
+    """Surface, and the ms from the last action of the step before to the first of this one; 0 at a user's first."""
+    first = np.zeros(len(steps.rows), bool)
+    first[steps.offsets[:-1][np.diff(steps.offsets) > 0]] = True
+    gaps = np.where(first, 0, steps.started - _of_the_step_before(steps.timestamps, first))
+    return RequestFeatures({SURFACE: steps.surfaces, GAP: np.maximum(gaps, 0)})
+
+
+def outcome_features(steps: Steps) -> OutcomeFeatures:
+    """Bit mask of the actions, value, how many actions were merged, and the ms from the first of them to the last."""
+    return OutcomeFeatures(
+        {
+            ACTIONS: steps.actions,
+            VALUE: steps.values,
+            COUNT: steps.counts,
+            DURATION: steps.timestamps - steps.started,
+        }
+    )
+
+
+def _of_the_step_before(column: np.ndarray, first: np.ndarray) -> np.ndarray:
+    return np.where(first, np.zeros(1, column.dtype), np.roll(column, 1))

@@ -7,7 +7,10 @@ import polars as pl
 
 from assets.quality.casts import as_epoch_ms
 from assets.sources.files_settings import ItemFiles, TableFiles
-from models.columns import CATEGORIES, DAY, IMAGE, MALFORMED, SOURCE_FILE, SOURCE_ROW
+from models.columns import CATEGORIES, DAY, DESCRIPTION, IMAGE, MALFORMED, SOURCE_FILE, SOURCE_ROW
+
+JSON_LIST = r'(?s)^\s*\[\s*([\["].*["\]])?\s*\]\s*$'
+"""Text that holds a JSON list of strings or of such lists."""
 
 EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 """A time before this one is no time of a log but a number in the wrong unit."""
@@ -33,19 +36,21 @@ def with_day(rows: pl.LazyFrame, files: TableFiles, first_requested: date, first
     Args:
         rows: In contract columns.
         files: Names the time column and its unit.
-        first_requested: Day of the rows whose time is missing, unreadable or implausible.
+        first_requested: Day of the rows whose time is missing, unreadable or implausible; of items only where the
+            catalogue was not published once for all.
         first_day: Day of the items that were available before it; events before it keep their own day.
     """
     dtype = rows.collect_schema().get(files.time)
+    undated = first_day if isinstance(files, ItemFiles) and files.once else first_requested
     if dtype is None:
-        return rows.with_columns(pl.lit(first_requested).alias(DAY))
+        return rows.with_columns(pl.lit(undated).alias(DAY))
     moment = pl.from_epoch(as_epoch_ms(files.time, dtype, files.timestamp_unit), "ms")
     if isinstance(files, ItemFiles):
         earliest = pl.lit(first_day).cast(pl.Datetime("ms"))
         moment = pl.when(moment < earliest).then(earliest).otherwise(moment)
     latest = datetime.now(UTC) + timedelta(days=1)
     plausible = moment.is_between(EARLIEST.replace(tzinfo=None), latest.replace(tzinfo=None))
-    return rows.with_columns(pl.when(plausible).then(moment.dt.date()).fill_null(first_requested).alias(DAY))
+    return rows.with_columns(pl.when(plausible).then(moment.dt.date()).fill_null(undated).alias(DAY))
 
 
 def _item_columns(rows: pl.LazyFrame, files: ItemFiles, folder: Path) -> pl.LazyFrame:
@@ -57,13 +62,32 @@ def _item_columns(rows: pl.LazyFrame, files: ItemFiles, folder: Path) -> pl.Lazy
         path = pl.col(IMAGE)
         relative = ~(path.str.starts_with("/") | path.str.contains("://", literal=True))
         changes.append(pl.when(relative).then(pl.lit(f"{folder}/") + path).otherwise(path).alias(IMAGE))
+    if isinstance(schema.get(DESCRIPTION), pl.List):
+        changes.append(pl.col(DESCRIPTION).list.join("\n"))
+    elif schema.get(DESCRIPTION) == pl.String:
+        changes.append(_joined(pl.col(DESCRIPTION)).alias(DESCRIPTION))
     return rows.with_columns(changes)
 
 
 def _category_list(text: pl.Expr, delimiter: str) -> pl.Expr:
     """A JSON list or delimited text as a list; blanks around a category and empty ones are left out."""
-    inner = text.str.strip_chars().str.replace(r"^\[(.*)\]$", "${1}")
-    listed = inner.str.extract_all(r'"(?:[^"\\]|\\.)*"').list.eval(pl.element().str.strip_chars('"'))
     split = text.str.split(delimiter).list.eval(pl.element().str.strip_chars())
-    chosen = pl.when(text.str.contains(r'^\s*\[\s*(".*")?\s*\]\s*$')).then(listed).otherwise(split)
+    chosen = pl.when(text.str.contains(JSON_LIST)).then(_listed(text)).otherwise(split)
     return chosen.list.eval(pl.element().filter(pl.element() != "")).alias(CATEGORIES)
+
+
+def _joined(text: pl.Expr) -> pl.Expr:
+    """The paragraphs of a JSON list as one text."""
+    return pl.when(text.str.contains(JSON_LIST)).then(_listed(text).list.join("\n")).otherwise(text)
+
+
+def _listed(text: pl.Expr) -> pl.Expr:
+    """The strings of a JSON list, those of lists within it too."""
+    string = pl.element().str.slice(1, pl.element().str.len_chars() - 2)
+    return text.str.extract_all(r'"(?:[^"\\]|\\.)*"').list.eval(_unescaped(string))
+
+
+def _unescaped(text: pl.Expr) -> pl.Expr:
+    """Of a JSON string the escapes that its writers use where they need not; others stay as they are."""
+    plain = text.str.replace_all(r"\\[nrt]", " ")
+    return plain.str.replace_all(r'\\(["\\/])', "${1}")

@@ -1,6 +1,7 @@
-"""Somebody's own Parquet, CSV or JSON Lines files as a source."""
+"""Parquet, CSV or JSON Lines files as a source: somebody's own, or a published dataset's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -30,17 +31,35 @@ ENDINGS: dict[str, Format] = {
 }
 
 
+@dataclass(frozen=True)
+class Shape:
+    """How rows that no renaming of columns turns into the contract's become such rows.
+
+    Attributes:
+        needs: The file's columns without which it is not read.
+        rows: From the rows of the file at a path, with `source_row` and `malformed`, to rows in contract columns. It
+            keeps their order, and each has at least one row to its name, so that none is lost.
+    """
+
+    needs: tuple[str, ...]
+    rows: Callable[[pl.LazyFrame, Path], pl.LazyFrame]
+
+
 class Files:
     """Files that others write; this platform only reads them.
 
     Args:
         settings: Where they are and how their columns map onto the contract.
         first_day: First day of the profile; items that were available before belong to it.
+        shapes: Tables whose rows take more than a mapping of columns.
     """
 
-    def __init__(self, settings: FilesSettings, first_day: date) -> None:
+    def __init__(
+        self, settings: FilesSettings, first_day: date, shapes: Mapping[RawTable, Shape] | None = None
+    ) -> None:
         self.settings = settings
         self.first_day = first_day
+        self.shapes = shapes or {}
 
     def land(self, table: RawTable, days: Sequence[date]) -> list[LandedFile]:
         """The files of `days`; each is there, not empty, and has the columns that it must have.
@@ -59,47 +78,54 @@ class Files:
                     f"no {table} file for {day}: nothing matches {filled}; put the file there, or leave the day out"
                 )
         for path in sorted({path for paths in found.values() for path in paths}):
-            _check(path, table, part)
+            _check(path, table, part, self.shapes.get(table))
         return [LandedFile.at(path, day) for day, paths in found.items() for path in paths]
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return self._part(table).timestamp_unit
 
     def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
-        """The raw rows of `days`; values of CSV and JSON Lines are strings.
+        """The raw rows of `days` in order of file and row; values of CSV and JSON Lines are strings.
 
         Where the path has no `{day}`, a row without a readable or plausible time counts to the earliest of `days`.
+        `collect_batches` reads them in bounded memory, one block of one file after another.
 
         Raises:
-            SourceError: a text file is damaged as a whole.
+            SourceError: a text file is empty or unreadable; while rows are collected: it is damaged further on.
         """
-        part, wanted = self._part(table), sorted(days)
+        part, shape, wanted = self._part(table), self.shapes.get(table), sorted(days)
         if DAY_FIELD in part.path:
-            rows = [_rows(f.path, part).with_columns(pl.lit(f.day).alias(DAY)) for f in files if f.day in set(wanted)]
+            asked = [file for file in files if file.day in set(wanted)]
+            rows = [_rows(file.path, part, shape).with_columns(pl.lit(file.day).alias(DAY)) for file in asked]
         else:
             paths = dict.fromkeys(file.path for file in files)
-            rows = [with_day(_rows(path, part), part, wanted[0], self.first_day) for path in paths]
+            rows = [with_day(_rows(path, part, shape), part, wanted[0], self.first_day) for path in paths]
         return pl.concat(rows, how="diagonal_relaxed").filter(pl.col(DAY).is_in(wanted))
 
     def _part(self, table: RawTable) -> TableFiles:
         return self.settings.events if table == "events" else self.settings.items
 
 
-def _rows(name: str, part: TableFiles) -> pl.LazyFrame:
+def _rows(name: str, part: TableFiles, shape: Shape | None) -> pl.LazyFrame:
     """One file's rows in contract columns."""
     path = Path(name)
-    match _format(path, part):
-        case "parquet":
-            rows = scan_parquet(path)
-        case "csv":
-            rows = scan_delimited(path, _dialect(part))
-        case _:
-            rows = scan_json_lines(path, [part.column(name) for name in part.contract], part.encoding)
-    return in_contract(rows, part, path)
+    if shape is None:
+        return in_contract(_scan(path, part, [part.column(name) for name in part.contract]), part, path)
+    return in_contract(shape.rows(_scan(path, part, shape.needs), path), part, path)
+
+
+def _scan(path: Path, part: TableFiles, fields: Sequence[str]) -> pl.LazyFrame:
+    """The file's own columns; of JSON objects `fields` alone."""
+    form = _format(path, part)
+    if form == "parquet":
+        return scan_parquet(path)
+    if form == "csv":
+        return scan_delimited(path, _dialect(part))
+    return scan_json_lines(path, fields, part.encoding, literals=form == "literals")
 
 
 def _dialect(part: TableFiles) -> Dialect:
-    return Dialect(part.delimiter, part.encoding)
+    return Dialect(part.delimiter, part.encoding, part.header)
 
 
 def _format(path: Path, part: TableFiles) -> Format:
@@ -112,7 +138,7 @@ def _format(path: Path, part: TableFiles) -> Format:
     return ENDINGS[endings[0]]
 
 
-def _check(path: Path, table: RawTable, part: TableFiles) -> None:
+def _check(path: Path, table: RawTable, part: TableFiles, shape: Shape | None) -> None:
     """Raises SourceError where the file is empty, damaged, or lacks a required column."""
     if path.stat().st_size == 0:
         raise SourceError(f"{path} is empty: write it again, or remove it and leave its day out")
@@ -124,6 +150,15 @@ def _check(path: Path, table: RawTable, part: TableFiles) -> None:
         case _:
             first_line(path, part.encoding)
             return
+    if shape is None:
+        _check_mapped(path, table, part, there)
+    elif lacking := [name for name in shape.needs if name not in there]:
+        raise SourceError(
+            f"{path} has no column {lacking[0]!r} (it has {', '.join(there)}): check that it is the published file"
+        )
+
+
+def _check_mapped(path: Path, table: RawTable, part: TableFiles, there: Sequence[str]) -> None:
     for name in part.required:
         if name not in part.constants and part.column(name) not in there:
             raise SourceError(

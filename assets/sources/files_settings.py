@@ -21,7 +21,7 @@ from models.columns import (
     VALUE,
 )
 
-Format = Literal["auto", "parquet", "csv", "jsonl"]
+Format = Literal["auto", "parquet", "csv", "jsonl", "literals"]
 
 
 class TableFiles(BaseModel):
@@ -38,8 +38,15 @@ class TableFiles(BaseModel):
         description="File, folder or glob; `{day}` in it stands for a day (2026-01-31). Without `{day}` a row belongs "
         "to the UTC day of its time. Environment variables are expanded.",
     )
-    format: Format = Field(default="auto", description="Format of the files; auto goes by the name's ending.")
+    format: Format = Field(
+        default="auto",
+        description="Format of the files; auto goes by the name's ending. Literals are JSON Lines in which a line may "
+        "also be a Python dictionary.",
+    )
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="What separates the fields of a CSV.")
+    header: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="The columns of a CSV that has no header line."
+    )
     encoding: str = Field(default="utf-8", description="Encoding of CSV and JSON Lines.")
     columns: dict[str, str] = Field(
         default_factory=dict,
@@ -82,7 +89,7 @@ class EventFiles(TableFiles):
 
 
 class ItemFiles(TableFiles):
-    """The catalogue. Without `{day}` in its path an item without `available_from` counts to the first day of a run."""
+    """The catalogue."""
 
     contract = (ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, IMAGE, IMAGE_BYTES, AVAILABLE_FROM)
     required = (ITEM_ID,)
@@ -90,6 +97,11 @@ class ItemFiles(TableFiles):
 
     category_delimiter: str = Field(
         default="|", min_length=1, description="What separates categories that come as one text."
+    )
+    once: bool = Field(
+        default=False,
+        description="Whether the catalogue was published once for all: an item without `available_from` then belongs "
+        "to the profile's first day, and else, where the path has no `{day}`, to the first day of each run.",
     )
 
 

@@ -1,12 +1,13 @@
-"""MovieLens: the 1M layout (`ratings.dat`, `movies.dat`) and the CSV layout of latest-small, 20M, 25M and 32M.
+"""MovieLens: the layouts of 100K (`u.data`, `u.item`), 1M (`ratings.dat`, `movies.dat`), and 20M and later (CSV).
 
 Beside the published files a folder may hold `items.parquet` (movie_id, title, genres, and `plot` or
 `dbpedia_abstract`) and `posters.parquet` (movie_id, jpeg), which give the movies texts and images.
 Source: https://grouplens.org/datasets/movielens/ (Harper and Konstan, 2015).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,9 @@ from polars.exceptions import PolarsError
 from pydantic import BaseModel, ConfigDict, Field
 
 from assets.quality.casts import TimestampUnit
+from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
+from assets.sources.formats.streamed import streamed
 from assets.sources.paths import expanded
 from assets.sources.source import LandedFile, RawTable, SourceError, because
 from models.columns import (
@@ -35,10 +38,21 @@ from models.columns import (
     VALUE,
 )
 
-RATINGS = ("ratings.dat", "ratings.dat.gz", "ratings.csv", "ratings.csv.gz")
-MOVIES = ("items.parquet", "movies.dat", "movies.csv", "movies.csv.gz")
+RATINGS = ("ratings.dat", "ratings.dat.gz", "ratings.csv", "ratings.csv.gz", "u.data", "u.data.gz")
+MOVIES = ("u.item", "items.parquet", "movies.dat", "movies.csv", "movies.csv.gz")
 POSTERS = "posters.parquet"
 NO_GENRES = "(no genres listed)"
+
+
+RATING: dict[str, pl.DataType] = {USER_ID: pl.Int64(), ITEM_ID: pl.Int64(), VALUE: pl.Float64(), TIMESTAMP: pl.Int64()}
+MOVIE: dict[str, pl.DataType] = {ITEM_ID: pl.Int64(), TITLE: pl.String(), CATEGORIES: pl.String()}
+
+UNKNOWN_GENRE = "unknown"
+GENRES_100K = (
+    *("Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy"),
+    *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+"""The last columns of `u.item`, each 0 or 1; before them stands that of UNKNOWN_GENRE."""
 
 
 class MovieLensSettings(BaseModel):
@@ -88,7 +102,7 @@ class MovieLens:
 
     def _ratings(self, path: Path) -> pl.LazyFrame:
         day = pl.from_epoch(TIMESTAMP, "s").dt.date().alias(DAY)
-        return read_ratings(path).lazy().with_columns(pl.lit("rating").alias(ACTION), day)
+        return scan_ratings(path).with_columns(pl.lit("rating").alias(ACTION), day)
 
     def _movies(self, path: Path) -> pl.LazyFrame:
         movies = read_movies(path).lazy()
@@ -113,28 +127,22 @@ class MovieLens:
         return found[0].absolute()
 
 
+def scan_ratings(path: Path) -> pl.LazyFrame:
+    """(user_id, item_id, value, timestamp) in file order, block by block; timestamps in Unix seconds.
+
+    Raises:
+        SourceError: while rows are collected: the file is damaged.
+    """
+    return streamed(partial(_intact, path, tuple(RATING), RATING), RATING)
+
+
 def read_ratings(path: Path) -> pl.DataFrame:
-    """(user_id, item_id, value, timestamp) in file order; timestamps in Unix seconds.
+    """All rows of `scan_ratings`.
 
     Raises:
         SourceError: the file is damaged.
     """
-    types = [pl.Int64(), pl.Int64(), pl.Float64(), pl.Int64()]
-    names = [USER_ID, ITEM_ID, VALUE, TIMESTAMP]
-    columns: dict[str, pl.DataType] = dict(zip(names, types, strict=True))
-    # "::" reads as ":" with an empty column between every two; polars takes only one-byte separators.
-    dotted = {k: t for name, dtype in columns.items() for k, t in ((name, dtype), (f"{name}:", pl.String()))}
-    dotted.pop(f"{TIMESTAMP}:")
-    csv = ".csv" in path.name
-    layout = {"separator": ",", "skip_rows": 1, "schema": columns} if csv else {"separator": ":", "schema": dotted}
-    try:
-        rows = pl.read_csv(path, has_header=False, **layout).select(names)
-    except (PolarsError, OSError) as error:
-        raise SourceError(f"{path} is damaged ({because(error)}): unpack MovieLens again") from error
-    broken = rows.filter(pl.any_horizontal(pl.all().is_null()))
-    if broken.height:
-        raise SourceError(f"{path} is damaged ({broken.height} lines lack a field): unpack MovieLens again")
-    return rows
+    return scan_ratings(path).collect()
 
 
 def read_movies(path: Path) -> pl.DataFrame:
@@ -143,37 +151,69 @@ def read_movies(path: Path) -> pl.DataFrame:
     Raises:
         SourceError: the file is damaged.
     """
-    try:
-        if path.suffix == ".parquet":
-            return _movies_parquet(path)
-        return (_movies_csv if ".csv" in path.name else _movies_dat)(path).with_columns(
-            pl.when(pl.col(CATEGORIES) != NO_GENRES).then(pl.col(CATEGORIES).str.split("|")),
-            pl.lit(None, dtype=pl.String).alias(DESCRIPTION),
-        )
-    except (PolarsError, OSError) as error:
-        raise SourceError(f"{path} is damaged ({because(error)}): unpack MovieLens again") from error
+    if path.suffix == ".parquet":
+        return _movies_parquet(path)
+    movies = _movies_100k(path) if path.name == "u.item" else _movies_text(path)
+    return movies.with_columns(pl.lit(None, dtype=pl.String).alias(DESCRIPTION)).select(
+        ITEM_ID, TITLE, DESCRIPTION, CATEGORIES
+    )
+
+
+def _dialect(path: Path, names: tuple[str, ...]) -> Dialect:
+    """How the files of each layout are written; the CSV alone has a header."""
+    if ".csv" in path.name:
+        return Dialect()
+    delimiters = {"ratings.dat": "::", "movies.dat": "::", "u.data": "\t", "u.item": "|"}
+    return Dialect(delimiters[path.name.removesuffix(".gz")], "latin-1", names, quoted=False)
+
+
+def _intact(path: Path, names: tuple[str, ...], types: dict[str, pl.DataType]) -> Iterator[pl.DataFrame]:
+    """Blocks of rows with the columns of `types`.
+
+    Args:
+        names: The file's columns, from its first one on.
+        types: Those of them that are wanted, which no row may lack.
+
+    Raises:
+        SourceError: a line lacks a field or has one of the wrong type: no published file has such a line.
+    """
+    for block in delimited_blocks(path, _dialect(path, names)):
+        rows = block.rename(dict(zip(block.columns, names, strict=False)))
+        typed = rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in types.items())
+        broken = typed.select(pl.any_horizontal(pl.all().is_null())).to_series().arg_true()
+        if len(broken):
+            row = block[SOURCE_ROW][broken[0]]
+            raise SourceError(f"{path} is damaged (row {row} lacks a field or has a wrong one): unpack MovieLens again")
+        yield typed
+
+
+def _movies_text(path: Path) -> pl.DataFrame:
+    genres = pl.col(CATEGORIES)
+    movies = pl.concat(_intact(path, tuple(MOVIE), MOVIE))
+    return movies.with_columns(pl.when(genres != NO_GENRES).then(genres.str.split("|")))
+
+
+def _movies_100k(path: Path) -> pl.DataFrame:
+    names = (ITEM_ID, TITLE, "released", "released on video", "address", UNKNOWN_GENRE, *GENRES_100K)
+    types = {ITEM_ID: pl.Int64(), TITLE: pl.String()} | dict.fromkeys(GENRES_100K, pl.Int64())
+    named = pl.concat_list(pl.when(pl.col(genre) == 1).then(pl.lit(genre)) for genre in GENRES_100K).list.drop_nulls()
+    movies = pl.concat(_intact(path, names, types))
+    return movies.select(ITEM_ID, TITLE, pl.when(named.list.len() > 0).then(named).alias(CATEGORIES))
 
 
 def _movies_parquet(path: Path) -> pl.DataFrame:
     there = parquet_columns(path)
     texts = [pl.col(name) for name in ("plot", "dbpedia_abstract") if name in there]
-    return pl.read_parquet(path).select(
+    try:
+        movies = pl.read_parquet(path)
+    except (PolarsError, OSError) as error:
+        raise SourceError(f"{path} is damaged ({because(error)}): write it again") from error
+    return movies.select(
         pl.col("movie_id").cast(pl.Int64).alias(ITEM_ID),
         pl.col("title").alias(TITLE),
         pl.coalesce(*texts, pl.lit(None, dtype=pl.String)).alias(DESCRIPTION),
         pl.col("genres").alias(CATEGORIES),
     )
-
-
-def _movies_csv(path: Path) -> pl.DataFrame:
-    columns = {ITEM_ID: pl.Int64(), TITLE: pl.String(), CATEGORIES: pl.String()}
-    return pl.read_csv(path, has_header=False, skip_rows=1, schema=columns)
-
-
-def _movies_dat(path: Path) -> pl.DataFrame:
-    lines = pl.Series("line", path.read_text(encoding="latin-1").splitlines()).to_frame()
-    parts = pl.col("line").str.split("::").list.to_struct(fields=[ITEM_ID, TITLE, CATEGORIES])
-    return lines.select(parts).unnest("line").with_columns(pl.col(ITEM_ID).cast(pl.Int64))
 
 
 def _marked(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:

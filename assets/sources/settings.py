@@ -5,14 +5,27 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from assets.sources.amazon_reviews import AmazonReviewsSettings, amazon_reviews
 from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.source import DemoWorld
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
+from assets.sources.kuairand import KuaiRandSettings, kuairand
 from assets.sources.movielens import MovieLens, MovieLensSettings
+from assets.sources.open_bandit import OpenBanditSettings, open_bandit
 from assets.sources.source import Source, SourceError
+from assets.sources.yambda import Yambda, YambdaSettings
 
-SourceSettings = Annotated[DemoWorldSettings | MovieLensSettings | FilesSettings, Field(discriminator="kind")]
+SourceSettings = Annotated[
+    DemoWorldSettings
+    | MovieLensSettings
+    | AmazonReviewsSettings
+    | YambdaSettings
+    | KuaiRandSettings
+    | OpenBanditSettings
+    | FilesSettings,
+    Field(discriminator="kind"),
+]
 
 
 def source_settings(settings: dict[str, Any]) -> SourceSettings:
@@ -39,12 +52,21 @@ def open_source(settings: dict[str, Any], landing: str, first_day: date) -> Sour
     Raises:
         SourceError: a setting is wrong.
     """
-    checked = source_settings(settings)
-    if isinstance(checked, DemoWorldSettings):
-        return DemoWorld(checked, landing, first_day)
-    if isinstance(checked, MovieLensSettings):
-        return MovieLens(checked, first_day)
-    return Files(checked, first_day)
+    match source_settings(settings):
+        case DemoWorldSettings() as world:
+            return DemoWorld(world, landing, first_day)
+        case MovieLensSettings() as movielens:
+            return MovieLens(movielens, first_day)
+        case AmazonReviewsSettings() as amazon:
+            return amazon_reviews(amazon, first_day)
+        case YambdaSettings() as yambda:
+            return Yambda(yambda, first_day)
+        case KuaiRandSettings() as videos:
+            return kuairand(videos, first_day)
+        case OpenBanditSettings() as bandit:
+            return open_bandit(bandit, first_day)
+        case files:
+            return Files(files, first_day)
 
 
 def _sentence(fault: Any) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from assets.sources.movielens import MovieLens, MovieLensSettings
 from assets.sources.source import SourceError
+from tests.assets.sources.judging import judged
 
 FIRST = date(2000, 4, 25)
 """956620800 s."""
@@ -109,7 +110,7 @@ def test_a_truncated_archive_stops_with_its_name(published: Path) -> None:
     (published / "ratings.dat").unlink()
     whole = gzip.compress((RATINGS * 5_000).encode())
     (published / "ratings.dat.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(SourceError, match=r"ratings\.dat\.gz is damaged"):
+    with pytest.raises(SourceError, match=r"ratings\.dat\.gz cannot be read"):
         _read(published, "events", [FIRST])
 
 
@@ -122,6 +123,34 @@ def test_movielens_1m_is_complete() -> None:
     assert ratings["day"].max() == date(2003, 2, 28)
     assert movies.height == 3_883
     assert movies["image_bytes"].null_count() == 11
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_layout_of_100k_is_read(tmp_path: Path, zipped: bool) -> None:
+    ratings = RATINGS.replace("::", "\t").encode()
+    (tmp_path / ("u.data.gz" if zipped else "u.data")).write_bytes(gzip.compress(ratings) if zipped else ratings)
+    flags = "|".join("1" if place in (3, 4) else "0" for place in range(19))
+    (tmp_path / "u.item").write_text(
+        f"661|{MULAN}|05-Jun-1998||http://example.org|{flags}\n914|unknown||||1{'|0' * 18}\n", encoding="latin-1"
+    )
+    assert _read(tmp_path, "events", [FIRST])["user_id"].to_list() == [7, 8]
+    assert _read(tmp_path, "items", [FIRST]).select("item_id", "title", "categories").rows() == [
+        (661, MULAN, ["Animation", "Children's"]),
+        (914, "unknown", None),
+    ]
+
+
+@pytest.mark.skipif(not (DATA / "ml-100k").is_dir(), reason="no MovieLens-100K: set GENREC_TEST_DATA")
+def test_movielens_100k_is_complete(tmp_path: Path) -> None:
+    first = date(1997, 9, 20)
+    days = [first + timedelta(days=n) for n in range(215)]
+    ratings, movies = _read(DATA / "ml-100k", "events", days, first), _read(DATA / "ml-100k", "items", days, first)
+    assert (ratings.height, ratings["user_id"].n_unique()) == (100_000, 943)
+    assert ratings["day"].max() == date(1998, 4, 22)
+    assert movies.height == 1_682
+    source = MovieLens(MovieLensSettings(kind="movielens", path=str(DATA / "ml-100k")), first)
+    accepted, reasons = judged(source, days, ["rating"], "int64", tmp_path)
+    assert (accepted.height, reasons.total()) == (100_000, 0)
 
 
 @pytest.mark.skipif(not (DATA / "ml-latest-small").is_dir(), reason="no MovieLens latest-small: set GENREC_TEST_DATA")

@@ -9,13 +9,22 @@ from assets.sources.files import Files
 from assets.sources.movielens import MovieLens
 from assets.sources.settings import open_source
 from assets.sources.source import SourceError
+from assets.sources.yambda import Yambda
 
 FILES = {"kind": "files", "events": {"path": "e.csv"}, "items": {"path": "i.csv"}}
 
 
 @pytest.mark.parametrize(
     ("settings", "kind"),
-    [({"kind": "demo_world"}, DemoWorld), ({"kind": "movielens", "path": "x"}, MovieLens), (FILES, Files)],
+    [
+        ({"kind": "demo_world"}, DemoWorld),
+        ({"kind": "movielens", "path": "x"}, MovieLens),
+        ({"kind": "amazon_reviews", "release": "2018", "reviews": "r.json.gz", "metadata": "m.json.gz"}, Files),
+        ({"kind": "yambda", "path": "x"}, Yambda),
+        ({"kind": "kuairand", "path": "x"}, Files),
+        ({"kind": "open_bandit", "path": "x"}, Files),
+        (FILES, Files),
+    ],
 )
 def test_kind_chooses_the_adapter(tmp_path: Path, settings: dict[str, Any], kind: type) -> None:
     assert isinstance(open_source(settings, str(tmp_path), date(2026, 1, 1)), kind)
@@ -29,6 +38,7 @@ def test_kind_chooses_the_adapter(tmp_path: Path, settings: dict[str, Any], kind
         ({"kind": "demo_world", "event": 5}, r"source\.demo_world\.event: Extra inputs"),
         ({"kind": "demo_world", "events": "many"}, r"source\.demo_world\.events: .*integer"),
         ({"kind": "movielens"}, r"source\.movielens\.path: Field required"),
+        ({"kind": "amazon_reviews", "release": "2020"}, r"source\.amazon_reviews\.release: .*'2014', '2018' or '2023'"),
         (FILES | {"events": {"path": "e", "columns": {"user": "u"}}}, r"'user' is no column of the contract"),
         (FILES | {"events": {"path": "e", "encoding": "utf-99"}}, r"there is no encoding 'utf-99'"),
     ],

@@ -10,7 +10,7 @@ from assets.evaluation.oracle import KnownTruth, Oracle
 from assets.evaluation.questions import Questions, make_questions
 from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.split import split
-from assets.items.catalogue import catalogue
+from assets.items.catalogue import catalogue_at
 from assets.lake import Lake
 from assets.schema import SEQUENCES_TABLE
 from models.columns import AVAILABLE_FROM, ITEM_ID
@@ -105,7 +105,7 @@ def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Quest
         hold_out_ties=manifest.held_out_ties,
         seed=manifest.held_out_seed,
     )
-    items = catalogue(lake).select(ITEM_ID, AVAILABLE_FROM).collect()
+    items = catalogue_at(lake, manifest.cutoff.date()).select(ITEM_ID, AVAILABLE_FROM).collect()
     return make_questions(parts, items, candidate.vocabulary)
 
 

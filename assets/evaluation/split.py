@@ -50,7 +50,7 @@ def split(
     hold_out_ties: bool = False,
     seed: int = 0,
 ) -> Split:
-    """Splits `sequences` (`assets.schema.sequences_schema`).
+    """Splits `sequences`: `user_id`, and the lists `item_ids`, `timestamps`, `actions`.
 
     Args:
         sequences: One row per user, interactions in stable (timestamp, arrival) order.

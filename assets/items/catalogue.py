@@ -21,3 +21,26 @@ def catalogue(lake: Lake, until: date | None = None) -> pl.LazyFrame:
     if until is not None:
         rows = rows.filter(pl.col(DAY) < until)
     return rows.sort(DAY).unique(ITEM_ID, keep="last", maintain_order=True)
+
+
+def catalogue_at(lake: Lake, cutoff: date) -> pl.LazyFrame:
+    """The catalogue that training and evaluation may know, one row per item (`known_at`).
+
+    Raises:
+        TableMissing: no items were written yet.
+    """
+    return known_at(lake.scan(ITEMS_TABLE), cutoff)
+
+
+def known_at(items: pl.LazyFrame, cutoff: date) -> pl.LazyFrame:
+    """Every item as it was described before the day `cutoff`; of an item that is newer, its first row.
+
+    An item can be recommended on the day it comes, but nobody knew before how it would be described later. So a row of
+    `cutoff` or a later day changes nothing of an item that was known before.
+
+    Args:
+        items: `item_id`, `day` and more; several rows per item.
+        cutoff: First day that training does not see.
+    """
+    known = (pl.col(DAY) < cutoff) | (pl.col(DAY) == pl.col(DAY).min().over(ITEM_ID))
+    return items.filter(known).sort(DAY).unique(ITEM_ID, keep="last", maintain_order=True)

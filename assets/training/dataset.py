@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.columns import DAY, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.content import content_matrix
 from models.history import Histories
 from models.history import histories as as_histories
@@ -31,6 +31,7 @@ class Dataset:
         validation_targets: (B,) int64 the row of that last interaction.
         validation_times: (B,) int64 ms when it happened.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
+        cold_share: Share of the catalogue that is too new to have an ID when a version is served.
     """
 
     vocabulary: Vocabulary
@@ -39,6 +40,7 @@ class Dataset:
     validation_targets: np.ndarray
     validation_times: np.ndarray
     content: np.ndarray
+    cold_share: float
 
 
 def make_dataset(
@@ -59,7 +61,8 @@ def make_dataset(
     Args:
         training: `user_id`, `item_ids`, `timestamps`: positives before `cutoff`, oldest first; one that is not is
             refused, as it would be counted and learned from without being seen in production.
-        catalogue: `item_id` of every known item; an item of `training` that is not in it still gets a row.
+        catalogue: `item_id` and `day` of every row of `items`; an item of `training` that is not in it still gets a
+            row. Items known from `cutoff` on get one too, so that they can be recommended, and change nothing else.
         content: `item_id`, `vector`; None trains without content.
         cutoff: The moment for which popularity is counted.
         half_life_days: Age at which an interaction counts half in it.
@@ -94,6 +97,7 @@ def make_dataset(
         validation_targets=asked.rows,
         validation_times=asked.timestamps,
         content=content_matrix(vocabulary, content),
+        cold_share=_cold_share(vocabulary, first_seen, catalogue, cutoff, cold_start),
     )
 
 
@@ -130,6 +134,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
             np.save(folder / f"{name}.{field}.npy", getattr(part, field))
     np.save(folder / "validation_targets.npy", dataset.validation_targets)
     np.save(folder / "validation_times.npy", dataset.validation_times)
+    np.save(folder / "cold_share.npy", dataset.cold_share)
     return folder
 
 
@@ -150,6 +155,7 @@ def read_dataset(folder: Path) -> Dataset:
         validation_targets=array("validation_targets"),
         validation_times=array("validation_times"),
         content=array("content"),
+        cold_share=float(array("cold_share")),
     )
 
 
@@ -175,6 +181,22 @@ def _without_last(histories: Histories, users: np.ndarray) -> Histories:
     keep = np.ones(len(histories.rows), bool)
     keep[histories.offsets[users + 1] - 1] = False
     return histories.where(keep)
+
+
+def _cold_share(
+    vocabulary: Vocabulary, first_seen: np.ndarray, catalogue: pl.DataFrame, cutoff: datetime, cold_start: timedelta
+) -> float:
+    """Of the items known before the cutoff, how many had no interaction `cold_start` before it.
+
+    That is the share that a version of that moment would have met when it was served: how many items have come since
+    the cutoff is not known yet. Where the data do not reach back so far, all of them would count as new; then those
+    count that have had no interaction at all.
+    """
+    known = vocabulary.rows(catalogue.filter(pl.col(DAY) < cutoff.date())[ITEM_ID].unique())
+    known = np.union1d(known, np.arange(1, vocabulary.trained + 1))
+    earlier = int((cutoff - cold_start).timestamp() * 1000)
+    old = int((first_seen < earlier).sum()) or vocabulary.trained
+    return 1 - old / len(known)
 
 
 def _first_seen(histories: Histories, trained: int) -> np.ndarray:

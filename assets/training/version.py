@@ -19,7 +19,7 @@ from assets.training.dataset import CONTENT, make_dataset, read_dataset, write_d
 from assets.training.ray_train import Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
 from assets.versions import ABLATIONS, ARTIFACTS
-from models.columns import ITEM_ID, VECTOR
+from models.columns import DAY, ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.history import action_bits
 from models.manifest import Manifest, new_version
@@ -61,7 +61,7 @@ def prepare(
     content = lake.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if settings.use_content else None
     dataset = make_dataset(
         training,
-        lake.scan(ITEMS_TABLE).select(ITEM_ID).collect(),
+        lake.scan(ITEMS_TABLE).select(ITEM_ID, DAY).collect(),
         content,
         cutoff=cutoff,
         half_life_days=settings.popularity_half_life_days,
@@ -113,7 +113,7 @@ def train_version(
 
     dataset = read_dataset(dataset_folder)
     where = ARTIFACTS if with_content else ABLATIONS
-    loss = optimisation.loss.model_copy(update={"cold_negatives": dataset.vocabulary.cold_share})
+    loss = optimisation.loss.model_copy(update={"cold_negatives": dataset.cold_share})
     optimisation = optimisation.model_copy(update={"loss": loss})
     job = TrainingJob(
         dataset=str(dataset_folder),

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from assets.evaluation.split import split
-from assets.schema import sequences_schema
+from assets.schema import TIME
 from assets.training.dataset import make_dataset
 from models.artifact import Artifact
-from models.columns import ITEM_ID
+from models.columns import DAY, ITEM_ID
 from models.config import ModelConfig
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
@@ -38,9 +38,9 @@ def sequences() -> pl.DataFrame:
         items = [*np.repeat(rng.integers(1, ITEMS, past), rng.integers(1, 4, past))[:past].tolist(), 100 + user]
         actions = [*rng.choice([CLICK, BUY, CLICK | BUY, VIEW, VIEW | CLICK], past).tolist(), CLICK]
         times = [*(CUTOFF - timedelta(minutes=past - place) for place in range(past)), CUTOFF + timedelta(hours=1)]
-        rows.append({"user_id": user, "item_ids": items, "timestamps": times, "actions": actions, "bucket": 0})
-    nothing = {"values": None, "surfaces": None}
-    return pl.DataFrame([{**row, **nothing} for row in rows], schema=sequences_schema("int64"))
+        rows.append({"user_id": user, "item_ids": items, "timestamps": times, "actions": actions})
+    lists = {"timestamps": pl.List(TIME), "actions": pl.List(pl.Int32)}
+    return pl.DataFrame(rows, schema_overrides=lists)
 
 
 @pytest.mark.parametrize("by", [None, "item", "kind"])
@@ -49,7 +49,7 @@ def test_three_readers_see_the_same_steps(by: Any) -> None:
     parts = split(table.lazy(), cutoff=CUTOFF, window=timedelta(days=1), positives=CLICK | BUY, leave_one_out_users=0)
     dataset = make_dataset(
         parts.training,
-        pl.DataFrame({ITEM_ID: pl.Series([], dtype=pl.Int64)}),
+        pl.DataFrame(schema={ITEM_ID: pl.Int64, DAY: pl.Date}),
         None,
         cutoff=CUTOFF,
         half_life_days=7,

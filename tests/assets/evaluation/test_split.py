@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.evaluation.split import Split, split, training_interactions
-from assets.schema import sequences_schema
-from models.columns import ITEM_IDS, TIMESTAMPS, USER_ID
+from assets.schema import TIME
+from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS, USER_ID
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -23,13 +23,11 @@ def sequences(users: dict[int, Interactions]) -> pl.LazyFrame:
             "item_ids": [item for item, _, _ in done],
             "timestamps": [CUTOFF + timedelta(hours=hours) for _, hours, _ in done],
             "actions": [mask for _, _, mask in done],
-            "values": [None] * len(done),
-            "surfaces": [None] * len(done),
-            "bucket": 0,
         }
         for user, done in users.items()
     ]
-    return pl.DataFrame(rows, schema=sequences_schema("int64")).lazy()
+    schema = {USER_ID: pl.Int64, ITEM_IDS: pl.List(pl.Int64), TIMESTAMPS: pl.List(TIME), ACTIONS: pl.List(pl.Int32)}
+    return pl.DataFrame(rows, schema=schema).lazy()
 
 
 def split_at_cutoff(users: dict[int, Interactions], leave_one_out_users: int = 0) -> Split:

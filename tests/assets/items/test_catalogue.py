@@ -6,14 +6,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.items.catalogue import catalogue
+from assets.items.catalogue import catalogue, catalogue_at
 from assets.lake import Lake, TableMissing
 from assets.schema import ITEMS_TABLE, items_schema
 
 FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)
 
 
-def test_the_latest_row_before_a_day_wins(tmp_path: Path) -> None:
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path))
     rows = [(2, "two", FIRST), (1, "old", FIRST), (1, "new", SECOND), (3, "three", SECOND)]
     frame = pl.DataFrame(
@@ -24,7 +25,10 @@ def test_the_latest_row_before_a_day_wins(tmp_path: Path) -> None:
         schema=items_schema("int64"),
     )
     lake.replace_days(ITEMS_TABLE, frame, [FIRST, SECOND])
+    return lake
 
+
+def test_the_latest_row_before_a_day_wins(lake: Lake) -> None:
     def titles(until: date | None) -> list[tuple]:
         return catalogue(lake, until).sort("item_id").select("item_id", "title").collect().rows()
 
@@ -32,6 +36,15 @@ def test_the_latest_row_before_a_day_wins(tmp_path: Path) -> None:
     assert titles(SECOND) == [(1, "old"), (2, "two")]
     assert titles(FIRST) == []
     assert catalogue(lake).collect_schema() == pl.Schema(items_schema("int64"))
+
+
+def test_what_an_item_became_later_is_not_known_at_the_cutoff_but_that_there_is_one_is(lake: Lake) -> None:
+    def titles(cutoff: date) -> list[tuple]:
+        return catalogue_at(lake, cutoff).sort("item_id").select("item_id", "title").collect().rows()
+
+    assert titles(SECOND) == [(1, "old"), (2, "two"), (3, "three")]
+    assert titles(FIRST) == [(1, "old"), (2, "two"), (3, "three")]
+    assert titles(date(2026, 1, 3)) == catalogue(lake).sort("item_id").select("item_id", "title").collect().rows()
 
 
 def test_a_catalogue_that_was_never_written_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def training(users: dict[str, list[tuple[str, float]]]) -> pl.DataFrame:
 LAST = 1 / 86_400_000
 """The last millisecond before the cutoff, in days."""
 HISTORIES = {"u": [("a", 7), ("b", 3), ("a", LAST)], "v": [("b", 14)]}
-CATALOGUE = pl.DataFrame({"item_id": ["a", "new", "b", "older"]})
+CATALOGUE = pl.DataFrame({"item_id": ["a", "new", "b", "older"], "day": [date(2026, 1, day) for day in (1, 10, 1, 9)]})
 CONTENT = pl.DataFrame({"item_id": ["new", "a", "gone"], "vector": [[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]})
 
 
@@ -72,6 +72,16 @@ def test_the_order_of_users_does_not_matter() -> None:
     )
     assert forth.histories.rows.tolist() == back.histories.rows.tolist()
     assert forth.validation_targets.tolist() == back.validation_targets.tolist()
+
+
+def test_the_share_of_cold_items_is_that_of_the_time_before_the_cutoff(tmp_path: Path) -> None:
+    # Known before: a, b, older; a and b had interactions 5 days before the cutoff. What came later does not count.
+    made = dataset_of(training(HISTORIES), None)
+    assert made.cold_share == pytest.approx(1 / 3)
+    assert read_dataset(write_dataset(made, tmp_path / "set")).cold_share == made.cold_share
+    assert dataset_of(training({"u": [("a", 7), ("b", 3)]}), None).cold_share == pytest.approx(2 / 3)
+    # All of this log is younger than five days: it cannot tell an item that is new from one that is old.
+    assert dataset_of(training({"u": [("a", 4), ("b", 3)]}), None).cold_share == pytest.approx(1 / 3)
 
 
 def test_content_lands_on_its_items_row() -> None:

@@ -39,7 +39,7 @@ def dataset(tmp_path: Path) -> str:
     )
     made = make_dataset(
         training,
-        pl.DataFrame({"item_id": range(30)}),
+        pl.DataFrame({"item_id": range(30)}).with_columns(day=pl.lit(START.date())),
         None,
         cutoff=START + timedelta(days=1),
         half_life_days=7,

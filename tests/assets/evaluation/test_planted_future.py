@@ -1,0 +1,286 @@
+"""Nothing at or after the cutoff changes what training and evaluation see: planted futures are told by their effect."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.evaluation.questions import make_questions
+from assets.evaluation.split import split
+from assets.items.catalogue import known_at
+from assets.schema import TIME
+from assets.training.dataset import Dataset, make_dataset
+from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.evaluation.baselines import ItemKnn, Popularity
+from models.recommender import Recommender
+from models.training import fit
+
+CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
+HOUR = 3_600_000
+CLICK, LIKE, SKIP = 1, 2, 4
+POSITIVE = CLICK | LIKE
+USERS, ITEMS = range(1, 6), range(1, 8)
+
+Event = tuple[int, int, int, int, int | None]
+"""(user, item, ms after the cutoff, action, request)"""
+Item = tuple[int, int, int, float]
+"""(item, day after the cutoff on which the row came, hours after the cutoff when it is available, its content)"""
+
+
+@dataclass(frozen=True)
+class World:
+    events: list[Event]
+    items: list[Item]
+
+    def plus(self, planted: "World") -> "World":
+        return World(self.events + planted.events, self.items + planted.items)
+
+
+def sequences(events: list[Event]) -> pl.DataFrame:
+    """One row per user; what was done with an item in one request is one interaction, at the time of its last event."""
+    occasions: dict[tuple[int, int, str], list[Event]] = {}
+    for event in events:
+        user, item, at, _, request = event
+        occasions.setdefault((user, item, f"at {at}" if request is None else f"request {request}"), []).append(event)
+    done = [
+        (user, max(e[2] for e in parts), item, int(np.bitwise_or.reduce([e[3] for e in parts])))
+        for (user, item, _), parts in occasions.items()
+    ]
+    done.sort(key=lambda interaction: interaction[:2])
+    rows = [
+        {
+            "user_id": user,
+            "item_ids": [item for of, _, item, _ in done if of == user],
+            "timestamps": [CUTOFF + timedelta(milliseconds=at) for of, at, _, _ in done if of == user],
+            "actions": [mask for of, _, _, mask in done if of == user],
+        }
+        for user in sorted({user for user, *_ in done})
+    ]
+    return pl.DataFrame(
+        rows,
+        schema={
+            "user_id": pl.Int64,
+            "item_ids": pl.List(pl.Int64),
+            "timestamps": pl.List(TIME),
+            "actions": pl.List(pl.Int32),
+        },
+    )
+
+
+def item_rows(items: list[Item]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "item_id": [item for item, *_ in items],
+            "day": [(CUTOFF + timedelta(days=day)).date() for _, day, *_ in items],
+            "available_from": [CUTOFF + timedelta(hours=hours) for _, _, hours, _ in items],
+            "vector": [[content, 1.0] for *_, content in items],
+        },
+        schema={"item_id": pl.Int64, "day": pl.Date, "available_from": TIME, "vector": pl.List(pl.Float64)},
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """The stages from sequences to questions; a test that wants a leak puts a leaky stage in the place of one."""
+
+    cutoff: datetime = CUTOFF
+    catalogue: Callable[[pl.LazyFrame, date], pl.LazyFrame] = known_at
+    training_set: Callable[..., Dataset] = make_dataset
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def dataset(self, world: World) -> Dataset:
+        return self._run(world)[0]
+
+    def seen(self, world: World) -> dict[str, Any]:
+        """Everything that the past decides, by name: values that compare equal only where they are the same bytes."""
+        dataset, parts, items = self._run(world)
+        vocabulary, trained = dataset.vocabulary, dataset.vocabulary.trained
+        questions = make_questions(parts, items, vocabulary)
+        known = {item for item, day, *_ in world.items if day < 0}
+        described = vocabulary.rows(pl.Series(sorted(known), dtype=pl.Int64))
+        rows = vocabulary.rows(pl.Series(sorted(known.union(vocabulary.item_ids[:trained])), dtype=pl.Int64))
+        parts_seen = {"training": parts.training, "held out": parts.leave_one_out_cases}
+        knn = ItemKnn.fit(questions.training, len(vocabulary)).similarities.toarray()
+        return {
+            **{name: frame.rows() for name, frame in parts_seen.items()},
+            **{
+                f"{part} {name}": getattr(getattr(dataset, part), name).tobytes()
+                for part in ("histories", "validation")
+                for name in ("rows", "timestamps", "offsets", "hidden")
+            },
+            "validation targets": dataset.validation_targets.tobytes(),
+            "items of training": vocabulary.item_ids[:trained].to_list(),
+            "popularity": vocabulary.popularity[rows].tobytes(),
+            "content": dataset.content[described].tobytes(),
+            "cold share": dataset.cold_share,
+            "cold items": questions.catalogue.cold[rows].tobytes(),
+            "availability": questions.catalogue.available_from[described].tobytes(),
+            "training of the baselines": questions.training.rows.tobytes(),
+            "popularity baseline": Popularity.fit(questions.training, len(vocabulary), 3.0)
+            .daily_counts.toarray()[:, rows]
+            .tobytes(),
+            "item-kNN": knn[np.ix_(rows, rows)].tobytes(),
+        }
+
+    def histories(self, world: World) -> dict[int, Any]:
+        """What each case of the time split reads; who is a case is for the future to say."""
+        cases = self._run(world)[1].time_cases
+        return {row["user_id"]: (row["item_ids"], row["timestamps"]) for row in cases.iter_rows(named=True)}
+
+    def _run(self, world: World) -> tuple[Dataset, Any, pl.DataFrame]:
+        items = item_rows(world.items)
+        known = self.catalogue(items.lazy(), self.cutoff.date()).collect()
+        parts = split(
+            sequences(world.events).lazy(),
+            cutoff=self.cutoff,
+            window=timedelta(days=1),
+            positives=POSITIVE,
+            leave_one_out_users=2,
+        )
+        dataset = self.training_set(
+            parts.training,
+            items,
+            known,
+            cutoff=self.cutoff,
+            half_life_days=2,
+            cold_start=timedelta(hours=24),
+            validation_users=2,
+            seed=0,
+            **self.more,
+        )
+        return dataset, parts, known.select("item_id", "available_from")
+
+
+def changed_by(planted: World, world: World, line: Line) -> set[str]:
+    """Names of what is no longer as it was once the future is planted."""
+    before, after = line.seen(world), line.seen(world.plus(planted))
+    histories, later = line.histories(world), line.histories(world.plus(planted))
+    changed = {f"history of {user}" for user in histories.keys() & later.keys() if histories[user] != later[user]}
+    return {name for name, value in before.items() if after[name] != value} | changed
+
+
+past = st.one_of(st.just(-1), st.integers(-60, -1).map(lambda hours: hours * HOUR))
+future = st.one_of(st.just(0), st.integers(0, 40).map(lambda hours: hours * HOUR))
+
+
+def events(at: st.SearchStrategy[int], users: range, items: range, requests: range) -> st.SearchStrategy[Event]:
+    return st.tuples(
+        st.sampled_from(users),
+        st.sampled_from(items),
+        at,
+        st.sampled_from([CLICK, LIKE, SKIP]),
+        st.one_of(st.none(), st.sampled_from(requests)),
+    )
+
+
+def items(days: st.SearchStrategy[int], ids: range) -> st.SearchStrategy[Item]:
+    return st.tuples(st.sampled_from(ids), days, st.integers(-90, 40), st.floats(0, 1, width=32))
+
+
+ALWAYS: list[Event] = [(user, user, -50 * HOUR + user, CLICK, None) for user in USERS]
+"""There is always something to train on."""
+
+worlds = st.builds(
+    World,
+    st.lists(events(past, USERS, ITEMS, range(5)), max_size=30).map(lambda found: ALWAYS + found),
+    st.lists(items(st.integers(-5, -1), ITEMS), max_size=10, unique_by=lambda item: item[:2]),
+)
+futures = st.builds(
+    World,
+    st.lists(events(future, range(1, 9), range(1, 12), range(5, 10)), min_size=1, max_size=20),
+    st.lists(items(st.integers(0, 3), range(1, 12)), max_size=8, unique_by=lambda item: item[:2]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(world=worlds, planted=futures, by=st.sampled_from([None, "item", "kind"]))
+def test_a_planted_future_changes_nothing_that_training_and_evaluation_see(
+    world: World, planted: World, by: str | None
+) -> None:
+    assert not changed_by(planted, world, Line(more={"merge_adjacent": by}))
+
+
+@settings(max_examples=40, deadline=None)
+@given(world=worlds, planted=futures)
+def test_equal_times_stand_on_one_side(world: World, planted: World) -> None:
+    whole = world.plus(planted)
+    parts = Line()._run(whole)[1]
+    trained = {at for times in parts.training["timestamps"] for at in times}
+    for case in parts.time_cases.iter_rows(named=True):
+        assert max(case["timestamps"]) < CUTOFF <= case["request_time"]
+    assert all(at < CUTOFF for at in trained)
+    for case in parts.leave_one_out_cases.iter_rows(named=True):
+        assert max(case["timestamps"]) < case["request_time"] < CUTOFF
+        mine = parts.training.filter(pl.col("user_id") == case["user_id"])["timestamps"][0]
+        assert max(mine) < case["request_time"]
+
+
+WORLD = World(
+    [*ALWAYS, (1, 2, -30 * HOUR, CLICK, None), (1, 3, -2 * HOUR, LIKE, None), (2, 7, -HOUR, CLICK, None)],
+    [(item, -4, -80, 0.1 * item) for item in ITEMS],
+)
+PLANTED = World(
+    [(1, 5, 0, LIKE, None), (2, 3, 0, CLICK, None), (7, 9, 0, CLICK, None), (3, 1, 5 * HOUR, CLICK, None)],
+    [(2, 0, 30, 0.9), (9, 0, 0, 0.5), (10, 1, 0, 0.5)],
+)
+
+
+def newest(items: pl.LazyFrame, cutoff: date) -> pl.LazyFrame:
+    return items.sort("day").unique("item_id", keep="last", maintain_order=True)
+
+
+def with_share_of_the_whole_catalogue(*arguments: Any, **named: Any) -> Dataset:
+    made = make_dataset(*arguments, **named)
+    return replace(made, cold_share=made.vocabulary.cold_share)
+
+
+@pytest.mark.parametrize(
+    ("leaky", "told_by"),
+    [
+        (Line(cutoff=CUTOFF + timedelta(milliseconds=1)), {"training", "popularity", "item-kNN"}),
+        (Line(catalogue=newest), {"content", "availability"}),
+        (Line(training_set=with_share_of_the_whole_catalogue), {"cold share"}),
+    ],
+    ids=["cutoff at its own moment", "newest catalogue", "catalogue counted whole"],
+)
+def test_a_leak_is_caught(leaky: Line, told_by: set[str]) -> None:
+    assert not changed_by(PLANTED, WORLD, Line())
+    found = changed_by(PLANTED, WORLD, leaky)
+    assert told_by <= found
+
+
+def weights(world: World, line: Line) -> dict[str, torch.Tensor]:
+    dataset = line.dataset(world)
+    torch.manual_seed(0)
+    shape = ModelConfig(
+        width=8,
+        max_length=4,
+        backbone=HstuConfig(layers=1, heads=1, head_dim=8),
+        items=ItemTowerConfig(content_dim=2, id_masking=0.2),
+    )
+    loss = SampledSoftmaxConfig(negatives=8, cold_negatives=dataset.cold_share)
+    model = Recommender(shape, dataset.vocabulary.trained, torch.from_numpy(dataset.content))
+    return dict(fit(model, dataset.histories, TrainingConfig(epochs=2, batch_size=2, loss=loss)).state_dict())
+
+
+def test_a_model_is_the_same_to_the_bit_whatever_the_future_brings() -> None:
+    before, after = weights(WORLD, Line()), weights(WORLD.plus(PLANTED), Line())
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    leaked = weights(WORLD.plus(PLANTED), Line(training_set=with_share_of_the_whole_catalogue))
+    assert any(not torch.equal(value, leaked[name]) for name, value in before.items())
+
+
+def test_an_occasion_that_goes_on_past_the_cutoff_is_hidden_whole() -> None:
+    straddling = World([(1, 3, HOUR, LIKE, 1)], [])
+    world = World([*ALWAYS, (1, 3, -HOUR, CLICK, 1), (1, 4, -2 * HOUR, CLICK, None)], [])
+    before, after = (Line()._run(w)[1].time_cases.rows() for w in (world, world.plus(straddling)))
+    assert not before
+    ((user, seen, *_, targets),) = after
+    assert (user, seen, targets) == (1, [1, 4], [3])

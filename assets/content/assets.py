@@ -13,11 +13,11 @@ from assets.content.image import ImageEmbeddings, image_table
 from assets.content.incremental import Embedded, no_vectors
 from assets.content.pictures import learning_curve, neighbour_sheet
 from assets.content.text import text_table
-from assets.items.catalogue import catalogue
+from assets.items.catalogue import catalogue, catalogue_at
 from assets.lake import Lake
 from assets.metadata import markdown_table, table_metadata
-from assets.resources import ContentResource, LakeResource
-from assets.schema import CONTENT_TABLE, IMAGE_TABLE, TEXT_TABLE
+from assets.resources import ContentResource, EvaluationResource, LakeResource
+from assets.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, TEXT_TABLE
 from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
@@ -26,25 +26,26 @@ SIGNIFICANCE = 0.01
 
 
 @dg.asset(
-    deps=["items"],
+    deps=["items", "events"],
     kinds={"sentencetransformers", "delta"},
     description="One vector per item from its title, categories and description; unchanged texts keep theirs.",
     group_name="content",
     owners=["team:ml"],
-    code_version="1",
+    code_version="2",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def text_embeddings(
-    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource
+    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
-    table = text_table(catalogue(tables), _known(tables, TEXT_TABLE), content.load().text, context.log.info)
+    items = _catalogue_at_cutoff(tables, evaluation)
+    table = text_table(items, _known(tables, TEXT_TABLE), content.load().text, context.log.info)
     tables.overwrite(TEXT_TABLE, table.frame)
     return _result(table, model=content.load().text.model)
 
 
 @dg.asset(
-    deps=["items", text_embeddings],
+    deps=["items", "events", text_embeddings],
     kinds={"pytorch", "delta"},
     description="One vector per item from its image, by an open_clip tower; unchanged images keep theirs.",
     check_specs=[
@@ -56,15 +57,15 @@ def text_embeddings(
     ],
     group_name="content",
     owners=["team:ml"],
-    code_version="1",
+    code_version="2",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def image_embeddings(
-    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource
+    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, settings = lake.open(), content.load().image
     embeddings = image_table(
-        catalogue(tables),
+        _catalogue_at_cutoff(tables, evaluation),
         tables.scan(TEXT_TABLE).collect(),
         _known(tables, IMAGE_TABLE),
         tables.folder("image_towers"),
@@ -123,6 +124,14 @@ def _row_check(asset: dg.AssetsDefinition, table: str) -> dg.AssetChecksDefiniti
 text_rows = _row_check(text_embeddings, TEXT_TABLE)
 image_rows = _row_check(image_embeddings, IMAGE_TABLE)
 content_rows = _row_check(content_embeddings, CONTENT_TABLE)
+
+
+def _catalogue_at_cutoff(tables: Lake, evaluation: EvaluationResource) -> pl.LazyFrame:
+    """What the next version may know of the items: how one was described later would tell training of the future."""
+    days = tables.days(EVENTS_TABLE)
+    if not days:
+        return catalogue(tables)
+    return catalogue_at(tables, evaluation.load().cutoff_time(max(days)).date())
 
 
 def _known(tables: Lake, table: str) -> pl.DataFrame:

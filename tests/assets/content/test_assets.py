@@ -1,9 +1,11 @@
 """The three assets, materialized by Dagster on a small lake."""
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from assets.content.assets import (
@@ -17,8 +19,8 @@ from assets.content.assets import (
 )
 from assets.content.settings import ContentSettings, ImageSettings, TextSettings
 from assets.lake import Lake
-from assets.resources import ContentResource, LakeResource
-from assets.schema import CONTENT_TABLE, ITEMS_TABLE, TEXT_TABLE, content_schema
+from assets.resources import ContentResource, EvaluationResource, LakeResource
+from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, TEXT_TABLE, content_schema, events_schema
 from tests.assets.content.conftest import DAY, catalogue_rows, items_frame
 
 N = 120
@@ -35,6 +37,7 @@ def materialize(lake: Lake, image: ImageSettings) -> dg.ExecuteInProcessResult:
     resources = {
         "lake": LakeResource(root=lake.root, id_type="int64"),
         "content": ContentResource(settings=settings.model_dump()),
+        "evaluation": EvaluationResource(),
     }
     return dg.materialize(STAGE, resources=resources)
 
@@ -101,6 +104,26 @@ def test_without_images_the_stage_still_runs(lake: Lake) -> None:
     assert result.success
     assert lake.scan(CONTENT_TABLE).collect()["vector"].list.len().to_list() == [384] * 3
     assert checks(result)[RECALL_CHECK].passed
+
+
+def test_what_an_item_is_called_from_the_cutoff_on_is_not_embedded(lake: Lake) -> None:
+    def vectors(titles: list[str], day: date) -> list[list[float]]:
+        lake.replace_days(ITEMS_TABLE, items_frame([{"item_id": i, "title": t} for i, t in enumerate(titles)]), [day])
+        assert materialize(lake, ImageSettings(mode="none")).success
+        return lake.scan(CONTENT_TABLE).sort("item_id").collect()["vector"].to_list()
+
+    # With events until the next day and a window of one day, that next day is the cutoff.
+    cutoff = DAY + timedelta(days=1)
+    schema = events_schema("int64")
+    event = pl.DataFrame([{**dict.fromkeys(schema), "user_id": 1, "day": cutoff}], schema=schema)
+    lake.replace_days(EVENTS_TABLE, event, [cutoff])
+    before = vectors(["red", "green"], DAY)
+    later = [{"item_id": 0, "title": "bestseller", "day": cutoff}, {"item_id": 2, "title": "new", "day": cutoff}]
+    lake.replace_days(ITEMS_TABLE, items_frame(later), [cutoff])
+    after = vectors(["red", "green"], DAY)
+    assert after[:2] == before
+    assert len(after) == 3
+    assert vectors(["bestseller", "green"], DAY)[0] != before[0]
 
 
 def test_an_item_without_a_row_fails_the_check(lake: Lake) -> None:

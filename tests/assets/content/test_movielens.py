@@ -11,7 +11,7 @@ import pytest
 from assets.content.assets import content_embeddings, image_embeddings, text_embeddings
 from assets.content.vectors import to_matrix
 from assets.lake import Lake
-from assets.resources import ContentResource, LakeResource
+from assets.resources import ContentResource, EvaluationResource, LakeResource
 from assets.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
 
 BESIDE = Path(__file__).parents[4] / "shared" / "data"
@@ -43,6 +43,7 @@ def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
         [text_embeddings, image_embeddings, content_embeddings],
         resources={
             "lake": LakeResource(root=lake.root, id_type="int64"),
+            "evaluation": EvaluationResource(),
             "content": ContentResource(settings={"image": {"adapt": {"epochs": 1}}, "text": {"max_length": 64}}),
         },
     )

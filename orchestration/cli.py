@@ -126,6 +126,20 @@ def recommend(
 
 
 @app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="A public dataset, such as ml-1m; an unknown name lists them all.")],
+    to: Annotated[Path, typer.Option(help="Folder in which it gets one of its own.")] = Path("datasets"),
+    sha256: Annotated[list[str] | None, typer.Option(help="Digest of a file whose publisher states none.")] = None,
+) -> None:
+    """Downloads a public dataset, checks and unpacks it, and prints the profile that reads it."""
+    with sentences():
+        from orchestration import datasets
+        from orchestration import fetch as fetching
+
+        fetching.fetch(datasets.dataset(dataset), to, console, sha256 or ())
+
+
+@app.command()
 def screenshots(
     profile: ProfileOption = environment.DEFAULT_PROFILE,
     folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("docs/images"),

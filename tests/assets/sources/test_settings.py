@@ -1,16 +1,19 @@
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from assets.sources.demo_world.source import DemoWorld
 from assets.sources.files import Files
 from assets.sources.movielens import MovieLens
-from assets.sources.settings import open_source
+from assets.sources.settings import open_source, source_settings
 from assets.sources.source import SourceError
 from assets.sources.yambda import Yambda
 
+DOCS = Path(__file__).parents[3] / "docs"
 FILES = {"kind": "files", "events": {"path": "e.csv"}, "items": {"path": "i.csv"}}
 
 
@@ -47,3 +50,10 @@ def test_wrong_settings_are_named_in_one_line(tmp_path: Path, settings: dict[str
     with pytest.raises(SourceError, match=message) as caught:
         open_source(settings, str(tmp_path), date(2026, 1, 1))
     assert "\n" not in str(caught.value)
+
+
+def test_the_sources_that_the_documentation_shows_are_valid() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / "datasets.md").read_text(), re.DOTALL)
+    shown = [yaml.safe_load(block)["source"] for block in blocks]
+    kinds = [source_settings(source).kind for source in shown]
+    assert kinds == ["movielens", "amazon_reviews", "yambda", "kuairand", "open_bandit"]

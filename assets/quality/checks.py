@@ -24,13 +24,12 @@ def check_specs(asset: str, expectations: Iterable[Expectation]) -> list[dg.Asse
 
 
 def check_result(result: ExpectationResult) -> dg.AssetCheckResult:
-    """One expectation's result; an exception inside Great Expectations is a failure of severity ERROR."""
+    """One expectation's result; one that could not be judged is a failure of severity ERROR."""
     stops = result.expectation.severity == "block" or result.error is not None
     metadata: dict[str, dg.MetadataValue] = {
         "unexpected_count": dg.MetadataValue.int(result.unexpected),
         "unexpected_percent": dg.MetadataValue.float(result.unexpected_percent),
         "rows": dg.MetadataValue.int(result.rows),
-        "rows_seen_by_great_expectations": dg.MetadataValue.int(result.sampled_rows),
     }
     if result.observed:
         metadata["observed_value"] = dg.MetadataValue.text(result.observed)

@@ -1,6 +1,6 @@
-"""An expectation, once: what Great Expectations is asked, and the same rule in Polars for all rows.
+"""An expectation, once: the rule in Great Expectations' words, and which rows break it in Polars.
 
-Great Expectations judges a sample of a large table; the Polars expression counts the violations in every row.
+Polars counts the rows that break it, all of them; Great Expectations judges the counts (`assets.quality.validation`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,10 +21,12 @@ class Expectation:
         type: Name of the expectation in Great Expectations, in snake case.
         columns: Columns that it is about.
         arguments: Its further arguments.
-        violation: True for each row that breaks the rule.
+        violation: True for each row that breaks the rule; null or false for the others.
         why: One sentence for the reader of the UI.
         severity: block: nothing is published when it fails; warn: it is only shown.
         batch: Which frame is judged: the rows, or their summary by day.
+        ignored: True for each row that the rule says nothing about, such as one without a value.
+        unknown: What a reader is told where no day has a value; for expectations about days.
     """
 
     type: str
@@ -34,6 +36,8 @@ class Expectation:
     why: str
     severity: Severity = "block"
     batch: Batch = "rows"
+    ignored: pl.Expr = field(default_factory=lambda: pl.lit(False), hash=False, compare=False, repr=False)
+    unknown: str = ""
 
     @property
     def name(self) -> str:
@@ -54,7 +58,13 @@ def not_null(column: str, why: str) -> Expectation:
 
 
 def between(
-    column: str, low: Any, high: Any, why: str, severity: Severity = "block", batch: Batch = "rows"
+    column: str,
+    low: Any,
+    high: Any,
+    why: str,
+    severity: Severity = "block",
+    batch: Batch = "rows",
+    unknown: str = "",
 ) -> Expectation:
     """Values, where there are any, lie in [low, high]; None leaves a side open."""
     value = pl.col(column)
@@ -67,6 +77,8 @@ def between(
         why,
         severity,
         batch,
+        value.is_null(),
+        unknown,
     )
 
 
@@ -77,16 +89,35 @@ def one_of(column: str, values: Sequence[str], why: str) -> Expectation:
         {"column": column, "value_set": list(values)},
         ~pl.col(column).is_in(list(values)),
         why,
+        ignored=pl.col(column).is_null(),
     )
 
 
 def unique_together(columns: Sequence[str], why: str) -> Expectation:
+    """No two rows are equal in `columns`; needs the whole table at once, so it is for small ones."""
+    return _unique(columns, pl.struct(*columns).is_duplicated(), why)
+
+
+def unique_neighbours(columns: Sequence[str], within: str, why: str) -> Expectation:
+    """No row repeats the one above it, in a table of any size whose equal rows stand side by side.
+
+    Args:
+        within: Rows that differ here do not repeat each other.
+    """
+    above = pl.all_horizontal(pl.col(column).eq_missing(pl.col(column).shift(1)) for column in (*columns, within))
+    return _unique(columns, above, why)
+
+
+def _unique(columns: Sequence[str], repeated: pl.Expr, why: str) -> Expectation:
+    # Great Expectations does not judge rows without any value.
+    empty = pl.all_horizontal(pl.col(column).is_null() for column in columns)
     return Expectation(
         "expect_compound_columns_to_be_unique",
         tuple(columns),
         {"column_list": list(columns)},
-        pl.struct(*columns).is_duplicated(),
+        repeated & ~empty,
         why,
+        ignored=empty,
     )
 
 

@@ -1,16 +1,28 @@
-"""Great Expectations and the exact count in Polars, together; their results as asset checks and as pages."""
+"""Great Expectations judges what Polars counts; the results as asset checks and as pages."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assets.quality.checks import check_result, check_specs, refusal
+from assets.quality.counting import EXAMPLES, count
 from assets.quality.data_docs import self_contained, write_data_docs
-from assets.quality.expectation import Expectation, between, not_null, one_of, unique_together, with_overrides
+from assets.quality.expectation import (
+    Expectation,
+    between,
+    not_null,
+    one_of,
+    unique_neighbours,
+    unique_together,
+    with_overrides,
+)
 from assets.quality.validation import ExpectationResult, Validation, validate
 
 ROWS = pl.DataFrame(
@@ -30,7 +42,7 @@ SUITE = [
 
 @pytest.fixture(scope="module")
 def validation() -> Validation:
-    return validate("events", {"rows": ROWS, "days": DAYS}, SUITE[:3] + SUITE[4:], max_rows=100)
+    return validate("events", {"rows": ROWS, "days": DAYS}, SUITE[:3] + SUITE[4:])
 
 
 def by_column(validation: Validation) -> dict[str, ExpectationResult]:
@@ -59,23 +71,129 @@ def test_violations_are_counted_and_shown(validation: Validation) -> None:
 
 def test_good_rows_pass() -> None:
     good = pl.DataFrame({"user": ["a", "b"], "action": ["view", "click"], "value": [0.5, None]})
-    results = validate("events", {"rows": good}, [e for e in SUITE if e.batch == "rows" and e is not SUITE[2]], 100)
+    results = validate(
+        "events",
+        {"rows": good},
+        [e for e in SUITE if e.batch == "rows" and e is not SUITE[2]],
+    )
     assert [r.passed for r in results.results] == [True] * 4
     assert results.blocking == []
 
 
-def test_what_a_sample_misses_is_counted_in_polars() -> None:
-    # 1 bad row of 1000: a sample of 5 rows does not hold it, and Great Expectations alone would let it pass
-    rows = pl.DataFrame({"user": ["a"] * 999 + [None]})
-    result = validate("events", {"rows": rows}, [SUITE[0]], max_rows=5)
-    assert result.report.results[0].success
+def test_one_bad_row_of_many_is_found_and_great_expectations_says_so() -> None:
+    rows = pl.LazyFrame({"user": ["a"] * 99_999 + [None]})
+    result = validate("events", {"rows": rows}, [SUITE[0]])
     only = result.results[0]
-    assert (only.passed, only.unexpected, only.rows, only.sampled_rows) == (False, 1, 1000, 5)
-    assert only.unexpected_percent == pytest.approx(0.1)
+    assert (only.passed, only.unexpected, only.rows) == (False, 1, 100_000)
+    assert only.unexpected_percent == pytest.approx(0.001)
+    told = result.report.results[0]
+    assert not told.success
+    assert (told.result["element_count"], told.result["unexpected_count"]) == (100_000, 1)
+    assert told.expectation_config.severity == "critical"
 
 
-def test_an_exception_inside_great_expectations_fails_and_blocks() -> None:
-    results = validate("events", {"rows": ROWS}, [between("absent", 0, 1, "never", severity="warn")], 100)
+COLUMN = {"user": st.sampled_from(["a", "b", None]), "action": st.sampled_from(["view", "zap", None])}
+BATCH = st.lists(st.fixed_dictionaries(COLUMN | {"value": st.sampled_from([-1.0, 0.5, 2.0, 3.0, None])}), max_size=12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(BATCH)
+def test_verdicts_are_those_of_great_expectations_on_pandas(rows: list[dict[str, Any]]) -> None:
+    frame = pl.DataFrame(rows, schema={"user": pl.String, "action": pl.String, "value": pl.Float64})
+    suite = SUITE[:3] + SUITE[4:5]
+    ours = validate("events", {"rows": frame.lazy()}, suite).report.results
+    for expectation, verdict, theirs in zip(suite, ours, on_pandas(frame, suite), strict=True):
+        assert verdict.success == theirs.success, expectation
+        keys = set(verdict.result) & set(theirs.result) - {"partial_unexpected_list"}
+        assert {"element_count", "unexpected_count", "unexpected_percent"} <= keys
+        assert {k: verdict.result[k] for k in keys} == {k: theirs.result[k] for k in keys}, expectation
+
+
+def on_pandas(frame: pl.DataFrame, suite: list[Expectation]) -> list[Any]:
+    """The same suite judged by Great Expectations' own pandas engine."""
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    batch = pandas_frames().get_batch(batch_parameters={"dataframe": frame.to_pandas()})
+    rules: list[Any] = [get_expectation_impl(e.type) for e in suite]
+    return [batch.validate(rule(**e.arguments), result_format="BASIC") for rule, e in zip(rules, suite, strict=True)]
+
+
+@cache
+def pandas_frames() -> Any:
+    import great_expectations as gx
+
+    context: Any = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    return context.data_sources.add_pandas("p").add_dataframe_asset("a").add_batch_definition_whole_dataframe("b")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["x", "y", None]), st.integers(0, 1)), max_size=30),
+    st.integers(1, 7),
+)
+def test_repeated_neighbours_are_all_repetitions_of_a_sorted_table(rows: list[tuple], files: int) -> None:
+    frame = pl.DataFrame(
+        sorted(rows, key=str), schema={"user": pl.Int64, "item": pl.String, "day": pl.Int64}, orient="row"
+    )
+    parts = [
+        frame.slice(at, -(-frame.height // files)) for at in range(0, frame.height, max(1, -(-frame.height // files)))
+    ]
+    # parts as of one file each, so that repetitions also lie across the ends of files
+    batch = pl.concat([part.lazy() for part in parts]) if parts else frame.lazy()
+    (counts,) = count(batch, [unique_neighbours(("user", "item"), "day", "once")]).values()
+    assert counts.error is None
+    assert counts.unexpected == frame.height - frame.n_unique()
+    assert counts.examples.height == min(EXAMPLES, counts.unexpected)
+
+
+def test_repetitions_are_found_across_the_ends_of_files_and_row_groups(tmp_path: Path) -> None:
+    # whatever way the engine cuts 200 000 rows, the pairs around every cut are seen
+    users = pl.Series("user", range(100_000)).repeat_by(2).explode()
+    frame = pl.DataFrame({"user": users, "day": 1})
+    for part, rows in enumerate(frame.iter_slices(33_333)):
+        rows.write_parquet(tmp_path / f"{part}.parquet", row_group_size=777)
+    (counts,) = count(pl.scan_parquet(tmp_path), [unique_neighbours(("user",), "day", "once")]).values()
+    assert (counts.rows, counts.unexpected) == (200_000, 100_000)
+    assert counts.examples["user"].to_list() == [0, 1, 2, 3, 4]
+
+
+def test_rows_without_any_value_and_rows_of_other_days_repeat_nothing() -> None:
+    frame = pl.LazyFrame(
+        {"user": [None, None, "a", "a", "a"], "day": [1, 1, 1, 1, 2]}, schema_overrides={"day": pl.Int8}
+    )
+    (counts,) = count(frame, [unique_neighbours(("user",), "day", "once")]).values()
+    assert (counts.rows, counts.ignored, counts.unexpected) == (5, 2, 1)
+
+
+def test_an_expectation_that_does_not_fit_spoils_no_other() -> None:
+    results = validate("events", {"rows": ROWS.lazy()}, [between("user", 0, 1, "a number"), SUITE[0]]).results
+    assert results[0].error
+    assert (results[1].error, results[1].unexpected) == (None, 1)
+
+
+def test_checks_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two checks 'expect_column_values_to_be_between__value'"):
+        validate("events", {"rows": ROWS}, SUITE[2:4])
+
+
+def test_a_batch_without_rows_passes() -> None:
+    results = validate("events", {"rows": ROWS.clear().lazy(), "days": DAYS}, SUITE[:3] + SUITE[4:]).results
+    assert [r.passed for r in results] == [True] * 4 + [False]
+
+
+def test_a_day_is_shown_with_the_value_that_was_judged() -> None:
+    ratio = between("share", 0.0, 0.6, "few", batch="days", unknown="no trailing week yet")
+    seen = [
+        validate("events", {"days": DAYS.with_columns(share=share)}, [ratio]).results[0]
+        for share in (pl.col("share"), pl.lit(0.25), pl.lit(None, pl.Float64))
+    ]
+    assert [result.observed for result in seen] == ["0.01 to 0.5", "0.25", "no trailing week yet"]
+    assert all(result.passed for result in seen)
+
+
+def test_what_could_not_be_judged_fails_and_blocks() -> None:
+    results = validate("events", {"rows": ROWS}, [between("absent", 0, 1, "never", severity="warn")])
     only = results.results[0]
     assert not only.passed
     assert only.blocks

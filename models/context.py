@@ -86,7 +86,7 @@ class _Features:
                 raise ValueError(f"column {name!r} has {len(column)} steps, not the {len(self)} of the first column")
 
     def __len__(self) -> int:
-        return max(map(len, list(self.columns.values())[:1]), default=0)
+        return next((len(column) for column in self.columns.values()), 0)
 
 
 @dataclass(frozen=True)
@@ -134,16 +134,14 @@ def step_inputs(request: RequestFeatures, outcome: OutcomeFeatures, offsets: np.
             raise TypeError(f"{type(given).__name__} were given where {wanted.__name__} are read: they would leak")
         if given.columns and len(given) != offsets[-1]:
             raise ValueError(f"{wanted.__name__} are of {len(given)} steps, but the offsets end at {offsets[-1]}")
-    first = np.zeros(offsets[-1], bool)
-    first[offsets[:-1][np.diff(offsets) > 0]] = True
+    first = _firsts(offsets)
     shifted = {PREVIOUS + name: _of_the_step_before(column, first) for name, column in outcome.columns.items()}
     return StepInputs({**request.columns, **shifted}, first)
 
 
 def request_features(steps: Steps) -> RequestFeatures:
     """Surface, and the ms from the last action of the step before to the first of this one; 0 at a user's first."""
-    first = np.zeros(len(steps.rows), bool)
-    first[steps.offsets[:-1][np.diff(steps.offsets) > 0]] = True
+    first = _firsts(steps.offsets)
     gaps = np.where(first, 0, steps.started - _of_the_step_before(steps.timestamps, first))
     return RequestFeatures({SURFACE: steps.surfaces, GAP: np.maximum(gaps, 0)})
 
@@ -158,6 +156,13 @@ def outcome_features(steps: Steps) -> OutcomeFeatures:
             DURATION: steps.timestamps - steps.started,
         }
     )
+
+
+def _firsts(offsets: np.ndarray) -> np.ndarray:
+    """(L,) bool, the first step of each user."""
+    first = np.zeros(offsets[-1], bool)
+    first[offsets[:-1][np.diff(offsets) > 0]] = True
+    return first
 
 
 def _of_the_step_before(column: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -21,6 +21,40 @@ class ItemRules(BaseModel):
     )
 
 
+class DriftRules(BaseModel):
+    """How far a day of events may differ from the seven days before it without a warning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_days: int = Field(
+        default=3, ge=1, le=7, description="Of those seven days so many must be known, else the day passes."
+    )
+    volume_ratio: tuple[float, float] = Field(
+        default=(0.3, 3.0), description="Lowest and highest number of events, in means of the week."
+    )
+    user_ratio: tuple[float, float] = Field(
+        default=(0.3, 3.0), description="Lowest and highest number of distinct users, in means of the week."
+    )
+    item_ratio: tuple[float, float] = Field(
+        default=(0.3, 3.0), description="Lowest and highest number of distinct items, in means of the week."
+    )
+    max_gap_ratio: float = Field(
+        default=3.0, gt=0, description="Longest stretch without events, in the week's longest (or hours, if shorter)."
+    )
+    max_action_mix_distance: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Jensen-Shannon distance (base 2) between the day's actions and the week's.",
+    )
+    max_duplicate_share: float = Field(
+        default=0.02, ge=0, le=1, description="Share of a day's raw rows that repeat an event of that day."
+    )
+    max_unknown_item_share: float = Field(
+        default=0.02, ge=0, le=1, description="Share of a day's raw rows whose item no catalogue day has named."
+    )
+
+
 class QualitySettings(BaseModel):
     """What makes a row good and a day of rows acceptable."""
 
@@ -57,6 +91,9 @@ class QualitySettings(BaseModel):
         default=200_000,
         ge=1,
         description="Rows given to Great Expectations; above it a fixed sample, while exact counts cover all rows.",
+    )
+    drift: DriftRules = Field(
+        default_factory=DriftRules, description="How far a day of events may differ from the week before it."
     )
     items: ItemRules = Field(default_factory=ItemRules, description="What makes a row of the catalogue good.")
 

@@ -1,0 +1,126 @@
+"""A day of events in one row: what later days are compared with."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from assets.lake import Lake
+from assets.quality.quarantine import Reason
+from assets.schema import Schema
+from models.columns import ACTION, ACTIONS, DAY, ITEM_ID, REASON, TIMESTAMP, USER_ID
+
+EVENT_STATISTICS_TABLE = "event_statistics"
+
+ROWS = "rows"
+USERS = "users"
+ITEMS = "items"
+LONGEST_GAP = "longest_gap_minutes"
+REJECTED = "rejected"
+DUPLICATES = "duplicates"
+UNKNOWN_ITEMS = "unknown_items"
+
+EVENT_STATISTICS_SCHEMA: Schema = {
+    DAY: pl.Date(),
+    ROWS: pl.Int64(),
+    USERS: pl.Int64(),
+    ITEMS: pl.Int64(),
+    LONGEST_GAP: pl.Int64(),
+    REJECTED: pl.Int64(),
+    DUPLICATES: pl.Int64(),
+    UNKNOWN_ITEMS: pl.Int64(),
+    ACTIONS: pl.List(pl.Struct({ACTION: pl.String(), ROWS: pl.Int64()})),
+}
+"""One row per day: accepted events, their distinct users and items, the longest stretch without an event, rejected
+rows, those of them that repeat another, rows of unknown items whether rejected or not, and accepted rows by action."""
+
+FIRST_DAY = "first_day"
+UNKNOWN_ACCEPTED = "unknown_accepted"
+MINUTE = "minute"
+MINUTES = 1440
+
+WEEK = 7
+
+
+def day_statistics(
+    rows: pl.LazyFrame, rejected: pl.DataFrame, days: Sequence[date], known: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The statistics of `days`, EVENT_STATISTICS_SCHEMA, one row per day in order, empty days too.
+
+    Takes three streaming passes over a few columns; memory holds the distinct items of a day, but no rows.
+
+    Args:
+        rows: Accepted events. The rows of one user on one day stand together.
+        rejected: `day`, `reason`, `rows`: counts of rejected events.
+        known: `item_id`, `first_day`: accepted events of other items, or from before that day, count as unknown; None
+            where such events were rejected.
+    """
+    parts = [_totals(rows), _actions(rows), _longest_gaps(rows, days), _rejected(rejected), _unknown(rows, known)]
+    whole = pl.DataFrame({DAY: sorted(days)}, schema={DAY: pl.Date})
+    for part in parts:
+        whole = whole.join(part, on=DAY, how="left", maintain_order="left")
+    counts = (ROWS, USERS, ITEMS, REJECTED, DUPLICATES, UNKNOWN_ITEMS, UNKNOWN_ACCEPTED)
+    return (
+        whole.with_columns(pl.col(counts).fill_null(0), pl.col(ACTIONS).fill_null([]))
+        .with_columns(pl.col(UNKNOWN_ITEMS) + pl.col(UNKNOWN_ACCEPTED))
+        .select(pl.col(name).cast(dtype) for name, dtype in EVENT_STATISTICS_SCHEMA.items())
+    )
+
+
+def remember(lake: Lake, statistics: pl.DataFrame, days: Sequence[date]) -> int:
+    """Replaces the statistics of `days`; returns the table's new version."""
+    return lake.replace_days(EVENT_STATISTICS_TABLE, statistics, days)
+
+
+def earlier_days(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
+    """The statistics of the days that a run of `days` is compared with, without those of the run itself."""
+    if not lake.exists(EVENT_STATISTICS_TABLE):
+        return pl.DataFrame(schema=EVENT_STATISTICS_SCHEMA)
+    within = pl.col(DAY).is_between(min(days) - timedelta(days=WEEK), max(days), closed="left")
+    found = lake.scan(EVENT_STATISTICS_TABLE).filter(within, ~pl.col(DAY).is_in(list(days)))
+    return found.select(*EVENT_STATISTICS_SCHEMA).collect()
+
+
+def _totals(rows: pl.LazyFrame) -> pl.DataFrame:
+    """Rows, users and items of a day; users are counted where one follows another."""
+    first = pl.any_horizontal(pl.col(column).ne_missing(pl.col(column).shift(1)) for column in (USER_ID, DAY))
+    counted = rows.select(DAY, ITEM_ID, first.alias(USERS)).group_by(DAY)
+    totals = counted.agg(pl.len().alias(ROWS), pl.col(USERS).sum(), pl.col(ITEM_ID).n_unique().alias(ITEMS))
+    return totals.collect(engine="streaming")
+
+
+def _actions(rows: pl.LazyFrame) -> pl.DataFrame:
+    counts = rows.group_by(DAY, ACTION).agg(pl.len().cast(pl.Int64).alias(ROWS)).collect(engine="streaming")
+    return counts.sort(DAY, ACTION).group_by(DAY).agg(pl.struct(ACTION, ROWS).alias(ACTIONS))
+
+
+def _longest_gaps(rows: pl.LazyFrame, days: Sequence[date]) -> pl.DataFrame:
+    """Minutes of each day's longest stretch without an event of that day; late events are of another day."""
+    midnight = pl.col(DAY).cast(pl.Datetime("ms")).dt.epoch("ms")
+    minute = ((pl.col(TIMESTAMP).dt.epoch("ms") - midnight) // 60_000).clip(-1, MINUTES).cast(pl.Int16)
+    seen = rows.group_by(DAY, minute.alias(MINUTE)).agg().collect(engine="streaming")
+    edges = pl.DataFrame(
+        {DAY: days, MINUTE: [[-1, MINUTES]] * len(days)}, schema={DAY: pl.Date, MINUTE: pl.List(pl.Int16)}
+    )
+    whole = pl.concat([seen.filter(pl.col(MINUTE).is_between(0, MINUTES - 1)), edges.explode(MINUTE)])
+    gap = pl.col(MINUTE).diff().over(DAY) - 1
+    return whole.sort(DAY, MINUTE).with_columns(gap.alias(LONGEST_GAP)).group_by(DAY).agg(pl.col(LONGEST_GAP).max())
+
+
+def _rejected(counts: pl.DataFrame) -> pl.DataFrame:
+    def of(reason: Reason) -> pl.Expr:
+        return pl.col(ROWS).filter(pl.col(REASON) == reason.value).sum()
+
+    return counts.group_by(DAY).agg(
+        pl.col(ROWS).sum().alias(REJECTED),
+        of(Reason.DUPLICATE).alias(DUPLICATES),
+        of(Reason.UNKNOWN_ITEM).alias(UNKNOWN_ITEMS),
+    )
+
+
+def _unknown(rows: pl.LazyFrame, known: pl.DataFrame | None) -> pl.DataFrame:
+    if known is None:
+        return pl.DataFrame(schema={DAY: pl.Date, UNKNOWN_ACCEPTED: pl.Int64})
+    named = rows.select(DAY, ITEM_ID).join(known.lazy(), on=ITEM_ID, how="left")
+    unknown = (pl.col(FIRST_DAY) > pl.col(DAY)).fill_null(True)
+    return named.group_by(DAY).agg(unknown.sum().alias(UNKNOWN_ACCEPTED)).collect(engine="streaming")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import polars as pl
     from matplotlib.figure import Figure
 
 
@@ -25,10 +25,11 @@ def markdown_image(figure: Figure, alt: str) -> str:
     return f"![{alt}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
 
 
-def histogram(values: pl.Series, xlabel: str, ylabel: str) -> str:
-    """A histogram of `values` as a Markdown image."""
+def bars(names: Sequence[str], counts: Sequence[int], xlabel: str, ylabel: str) -> str:
+    """Counted classes as a Markdown image."""
     figure = new_figure()
     axes = figure.subplots()
-    axes.hist(values.to_numpy(), bins=40, color="#4c6ef5")
+    axes.bar(names, counts, color="#4c6ef5")
+    axes.tick_params(axis="x", rotation=45)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return markdown_image(figure, f"{ylabel} by {xlabel}")

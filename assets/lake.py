@@ -1,22 +1,30 @@
 """Delta tables under one root: a local folder by default, an object-store URI in production.
 
-Every write is one atomic commit, so a reader never sees half a table and a killed run leaves the last good version.
+Every write is one atomic commit of files that were written before, so a reader never sees half a table and a killed
+run leaves the last good version.
 """
 
-from collections.abc import Sequence
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import polars.selectors as cs
-from deltalake import DeltaTable, write_deltalake
+import pyarrow as pa
+import pyarrow.fs
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from assets.schema import TIME
+from assets.staging import STORED_TIME, StagedFile, Staging, stored
 from models.columns import DAY
+from models.sequence_store import SEQUENCES_TABLE, scan_sequences
 
-STORED_TIME = pl.Datetime("us", "UTC")
-"""Delta knows microseconds only; the contract's milliseconds are restored on reading."""
+COMMIT_ATTEMPTS = 10
 
 
 class TableMissing(LookupError):
@@ -35,12 +43,20 @@ class Lake:
     root: str
     storage_options: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_local(self) -> bool:
+        return "://" not in self.root
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        return self.storage_options or None
+
     def uri(self, table: str) -> str:
         return f"{self.root.rstrip('/')}/tables/{table}"
 
     def folder(self, name: str) -> Path:
         """A local folder beside the tables, for things that are not tables: artifacts, reports, checkpoints."""
-        if "://" in self.root:
+        if not self.is_local:
             raise ValueError(
                 f"the lake root {self.root} is an object store, but '{name}' needs a folder: "
                 "set `artifacts` in the profile to a mounted path"
@@ -50,7 +66,17 @@ class Lake:
         return path
 
     def exists(self, table: str) -> bool:
-        return DeltaTable.is_deltatable(self.uri(table), self.storage_options or None)
+        return DeltaTable.is_deltatable(self.uri(table), self.options)
+
+    def delta(self, table: str, version: int | None = None) -> DeltaTable:
+        """The table's log.
+
+        Raises:
+            TableMissing: nothing was written to `table` yet.
+        """
+        if not self.exists(table):
+            raise TableMissing(f"table '{table}' is not in {self.root} yet: materialize the asset '{table}' first")
+        return DeltaTable(self.uri(table), version=version, storage_options=self.options)
 
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
         """Lazily reads `table`, optionally as of an earlier version.
@@ -58,27 +84,48 @@ class Lake:
         Raises:
             TableMissing: nothing was written to `table` yet.
         """
-        self._require(table)
-        rows = pl.scan_delta(self.uri(table), version=version, storage_options=self.storage_options or None)
-        return rows.with_columns(cs.by_dtype(STORED_TIME).cast(TIME))
+        return restored(pl.scan_delta(self.delta(table, version), storage_options=self.options))
+
+    def sequences(self, version: int | None = None) -> pl.LazyFrame:
+        """Users and their interactions (`models.sequence_store.scan_sequences`), optionally as of an earlier version.
+
+        Raises:
+            TableMissing: there are no sequences yet.
+        """
+        self.delta(SEQUENCES_TABLE, version)
+        return scan_sequences(self.root, version, self.storage_options)
+
+    def output(self, path: str) -> pa.NativeFile:
+        """A new file at `path` below the root, to be written and closed."""
+        if self.is_local:
+            target = Path(self.root).absolute() / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            return pa.OSFile(str(target), "wb")
+        from deltalake.fs import DeltaStorageHandler
+
+        return pyarrow.fs.PyFileSystem(DeltaStorageHandler(self.root, self.options)).open_output_stream(path)
 
     def version(self, table: str) -> int:
         """The number of the table's newest commit: what a manifest records to say what it was made from."""
-        self._require(table)
-        return DeltaTable(self.uri(table), storage_options=self.storage_options or None).version()
+        return self.delta(table).version()
+
+    def files(self, table: str, version: int | None = None) -> pl.DataFrame:
+        """The files that make up `table`: `path`, `num_records`, and `partition.<column>` of each partition column."""
+        actions = pa.table(self.delta(table, version).get_add_actions(flatten=True))
+        return pl.DataFrame(pl.from_arrow(actions)).select("path", "num_records", cs.starts_with("partition."))
 
     def days(self, table: str) -> list[date]:
         """The days that hold rows, ascending; empty where the table does not exist."""
         if not self.exists(table):
             return []
-        return self.scan(table).select(pl.col(DAY).unique().sort()).collect()[DAY].to_list()
+        return sorted(set(self.files(table)[f"partition.{DAY}"]))
 
     def overwrite(self, table: str, frame: pl.DataFrame, partition_by: Sequence[str] = ()) -> int:
         """Replaces the whole table; returns its new version."""
-        return self._write(table, frame, partition_by, predicate=None)
+        return self.commit(table, self._staged(table, frame, partition_by), frame, partition_by, replace=None)
 
     def replace_days(
-        self, table: str, frame: pl.DataFrame, days: Sequence[date], where: dict[str, str] | None = None
+        self, table: str, frame: pl.DataFrame, days: Sequence[date], where: Mapping[str, str] | None = None
     ) -> int:
         """Replaces the partitions of `days` (within `where`, more partition columns and their values) by `frame`.
 
@@ -94,27 +141,106 @@ class Lake:
                 f"table {table}: {outside.height} rows lie outside the partitions being replaced, "
                 f"the first on day {outside[DAY][0]}; no row was written"
             )
-        listed = ", ".join(f"'{day.isoformat()}'" for day in days)
-        predicate = " AND ".join([f"{DAY} IN ({listed})", *(f"{k} = '{v}'" for k, v in where.items())])
-        return self._write(table, frame, [*where, DAY], predicate)
+        partition_by = [*where, DAY]
+        return self.commit_days(table, self._staged(table, frame, partition_by), frame, days, where)
+
+    def commit_days(
+        self,
+        table: str,
+        files: Sequence[StagedFile],
+        like: pl.DataFrame,
+        days: Sequence[date],
+        where: Mapping[str, str] | None = None,
+    ) -> int:
+        """Puts staged `files` in the place of the partitions of `days` in one commit; returns the new version.
+
+        Args:
+            like: A frame with the table's columns; its rows do not matter.
+        """
+        where = where or {}
+        replace = {DAY: [day.isoformat() for day in days]} | {name: [value] for name, value in where.items()}
+        return self.commit(table, files, like, [*where, DAY], replace)
+
+    def commit(
+        self,
+        table: str,
+        files: Sequence[StagedFile],
+        like: pl.DataFrame,
+        partition_by: Sequence[str],
+        replace: Mapping[str, Sequence[str]] | None,
+    ) -> int:
+        """Makes staged files part of the table, in the place of those whose partition values are in `replace`.
+
+        Another writer's commit in between is not undone: ours is made again on top of it.
+
+        Args:
+            like: A frame with the table's columns.
+            replace: Partition column to its values; None replaces the whole table.
+
+        Raises:
+            ValueError: the table has other columns and is not replaced whole.
+        """
+        schema = Schema.from_arrow(stored(like.head(0)).to_arrow().schema)
+        added = [_add_action(file) for file in files]
+        if not self.exists(table):
+            create_table_with_add_actions(
+                self.uri(table), schema, added, partition_by=list(partition_by), storage_options=self.options
+            )
+            return self.version(table)
+        if replace is not None:
+            self._require_columns(table, like)
+        filters = None if replace is None else [(name, "in", list(values)) for name, values in replace.items()]
+        return self._retried(
+            table,
+            lambda log: log.create_write_transaction(
+                [*added], mode="overwrite", schema=schema, partition_by=list(partition_by), partition_filters=filters
+            ),
+        )
 
     def append(self, table: str, frame: pl.DataFrame) -> int:
-        write_deltalake(self.uri(table), frame.to_arrow(), mode="append", storage_options=self.storage_options or None)
-        return self.version(table)
-
-    def _write(self, table: str, frame: pl.DataFrame, partition_by: Sequence[str], predicate: str | None) -> int:
-        first = not self.exists(table)
-        write_deltalake(
-            self.uri(table),
-            frame.to_arrow(),
-            mode="overwrite",
-            predicate=None if first else predicate,
-            partition_by=list(partition_by) or None,
-            schema_mode=None if predicate else "overwrite",
-            storage_options=self.storage_options or None,
-        )
-        return self.version(table)
-
-    def _require(self, table: str) -> None:
+        """Adds rows to an unpartitioned table; returns its new version."""
         if not self.exists(table):
-            raise TableMissing(f"table '{table}' is not in {self.root} yet: materialize the asset '{table}' first")
+            return self.overwrite(table, frame)
+        schema = Schema.from_arrow(stored(frame.head(0)).to_arrow().schema)
+        added = [_add_action(file) for file in self._staged(table, frame, [])]
+        return self._retried(table, lambda log: log.create_write_transaction([*added], mode="append", schema=schema))
+
+    def _retried(self, table: str, transaction: Callable[[DeltaTable], None]) -> int:
+        for attempt in range(COMMIT_ATTEMPTS):
+            try:
+                transaction(self.delta(table))
+                break
+            except CommitFailedError:
+                if attempt == COMMIT_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+        return self.version(table)
+
+    def _staged(self, table: str, frame: pl.DataFrame, partition_by: Sequence[str]) -> list[StagedFile]:
+        with Staging(self) as staging:
+            return staging.write_partitions(table, frame, partition_by)
+
+    def _require_columns(self, table: str, like: pl.DataFrame) -> None:
+        there = self.scan(table).collect_schema().names()
+        if set(there) != set(like.columns):
+            raise ValueError(
+                f"table '{table}' in {self.root} has the columns {', '.join(there)}, the rows to be written "
+                f"{', '.join(like.columns)}: it was written by another version of the platform; remove "
+                f"{self.uri(table)} and materialize all its days again"
+            )
+
+
+def restored(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """`rows` of a table in the types of the contract."""
+    return rows.with_columns(cs.by_dtype(STORED_TIME).cast(TIME))
+
+
+def _add_action(file: StagedFile) -> AddAction:
+    return AddAction(
+        file.path,
+        file.bytes,
+        dict(file.partition),
+        time.time_ns() // 1_000_000,
+        True,
+        json.dumps({"numRecords": file.rows}),
+    )

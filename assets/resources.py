@@ -6,12 +6,14 @@ carries them as a dictionary, which the UI shows and the launchpad can override,
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
+from assets.engine import Engine, open_engine
 from assets.lake import Lake
 from assets.schema import IdType
 
@@ -32,12 +34,17 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     storage_options: dict[str, str] = Field(default_factory=dict, description="Object-store options of delta-rs.")
     profile: str = Field(default="", description="Name of the profile, recorded with every version.")
     id_type: str = Field(default="string", description="Type of user and item ids: string or int64.")
-    user_buckets: int = Field(
-        default=8, description="Partitions of the sequences table; a user's bucket never changes."
-    )
+    user_buckets: int = Field(default=0, description="Files of the sequences; 0: as many as memory asks for.")
+    rows_in_memory: int = Field(default=4_000_000, description="About how many rows a stage holds at once.")
+    engine: str = Field(default="local", description="Where buckets and days are worked on: local or ray.")
+    ray_address: str = Field(default="", description="GCS address of the cluster that the engine `ray` works on.")
 
     def open(self) -> Lake:
         return Lake(self.root, self.storage_options)
+
+    def open_engine(self) -> AbstractContextManager[Engine]:
+        """The engine that works on days and buckets."""
+        return open_engine("ray" if self.engine == "ray" else "local", self.ray_address)
 
     @property
     def ids(self) -> IdType:

@@ -10,10 +10,8 @@ import polars as pl
 
 from models.columns import (
     ACTION,
-    ACTIONS,
     ARRIVAL,
     AVAILABLE_FROM,
-    BUCKET,
     CATEGORIES,
     CONTENT_HASH,
     DAY,
@@ -23,23 +21,21 @@ from models.columns import (
     IMAGE,
     IMAGE_BYTES,
     ITEM_ID,
-    ITEM_IDS,
     ORIGIN,
     REASON,
     REQUEST_ID,
     ROW,
+    SLOT,
     SOURCE_FILE,
     SOURCE_ROW,
     SURFACE,
-    SURFACES,
     TIMESTAMP,
-    TIMESTAMPS,
     TITLE,
     USER_ID,
     VALUE,
-    VALUES,
     VECTOR,
 )
+from models.sequence_store import sequence_columns
 
 IdType = Literal["string", "int64"]
 
@@ -56,7 +52,7 @@ DEFAULT_ACTIONS: tuple[str, ...] = (
     "rating",
     "play",
 )
-"""The action vocabulary unless a profile declares its own. An action's position is its bit in `sequences.actions`."""
+"""The action vocabulary unless a profile declares its own. An action's position is its bit in the sequences."""
 
 ID_DTYPES: dict[IdType, pl.DataType] = {"string": pl.String(), "int64": pl.Int64()}
 
@@ -64,7 +60,11 @@ Schema = dict[str, pl.DataType]
 
 
 def events_schema(id_type: IdType) -> Schema:
-    """One row per thing a user did. `day` is the partition the row arrived in, `arrival` its order within that day."""
+    """One row per thing a user did.
+
+    `day` is the partition the row arrived in, `arrival` counts up within it, and `slot` is the part of the users that
+    the user belongs to (`assets.buckets`).
+    """
     return {
         USER_ID: ID_DTYPES[id_type],
         ITEM_ID: ID_DTYPES[id_type],
@@ -74,6 +74,7 @@ def events_schema(id_type: IdType) -> Schema:
         SURFACE: pl.String(),
         REQUEST_ID: pl.String(),
         ARRIVAL: pl.Int64(),
+        SLOT: pl.Int16(),
         DAY: pl.Date(),
     }
 
@@ -115,20 +116,8 @@ LANDED_SCHEMA: Schema = {
 
 
 def sequences_schema(id_type: IdType) -> Schema:
-    """One row per user, lists in stable (timestamp, arrival) order, one element per interaction.
-
-    An interaction merges all actions of one user on one item within one request (or, without a request id, at one
-    timestamp): `actions` is their bit mask, `values` the largest value, null where there was none.
-    """
-    return {
-        USER_ID: ID_DTYPES[id_type],
-        ITEM_IDS: pl.List(ID_DTYPES[id_type]),
-        TIMESTAMPS: pl.List(TIME),
-        ACTIONS: pl.List(pl.Int32()),
-        VALUES: pl.List(pl.Float32()),
-        SURFACES: pl.List(pl.String()),
-        BUCKET: pl.Int32(),
-    }
+    """One row per user as `models.sequence_store.scan_sequences` reads the buckets' files."""
+    return sequence_columns(ID_DTYPES[id_type])
 
 
 def embeddings_schema(id_type: IdType) -> Schema:
@@ -150,7 +139,6 @@ ITEMS_TABLE = "items"
 RAW_EVENTS_TABLE = "raw_events"
 RAW_ITEMS_TABLE = "raw_items"
 QUARANTINE_TABLE = "quarantine"
-SEQUENCES_TABLE = "sequences"
 TEXT_TABLE = "text_embeddings"
 IMAGE_TABLE = "image_embeddings"
 CONTENT_TABLE = "content_embeddings"

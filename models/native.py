@@ -1,8 +1,8 @@
 """C++ kernels, compiled for this machine's processor when they are first used.
 
 Plain C functions over raw pointers, loaded with ctypes: nothing of PyTorch's C++ interface is touched, so a kernel
-builds in seconds and outlives an upgrade of PyTorch. OpenMP is the copy that PyTorch has loaded already, so both draw
-on one pool of threads.
+builds in seconds and outlives an upgrade of PyTorch. Where PyTorch is loaded, OpenMP is its copy, so that both draw on
+one pool of threads; import it before the first kernel that uses OpenMP.
 """
 
 import ctypes
@@ -15,8 +15,6 @@ import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-
-import torch  # noqa: F401  (loads the OpenMP runtime that the kernels link to)
 
 COMPILER_VARIABLE = "CXX"
 CACHE_VARIABLE = "GENREC_KERNEL_CACHE"
@@ -52,7 +50,7 @@ def compiles(source: Path) -> bool:
     try:
         kernel(source)
     except NoCompiler as reason:
-        warnings.warn(f"{reason}; PyTorch computes in its place, several times slower", stacklevel=2)
+        warnings.warn(f"{reason}; library calls compute in its place, several times slower", stacklevel=2)
         return False
     return True
 

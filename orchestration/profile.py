@@ -35,7 +35,15 @@ class LakeSettings(Settings):
 
     root: str = Field(default="", description="Folder or object-store URI of every table; empty: the profile's state.")
     storage_options: dict[str, str] = Field(default_factory=dict, description="Object-store options of delta-rs.")
-    user_buckets: int = Field(default=8, ge=1, description="Partitions of the sequences table; fixed once it exists.")
+    user_buckets: int = Field(
+        default=0, ge=0, le=4096, description="Files of the sequences; 0: as many as keep one within `rows_in_memory`."
+    )
+    rows_in_memory: int = Field(
+        default=4_000_000, ge=10_000, description="About how many rows a stage holds at once; memory follows from it."
+    )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="Where days and buckets are worked on: threads of the run, or tasks of Ray."
+    )
 
 
 class RaySettings(Settings):

@@ -27,6 +27,9 @@ def build_resources(profile: Profile) -> dict[str, dg.ConfigurableResource]:  # 
             profile=profile.name,
             id_type=profile.id_type,
             user_buckets=profile.lake.user_buckets,
+            rows_in_memory=profile.lake.rows_in_memory,
+            engine=profile.lake.engine,
+            ray_address=ray.gcs_address,
         ),
         "source": SourceResource(
             settings=profile.source,

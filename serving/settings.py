@@ -7,6 +7,8 @@ from typing import Annotated
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from models.sequence_store import scan_sequences
+
 DEPLOYMENT = "Endpoint"
 IMPORT_PATH = "serving.app:build"
 """What Serve runs: the deployment in `serving/app.py`, and the function that builds it."""
@@ -83,12 +85,22 @@ class TableVersion(Settings):
         return pl.scan_delta(self.uri, version=self.version, storage_options=storage_options or None)
 
 
+class SequencesVersion(Settings):
+    """The sequences of a lake at one commit of their ledger."""
+
+    root: Place = Field(description="Folder or object-store URI of the lake.")
+    version: int = Field(ge=0, description="Number of the commit of the table `sequences`.")
+
+    def scan(self, storage_options: dict[str, str]) -> pl.LazyFrame:
+        return scan_sequences(self.root, self.version, storage_options)
+
+
 class ReleaseConfig(Settings):
     """Everything that a replica loads: the Serve `user_config`, the only thing that differs between releases."""
 
     version: str = Field(min_length=1, description="Version of the artifact.")
     artifact: Path = Field(description="Folder of the artifact, on a path that every replica can read.")
-    sequences: TableVersion = Field(description="The users' sequences.")
+    sequences: SequencesVersion = Field(description="The users' sequences.")
     items: TableVersion = Field(description="The catalogue by day.")
     storage_options: dict[str, str] = Field(
         default_factory=dict, description="Object-store options of delta-rs for both tables.", repr=False

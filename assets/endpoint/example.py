@@ -7,7 +7,6 @@ import polars as pl
 
 from assets.items.catalogue import catalogue
 from assets.lake import Lake
-from assets.schema import SEQUENCES_TABLE
 from models.columns import CATEGORIES, ITEM_ID, TITLE, USER_ID
 from models.history import positive_interactions
 from serving.client import EndpointClient
@@ -30,7 +29,7 @@ class Example:
 
 def ask_for_example(lake: Lake, client: EndpointClient, positive_bits: int, length: int = TELLING_HISTORY) -> Example:
     """Asks the endpoint over HTTP for the first user with at least `length` positive interactions, or the richest."""
-    positives = positive_interactions(lake.scan(SEQUENCES_TABLE), positive_bits)
+    positives = positive_interactions(lake.sequences(), positive_bits)
     user_id = _telling_user(positives, length)
     titles = catalogue(lake).select(ITEM_ID, TITLE, pl.col(CATEGORIES).list.drop_nulls())
     history = (

@@ -1,12 +1,13 @@
 """Bringing the champion to the endpoint: which release that is, with its tables pinned, and its deployment."""
 
 from assets.lake import Lake
-from assets.schema import ITEMS_TABLE, SEQUENCES_TABLE
+from assets.schema import ITEMS_TABLE
 from assets.versions import ARTIFACTS, releases_of
 from models.manifest import read_manifest
+from models.sequence_store import SEQUENCES_TABLE
 from serving.deploy import deploy
 from serving.schema import EndpointStatus
-from serving.settings import EndpointSettings, ReleaseConfig, TableVersion
+from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
 
 
 class NoChampion(LookupError):
@@ -28,7 +29,7 @@ def champion_release(lake: Lake) -> ReleaseConfig:
     return ReleaseConfig(
         version=version,
         artifact=lake.folder(ARTIFACTS) / version,
-        sequences=TableVersion(uri=lake.uri(SEQUENCES_TABLE), version=lake.version(SEQUENCES_TABLE)),
+        sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
         items=TableVersion(uri=lake.uri(ITEMS_TABLE), version=lake.version(ITEMS_TABLE)),
         storage_options=lake.storage_options,
     )

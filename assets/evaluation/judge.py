@@ -12,9 +12,9 @@ from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.split import split
 from assets.items.catalogue import catalogue_at
 from assets.lake import Lake
-from assets.schema import SEQUENCES_TABLE
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import VersionEvaluation
+from models.sequence_store import SEQUENCES_TABLE
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
@@ -96,7 +96,7 @@ def judge(
 def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Questions:
     manifest = candidate.manifest
     parts = split(
-        lake.scan(SEQUENCES_TABLE, manifest.table_versions.get(SEQUENCES_TABLE)),
+        lake.sequences(manifest.table_versions.get(SEQUENCES_TABLE)),
         cutoff=manifest.cutoff,
         window=settings.window,
         positives=manifest.positive_bits,

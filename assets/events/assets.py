@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
-from assets.events.clean import clean_events
 from assets.events.expectations import events_expectations
+from assets.events.judge import Judge, known_items
 from assets.events.rules import QualitySettings
+from assets.events.stage import stage_events
 from assets.partitions import daily, days_of
 from assets.quality.checks import check_specs
 from assets.quality.publish import publish
@@ -17,7 +17,7 @@ from assets.quality.summary import by_day
 from assets.resources import LakeResource, QualityResource, SourceResource
 from assets.schema import EVENTS_TABLE, ITEMS_TABLE
 from assets.sources.ledger import landed_files
-from models.columns import DAY, ITEM_ID
+from assets.staging import Staging
 
 
 @dg.asset(
@@ -31,7 +31,10 @@ from models.columns import DAY, ITEM_ID
     check_specs=check_specs(EVENTS_TABLE, events_expectations(QualitySettings())),
 )
 def events(
-    context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource, quality: QualityResource
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    source: SourceResource,
+    quality: QualityResource,
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """What users did, one row per event, in the contract's types.
 
@@ -40,9 +43,12 @@ def events(
     """
     store, rules, days, now = lake.open(), quality.load(), days_of(context), datetime.now(UTC)
     logs = source.open()
-    raw = logs.read("events", landed_files(store, "events", days), days)
-    known = store.scan(ITEMS_TABLE).filter(pl.col(DAY) <= max(days)).select(ITEM_ID)
-    cleaned = clean_events(raw, rules, lake.ids, days, known, now, logs.timestamp_unit("events"))
-    summary = by_day(cleaned, days, rules.min_rows_judged)
-    context.log.info(f"{cleaned.accepted.height} events accepted, {cleaned.rejected.height} rejected")
-    yield from publish(store, EVENTS_TABLE, cleaned, days, summary, events_expectations(rules, now), rules.gx_max_rows)
+    files = landed_files(store, "events", days)
+    known = known_items(store.scan(ITEMS_TABLE)) if rules.reject_unknown_items else None
+    judge = Judge(rules, lake.ids, known, now, logs.timestamp_unit("events"))
+    with lake.open_engine() as engine, Staging(store) as staging:
+        staged = stage_events(staging, engine, logs, files, days, judge, lake.rows_in_memory)
+        context.log.info(f"{staged.rows_accepted} events accepted, {staged.rows_rejected} rejected")
+        summary = by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged)
+        suite = events_expectations(rules, now)
+        yield from publish(store, EVENTS_TABLE, staged, days, summary, suite, rules.gx_max_rows)

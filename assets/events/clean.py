@@ -1,116 +1,185 @@
-"""Raw events to events: every row is either accepted with the contract's types or quarantined with one reason."""
+"""Raw events to events: every row is either accepted with the contract's types or quarantined with one reason.
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+Rows come in batches, so no more of them are in memory than the profile allows. What is good is put in order in cells,
+each a range of users on one day: from memory where all good rows fit there, else from runs on disk, each of which is
+sorted by day and slot, so that a cell is one slice of every run.
+"""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
 import polars as pl
 
-from assets.events.rules import QualitySettings
-from assets.quality.casts import TimestampUnit, as_epoch_ms, as_float32, as_id, as_text, given, given_number
+from assets.buckets import SLOTS, slots_of, user_hashes
+from assets.events.judge import REQUIRED, Judge
+from assets.events.order import order_events
 from assets.quality.quarantine import Cleaned, Reason, quarantined
-from assets.quality.raw import arrived, completed, first_reason, mark_duplicates
+from assets.quality.raw import checked
 from assets.schema import EVENTS_TABLE, TIME, IdType, events_schema
-from models.columns import (
-    ACTION,
-    ARRIVAL,
-    DAY,
-    ITEM_ID,
-    MALFORMED,
-    REQUEST_ID,
-    SURFACE,
-    TIMESTAMP,
-    USER_ID,
-    VALUE,
-)
+from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, TIMESTAMP, USER_ID
 
-REQUIRED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
-COLUMNS = (*REQUIRED, VALUE, SURFACE, REQUEST_ID)
 IDENTITY = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
-"""Two rows with the same identity are one event that arrived twice."""
+"""Two rows of a day with the same identity are one event that arrived twice."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FEWEST_ROWS = 65_536
+"""Smaller batches are joined, because each costs the same few milliseconds."""
 
 
 def clean_events(
-    raw: pl.LazyFrame,
-    rules: QualitySettings,
-    id_type: IdType,
-    days: Sequence[date],
-    known_items: pl.LazyFrame | None,
-    now: datetime,
-    unit: TimestampUnit = "ms",
-) -> Cleaned:
-    """Judges the raw events of `days`; `accepted` has `events_schema(id_type)`, sorted by (day, arrival).
+    raw: pl.LazyFrame, judge: Judge, days: Sequence[date], *, rows_in_memory: int, scratch: Path
+) -> Iterator[Cleaned]:
+    """Judges the raw events of `days` part by part; the parts together hold every row once.
 
-    An event belongs to the day it arrived on, however late it is; an event from after that day, or from after `now`,
-    is rejected. Of events with one identity (IDENTITY) within `days` the first to arrive is kept.
+    The accepted rows of a part are of one day and have `events_schema(id_type)`. They are sorted by (user's hash, time,
+    item, action), and those of a later part of the same day are of users with larger hashes. An event belongs to the
+    day it arrived on, however late it is. Of events with one identity (IDENTITY) on one day the first to arrive is
+    kept; one that arrives again on another day changes nothing in the sequences.
 
     Args:
-        raw: Rows as `Source.read` gives them: contract columns of any type, optional ones may be missing.
-        known_items: One column `item_id` of the profile's id type; None accepts events of any item.
-        now: The moment of cleaning, with a time zone.
-        unit: What a numeric or textual timestamp counts; a date-time without a zone is taken as UTC.
+        raw: Rows as `Source.read` gives them, in order of arrival.
+        rows_in_memory: About how many rows are held at once.
+        scratch: Folder for what does not fit; what is written there is deleted again.
 
     Raises:
         ValueError: a row belongs to none of `days`, or a required column is missing altogether.
     """
-    rows = arrived(raw, days, REQUIRED, EVENTS_TABLE)
-    typed = _typed(completed(rows, COLUMNS), id_type, unit)
-    reasons = first_reason(typed, _verdicts(rules, _known(known_items, rules), now))
-    reasons = mark_duplicates(typed, reasons, IDENTITY)
-    accepted = (
-        typed.filter(reasons.is_null())
-        .with_columns(
-            pl.from_epoch(TIMESTAMP, "ms").dt.replace_time_zone("UTC").cast(TIME),
-            pl.int_range(pl.len(), dtype=pl.Int64).over(DAY).alias(ARRIVAL),
+    arrivals = Arrivals()
+    held: list[pl.DataFrame] = []
+    runs: list[Run] = []
+    for batch in _batches(raw, rows_in_memory // 2):
+        good, rejected = judge.judge(checked(batch, days, REQUIRED, EVENTS_TABLE))
+        if rejected.height:
+            yield Cleaned(pl.DataFrame(schema=events_schema(judge.id_type)), rejected, rejected.clear())
+        held.append(_with_slot(arrivals.number(good)))
+        if sum(frame.height for frame in held) > rows_in_memory:
+            runs.append(Run.write(pl.concat(held), scratch / f"run-{len(runs)}.arrow"))
+            held = []
+    rest = pl.concat(held) if held else None
+    if not runs:
+        cells = [] if rest is None else rest.partition_by(DAY, maintain_order=True)
+        yield from (_cleaned(cell, judge) for cell in sorted(cells, key=lambda cell: cell[DAY][0]))
+        return
+    if rest is not None and rest.height:
+        runs.append(Run.write(rest, scratch / f"run-{len(runs)}.arrow"))
+    yield from (_cleaned(cell, judge) for cell in _cells(runs, rows_in_memory // 2))
+    for run in runs:
+        run.path.unlink()
+
+
+class Arrivals:
+    """Numbers the good rows of each day in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._next: dict[date, int] = {}
+
+    def number(self, rows: pl.DataFrame) -> pl.DataFrame:
+        numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(DAY).alias(ARRIVAL))
+        counts = rows.group_by(DAY).len()
+        seen = counts.select(DAY, pl.Series("before", [self._next.get(day, 0) for day in counts[DAY]], dtype=pl.Int64))
+        for day, count in counts.iter_rows():
+            self._next[day] = self._next.get(day, 0) + count
+        return numbered.join(seen, on=DAY, how="left", maintain_order="left").select(
+            pl.exclude(ARRIVAL, "before"), pl.col(ARRIVAL) + pl.col("before")
         )
-        .select(*events_schema(id_type))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Good rows on disk, sorted by (day, slot).
+
+    Attributes:
+        path: An Arrow file.
+        starts: Of each day, (SLOTS + 1,) int64 where each slot's rows begin.
+    """
+
+    path: Path
+    starts: dict[date, np.ndarray]
+
+    @classmethod
+    def write(cls, rows: pl.DataFrame, path: Path) -> "Run":
+        rows = rows.sort(DAY, SLOT, maintain_order=True)
+        rows.write_ipc(path, compression="uncompressed")
+        starts, before = {}, 0
+        for part in rows.select(DAY, SLOT).partition_by(DAY, maintain_order=True):
+            starts[part[DAY][0]] = before + np.searchsorted(part[SLOT].to_numpy(), np.arange(SLOTS + 1))
+            before += part.height
+        return cls(path, starts)
+
+    def read(self, day: date, first_slot: int, end_slot: int) -> pl.DataFrame:
+        first, end = int(self.starts[day][first_slot]), int(self.starts[day][end_slot])
+        return pl.scan_ipc(self.path).slice(first, end - first).collect()
+
+
+def _batches(raw: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+    held: list[pl.DataFrame] = []
+    for batch in raw.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+        held.append(batch)
+        if sum(frame.height for frame in held) >= min(rows, FEWEST_ROWS):
+            yield pl.concat(held)
+            held = []
+    if held:
+        yield pl.concat(held)
+
+
+def _with_slot(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.Series(SLOT, slots_of(user_hashes(rows[USER_ID])), dtype=pl.Int16))
+
+
+def _cells(runs: Sequence[Run], rows: int) -> Iterator[pl.DataFrame]:
+    """The rows of all runs, day by day, in ranges of slots that hold about `rows`."""
+    for day in sorted({day for run in runs for day in run.starts}):
+        holding = [run for run in runs if day in run.starts]
+        sizes = sum(np.diff(run.starts[day]) for run in holding)
+        edges = [0, *(np.flatnonzero(np.diff(np.cumsum(sizes) // rows)) + 1).tolist(), SLOTS]
+        for first, end in pairwise(edges):
+            yield pl.concat([run.read(day, first, end) for run in holding])
+
+
+def _cleaned(rows: pl.DataFrame, judge: Judge) -> Cleaned:
+    """One cell in its order, and what arrived twice in it."""
+    hashes = user_hashes(rows[USER_ID])
+    order, repeated = order_events(
+        hashes,
+        rows[TIMESTAMP].to_numpy(),
+        _keys(rows[ITEM_ID]),
+        rows[ACTION].cast(pl.Enum(judge.rules.actions)).to_physical().to_numpy(),
     )
-    rejected = quarantined(rows, reasons, EVENTS_TABLE)
-    return Cleaned(accepted, rejected, trimmed=rejected.clear())
-
-
-def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataFrame:
-    """Contract columns, the timestamp still in epoch ms, and per row whether a value is missing or did not convert."""
-    dtypes = rows.schema
-    casts = {
-        USER_ID: as_id(USER_ID, dtypes[USER_ID], id_type),
-        ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], id_type),
-        TIMESTAMP: as_epoch_ms(TIMESTAMP, dtypes[TIMESTAMP], unit),
-        VALUE: as_float32(VALUE, dtypes[VALUE]),
-    } | {column: as_text(column, dtypes[column]) for column in (ACTION, SURFACE, REQUEST_ID)}
-    there = {column: given(column, dtypes[column]) for column in casts} | {VALUE: given_number(VALUE, dtypes[VALUE])}
-    return rows.select(
-        DAY,
-        pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
-        pl.any_horizontal(~there[column] for column in REQUIRED).alias(Reason.NULL_KEY),
-        pl.any_horizontal(there[column] & cast.is_null() for column, cast in casts.items()).alias(Reason.WRONG_TYPE),
-        *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
+    ordered = rows.select(pl.all().gather(pl.Series(order)))
+    _require_distinct_hashes(ordered[USER_ID], hashes[order])
+    twice = ordered.filter(pl.Series(repeated))
+    return Cleaned(
+        accepted=_finished(ordered.filter(pl.Series(~repeated)) if twice.height else ordered, judge.id_type),
+        rejected=(rejected := _duplicates(twice)),
+        trimmed=rejected.clear(),
     )
 
 
-def _verdicts(rules: QualitySettings, known: pl.Series | None, now: datetime) -> dict[str, pl.Expr]:
-    day_end = pl.col(DAY).cast(pl.Datetime("ms")).dt.offset_by("1d").dt.timestamp("ms")
-    latest = pl.min_horizontal(day_end - 1, pl.lit(_epoch_ms(now))) + rules.future_tolerance // timedelta(
-        milliseconds=1
-    )
-    unknown = pl.lit(False) if known is None else ~pl.col(ITEM_ID).is_in(known.implode())
-    return {
-        Reason.MALFORMED: pl.col(Reason.MALFORMED),
-        Reason.NULL_KEY: pl.col(Reason.NULL_KEY),
-        Reason.WRONG_TYPE: pl.col(Reason.WRONG_TYPE),
-        Reason.UNKNOWN_ACTION: ~pl.col(ACTION).is_in(rules.actions),
-        Reason.TIMESTAMP_TOO_OLD: pl.col(TIMESTAMP) < _epoch_ms(rules.earliest),
-        Reason.TIMESTAMP_IN_FUTURE: pl.col(TIMESTAMP) > latest,
-        Reason.UNKNOWN_ITEM: unknown,
-    }
+def _keys(items: pl.Series) -> np.ndarray:
+    """(n,) uint64, one for each item, on every machine the same, because rows are sorted by it."""
+    return user_hashes(items) if items.dtype == pl.String else items.to_numpy().view(np.uint64)
 
 
-def _known(items: pl.LazyFrame | None, rules: QualitySettings) -> pl.Series | None:
-    if items is None or not rules.reject_unknown_items:
-        return None
-    return items.select(pl.col(ITEM_ID).drop_nulls().unique()).collect()[ITEM_ID]
+def _require_distinct_hashes(users: pl.Series, hashes: np.ndarray) -> None:
+    clash = (users != users.shift()).fill_null(False).to_numpy() & (np.diff(hashes, prepend=hashes[:1] + 1) == 0)
+    if clash.any():
+        place = int(np.argmax(clash))
+        raise ValueError(
+            f"the users {users[place - 1]!r} and {users[place]!r} have the same 64-bit hash and would be taken for "
+            "one: rename one of them in the source"
+        )
 
 
-def _epoch_ms(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+def _duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+    """Quarantined as they were understood: the raw rows are not kept until here."""
+    reasons = pl.repeat(Reason.DUPLICATE.value, rows.height, dtype=pl.String, eager=True)
+    return quarantined(rows.drop(ARRIVAL, SLOT), reasons, EVENTS_TABLE)
+
+
+def _finished(rows: pl.DataFrame, id_type: IdType) -> pl.DataFrame:
+    return rows.with_columns(
+        pl.from_epoch(TIMESTAMP, "ms").dt.replace_time_zone("UTC").cast(TIME),
+    ).select(*events_schema(id_type))

@@ -11,10 +11,14 @@ from assets.items.expectations import items_expectations
 from assets.partitions import daily, days_of
 from assets.quality.checks import check_specs
 from assets.quality.publish import publish
+from assets.quality.quarantine import write_quarantine
+from assets.quality.staged import Staged
 from assets.quality.summary import by_day, with_content
 from assets.resources import LakeResource, QualityResource, SourceResource
 from assets.schema import ITEMS_TABLE
 from assets.sources.ledger import landed_files
+from assets.staging import Staging
+from models.columns import DAY
 
 
 @dg.asset(
@@ -39,6 +43,9 @@ def items(
     logs = source.open()
     raw = logs.read("items", landed_files(store, "items", days), days)
     cleaned = clean_items(raw, rules, lake.ids, days, logs.timestamp_unit("items"))
-    summary = with_content(by_day(cleaned, days, rules.min_rows_judged), cleaned.accepted)
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
-    yield from publish(store, ITEMS_TABLE, cleaned, days, summary, items_expectations(rules), rules.gx_max_rows)
+    with Staging(store) as staging:
+        files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])
+        staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine))
+        summary = with_content(by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged), cleaned.accepted)
+        yield from publish(store, ITEMS_TABLE, staged, days, summary, items_expectations(rules), rules.gx_max_rows)

@@ -14,7 +14,8 @@ from assets.metadata import markdown_table, table_metadata
 from assets.quality.checks import check_result, refusal
 from assets.quality.data_docs import write_data_docs
 from assets.quality.expectation import Expectation
-from assets.quality.quarantine import Cleaned, by_reason, replace_quarantine
+from assets.quality.quarantine import by_reason, replace_quarantine
+from assets.quality.staged import Staged
 from assets.quality.validation import validate
 from models.columns import REASON
 
@@ -22,31 +23,35 @@ from models.columns import REASON
 def publish(
     lake: Lake,
     table: str,
-    cleaned: Cleaned,
+    staged: Staged,
     days: Sequence[date],
     summary: pl.DataFrame,
     expectations: Sequence[Expectation],
     max_rows: int,
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-    """Replaces the days of `table` by the accepted rows, unless a blocking expectation fails.
+    """Replaces the days of `table` by the staged rows, unless a blocking expectation fails.
 
     Then the table stays as it is; the quarantine, the Data Docs and the check results say why.
 
     Raises:
         dg.Failure: a blocking expectation failed; the check results were yielded before.
     """
-    replace_quarantine(lake, table, cleaned.quarantine, days)
-    rows = cleaned.accepted.select(~(cs.binary() | cs.nested()))
-    validation = validate(table, {"rows": rows, "days": summary}, expectations, max_rows)
+    replace_quarantine(lake, table, staged.quarantine_files, days)
+    rows = staged.scan(lake, table).select(~(cs.binary() | cs.nested()))
+    validation = validate(table, {"rows": rows.collect(), "days": summary}, expectations, max_rows)
     docs = write_data_docs(lake.folder("data_docs") / table, _page(days), validation.report)
-    reasons = by_reason(cleaned.quarantine)
-    metadata = _metadata(cleaned, reasons, docs)
+    reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
+    metadata = _metadata(staged, reasons, docs)
     if validation.blocking:
         yield from map(check_result, validation.results)
         raise dg.Failure(refusal(table, validation.blocking, reasons), metadata=metadata, allow_retries=False)
-    version = lake.replace_days(table, cleaned.accepted, days)
+    version = lake.commit_days(table, staged.files, staged.preview, days)
     yield dg.MaterializeResult(
-        metadata=table_metadata(cleaned.accepted, table_version=version, days=len(days), **metadata),
+        metadata={
+            **table_metadata(staged.preview, table_version=version, days=len(days)),
+            **metadata,
+            "dagster/row_count": staged.rows_accepted,
+        },
         check_results=[check_result(result) for result in validation.results],
     )
 
@@ -56,8 +61,8 @@ def _page(days: Sequence[date]) -> str:
     return first if first == last else f"{first}_{last}"
 
 
-def _metadata(cleaned: Cleaned, reasons: pl.DataFrame, docs: Path) -> Mapping[str, Any]:
-    accepted, rejected = cleaned.accepted.height, cleaned.rejected.height
+def _metadata(staged: Staged, reasons: pl.DataFrame, docs: Path) -> Mapping[str, Any]:
+    accepted, rejected = staged.rows_accepted, staged.rows_rejected
     return {
         "rows_in": accepted + rejected,
         "rows_accepted": accepted,

@@ -10,6 +10,7 @@ from polars.datatypes import DataTypeClass
 
 from assets.lake import Lake
 from assets.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
+from assets.staging import StagedFile, Staging
 from models.columns import DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
 
 
@@ -75,17 +76,27 @@ def quarantined(raw: pl.DataFrame, reasons: pl.Series, origin: str) -> pl.DataFr
     ).select(*QUARANTINE_SCHEMA)
 
 
-def replace_quarantine(lake: Lake, origin: str, rows: pl.DataFrame, days: Sequence[date]) -> int:
+def write_quarantine(staging: Staging, rows: pl.DataFrame, part: int = 0) -> list[StagedFile]:
+    """Stages quarantined rows, a file for each origin and day."""
+    return staging.write_partitions(QUARANTINE_TABLE, rows, [ORIGIN, DAY], part)
+
+
+def replace_quarantine(lake: Lake, origin: str, files: Sequence[StagedFile], days: Sequence[date]) -> int:
     """Replaces what `origin` put aside on `days`; other origins and days stay. Returns the table's new version."""
-    return lake.replace_days(QUARANTINE_TABLE, rows, days, {ORIGIN: origin})
+    like = pl.DataFrame(schema=QUARANTINE_SCHEMA)
+    return lake.commit_days(QUARANTINE_TABLE, files, like, days, {ORIGIN: origin})
 
 
-def by_reason(rows: pl.DataFrame) -> pl.DataFrame:
-    """Quarantined rows counted: reason, rows, what it means, most frequent first."""
+def by_reason(counts: pl.DataFrame) -> pl.DataFrame:
+    """Quarantined rows counted: reason, rows, what it means, most frequent first.
+
+    Args:
+        counts: `reason`, `rows`, as in `Staged`.
+    """
     meanings = {reason.value: meaning for reason, meaning in MEANINGS.items()}
     return (
-        rows.group_by(REASON)
-        .agg(pl.len().alias("rows"))
+        counts.group_by(REASON)
+        .agg(pl.col("rows").sum())
         .sort("rows", REASON, descending=[True, False])
         .with_columns(pl.col(REASON).replace_strict(meanings, default="", return_dtype=pl.String).alias("meaning"))
     )

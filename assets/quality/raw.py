@@ -13,9 +13,17 @@ def arrived(raw: pl.LazyFrame, days: Sequence[date], required: Sequence[str], ta
     """Collects raw rows in order of (day, file, row of the file).
 
     Raises:
+        ValueError: as `checked`.
+    """
+    return checked(raw.collect().sort(DAY, SOURCE_FILE, SOURCE_ROW), days, required, table)
+
+
+def checked(rows: pl.DataFrame, days: Sequence[date], required: Sequence[str], table: str) -> pl.DataFrame:
+    """Raw rows, with the column `malformed` in any case.
+
+    Raises:
         ValueError: a row belongs to none of `days`, or rows were parsed and a required column is not among theirs.
     """
-    rows = raw.collect().sort(DAY, SOURCE_FILE, SOURCE_ROW)
     if MALFORMED not in rows.columns:
         rows = rows.with_columns(pl.lit(None, pl.String).alias(MALFORMED))
     stray = rows.filter(~pl.col(DAY).is_in(list(days)).fill_null(False))

@@ -5,7 +5,6 @@ from datetime import date
 
 import polars as pl
 
-from assets.quality.quarantine import Cleaned
 from models.columns import DAY, DESCRIPTION, IMAGE, IMAGE_BYTES, TITLE
 
 PERIOD = "period"
@@ -17,8 +16,12 @@ WITHOUT_CONTENT_SHARE = "without_content_share"
 WHOLE_RUN = "run"
 
 
-def by_day(cleaned: Cleaned, days: Sequence[date], min_rows_judged: int) -> pl.DataFrame:
+def by_day(accepted: pl.DataFrame, rejected: pl.DataFrame, days: Sequence[date], min_rows_judged: int) -> pl.DataFrame:
     """One row per day, empty days too, and for several days a last row for all of them together.
+
+    Args:
+        accepted: (day, rows), and
+        rejected: (day, reason, rows) of a run, as in `Staged`.
 
     Columns: period (the day or 'run'), rows (accepted), rejected, rejected_share. In a run of several days the share
     of a day with fewer than `min_rows_judged` raw rows is null: one bad row of ten says little, and the last row
@@ -26,8 +29,8 @@ def by_day(cleaned: Cleaned, days: Sequence[date], min_rows_judged: int) -> pl.D
     """
     counts = (
         pl.DataFrame({DAY: sorted(days)}, schema={DAY: pl.Date})
-        .join(_count(cleaned.accepted, ROWS), on=DAY, how="left")
-        .join(_count(cleaned.rejected, REJECTED), on=DAY, how="left")
+        .join(_count(accepted, ROWS), on=DAY, how="left")
+        .join(_count(rejected, REJECTED), on=DAY, how="left")
         .select(pl.col(DAY).cast(pl.String).alias(PERIOD), pl.col(ROWS, REJECTED).fill_null(0))
     )
     if len(days) == 1:
@@ -44,8 +47,8 @@ def with_content(summary: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     return summary.join(shares, on=PERIOD, how="left", maintain_order="left")
 
 
-def _count(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    return rows.group_by(DAY).agg(pl.len().cast(pl.Int64).alias(name))
+def _count(counts: pl.DataFrame, name: str) -> pl.DataFrame:
+    return counts.group_by(DAY).agg(pl.col(ROWS).sum().alias(name))
 
 
 def _share() -> pl.Expr:

@@ -1,49 +1,65 @@
 """The `sequences` asset."""
 
 import dagster as dg
+import numpy as np
 import polars as pl
 
 from assets.events.assets import events
-from assets.figures import histogram
+from assets.figures import bars
 from assets.metadata import table_metadata
 from assets.resources import LakeResource, QualityResource
-from assets.schema import EVENTS_TABLE, SEQUENCES_TABLE
-from assets.sequences.build import build_sequences
-from models.columns import BUCKET, ITEM_IDS
+from assets.schema import EVENTS_TABLE
+from assets.sequences.build import bring_up_to_date
+from assets.staging import Staging
+from models.sequence_store import SEQUENCES_TABLE
 
 
 @dg.asset(
     deps=[events],
     group_name="sequences",
-    kinds={"polars", "delta"},
+    kinds={"polars", "arrow", "delta"},
     owners=["team:data"],
-    code_version="1",
+    code_version="2",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="One row per user: everything he was shown and did, in time order, in buckets by a stable user hash.",
+    description="Everything each user was shown and did, in time order, in buckets by a stable user hash. New days are "
+    "folded in; users whose earlier days changed are made anew.",
 )
 def sequences(
-    context: dg.AssetExecutionContext,
-    lake: LakeResource,
-    quality: QualityResource,
+    context: dg.AssetExecutionContext, lake: LakeResource, quality: QualityResource
 ) -> dg.MaterializeResult[None]:
-    tables = lake.open()
-    built = build_sequences(tables.scan(EVENTS_TABLE), quality.load().actions, lake.user_buckets, lake.ids).collect(
-        engine="streaming"
-    )
-    version = tables.overwrite(SEQUENCES_TABLE, built, partition_by=[BUCKET])
-    lengths = built[ITEM_IDS].list.len()
-    context.log.info(f"sequences: {built.height} users, {lengths.sum()} interactions")
+    store = lake.open()
+    with lake.open_engine() as engine, Staging(store) as staging:
+        ledger = bring_up_to_date(
+            store,
+            staging,
+            engine,
+            quality.load().actions,
+            lake.ids,
+            rows_in_memory=lake.rows_in_memory,
+            buckets=lake.user_buckets or None,
+        )
+    users, interactions = int(ledger["users"].sum()), int(ledger["interactions"].sum())
+    context.log.info(f"sequences: {users} users, {interactions} interactions in {ledger.height} buckets")
+    sample = store.sequences().head(8).with_columns(pl.col(pl.List).list.head(3)).collect()
     return dg.MaterializeResult(
         metadata=table_metadata(
-            built.with_columns(pl.col(pl.List).list.head(3)).head(8),
+            sample,
             **{
-                "dagster/row_count": built.height,
-                "users": built.height,
-                "interactions": int(lengths.sum()),
-                "longest": int(lengths.max() or 0),  # type: ignore[arg-type]
-                "data_end": str(max(tables.days(EVENTS_TABLE))),
-                "table_version": version,
-                "lengths": dg.MetadataValue.md(histogram(lengths, "interactions per user", "users")),
+                "dagster/row_count": users,
+                "users": users,
+                "interactions": interactions,
+                "buckets": ledger.height,
+                "longest": int(ledger["longest"].max() or 0),  # type: ignore[arg-type]
+                "data_end": str(max(store.days(EVENTS_TABLE))),
+                "table_version": store.version(SEQUENCES_TABLE),
+                "lengths": dg.MetadataValue.md(_lengths(ledger)),
             },
         )
     )
+
+
+def _lengths(ledger: pl.DataFrame) -> str:
+    counts = np.sum(ledger["lengths"].to_list(), axis=0)
+    last = int(np.flatnonzero(counts).max(initial=0)) + 1
+    names = [f"{2**n}" if n == 0 else f"{2**n}-{2 ** (n + 1) - 1}" for n in range(last)]
+    return bars(names, counts[:last].tolist(), "interactions per user", "users")

@@ -14,7 +14,7 @@ import polars as pl
 from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.split import training_interactions
 from assets.lake import Lake
-from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, SEQUENCES_TABLE
+from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
 from assets.training.dataset import CONTENT, make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
@@ -23,6 +23,7 @@ from models.columns import DAY, ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.history import action_bits
 from models.manifest import Manifest, new_version
+from models.sequence_store import SEQUENCES_TABLE
 
 DATASETS = "training_sets"
 RUNS = "training_runs"
@@ -51,7 +52,7 @@ def prepare(
     cutoff = evaluation.cutoff_time(last_day)
     bits = action_bits(actions, settings.positive_actions)
     training = training_interactions(
-        lake.scan(SEQUENCES_TABLE),
+        lake.sequences(),
         cutoff=cutoff,
         positives=bits,
         leave_one_out_users=evaluation.leave_one_out_users,

@@ -7,14 +7,19 @@ from pydantic import ValidationError
 from serving.client import EndpointClient, EndpointError
 from serving.deploy import DeployError, application, deploy, merged
 from serving.ports import free_port
-from serving.settings import EndpointSettings, ReleaseConfig, TableVersion
+from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
 
 SETTINGS = EndpointSettings(port=8123)
 
 
 def release(version: str, commit: int = 0) -> ReleaseConfig:
     table = TableVersion(uri="/lake/tables/t", version=commit)
-    return ReleaseConfig(version=version, artifact=Path("/lake/artifacts") / version, sequences=table, items=table)
+    return ReleaseConfig(
+        version=version,
+        artifact=Path("/lake/artifacts") / version,
+        sequences=SequencesVersion(root="/lake", version=commit),
+        items=table,
+    )
 
 
 def without_user_config(app: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_an_item_is_available_from_its_moment_on(release: LoadedRelease) -> None
 
 def test_the_pinned_version_of_a_table_is_read(world: World) -> None:
     config = world.release("v1")
-    world.table("sequences", world.sequences(int).head(1))
+    world.histories(world.sequences(int).head(1))
     assert len(load_release(config).histories) == 2
 
 

@@ -14,7 +14,8 @@ from models.config import HstuConfig, ModelConfig
 from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
-from serving.settings import ReleaseConfig, TableVersion
+from serving.settings import ReleaseConfig, SequencesVersion, TableVersion
+from tests.sequence_files import write_sequences
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 VIEW, LIKE = 1, 2
@@ -38,7 +39,7 @@ class World:
         return ReleaseConfig(
             version=version,
             artifact=self.artifact(version, seed, pl.Series(ids)),
-            sequences=self.table("sequences", self.sequences(id_type)),
+            sequences=self.histories(self.sequences(id_type)),
             items=self.table("items", self.catalogue(id_type)),
         )
 
@@ -58,6 +59,9 @@ class World:
             positive_bits=LIKE,
         )
         return save_artifact(self.root / "artifacts", manifest, model, Vocabulary(ids, len(ids), popularity))
+
+    def histories(self, frame: pl.DataFrame) -> SequencesVersion:
+        return SequencesVersion(root=str(self.root), version=write_sequences(self.root, frame))
 
     def table(self, name: str, frame: pl.DataFrame) -> TableVersion:
         uri = str(self.root / "tables" / name)

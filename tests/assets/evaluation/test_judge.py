@@ -15,6 +15,7 @@ from assets.lake import Lake
 from assets.schema import EVALUATIONS_TABLE
 from models.evaluation.report import VersionEvaluation
 from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, write_version, write_world
+from tests.sequence_files import write_sequences
 
 SETTINGS = EvaluationSettings(ks=(2, 5), metric="ndcg@2", resamples=100, leave_one_out_users=10, short_history=3)
 
@@ -74,7 +75,7 @@ def test_an_empty_window_says_what_to_do(lake):
 def test_the_split_is_made_of_the_sequences_that_the_version_was_trained_on(lake):
     folder = write_version(lake, "new")
     before = judge(lake, folder, SETTINGS)
-    lake.overwrite("sequences", lake.scan("sequences").head(3).collect())
+    write_sequences(lake.root, lake.sequences().head(3).collect())
     assert _without_seconds(judge(lake, folder, SETTINGS)) == _without_seconds(before)
 
 

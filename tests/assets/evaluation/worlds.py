@@ -8,12 +8,14 @@ import polars as pl
 import torch
 
 from assets.lake import Lake
-from assets.schema import ITEMS_TABLE, SEQUENCES_TABLE, items_schema, sequences_schema
+from assets.schema import ITEMS_TABLE, items_schema, sequences_schema
 from models.artifact import save_artifact
 from models.config import ModelConfig
 from models.manifest import Manifest
 from models.recommender import Recommender
+from models.sequence_store import SEQUENCES_TABLE
 from models.vocabulary import Vocabulary
+from tests.sequence_files import write_sequences
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 CLICK = 4
@@ -40,7 +42,7 @@ def write_world(lake: Lake) -> None:
                 "bucket": 0,
             }
         )
-    lake.overwrite(SEQUENCES_TABLE, pl.DataFrame(users, schema=sequences_schema("int64")))
+    write_sequences(lake.root, pl.DataFrame(users, schema=sequences_schema("int64")))
     first = [(item, CUTOFF - timedelta(days=9), date(2026, 3, 1)) for item in range(1, ITEMS)]
     rows = [*first, (COLD_ITEM, CUTOFF, date(2026, 3, 10))]
     catalogue = pl.DataFrame(

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from assets.events.clean import clean_events
+from assets.events.judge import Judge
 from assets.events.rules import QualitySettings
+from assets.quality.quarantine import Cleaned
 from assets.sources.movielens import read_ratings
 from models.columns import ACTION, DAY, ITEM_ID, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 
@@ -24,24 +26,30 @@ def numbered(rows: pl.DataFrame, action: str, time_unit: str) -> pl.DataFrame:
     )
 
 
-@pytest.mark.skipif(not (DATA / "ml-1m").is_dir(), reason="MovieLens-1M is not here")
-def test_movielens_is_accepted_whole() -> None:
-    raw = numbered(read_ratings(DATA / "ml-1m" / "ratings.dat.gz"), "rating", "s")
+def clean(raw: pl.DataFrame, judge: Judge, scratch: Path) -> Cleaned:
     days = raw[DAY].unique().to_list()
-    cleaned = clean_events(raw.lazy(), QualitySettings(), "int64", days, None, NOW, "s")
+    parts = list(clean_events(raw.lazy(), judge, days, rows_in_memory=4_000_000, scratch=scratch))
+    accepted, rejected = (pl.concat([getattr(part, name) for part in parts]) for name in ("accepted", "rejected"))
+    return Cleaned(accepted, rejected, rejected.clear())
+
+
+@pytest.mark.skipif(not (DATA / "ml-1m").is_dir(), reason="MovieLens-1M is not here")
+def test_movielens_is_accepted_whole(tmp_path: Path) -> None:
+    raw = numbered(read_ratings(DATA / "ml-1m" / "ratings.dat.gz"), "rating", "s")
+    cleaned = clean(raw, Judge(QualitySettings(), "int64", None, NOW, "s"), tmp_path)
     assert (cleaned.accepted.height, cleaned.rejected.height) == (1_000_209, 0)
     assert cleaned.accepted.select(pl.col("value").sum()).item() == raw["value"].sum()
-    wrong_unit = clean_events(raw.head(1000).lazy(), QualitySettings(), "int64", days, None, NOW)
+    wrong_unit = clean(raw.head(1000), Judge(QualitySettings(), "int64", None, NOW), tmp_path)
     assert wrong_unit.rejected["reason"].unique().to_list() == ["timestamp_too_old"]
 
 
 @pytest.mark.skipif(not (DATA / "kuairand-pure").is_dir(), reason="KuaiRand-Pure is not here")
-def test_duplicates_of_kuairand_are_found() -> None:
+def test_duplicates_of_kuairand_are_found(tmp_path: Path) -> None:
     impressions = pl.read_parquet(
         DATA / "kuairand-pure" / "impressions.parquet", columns=["user_id", "video_id", "time_ms"]
     )
     raw = numbered(impressions.rename({"video_id": ITEM_ID, "time_ms": TIMESTAMP}), "impression", "ms")
-    cleaned = clean_events(raw.lazy(), QualitySettings(), "string", raw[DAY].unique().to_list(), None, NOW)
+    cleaned = clean(raw, Judge(QualitySettings(), "string", None, NOW), tmp_path)
     distinct = raw.unique([USER_ID, ITEM_ID, TIMESTAMP]).height
     assert cleaned.accepted.height == distinct
     assert cleaned.rejected["reason"].unique().to_list() == ["duplicate"]

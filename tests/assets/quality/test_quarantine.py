@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from assets.lake import Lake
-from assets.quality.quarantine import MEANINGS, Reason, by_reason, quarantined, replace_quarantine
+from assets.quality.quarantine import MEANINGS, Reason, by_reason, quarantined, replace_quarantine, write_quarantine
 from assets.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
+from assets.staging import Staging
 
 DAY = date(2026, 1, 1)
 NEXT = date(2026, 1, 2)
@@ -48,16 +49,21 @@ def test_a_rejected_row_is_whole_json() -> None:
 
 def test_replacing_touches_only_its_origin_and_days(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    replace_quarantine(lake, "events", put_aside(DAY, "events", ["malformed", "duplicate"]), [DAY])
-    replace_quarantine(lake, "events", put_aside(NEXT, "events", ["malformed"]), [NEXT])
-    replace_quarantine(lake, "items", put_aside(DAY, "items", ["null_key"]), [DAY])
-    replace_quarantine(lake, "events", put_aside(DAY, "events", [None]), [DAY])
+    for day, origin, reasons in (
+        (DAY, "events", ["malformed", "duplicate"]),
+        (NEXT, "events", ["malformed"]),
+        (DAY, "items", ["null_key"]),
+        (DAY, "events", [None]),
+    ):
+        with Staging(lake) as staging:
+            files = write_quarantine(staging, put_aside(day, origin, reasons))
+            replace_quarantine(lake, origin, files, [day])
     rows = lake.scan(QUARANTINE_TABLE).select("origin", "day", "reason").sort("origin").collect()
     assert rows.rows() == [("events", NEXT, "malformed"), ("items", DAY, "null_key")]
 
 
 def test_reasons_are_counted_and_explained() -> None:
-    counts = by_reason(put_aside(DAY, "events", ["duplicate", "malformed", "duplicate", None]))
+    counts = by_reason(pl.DataFrame({"reason": ["duplicate", "malformed", "duplicate"], "rows": [1, 1, 1]}))
     assert counts.select("reason", "rows").rows() == [("duplicate", 2), ("malformed", 1)]
     assert counts["meaning"][0] == "the same row arrived before"
     assert set(MEANINGS) == set(Reason)

@@ -1,0 +1,118 @@
+"""One batch of raw events, judged: every row is either good, with the contract's types, or has one reason."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from assets.events.rules import QualitySettings
+from assets.quality.casts import TimestampUnit, as_epoch_ms, as_float32, as_id, as_text, given, given_number
+from assets.quality.quarantine import Reason, quarantined
+from assets.quality.raw import completed, first_reason
+from assets.schema import EVENTS_TABLE, IdType
+from models.columns import (
+    ACTION,
+    DAY,
+    ITEM_ID,
+    MALFORMED,
+    REQUEST_ID,
+    SOURCE_FILE,
+    SOURCE_ROW,
+    SURFACE,
+    TIMESTAMP,
+    USER_ID,
+    VALUE,
+)
+
+REQUIRED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
+COLUMNS = (*REQUIRED, VALUE, SURFACE, REQUEST_ID)
+
+FIRST_DAY = "first_day"
+"""Of an item: the first day on which the catalogue names it."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What decides about a raw event, apart from the other events.
+
+    Attributes:
+        rules: The profile's `quality:` section.
+        id_type: The profile's type of ids.
+        known_items: `item_id`, `first_day`: an event of another item, or from before its item's first day, is rejected;
+            None accepts events of any item.
+        now: The moment of judging, with a time zone.
+        unit: What a numeric or textual timestamp counts; a date-time without a zone is taken as UTC.
+    """
+
+    rules: QualitySettings
+    id_type: IdType
+    known_items: pl.DataFrame | None
+    now: datetime
+    unit: TimestampUnit = "ms"
+
+    def judge(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The good rows and the rejected ones of `rows`, in order.
+
+        Args:
+            rows: As `checked` gives them: contract columns of any type, optional ones may be missing.
+
+        Returns:
+            Good rows with COLUMNS in the contract's types, but the timestamp in epoch ms, besides `day`, `source_file`
+            and `source_row`; rejected rows as QUARANTINE_SCHEMA.
+        """
+        rows = completed(rows, COLUMNS)
+        judged = self._typed(rows)
+        if self.known_items is not None:
+            judged = judged.join(self.known_items, on=ITEM_ID, how="left", maintain_order="left")
+        verdicts = self._verdicts()
+        bad = judged.select(pl.any_horizontal(pl.any_horizontal(verdicts.values()).fill_null(True))).to_series()
+        good = judged.filter(~bad).select(DAY, *COLUMNS, SOURCE_FILE, SOURCE_ROW)
+        return good, quarantined(rows.filter(bad), first_reason(judged.filter(bad), verdicts), EVENTS_TABLE)
+
+    def _typed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Contract columns, the timestamp still in epoch ms, and per row whether a value is missing or wrong."""
+        dtypes = rows.schema
+        casts = {
+            USER_ID: as_id(USER_ID, dtypes[USER_ID], self.id_type),
+            ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], self.id_type),
+            TIMESTAMP: as_epoch_ms(TIMESTAMP, dtypes[TIMESTAMP], self.unit),
+            VALUE: as_float32(VALUE, dtypes[VALUE]),
+        } | {column: as_text(column, dtypes[column]) for column in (ACTION, SURFACE, REQUEST_ID)}
+        there = {column: given(column, dtypes[column]) for column in casts}
+        there[VALUE] = given_number(VALUE, dtypes[VALUE])
+        wrong = [there[column] & cast.is_null() for column, cast in casts.items()]
+        return rows.select(
+            pl.col(DAY).cast(pl.Date),
+            pl.col(SOURCE_FILE).cast(pl.Categorical),
+            SOURCE_ROW,
+            pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
+            pl.any_horizontal(~there[column] for column in REQUIRED).alias(Reason.NULL_KEY),
+            pl.any_horizontal(wrong).alias(Reason.WRONG_TYPE),
+            *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
+        )
+
+    def _verdicts(self) -> dict[str, pl.Expr]:
+        day_end = pl.col(DAY).cast(pl.Datetime("ms")).dt.offset_by("1d").dt.timestamp("ms")
+        tolerance = self.rules.future_tolerance // timedelta(milliseconds=1)
+        latest = pl.min_horizontal(day_end - 1, pl.lit(_epoch_ms(self.now))) + tolerance
+        known = pl.lit(True) if self.known_items is None else (pl.col(FIRST_DAY) <= pl.col(DAY)).fill_null(False)
+        return {
+            Reason.MALFORMED: pl.col(Reason.MALFORMED),
+            Reason.NULL_KEY: pl.col(Reason.NULL_KEY),
+            Reason.WRONG_TYPE: pl.col(Reason.WRONG_TYPE),
+            Reason.UNKNOWN_ACTION: ~pl.col(ACTION).is_in(self.rules.actions),
+            Reason.TIMESTAMP_TOO_OLD: pl.col(TIMESTAMP) < _epoch_ms(self.rules.earliest),
+            Reason.TIMESTAMP_IN_FUTURE: pl.col(TIMESTAMP) > latest,
+            Reason.UNKNOWN_ITEM: ~known,
+        }
+
+
+def known_items(items: pl.LazyFrame) -> pl.DataFrame:
+    """`item_id`, `first_day` of every item of the table `items`."""
+    return items.group_by(ITEM_ID).agg(pl.col(DAY).min().alias(FIRST_DAY)).collect(engine="streaming")
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,89 @@
+"""Days of events written as files that no table names yet; what is to be judged before it is published."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from assets.engine import Engine
+from assets.events.clean import clean_events
+from assets.events.judge import Judge
+from assets.lake import Lake
+from assets.quality.quarantine import Cleaned, write_quarantine
+from assets.quality.staged import Staged
+from assets.schema import EVENTS_TABLE, events_schema
+from assets.sources.source import LandedFile, Source
+from assets.staging import Staging
+from models.columns import DAY
+
+
+@dataclass(frozen=True)
+class DaysOfEvents:
+    """Days whose files hold no other day, to be cleaned together.
+
+    Attributes:
+        token: Of the run that this belongs to.
+        files: All landing files of `days`.
+        rows_in_memory: About how many rows may be held at once.
+    """
+
+    lake: Lake
+    token: str
+    source: Source
+    files: Sequence[LandedFile]
+    days: Sequence[date]
+    judge: Judge
+    rows_in_memory: int
+
+
+def stage_events(
+    staging: Staging,
+    engine: Engine,
+    source: Source,
+    files: Sequence[LandedFile],
+    days: Sequence[date],
+    judge: Judge,
+    rows_in_memory: int,
+) -> Staged:
+    """Cleans the landing files of `days` and stages what came of them, days side by side where their files allow it."""
+    share = max(1, rows_in_memory // engine.workers)
+    tasks = [
+        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, judge, share)
+        for days_of, files_of in apart(files, days)
+    ]
+    return Staged.joined(engine.map(stage_days, tasks))
+
+
+def stage_days(task: DaysOfEvents) -> Staged:
+    """Cleans one group of days."""
+    with Staging(task.lake, task.token) as staging:
+        raw = task.source.read("events", task.files, task.days)
+        parts = clean_events(raw, task.judge, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch)
+        return _staged(staging, parts, pl.DataFrame(schema=events_schema(task.judge.id_type)))
+
+
+def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[date], list[LandedFile]]]:
+    """Groups of days that share no file, each with its files, in order of their first day.
+
+    A file that holds many days is read once for all of them, and one that holds a single day does not wait for others.
+    """
+    group_of = {day: {day} for day in sorted(days)}
+    days_of: dict[str, set[date]] = {}
+    for file in files:
+        days_of.setdefault(file.path, set()).add(file.day)
+    for sharing in days_of.values():
+        joined = set().union(*(group_of[day] for day in sharing))
+        group_of |= dict.fromkeys(joined, joined)
+    groups = {min(group): sorted(group) for group in group_of.values()}
+    return [(group, [file for file in files if file.day in set(group)]) for _, group in sorted(groups.items())]
+
+
+def _staged(staging: Staging, parts: Iterable[Cleaned], like: pl.DataFrame) -> Staged:
+    return Staged.joined([Staged.empty(like), *(_written(staging, part, n) for n, part in enumerate(parts))])
+
+
+def _written(staging: Staging, part: Cleaned, number: int) -> Staged:
+    days = part.accepted[DAY].head(1).to_list()
+    files = [staging.write(EVENTS_TABLE, part.accepted, {DAY: day.isoformat()}, number) for day in days]
+    return Staged.of(part, files, write_quarantine(staging, part.quarantine, number))

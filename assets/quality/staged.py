@@ -1,0 +1,96 @@
+"""What cleaning a run's days came to: files that no table names yet, and counts of what is in them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from assets.lake import Lake, restored
+from assets.metadata import PREVIEW_ROWS
+from assets.quality.quarantine import Cleaned
+from assets.schema import QUARANTINE_SCHEMA
+from assets.staging import StagedFile
+from models.columns import DAY, REASON
+
+ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Rows of a run, judged and written, but not published.
+
+    Attributes:
+        files: The accepted rows.
+        quarantine_files: The rejected and trimmed rows.
+        accepted: (day, rows) of the accepted rows.
+        rejected: (day, reason, rows) of the rejected rows.
+        trimmed: (day, reason, rows) of accepted rows that lost a cell.
+        preview: The first few accepted rows; its columns and types are the table's.
+    """
+
+    files: Sequence[StagedFile]
+    quarantine_files: Sequence[StagedFile]
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+    trimmed: pl.DataFrame
+    preview: pl.DataFrame
+
+    @classmethod
+    def empty(cls, like: pl.DataFrame) -> "Staged":
+        """No row of a table with the columns of `like`."""
+        nothing = pl.DataFrame(schema=QUARANTINE_SCHEMA)
+        return cls.of(Cleaned(like.clear(), nothing, nothing), [], [])
+
+    @classmethod
+    def of(cls, cleaned: Cleaned, files: Sequence[StagedFile], quarantine_files: Sequence[StagedFile]) -> "Staged":
+        return cls(
+            files,
+            quarantine_files,
+            _counted(cleaned.accepted, DAY),
+            _counted(cleaned.rejected, DAY, REASON),
+            _counted(cleaned.trimmed, DAY, REASON),
+            cleaned.accepted.head(PREVIEW_ROWS),
+        )
+
+    @classmethod
+    def joined(cls, parts: Iterable["Staged"]) -> "Staged":
+        """All of `parts`, at least one, as one."""
+        every = list(parts)
+        return cls(
+            [file for part in every for file in part.files],
+            [file for part in every for file in part.quarantine_files],
+            _summed([part.accepted for part in every], DAY),
+            _summed([part.rejected for part in every], DAY, REASON),
+            _summed([part.trimmed for part in every], DAY, REASON),
+            pl.concat([part.preview for part in every]).head(PREVIEW_ROWS),
+        )
+
+    @property
+    def rows_accepted(self) -> int:
+        return int(self.accepted[ROWS].sum())
+
+    @property
+    def rows_rejected(self) -> int:
+        return int(self.rejected[ROWS].sum())
+
+    def scan(self, lake: Lake, table: str) -> pl.LazyFrame:
+        """The accepted rows, in the order of their files."""
+        if not self.files:
+            return self.preview.lazy()
+        columns = [column for column in self.preview.columns if column not in self.files[0].partition]
+        partitions = {name: self.preview.schema[name] for name in self.files[0].partition}
+        rows = pl.scan_parquet(
+            [f"{lake.uri(table)}/{file.path}" for file in self.files],
+            hive_partitioning=True,
+            hive_schema=partitions,
+            storage_options=lake.options,
+        )
+        return restored(rows).select(*columns, *partitions)
+
+
+def _counted(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
+    return rows.group_by(by).agg(pl.len().cast(pl.Int64).alias(ROWS)).sort(by)
+
+
+def _summed(counts: Sequence[pl.DataFrame], *by: str) -> pl.DataFrame:
+    return pl.concat(counts).group_by(by).agg(pl.col(ROWS).sum()).sort(by)

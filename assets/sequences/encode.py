@@ -1,0 +1,90 @@
+"""Events as the numbers that sequences hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import polars_hash as plh
+
+from assets.sequences.merge import NewEvents
+from models.columns import (
+    ACTION,
+    ACTIONS,
+    ARRIVAL,
+    DAY,
+    ITEM_ID,
+    REQUEST_ID,
+    ROW,
+    SLOT,
+    SURFACE,
+    TIMESTAMP,
+    USER_ID,
+    VALUE,
+)
+from models.sequence_store import FIELDS, NO_SURFACE
+
+ARRIVAL_BITS = 40
+"""A day has fewer than 2^40 events, so day and order within it fit one int64."""
+
+MOST_SURFACES = 2**15
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the numbers stand for.
+
+    Attributes:
+        item_rows: `item_id`, `row`.
+        actions: The action vocabulary; an action's position is its bit.
+        surfaces: Names of surfaces; a surface's position is its code.
+    """
+
+    item_rows: pl.DataFrame
+    actions: Sequence[str]
+    surfaces: Sequence[str]
+
+    def encode(self, events: pl.DataFrame) -> NewEvents:
+        """Args:
+        events: Rows of the table `events`, of items and surfaces that have a number.
+        """
+        bits = {action: 1 << position for position, action in enumerate(self.actions)}
+        codes = {surface: code for code, surface in enumerate(self.surfaces)}
+        encoded = events.join(self.item_rows, on=ITEM_ID, how="left", maintain_order="left").select(
+            pl.col(ROW).cast(pl.Int32).alias("item_row"),
+            pl.col(TIMESTAMP).dt.timestamp("ms").alias("timestamp"),
+            pl.col(ACTION).replace_strict(bits, return_dtype=pl.Int32).alias(ACTIONS),
+            pl.col(VALUE).fill_null(float("nan")).alias("value"),
+            pl.col(SURFACE)
+            .replace_strict(codes, default=None, return_dtype=pl.Int16)
+            .fill_null(NO_SURFACE)
+            .alias("surface"),
+            _occasion().alias("occasion"),
+            ((pl.col(DAY).to_physical().cast(pl.Int64) * 2**ARRIVAL_BITS) + pl.col(ARRIVAL)).alias("arrival"),
+        )
+        return NewEvents(events[USER_ID], {name: encoded[name].to_numpy() for name in FIELDS})
+
+
+NEEDED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID, ARRIVAL, SLOT, DAY)
+"""The columns of `events` that `Encoding.encode` and the cutting into buckets read."""
+
+
+def extended_surfaces(known: Sequence[str], events: pl.LazyFrame) -> list[str]:
+    """`known` names of surfaces and, behind them by day and name, those that only `events` have.
+
+    Raises:
+        ValueError: there are too many to be surfaces.
+    """
+    there = events.filter(pl.col(SURFACE).is_not_null()).group_by(SURFACE).agg(pl.col(DAY).min()).sort(DAY, SURFACE)
+    surfaces = list(dict.fromkeys([*known, *there.collect(engine="streaming")[SURFACE]]))
+    if len(surfaces) > MOST_SURFACES:
+        raise ValueError(
+            f"the events name {len(surfaces)} surfaces, at most {MOST_SURFACES} can be told apart: map a coarser "
+            "column to `surface` in the profile"
+        )
+    return surfaces
+
+
+def _occasion() -> pl.Expr:
+    """The request, or without one the moment: as a hash, since it only tells occasions of one user and item apart."""
+    request: pl.Expr = plh.NonCryptographicHashingNameSpace(pl.col(REQUEST_ID)).xxhash64()
+    return pl.coalesce(request.reinterpret(signed=True), pl.col(TIMESTAMP).dt.timestamp("ms"))

@@ -1,0 +1,36 @@
+"""Which row stands for an item in the sequences: a table that only ever grows, so an id never changes its row."""
+
+import polars as pl
+
+from assets.lake import Lake
+from assets.schema import ID_DTYPES, IdType
+from models.columns import DAY, ITEM_ID, ROW
+from models.sequence_store import ITEM_ROWS_TABLE
+
+
+def extend_item_rows(lake: Lake, events: pl.LazyFrame, id_type: IdType) -> pl.DataFrame:
+    """Gives a row to every item of `events` that has none; returns the whole table: `item_id`, `row` (1, 2, ...).
+
+    New items are numbered by the day of their first event, then by id, so one pass over many days numbers them as one
+    pass a day would.
+    """
+    there = read_item_rows(lake, id_type)
+    fresh = (
+        events.group_by(ITEM_ID)
+        .agg(pl.col(DAY).min())
+        .join(there.lazy(), on=ITEM_ID, how="anti")
+        .sort(DAY, ITEM_ID)
+        .collect(engine="streaming")
+    )
+    if fresh.is_empty() and lake.exists(ITEM_ROWS_TABLE):
+        return there
+    numbered = fresh.select(ITEM_ID, pl.int_range(there.height + 1, there.height + 1 + pl.len()).alias(ROW))
+    lake.append(ITEM_ROWS_TABLE, numbered.cast({ROW: pl.Int32}))
+    return read_item_rows(lake, id_type)
+
+
+def read_item_rows(lake: Lake, id_type: IdType) -> pl.DataFrame:
+    """`item_id`, `row`, in order of the rows; empty before the first."""
+    if not lake.exists(ITEM_ROWS_TABLE):
+        return pl.DataFrame(schema={ITEM_ID: ID_DTYPES[id_type], ROW: pl.Int32})
+    return lake.scan(ITEM_ROWS_TABLE).select(ITEM_ID, ROW).sort(ROW).collect()

@@ -1,0 +1,75 @@
+"""The table `sequences`: which file holds each bucket, and which events went into all of them."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assets.lake import Lake
+from assets.schema import Schema
+from models.columns import ACTIONS, BUCKET
+from models.sequence_store import FILE, SEQUENCES_TABLE, SURFACE_NAMES, BucketSequences
+
+LENGTH_BINS = 32
+
+LEDGER_SCHEMA: Schema = {
+    BUCKET: pl.Int32(),
+    FILE: pl.String(),
+    "users": pl.Int64(),
+    "interactions": pl.Int64(),
+    "longest": pl.Int64(),
+    "lengths": pl.List(pl.Int64()),
+    "events_version": pl.Int64(),
+    ACTIONS: pl.List(pl.String()),
+    SURFACE_NAMES: pl.List(pl.String()),
+}
+"""One row per bucket. `lengths` counts users by the binary logarithm of their number of interactions; the last three
+columns, the same in all rows, are what the sequences were made from."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A bucket's file that was just written."""
+
+    bucket: int
+    file: str
+    users: int
+    interactions: int
+    longest: int
+    lengths: list[int]
+
+    @classmethod
+    def of(cls, number: int, file: str, sequences: BucketSequences) -> "Built":
+        lengths = sequences.lengths
+        logarithms = np.log2(np.maximum(lengths, 1)).astype(np.int64)
+        bins = np.bincount(logarithms, minlength=LENGTH_BINS).tolist()
+        return cls(number, file, len(lengths), int(lengths.sum()), int(lengths.max(initial=0)), bins)
+
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the sequences were made from: a version of the events, and what their numbers stand for."""
+
+    events_version: int
+    actions: list[str]
+    surfaces: list[str]
+    buckets: int
+
+
+def read_ledger(lake: Lake, version: int | None = None) -> pl.DataFrame:
+    """The rows of the table, by bucket; none before the first."""
+    if not lake.exists(SEQUENCES_TABLE):
+        return pl.DataFrame(schema=LEDGER_SCHEMA)
+    return lake.scan(SEQUENCES_TABLE, version).sort(BUCKET).collect()
+
+
+def state_of(ledger: pl.DataFrame) -> State | None:
+    """None where there are no sequences yet."""
+    if ledger.is_empty():
+        return None
+    row = ledger.row(0, named=True)
+    return State(row["events_version"], row[ACTIONS], row[SURFACE_NAMES], ledger.height)

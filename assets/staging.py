@@ -1,0 +1,221 @@
+"""Files of a run that no table names yet, and what becomes of them when the run is killed.
+
+Every file that a run writes carries the run's token in its name, and the run holds a lock of that name while it lives.
+A later run that finds a lock which nobody holds deletes that token's files, except those that a commit made part of a
+table. On an object store, where there are no locks, the retention job removes files that no table names.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Self
+from uuid import uuid4
+
+import polars as pl
+import polars.selectors as cs
+
+from assets.schema import TIME
+from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+
+if TYPE_CHECKING:
+    from assets.lake import Lake
+
+STAGING = "staging"
+LOCK = ".lock"
+DOOR = "door"
+"""Who begins a run or sweeps passes here one at a time, so that no sweeper meets a lock that is not held yet."""
+
+STORED_TIME = pl.Datetime("us", "UTC")
+"""Delta knows microseconds only; the contract's milliseconds are restored on reading."""
+
+ROW_GROUP_ROWS = 65_536
+"""Small enough that a reader of one bucket skips most of a large day."""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A Parquet file in a table's folder that no commit names yet.
+
+    Attributes:
+        path: Relative to the table.
+        partition: The partition columns' values, which the file itself does not hold.
+    """
+
+    path: str
+    partition: Mapping[str, str]
+    rows: int
+    bytes: int
+
+
+class Staging:
+    """Writes files for a later commit; use it as a context that ends after the commit.
+
+    Args:
+        lake: Whose tables they are meant for.
+        token: Of the run whose lock somebody else holds, as in a remote task; None begins a run of its own.
+    """
+
+    def __init__(self, lake: Lake, token: str | None = None) -> None:
+        self.lake = lake
+        self.token = token or uuid4().hex[:12]
+        self._owner = token is None
+        self._lock: IO[str] | None = None
+        self._scratch: Path | None = None
+
+    def __enter__(self) -> Self:
+        if self._owner and self.lake.is_local:
+            folder = self.lake.folder(STAGING)
+            with _held(folder / DOOR):
+                sweep(self.lake)
+                self._lock = _locked(folder / f"{self.token}{LOCK}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._lock is not None:
+            if kind is not None:
+                remove_uncommitted(self.lake, self.token)
+            Path(self._lock.name).unlink(missing_ok=True)
+            self._lock.close()
+
+    @property
+    def scratch(self) -> Path:
+        """A folder on this machine for what is needed during the run alone."""
+        if self._scratch is None:
+            parent = self.lake.folder(STAGING) if self.lake.is_local else None
+            self._scratch = Path(tempfile.mkdtemp(prefix=f"{self.token}-", dir=parent))
+        return self._scratch
+
+    def name(self, part: int, suffix: str) -> str:
+        """A file name that no other file has, in the order of `part`."""
+        return f"part-{part:05d}-{self.token}-{uuid4().hex[:8]}.{suffix}"
+
+    def write(self, table: str, frame: pl.DataFrame, partition: Mapping[str, str], part: int = 0) -> StagedFile:
+        """Writes one file of one partition; `frame` may hold the partition's columns, the file does not."""
+        folder = "/".join(f"{name}={value}" for name, value in partition.items())
+        path = f"{folder}/{self.name(part, 'parquet')}" if folder else self.name(part, "parquet")
+        uri = f"{self.lake.uri(table)}/{path}"
+        if self.lake.is_local:
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+        stored(frame.drop(list(partition))).write_parquet(
+            uri,
+            compression="zstd",
+            compression_level=1,
+            row_group_size=ROW_GROUP_ROWS,
+            storage_options=self.lake.options,
+        )
+        return StagedFile(path, dict(partition), frame.height, _size(uri, self.lake))
+
+    def write_partitions(
+        self, table: str, frame: pl.DataFrame, partition_by: Sequence[str], part: int = 0
+    ) -> list[StagedFile]:
+        """Writes `frame` as one file for each combination of values of `partition_by`."""
+        if not partition_by:
+            return [self.write(table, frame, {}, part)]
+        groups = frame.partition_by(list(partition_by), as_dict=True, maintain_order=True)
+        return [
+            self.write(table, rows, dict(zip(partition_by, map(_plain, values), strict=True)), part)
+            for values, rows in groups.items()
+        ]
+
+
+def sweep(lake: Lake) -> list[Path]:
+    """Deletes what killed runs left behind; returns what was deleted."""
+    deleted: list[Path] = []
+    for path in lake.folder(STAGING).glob(f"*{LOCK}"):
+        lock = _locked(path, wait=False)
+        if lock is None:
+            continue
+        deleted += remove_uncommitted(lake, path.name.removesuffix(LOCK))
+        path.unlink(missing_ok=True)
+        lock.close()
+    return deleted
+
+
+def remove_uncommitted(lake: Lake, token: str) -> list[Path]:
+    """Deletes the files of a run that did not become part of a table; returns them."""
+    left = [path for table in Path(lake.root, "tables").glob("*") for path in _orphans(lake, table, token)]
+    for path in left:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
+    buckets = _orphan_buckets(lake, token)
+    for path in buckets:
+        path.unlink(missing_ok=True)
+    for scratch in lake.folder(STAGING).glob(f"{token}-*"):
+        shutil.rmtree(scratch, ignore_errors=True)
+    return left + buckets
+
+
+def _orphans(lake: Lake, table: Path, token: str) -> list[Path]:
+    found = [path for path in table.rglob(f"*{token}*") if path.is_file() and "_delta_log" not in path.parts]
+    if not found or not lake.exists(table.name):
+        return found
+    logs = (table / "_delta_log").glob("*.json")
+    committed = {name for log in logs for name in _named_in(log, token)}
+    return [path for path in found if path.name not in committed]
+
+
+def _orphan_buckets(lake: Lake, token: str) -> list[Path]:
+    """Files of sequences that no version of their ledger names, uncommitted ledgers being gone already."""
+    found = list(Path(lake.root, BUCKETS_FOLDER).glob(f"*{token}*"))
+    ledgers = list(Path(lake.uri(SEQUENCES_TABLE)).glob("*.parquet")) if found else []
+    named = set(pl.scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
+    return [path for path in found if path.name not in named]
+
+
+def _named_in(log: Path, token: str) -> set[str]:
+    """Names of the files with `token` in one commit."""
+    text = log.read_text()
+    return {Path(part).name for part in text.split('"') if token in part} if token in text else set()
+
+
+def stored(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` in the types that a Delta table holds."""
+    return frame.with_columns(cs.by_dtype(TIME).cast(STORED_TIME))
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    lock = _locked(path)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _locked(path: Path, wait: bool = True) -> IO[str] | None:
+    """The open lock file, or None where a living run holds it."""
+    lock = open(path, "a")  # noqa: SIM115 (it is held until the run ends)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def _size(uri: str, lake: Lake) -> int:
+    if lake.is_local:
+        return os.path.getsize(uri)
+    from deltalake.fs import DeltaStorageHandler
+
+    folder, _, name = uri.rpartition("/")
+    return int(DeltaStorageHandler(folder, lake.options).get_file_info([name])[0].size)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -12,6 +12,9 @@ from assets.sources.formats.streamed import streamed
 from assets.sources.formats.text import BLOCK_BYTES, LINE, UNDECODABLE, first_line, line_blocks
 from models.columns import MALFORMED, SOURCE_ROW
 
+JSON = "json"
+"""The line as JSON, if it is any."""
+
 LONG_INTEGER = r'("\s*:\s*)(-?\d{16,})(\s*[,}])'
 """A bare integer after a key, too long for the JSON parser's floats; it is put in quotes before parsing."""
 
@@ -37,9 +40,9 @@ def scan_json_lines(
         SourceError: the file is empty or unreadable; while rows are collected: it is damaged further on.
     """
     first_line(path, encoding)
-    lines = streamed(partial(_lines, path, encoding, block_bytes), {SOURCE_ROW: pl.Int64(), LINE: pl.String()})
-    text = pl.col(LINE).map_elements(_json_of_literal, return_dtype=pl.String) if literals else pl.col(LINE)
-    exact = lines.with_columns(text.str.replace_all(LONG_INTEGER, '${1}"${2}"${3}').alias("exact"))
+    schema: dict[str, pl.DataType] = {SOURCE_ROW: pl.Int64(), LINE: pl.String(), JSON: pl.String()}
+    lines = streamed(partial(_lines, path, encoding, block_bytes, literals), schema)
+    exact = lines.with_columns(pl.col(JSON).str.replace_all(LONG_INTEGER, '${1}"${2}"${3}').alias("exact"))
     good = exact.with_columns(
         (
             pl.col("exact").str.starts_with("{")
@@ -54,11 +57,13 @@ def scan_json_lines(
     )
 
 
-def _lines(path: Path, encoding: str, block_bytes: int) -> Iterator[pl.DataFrame]:
+def _lines(path: Path, encoding: str, block_bytes: int, literals: bool) -> Iterator[pl.DataFrame]:
     row = 0
     for block in line_blocks(path, encoding, block_bytes):
         lines = block.str.strip_chars().to_frame(LINE).filter(pl.col(LINE) != "")
-        yield lines.with_row_index(SOURCE_ROW, offset=row).with_columns(pl.col(SOURCE_ROW).cast(pl.Int64))
+        json_lines = [_json_of_literal(line) for line in lines[LINE]] if literals else lines[LINE]
+        rows = lines.with_row_index(SOURCE_ROW, offset=row).with_columns(pl.col(SOURCE_ROW).cast(pl.Int64))
+        yield rows.with_columns(pl.Series(JSON, json_lines, dtype=pl.String))
         row += lines.height
 
 

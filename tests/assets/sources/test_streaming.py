@@ -1,6 +1,8 @@
 """Text is read block by block: rows do not depend on where a block ends, and memory is that of a few blocks."""
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from assets.sources.formats.json_lines import scan_json_lines
 from assets.sources.source import SourceError
 from benchmarks.peak_memory import peak_memory
 
+ROOT = Path(__file__).parents[3]
 DAY = date(2026, 1, 1)
 START = 1_767_225_600
 MIB = 2**20
@@ -209,3 +212,15 @@ def _events(path: Path, rows: int, step: int = 0, padding: int = 0) -> Path:
     text = frame.write_csv() if ".csv" in path.name else frame.write_ndjson()
     path.write_bytes(gzip.compress(text.encode(), 1) if path.suffix == ".gz" else text.encode())
     return path
+
+
+@pytest.mark.parametrize("then", ["", "; raise SystemExit(3)"])
+def test_a_process_that_has_had_enough_ends_well(then: str) -> None:
+    # The second frame is made in naps, so that its thread is sure to wake up while the interpreter ends.
+    code = (
+        "import time; import polars as pl; from assets.sources.formats.streamed import streamed\n"
+        "def made(n): return [time.sleep(0.001) for _ in range(500 * n)] and None or pl.DataFrame({'a': [n]})\n"
+        "scan = streamed(lambda: map(made, range(9)), {'a': pl.Int64()})\n"
+        f"batch = next(iter(scan.collect_batches(chunk_size=1, lazy=True))){then}"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == (3 if then else 0)

@@ -99,6 +99,17 @@ def ranking(smoke: SmokeOption = False) -> None:
         _end("ranking", bench.run(smoke=smoke, report=_report))
 
 
+@app.command()
+def validation(
+    rows: Annotated[int, typer.Option(min=1, help="How many events.")] = 10_000_000, smoke: SmokeOption = False
+) -> None:
+    """Every row and every day of made-up events judged, against the time of reading them."""
+    with sentences():
+        from benchmarks import validation as bench
+
+        _end("validation", bench.run(rows, smoke=smoke, report=_report))
+
+
 def _report(line: object) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=isinstance(line, str))
 

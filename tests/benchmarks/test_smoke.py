@@ -62,3 +62,10 @@ def test_ranking() -> None:
     found = figures("ranking")
     assert found["speedup_16"] > 0  # type: ignore[operator]
     assert found["max_abs_diff"] < 1e-4  # type: ignore[operator]
+
+
+def test_validation() -> None:
+    found = figures("validation")
+    assert found["read_ratio"] > 0  # type: ignore[operator]
+    assert found["rows_per_s"] > 0  # type: ignore[operator]
+    assert found["peak_mb"] > 10  # type: ignore[operator]

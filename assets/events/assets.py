@@ -12,7 +12,9 @@ from assets.events.rules import QualitySettings
 from assets.events.stage import stage_events
 from assets.partitions import daily, days_of
 from assets.quality.checks import check_specs
+from assets.quality.drift import with_drift
 from assets.quality.publish import publish
+from assets.quality.statistics import day_statistics, earlier_days, remember
 from assets.quality.summary import by_day
 from assets.resources import LakeResource, QualityResource, SourceResource
 from assets.schema import EVENTS_TABLE, ITEMS_TABLE
@@ -44,11 +46,15 @@ def events(
     store, rules, days, now = lake.open(), quality.load(), days_of(context), datetime.now(UTC)
     logs = source.open()
     files = landed_files(store, "events", days)
-    known = known_items(store.scan(ITEMS_TABLE)) if rules.reject_unknown_items else None
-    judge = Judge(rules, lake.ids, known, now, logs.timestamp_unit("events"))
+    known = known_items(store.scan(ITEMS_TABLE))
+    judge = Judge(rules, lake.ids, known if rules.reject_unknown_items else None, now, logs.timestamp_unit("events"))
     with lake.open_engine() as engine, Staging(store) as staging:
         staged = stage_events(staging, engine, logs, files, days, judge, lake.rows_in_memory)
         context.log.info(f"{staged.rows_accepted} events accepted, {staged.rows_rejected} rejected")
+        rows = staged.scan(store, EVENTS_TABLE)
+        statistics = day_statistics(rows, staged.rejected, days, None if rules.reject_unknown_items else known)
         summary = by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged)
-        suite = events_expectations(rules, now)
-        yield from publish(store, EVENTS_TABLE, staged, days, summary, suite, rules.gx_max_rows)
+        earlier = earlier_days(store, days)
+        summary = with_drift(summary, statistics, earlier, rules.drift.min_days, rules.min_rows_judged)
+        yield from publish(store, EVENTS_TABLE, staged, days, summary, events_expectations(rules, now))
+        remember(store, statistics, days)

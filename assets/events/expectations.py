@@ -1,8 +1,19 @@
-"""The expectation suite on events: on the accepted rows, and on their summary by day."""
+"""The expectation suite on events: on the accepted rows, on their summary by day, and against the week before."""
 
 from datetime import UTC, datetime
 
-from assets.events.rules import QualitySettings
+from assets.events.rules import DriftRules, QualitySettings
+from assets.quality.drift import (
+    ACTION_DISTANCE,
+    DUPLICATE_SHARE,
+    GAP_RATIO,
+    ITEM_RATIO,
+    NO_WEEK,
+    TOO_FEW_ROWS,
+    UNKNOWN_ITEM_SHARE,
+    USER_RATIO,
+    VOLUME_RATIO,
+)
 from assets.quality.expectation import Expectation, between, not_null, one_of, unique_neighbours, with_overrides
 from assets.quality.summary import REJECTED_SHARE, ROWS
 from assets.schema import EVENTS_TABLE
@@ -23,5 +34,23 @@ def events_expectations(rules: QualitySettings, now: datetime | None = None) -> 
         between(VALUE, *rules.value_range, "Values are plausible", severity="warn"),
         between(ROWS, 1, None, "Every day has events", severity="warn", batch="days"),
         between(REJECTED_SHARE, 0.0, rules.max_rejected_share, "Few rows of a day are rejected", batch="days"),
+        *_drift_expectations(rules.drift),
     ]
     return with_overrides(suite, EVENTS_TABLE, rules.severity)
+
+
+def _drift_expectations(rules: DriftRules) -> list[Expectation]:
+    """Each day against the seven days before it."""
+
+    def near(column: str, low: float, high: float, why: str, unknown: str = NO_WEEK) -> Expectation:
+        return between(column, low, high, why, "warn", "days", unknown)
+
+    return [
+        near(VOLUME_RATIO, *rules.volume_ratio, "A day has about as many events as the days before it"),
+        near(USER_RATIO, *rules.user_ratio, "A day has about as many users as the days before it"),
+        near(ITEM_RATIO, *rules.item_ratio, "A day has about as many items as the days before it"),
+        near(ACTION_DISTANCE, 0.0, rules.max_action_mix_distance, "Actions are mixed as in the days before"),
+        near(GAP_RATIO, 0.0, rules.max_gap_ratio, "No stretch of the day lacks events"),
+        near(DUPLICATE_SHARE, 0.0, rules.max_duplicate_share, "Few rows of a day repeat another", TOO_FEW_ROWS),
+        near(UNKNOWN_ITEM_SHARE, 0.0, rules.max_unknown_item_share, "Few rows are of unknown items", TOO_FEW_ROWS),
+    ]

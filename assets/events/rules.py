@@ -87,11 +87,6 @@ class QualitySettings(BaseModel):
     severity: dict[str, Severity] = Field(
         default_factory=dict, description="Overrides by '<table>.<check name>': block or warn."
     )
-    gx_max_rows: int = Field(
-        default=200_000,
-        ge=1,
-        description="Rows given to Great Expectations; above it a fixed sample, while exact counts cover all rows.",
-    )
     drift: DriftRules = Field(
         default_factory=DriftRules, description="How far a day of events may differ from the week before it."
     )

@@ -48,4 +48,4 @@ def items(
         files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])
         staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine))
         summary = with_content(by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged), cleaned.accepted)
-        yield from publish(store, ITEMS_TABLE, staged, days, summary, items_expectations(rules), rules.gx_max_rows)
+        yield from publish(store, ITEMS_TABLE, staged, days, summary, items_expectations(rules))

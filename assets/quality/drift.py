@@ -30,7 +30,8 @@ SHORTEST_GAP = 60
 
 KNOWN_DAYS = "known_days"
 
-NO_WEEK = "no trailing week to compare with yet"
+NO_WEEK = "no trailing week yet"
+TOO_FEW_ROWS = "too few rows to tell"
 
 
 def with_drift(

@@ -27,7 +27,6 @@ def publish(
     days: Sequence[date],
     summary: pl.DataFrame,
     expectations: Sequence[Expectation],
-    max_rows: int,
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """Replaces the days of `table` by the staged rows, unless a blocking expectation fails.
 
@@ -38,7 +37,7 @@ def publish(
     """
     replace_quarantine(lake, table, staged.quarantine_files, days)
     rows = staged.scan(lake, table).select(~(cs.binary() | cs.nested()))
-    validation = validate(table, {"rows": rows.collect(), "days": summary}, expectations, max_rows)
+    validation = validate(table, {"rows": rows, "days": summary}, expectations)
     docs = write_data_docs(lake.folder("data_docs") / table, _page(days), validation.report)
     reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
     metadata = _metadata(staged, reasons, docs)

@@ -58,7 +58,6 @@ def validate(
     table: str,
     batches: Mapping[Batch, pl.LazyFrame | pl.DataFrame],
     expectations: Sequence[Expectation],
-    max_rows: int | None = None,
 ) -> Validation:
     """Judges each of `expectations` on its batch, every row of it, in memory that does not grow with the batch.
 

@@ -1,0 +1,133 @@
+"""Days of events against the days before them, on a real Dagster instance."""
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.events.assets import events
+from assets.items.assets import items
+from assets.lake import Lake
+from assets.partitions import daily
+from assets.quality.statistics import EVENT_STATISTICS_TABLE
+from assets.resources import LakeResource, QualityResource, SourceResource
+from assets.sources.assets import raw_events, raw_items
+
+DAYS = [daily.start.date() + timedelta(days=n) for n in range(5)]
+START = int(daily.start.timestamp()) * 1000
+MINUTE = 60_000
+BETWEEN = "expect_column_values_to_be_between__"
+DRIFT = {f"{BETWEEN}{name}_ratio" for name in ("volume", "user", "item", "gap")} | {f"{BETWEEN}action_mix_distance"}
+SHARES = {f"{BETWEEN}duplicate_share", f"{BETWEEN}unknown_item_share"}
+
+
+def land(folder: Path, day: int, count: int, action: str = "view") -> None:
+    first = START + day * 1440 * MINUTE
+    rows = [
+        {"user_id": n % 40, "item_id": n % 7, "timestamp": first + n * MINUTE, "action": action} for n in range(count)
+    ]
+    catalogue = [{"item_id": n, "title": str(n)} for n in range(7)]
+    for table, content in (("events", rows), ("items", catalogue)):
+        path = folder / table / f"{DAYS[day]}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in content))
+
+
+def run(
+    folder: Path, instance: dg.DagsterInstance, first: int, last: int, quality: dict[str, Any] | None = None
+) -> dg.ExecuteInProcessResult:
+    source = {"kind": "files"} | {table: {"path": f"{folder}/{table}/{{day}}.jsonl"} for table in ("events", "items")}
+    return dg.materialize(
+        [raw_events, raw_items, items, events],
+        instance=instance,
+        raise_on_error=False,
+        resources={
+            "lake": LakeResource(root=str(folder / "lake"), id_type="int64"),
+            "source": SourceResource(settings=source, landing=str(folder), first_day=DAYS[0].isoformat()),
+            "quality": QualityResource(settings=quality or {}),
+        },
+        tags={
+            "dagster/asset_partition_range_start": DAYS[first].isoformat(),
+            "dagster/asset_partition_range_end": DAYS[last].isoformat(),
+        },
+    )
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    found = result.get_asset_check_evaluations()
+    return {check.check_name: check for check in found if check.asset_key == dg.AssetKey("events")}
+
+
+def known(folder: Path) -> list[tuple[date, int]]:
+    rows = Lake(str(folder / "lake")).scan(EVENT_STATISTICS_TABLE).collect()
+    return rows.select("day", "rows").sort("day").rows()
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as quick:
+        yield quick
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Path:
+    for day in range(4):
+        land(tmp_path, day, 200)
+    land(tmp_path, 4, 120, action="like")
+    return tmp_path
+
+
+def test_the_first_days_pass_and_say_that_there_is_no_week_yet(landed: Path, instance: dg.DagsterInstance) -> None:
+    result = run(landed, instance, 0, 2)
+    assert result.success
+    evaluated = checks(result)
+    assert evaluated.keys() >= DRIFT | SHARES
+    for name in DRIFT:
+        assert evaluated[name].passed
+        assert evaluated[name].metadata["observed_value"].value == "no trailing week yet"
+    assert [evaluated[name].metadata["observed_value"].value for name in sorted(SHARES)] == ["0", "0"]
+    assert known(landed) == [(day, 200) for day in DAYS[:3]]
+
+
+def test_a_strange_day_warns_and_a_profile_can_make_it_block(landed: Path, instance: dg.DagsterInstance) -> None:
+    assert run(landed, instance, 0, 3).success
+    volume = f"{BETWEEN}volume_ratio"
+    strict = {"drift": {"volume_ratio": [0.9, 1.1]}, "severity": {f"events.{volume}": "block"}}
+    refused = run(landed, instance, 4, 4, strict)
+    assert not refused.success
+    assert checks(refused)[volume].severity == dg.AssetCheckSeverity.ERROR
+    assert known(landed) == [(day, 200) for day in DAYS[:4]]
+    warned = run(landed, instance, 4, 4)
+    assert warned.success
+    evaluated = checks(warned)
+    assert {name for name in DRIFT | SHARES if not evaluated[name].passed} == {f"{BETWEEN}action_mix_distance"}
+    assert evaluated[f"{BETWEEN}action_mix_distance"].severity == dg.AssetCheckSeverity.WARN
+    assert evaluated[volume].metadata["observed_value"].value == "0.6"
+    assert known(landed)[-1] == (DAYS[4], 120)
+
+
+def test_a_day_run_again_is_judged_against_the_same_days(landed: Path, instance: dg.DagsterInstance) -> None:
+    together = run(landed, instance, 0, 4)
+    again = run(landed, instance, 3, 3)
+    for name in DRIFT:
+        told = checks(again)[name].metadata["observed_value"].value
+        assert told == ("0" if "distance" in name else "1")
+        assert told in str(checks(together)[name].metadata["observed_value"].value)
+    assert known(landed) == [*((day, 200) for day in DAYS[:4]), (DAYS[4], 120)]
+
+
+def test_events_of_unknown_items_are_counted_where_they_are_accepted(
+    landed: Path, instance: dg.DagsterInstance
+) -> None:
+    lenient = {"reject_unknown_items": False}
+    (landed / "items" / f"{DAYS[0]}.jsonl").write_text(json.dumps({"item_id": 0, "title": "zero"}) + "\n")
+    evaluated = checks(run(landed, instance, 0, 0, lenient))
+    unknown = evaluated[f"{BETWEEN}unknown_item_share"]
+    rows = pl.Series(range(200)) % 7
+    assert not unknown.passed
+    assert unknown.metadata["observed_value"].value == f"{(rows > 0).mean():.4g}"

@@ -117,7 +117,7 @@ def _flagged(action: str, flag: pl.Expr) -> pl.Expr:
 
 
 def _is(flag: pl.Expr, value: int) -> pl.Expr:
-    return flag.cast(pl.Int64, strict=False).eq_missing(value) & flag.is_not_null()
+    return flag.cast(pl.Int64, strict=False).eq_missing(value)
 
 
 def _videos(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:

@@ -179,6 +179,8 @@ def _intact(path: Path, names: tuple[str, ...], types: dict[str, pl.DataType]) -
     """
     for block in delimited_blocks(path, _dialect(path, names)):
         rows = block.rename(dict(zip(block.columns, names, strict=False)))
+        if len(block.columns) - len((SOURCE_ROW, MALFORMED)) < len(names):
+            raise SourceError(f"{path} is damaged (it has fewer than {len(names)} columns): unpack MovieLens again")
         typed = rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in types.items())
         broken = typed.select(pl.any_horizontal(pl.all().is_null())).to_series().arg_true()
         if len(broken):

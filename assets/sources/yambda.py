@@ -93,7 +93,11 @@ def _events(start: int, rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         (pl.col(TIMESTAMP).cast(pl.Int64) + start).alias(TIMESTAMP),
         kind.replace(ACTIONS).alias(ACTION),
         pl.when(kind == "listen").then(share).alias(VALUE),
-        pl.when(pl.col(ORGANIC) == 1).then(pl.lit("organic")).otherwise(pl.lit("recommended")).alias(SURFACE),
+        pl.when(pl.col(ORGANIC) == 1)
+        .then(pl.lit("organic"))
+        .when(pl.col(ORGANIC) == 0)
+        .then(pl.lit("recommended"))
+        .alias(SURFACE),
         SOURCE_ROW,
         MALFORMED,
     )

@@ -106,6 +106,12 @@ def test_a_damaged_ratings_file_stops_with_its_name(published: Path, text: str) 
         _read(published, "events", [FIRST])
 
 
+def test_a_csv_that_lacks_a_column_stops_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating\n7,1193,5\n")
+    with pytest.raises(SourceError, match=r"ratings\.csv is damaged \(it has fewer than 4 columns"):
+        _read(tmp_path, "events", [FIRST])
+
+
 def test_a_truncated_archive_stops_with_its_name(published: Path) -> None:
     (published / "ratings.dat").unlink()
     whole = gzip.compress((RATINGS * 5_000).encode())

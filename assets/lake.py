@@ -4,9 +4,9 @@ Every write is one atomic commit of files that were written before, so a reader 
 run leaves the last good version.
 """
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,13 +14,13 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 import pyarrow as pa
-import pyarrow.fs
-from deltalake import DeltaTable, Schema
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
-from deltalake.transaction import AddAction, create_table_with_add_actions
 
+from assets.commit import Commit
+from assets.object_store import object_output
 from assets.schema import TIME
-from assets.staging import STORED_TIME, StagedFile, Staging, stored
+from assets.staging import STORED_TIME, StagedFile, Staging
 from models.columns import DAY
 from models.sequence_store import SEQUENCES_TABLE, scan_sequences
 
@@ -101,9 +101,7 @@ class Lake:
             target = Path(self.root).absolute() / path
             target.parent.mkdir(parents=True, exist_ok=True)
             return pa.OSFile(str(target), "wb")
-        from deltalake.fs import DeltaStorageHandler
-
-        return pyarrow.fs.PyFileSystem(DeltaStorageHandler(self.root, self.options)).open_output_stream(path)
+        return object_output(self.root, path, self.options)
 
     def version(self, table: str) -> int:
         """The number of the table's newest commit: what a manifest records to say what it was made from."""
@@ -122,7 +120,9 @@ class Lake:
 
     def overwrite(self, table: str, frame: pl.DataFrame, partition_by: Sequence[str] = ()) -> int:
         """Replaces the whole table; returns its new version."""
-        return self.commit(table, self._staged(table, frame, partition_by), frame, partition_by, replace=None)
+        with Staging(self) as staging:
+            files = staging.write_partitions(table, frame, partition_by)
+            return self.commit(table, files, frame, partition_by, replace=None)
 
     def replace_days(
         self, table: str, frame: pl.DataFrame, days: Sequence[date], where: Mapping[str, str] | None = None
@@ -141,8 +141,9 @@ class Lake:
                 f"table {table}: {outside.height} rows lie outside the partitions being replaced, "
                 f"the first on day {outside[DAY][0]}; no row was written"
             )
-        partition_by = [*where, DAY]
-        return self.commit_days(table, self._staged(table, frame, partition_by), frame, days, where)
+        with Staging(self) as staging:
+            files = staging.write_partitions(table, frame, [*where, DAY])
+            return self.commit_days(table, files, frame, days, where)
 
     def commit_days(
         self,
@@ -180,45 +181,33 @@ class Lake:
         Raises:
             ValueError: the table has other columns and is not replaced whole.
         """
-        schema = Schema.from_arrow(stored(like.head(0)).to_arrow().schema)
-        added = [_add_action(file) for file in files]
-        if not self.exists(table):
-            create_table_with_add_actions(
-                self.uri(table), schema, added, partition_by=list(partition_by), storage_options=self.options
-            )
-            return self.version(table)
+        commit = Commit(files, like, partition_by)
+        if not self.exists(table) and commit.create(self.uri(table), self.options):
+            return 0
         if replace is not None:
             self._require_columns(table, like)
-        filters = None if replace is None else [(name, "in", list(values)) for name, values in replace.items()]
-        return self._retried(
-            table,
-            lambda log: log.create_write_transaction(
-                [*added], mode="overwrite", schema=schema, partition_by=list(partition_by), partition_filters=filters
-            ),
-        )
+        for attempt in range(COMMIT_ATTEMPTS - 1):
+            with suppress(CommitFailedError):
+                return commit.replace(self.delta(table), replace)
+            time.sleep(0.05 * 2**attempt)
+        return commit.replace(self.delta(table), replace)
 
-    def append(self, table: str, frame: pl.DataFrame) -> int:
-        """Adds rows to an unpartitioned table; returns its new version."""
-        if not self.exists(table):
-            return self.overwrite(table, frame)
-        schema = Schema.from_arrow(stored(frame.head(0)).to_arrow().schema)
-        added = [_add_action(file) for file in self._staged(table, frame, [])]
-        return self._retried(table, lambda log: log.create_write_transaction([*added], mode="append", schema=schema))
+    def append(self, table: str, frame: pl.DataFrame, after: int | None) -> int:
+        """Adds rows to an unpartitioned table; returns its new version.
 
-    def _retried(self, table: str, transaction: Callable[[DeltaTable], None]) -> int:
-        for attempt in range(COMMIT_ATTEMPTS):
-            try:
-                transaction(self.delta(table))
-                break
-            except CommitFailedError:
-                if attempt == COMMIT_ATTEMPTS - 1:
-                    raise
-                time.sleep(0.05 * 2**attempt)
-        return self.version(table)
+        Args:
+            after: The version that the rows were made for; None where the table was not there.
 
-    def _staged(self, table: str, frame: pl.DataFrame, partition_by: Sequence[str]) -> list[StagedFile]:
+        Raises:
+            CommitFailedError: another writer changed the table since; no row was added.
+        """
         with Staging(self) as staging:
-            return staging.write_partitions(table, frame, partition_by)
+            commit = Commit([staging.write(table, frame, {})], frame)
+            if after is not None:
+                return commit.append(self.delta(table, after))
+            if not commit.create(self.uri(table), self.options):
+                raise CommitFailedError(f"table '{table}' was made by another writer meanwhile: append to that")
+            return 0
 
     def _require_columns(self, table: str, like: pl.DataFrame) -> None:
         there = self.scan(table).collect_schema().names()
@@ -233,14 +222,3 @@ class Lake:
 def restored(rows: pl.LazyFrame) -> pl.LazyFrame:
     """`rows` of a table in the types of the contract."""
     return rows.with_columns(cs.by_dtype(STORED_TIME).cast(TIME))
-
-
-def _add_action(file: StagedFile) -> AddAction:
-    return AddAction(
-        file.path,
-        file.bytes,
-        dict(file.partition),
-        time.time_ns() // 1_000_000,
-        True,
-        json.dumps({"numRecords": file.rows}),
-    )

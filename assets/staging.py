@@ -11,8 +11,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,7 @@ from uuid import uuid4
 import polars as pl
 import polars.selectors as cs
 
+from assets.object_store import object_bytes
 from assets.schema import TIME
 from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
 
@@ -116,7 +117,8 @@ class Staging:
             row_group_size=ROW_GROUP_ROWS,
             storage_options=self.lake.options,
         )
-        return StagedFile(path, dict(partition), frame.height, _size(uri, self.lake))
+        size = os.path.getsize(uri) if self.lake.is_local else object_bytes(uri, self.lake.options)
+        return StagedFile(path, dict(partition), frame.height, size)
 
     def write_partitions(
         self, table: str, frame: pl.DataFrame, partition_by: Sequence[str], part: int = 0
@@ -133,30 +135,41 @@ class Staging:
 
 def sweep(lake: Lake) -> list[Path]:
     """Deletes what killed runs left behind; returns what was deleted."""
-    deleted: list[Path] = []
-    for path in lake.folder(STAGING).glob(f"*{LOCK}"):
-        lock = _locked(path, wait=False)
-        if lock is None:
-            continue
-        deleted += remove_uncommitted(lake, path.name.removesuffix(LOCK))
+    locks = {path: _locked(path, wait=False) for path in lake.folder(STAGING).glob(f"*{LOCK}")}
+    dead = {path: lock for path, lock in locks.items() if lock is not None}
+    deleted = remove_uncommitted(lake, *(path.name.removesuffix(LOCK) for path in dead))
+    if len(dead) == len(locks):
+        deleted += _remove_drafts(lake)
+    for path, lock in dead.items():
         path.unlink(missing_ok=True)
         lock.close()
     return deleted
 
 
-def remove_uncommitted(lake: Lake, token: str) -> list[Path]:
-    """Deletes the files of a run that did not become part of a table; returns them."""
-    left = [path for table in Path(lake.root, "tables").glob("*") for path in _orphans(lake, table, token)]
-    for path in left:
-        path.unlink(missing_ok=True)
-        with suppress(OSError):
-            path.parent.rmdir()
-    buckets = _orphan_buckets(lake, token)
-    for path in buckets:
-        path.unlink(missing_ok=True)
-    for scratch in lake.folder(STAGING).glob(f"{token}-*"):
+def remove_uncommitted(lake: Lake, *tokens: str) -> list[Path]:
+    """Deletes the files of runs that did not become part of a table; returns them."""
+    tables = list(Path(lake.root, "tables").glob("*"))
+    left = _removed(path for table in tables for token in tokens for path in _orphans(lake, table, token))
+    # Only now, because a ledger that was never committed keeps no bucket, whichever run wrote it.
+    buckets = _removed(path for token in tokens for path in _orphan_buckets(lake, token))
+    for scratch in [path for token in tokens for path in lake.folder(STAGING).glob(f"{token}-*")]:
         shutil.rmtree(scratch, ignore_errors=True)
     return left + buckets
+
+
+def _remove_drafts(lake: Lake) -> list[Path]:
+    """Commits that were being written when a run was killed; while no run lives, they are nobody's.
+
+    The store that delta-rs writes local files with calls the draft of a file `file#1`, `file#2` and so on.
+    """
+    return _removed(Path(lake.root, "tables").glob("*/_delta_log/*#*"))
+
+
+def _removed(paths: Iterable[Path]) -> list[Path]:
+    removed = list(paths)
+    for path in removed:
+        path.unlink(missing_ok=True)
+    return removed
 
 
 def _orphans(lake: Lake, table: Path, token: str) -> list[Path]:
@@ -206,15 +219,6 @@ def _locked(path: Path, wait: bool = True) -> IO[str] | None:
         lock.close()
         return None
     return lock
-
-
-def _size(uri: str, lake: Lake) -> int:
-    if lake.is_local:
-        return os.path.getsize(uri)
-    from deltalake.fs import DeltaStorageHandler
-
-    folder, _, name = uri.rpartition("/")
-    return int(DeltaStorageHandler(folder, lake.options).get_file_info([name])[0].size)
 
 
 def _plain(value: object) -> str:

@@ -1,6 +1,9 @@
 """Landing folders, one per day: written aside and renamed whole, so a killed run leaves no half day."""
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,6 +11,21 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 MARK = "genrec.world"
+LOCK = ".lock"
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Lets one process at a time write below `folder`, the landing files of one table; others wait.
+
+    What a killed one left aside is deleted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for aside in folder.glob(".*-*"):
+            shutil.rmtree(aside, ignore_errors=True)
+        yield
 
 
 class DayFolder:

@@ -11,7 +11,7 @@ from assets.quality.casts import TimestampUnit
 from assets.sources.demo_world.audience import Audience
 from assets.sources.demo_world.catalogue import FIRST_ITEM_ID, item_count, item_frame
 from assets.sources.demo_world.dirt import with_dirt
-from assets.sources.demo_world.landing import DayFolder
+from assets.sources.demo_world.landing import DayFolder, alone
 from assets.sources.demo_world.log import DAY_MS, FIRST_USER_ID, event_rows
 from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
@@ -46,9 +46,10 @@ class DemoWorld:
         for day in days:
             self._index(day)
         folders = {day: DayFolder(self.landing / table / day.isoformat(), self._mark()) for day in sorted(days)}
-        missing = {day: folder for day, folder in folders.items() if not folder.complete()}
-        if missing:
-            (self._write_events if table == "events" else self._write_items)(missing)
+        with alone(self.landing / table):
+            missing = {day: folder for day, folder in folders.items() if not folder.complete()}
+            if missing:
+                (self._write_events if table == "events" else self._write_items)(missing)
         return [LandedFile.at(path, day) for day, folder in folders.items() for path in folder.parts()]
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:

@@ -61,7 +61,12 @@ def _texts(path: Path, encoding: str, block_bytes: int) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     start = True
     for block in _unpacked(path, block_bytes):
-        text = decoder.decode(block, final=not block)
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeError as error:
+            raise SourceError(
+                f"{path} is not in {encoding} ({because(error)}): set `encoding` to what it is"
+            ) from error
         if start and text:
             text, start = text.removeprefix("\ufeff"), False
         yield text

@@ -132,6 +132,13 @@ def test_lines_may_be_python_literals(tmp_path: Path) -> None:
     ]
 
 
+def test_another_encoding_than_the_profile_says_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"x\.csv is not in utf-16 .*set `encoding` to what it is"):
+        scan_delimited(path, Dialect(encoding="utf-16"))
+
+
 def test_a_line_that_never_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assets.sources.formats.text.LONGEST_LINE", 1_000)
     path = tmp_path / "x.csv"

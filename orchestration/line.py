@@ -6,6 +6,7 @@ import dagster as dg
 
 import assets.content.assets
 import assets.endpoint.assets
+import assets.endpoint.checks
 import assets.evaluation.assets
 import assets.events.assets
 import assets.items.assets
@@ -24,6 +25,7 @@ MODULES = (
     assets.evaluation.assets,
     assets.release.assets,
     assets.endpoint.assets,
+    assets.endpoint.checks,
 )
 
 

@@ -55,6 +55,25 @@ class DriftRules(BaseModel):
     )
 
 
+class SkewRules(BaseModel):
+    """How far what the endpoint reads may differ from what the champion was trained on without a warning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_changed_share: float = Field(
+        default=0.05, ge=0, le=1, description="Share of users whose history up to the cutoff changed since training."
+    )
+    max_history_length_distance: float = Field(
+        default=0.3, ge=0, le=1, description="Jensen-Shannon distance of history lengths, in powers of two."
+    )
+    max_action_mix_distance: float = Field(
+        default=0.2, ge=0, le=1, description="Jensen-Shannon distance of actions since the cutoff to those before."
+    )
+    max_unknown_item_share: float = Field(
+        default=0.2, ge=0, le=1, description="Share of positive interactions since the cutoff with items without a row."
+    )
+
+
 class QualitySettings(BaseModel):
     """What makes a row good and a day of rows acceptable."""
 
@@ -90,6 +109,7 @@ class QualitySettings(BaseModel):
     drift: DriftRules = Field(
         default_factory=DriftRules, description="How far a day of events may differ from the week before it."
     )
+    skew: SkewRules = Field(default_factory=SkewRules, description="How far serving may differ from training.")
     items: ItemRules = Field(default_factory=ItemRules, description="What makes a row of the catalogue good.")
 
     @field_validator("earliest")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 Severity = Literal["block", "warn"]
-Batch = Literal["rows", "days"]
+Batch = Literal["rows", "days", "versions"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Expectation:
         violation: True for each row that breaks the rule; null or false for the others.
         why: One sentence for the reader of the UI.
         severity: block: nothing is published when it fails; warn: it is only shown.
-        batch: Which frame is judged: the rows, or their summary by day.
+        batch: Which frame is judged: the rows, their summary by day, or that of a model's version.
         ignored: True for each row that the rule says nothing about, such as one without a value.
-        unknown: What a reader is told where no day has a value; for expectations about days.
+        unknown: What a reader is told where the summary has no value.
     """
 
     type: str

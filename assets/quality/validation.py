@@ -17,7 +17,7 @@ class ExpectationResult:
 
     Attributes:
         passed: Great Expectations was content with the counts.
-        observed: The values that were judged, as text; for expectations about days.
+        observed: The values that were judged, as text; rows are too many to be shown.
         rows: Rows judged.
         unexpected: Rows that break the rule.
         examples: The first few of those.
@@ -98,9 +98,9 @@ def _result(expectation: Expectation, verdict: Any, counts: Counts, observed: st
 
 
 def _observed(expectation: Expectation, frame: pl.LazyFrame | pl.DataFrame) -> str:
-    """The value of a day, or the range over several; rows are too many to be shown."""
+    """The value that was judged, or the range over several."""
     column = expectation.columns[0]
-    if expectation.batch != "days" or column not in frame.lazy().collect_schema():
+    if expectation.batch == "rows" or column not in frame.lazy().collect_schema():
         return ""
     values = frame.lazy().select(column).collect()[column].drop_nulls()
     if values.is_empty():

@@ -1,0 +1,197 @@
+"""What the champion was trained on, against what the endpoint reads for it: the same users, the same moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from assets.events.rules import SkewRules
+from assets.lake import Lake
+from assets.quality.expectation import Expectation, Severity, between, with_overrides
+from assets.training.dataset import read_dataset
+from assets.training.version import DATASETS
+from assets.versions import ARTIFACTS
+from models.columns import ACTIONS, TIMESTAMPS
+from models.history import Histories
+from models.sequence_store import SEQUENCES_TABLE
+from serving.history import UserHistories, load_histories
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+
+ENDPOINT = "endpoint"
+
+USERS_READ_OTHERWISE = "users_read_otherwise"
+CHANGED_SHARE = "changed_share"
+LENGTH_DISTANCE = "history_length_distance"
+ACTION_DISTANCE = "action_mix_distance"
+UNKNOWN_ITEM_SHARE = "unknown_item_share"
+
+HELD_OUT = 2
+"""Of a user's interactions before the cutoff, so many at most were kept from training: the last one for the learning
+curve, and one for the evaluation."""
+
+ACTION_BITS = 31
+LENGTH_BINS = 32
+
+NOTHING_NEW = "nothing new since the cutoff"
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the endpoint reads of each user who had done something before the cutoff, ascending by user."""
+
+    users: pl.Series
+    before: Histories
+
+
+def skew_expectations(rules: SkewRules, severity: dict[str, Severity] | None = None) -> list[Expectation]:
+    """The suite on training/serving skew. The names of the checks do not depend on the rules."""
+
+    def at_most(column: str, high: float, why: str, severity: Severity = "warn") -> Expectation:
+        return between(column, 0, high, why, severity, "versions", NOTHING_NEW)
+
+    suite = [
+        at_most(USERS_READ_OTHERWISE, 0, "The endpoint reads histories exactly as training read them", "block"),
+        at_most(CHANGED_SHARE, rules.max_changed_share, "Few histories changed behind the cutoff since training"),
+        at_most(LENGTH_DISTANCE, rules.max_history_length_distance, "Histories are about as long as in training"),
+        at_most(ACTION_DISTANCE, rules.max_action_mix_distance, "Actions are mixed as they were before the cutoff"),
+        at_most(UNKNOWN_ITEM_SHARE, rules.max_unknown_item_share, "The model knows most of what is interacted with"),
+    ]
+    return with_overrides(suite, ENDPOINT, severity or {})
+
+
+def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
+    """How far `version` was trained on something else than what is served now, in one row.
+
+    Columns:
+        users_read_otherwise: Users of whom the endpoint reads, from the sequences of the training and up to the cutoff,
+            another history than stands in the training set.
+        changed_share: Of users whose history up to the cutoff is another in the newest sequences: late events, people
+            who were forgotten.
+        history_length_distance: Jensen-Shannon distance (base 2, 0..1) of the training set's lengths to those of now.
+        action_mix_distance: The same of all actions before the cutoff to those since; null without any since.
+        unknown_item_share: Of positive interactions since the cutoff, with items that the model does not know; null
+            without any.
+
+    Raises:
+        FileNotFoundError: the version's training set is gone.
+        TableMissing: there are no sequences.
+    """
+    from models.artifact import load_artifact
+
+    artifact = load_artifact(lake.folder(ARTIFACTS) / version)
+    trained = read_dataset(lake.folder(DATASETS) / version).histories
+    then = _served(_loaded(lake, artifact, artifact.manifest.table_versions[SEQUENCES_TABLE]), artifact)
+    now = _loaded(lake, artifact, None)
+    return pl.DataFrame(
+        {
+            "version": version,
+            USERS_READ_OTHERWISE: int(read_otherwise(trained, then.before).sum()),
+            CHANGED_SHARE: _changed_share(then, _served(now, artifact)),
+            LENGTH_DISTANCE: _distance(_length_counts(trained), _length_counts(_as_read(now, artifact))),
+            ACTION_DISTANCE: _distance(*_action_counts(lake, _cutoff_ms(artifact))),
+            UNKNOWN_ITEM_SHARE: _unknown_share(now, _cutoff_ms(artifact)),
+        },
+        schema_overrides=dict.fromkeys((ACTION_DISTANCE, UNKNOWN_ITEM_SHARE), pl.Float64),
+    )
+
+
+def read_otherwise(trained: Histories, served: Histories) -> np.ndarray:
+    """(B,) bool: whose trained history is not the served one, but for up to HELD_OUT of its last interactions.
+
+    Where the two hold different numbers of users, nobody can be told apart and all differ.
+    """
+    if len(trained) != len(served):
+        return np.ones(max(len(trained), len(served)), bool)
+    held_out = served.lengths - trained.lengths
+    return _differ(trained, served, held_out) | (held_out > HELD_OUT)
+
+
+def _differ(some: Histories, whole: Histories, left_out: np.ndarray) -> np.ndarray:
+    """(B,) bool: whether `some` is another history than `whole` without its `left_out` (B,) last interactions."""
+    differ = left_out < 0
+    comparable = np.flatnonzero(~differ)
+    ours, theirs = some.take(comparable), whole.take(comparable, skipped=left_out[comparable])
+    unequal = (ours.rows != theirs.rows) | (ours.timestamps != theirs.timestamps)
+    differ[np.repeat(comparable, ours.lengths)[unequal]] = True
+    return differ
+
+
+def _loaded(lake: Lake, artifact: Artifact, version: int | None) -> UserHistories:
+    """The histories as the endpoint loads them."""
+    keep_actions = artifact.manifest.merge_adjacent == "kind"
+    bits = artifact.manifest.positive_bits
+    return load_histories(lake.sequences(version), bits, artifact.vocabulary, keep_actions=keep_actions)
+
+
+def _served(loaded: UserHistories, artifact: Artifact) -> Served:
+    from models.inference import as_read
+
+    whole = _packed(loaded)
+    before = whole.where(whole.timestamps < _cutoff_ms(artifact))
+    some = np.flatnonzero(before.lengths > 0)
+    return Served(loaded.users.gather(some), as_read(artifact, before.take(some)))
+
+
+def _as_read(loaded: UserHistories, artifact: Artifact) -> Histories:
+    from models.inference import as_read
+
+    return as_read(artifact, _packed(loaded))
+
+
+def _packed(loaded: UserHistories) -> Histories:
+    """All users in the order of `loaded.users`."""
+    rows = loaded.rows.astype(np.int64)
+    return Histories(rows, loaded.timestamps, loaded.offsets, actions=loaded.actions).take(loaded.positions)
+
+
+def _changed_share(then: Served, now: Served) -> float:
+    """Of the users of `then`, how many have another history now, or none."""
+    places = then.users.to_frame("user").join(
+        now.users.to_frame("user").with_row_index("place"), on="user", how="left", maintain_order="left"
+    )["place"]
+    there = np.flatnonzero(places.is_not_null().to_numpy())
+    before, after = then.before.take(there), now.before.take(places.drop_nulls().to_numpy().astype(np.int64))
+    more = after.lengths - before.lengths
+    unchanged = len(there) - int((_differ(before, after, more) | (more > 0)).sum())
+    return 1 - unchanged / max(1, len(then.users))
+
+
+def _length_counts(histories: Histories) -> np.ndarray:
+    """(LENGTH_BINS,) users by the power of two of how much they did."""
+    lengths = histories.lengths[histories.lengths > 0]
+    return np.bincount(np.log2(lengths).astype(np.int64), minlength=LENGTH_BINS)
+
+
+def _action_counts(lake: Lake, cutoff_ms: int) -> tuple[np.ndarray, np.ndarray]:
+    """(ACTION_BITS,) interactions that carry each action, before the cutoff and since."""
+    bits = [((pl.col(ACTIONS) // 2**bit) % 2).sum().alias(str(bit)) for bit in range(ACTION_BITS)]
+    counts = (
+        lake.sequences()
+        .select(TIMESTAMPS, ACTIONS)
+        .explode(TIMESTAMPS, ACTIONS)
+        .group_by((pl.col(TIMESTAMPS).dt.epoch("ms") >= cutoff_ms).alias("since"))
+        .agg(bits)
+        .collect(engine="streaming")
+    )
+    before, since = (counts.filter(pl.col("since") == later).drop("since").to_numpy().sum(0) for later in (False, True))
+    return before, since
+
+
+def _unknown_share(now: UserHistories, cutoff_ms: int) -> float | None:
+    since = now.rows[now.timestamps >= cutoff_ms]
+    return float((since == 0).mean()) if len(since) else None
+
+
+def _distance(before: np.ndarray, after: np.ndarray) -> float | None:
+    from scipy.spatial.distance import jensenshannon
+
+    return float(jensenshannon(before, after, base=2)) if before.sum() and after.sum() else None
+
+
+def _cutoff_ms(artifact: Artifact) -> int:
+    return int(artifact.manifest.cutoff.timestamp() * 1000)

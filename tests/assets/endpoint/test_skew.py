@@ -1,0 +1,203 @@
+"""Training/serving skew: nothing where nothing is wrong, and each thing that can go wrong is seen."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assets.endpoint.checks import training_serving_skew
+from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
+from assets.evaluation.split import training_interactions
+from assets.events.rules import SkewRules
+from assets.lake import Lake
+from assets.resources import LakeResource, QualityResource
+from assets.schema import TIME
+from assets.training.dataset import Dataset, make_dataset, write_dataset
+from assets.training.version import DATASETS
+from assets.versions import ARTIFACTS, releases_of
+from models.artifact import save_artifact
+from models.config import HstuConfig, ModelConfig
+from models.history import Histories
+from models.manifest import Manifest
+from models.merging import Merging
+from models.recommender import Recommender
+from tests.sequence_files import write_sequences
+
+CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
+LIKE = 2
+VERSION = "v1"
+
+User = list[tuple[int, int, int]]
+"""(item, hours before the cutoff, actions), oldest first."""
+
+USUAL: dict[int, User] = {
+    1: [(1, 9, 2), (2, 8, 3), (2, 7, 1), (3, 5, 2), (4, 1, 2), (5, -1, 2)],
+    2: [(2, 6, 2), (1, 3, 2), (3, 2, 2)],
+    3: [(4, 2, 2), (4, 1, 2), (6, -2, 1)],
+    4: [(1, -3, 2)],
+    5: [(3, 4, 1)],
+}
+
+
+def sequences(users: dict[int, User]) -> pl.DataFrame:
+    def column(values: list[list[Any]], dtype: pl.DataType) -> pl.Series:
+        return pl.Series(values, dtype=pl.List(dtype))
+
+    ordered = [sorted(users[user], key=lambda step: -step[1]) for user in users]
+    return pl.DataFrame(
+        {
+            "user_id": pl.Series(list(users), dtype=pl.Int64),
+            "item_ids": column([[item for item, _, _ in user] for user in ordered], pl.Int64()),
+            "timestamps": column([[CUTOFF - timedelta(hours=hours) for _, hours, _ in user] for user in ordered], TIME),
+            "actions": column([[actions for *_, actions in user] for user in ordered], pl.Int32()),
+        }
+    )
+
+
+def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Merging | None = None) -> Dataset:
+    """A version and its training set, made as the asset `hstu_model` makes them, but for the weights."""
+    lake = Lake(str(folder))
+    tables = {"sequences": write_sequences(folder, sequences(users))}
+    training = training_interactions(
+        lake.sequences(), cutoff=CUTOFF, positives=LIKE, leave_one_out_users=held_out, hold_out_ties=True
+    )
+    dataset = make_dataset(
+        training,
+        pl.DataFrame({"item_id": [1, 2, 3, 4], "day": date(2026, 1, 1)}),
+        None,
+        cutoff=CUTOFF,
+        half_life_days=1,
+        cold_start=timedelta(0),
+        validation_users=2,
+        seed=0,
+        hold_out_ties=True,
+        merge_adjacent=merging,
+    )
+    write_dataset(dataset, lake.folder(DATASETS) / VERSION)
+    torch.manual_seed(0)
+    config = ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, heads=1, head_dim=8))
+    manifest = Manifest(
+        version=VERSION,
+        created=CUTOFF,
+        cutoff=CUTOFF,
+        data_end=CUTOFF,
+        positive_actions=["like"],
+        positive_bits=LIKE,
+        merge_adjacent=merging,
+        table_versions=tables,
+    )
+    model = Recommender(config, dataset.vocabulary.trained)
+    save_artifact(lake.folder(ARTIFACTS), manifest, model, dataset.vocabulary)
+    return dataset
+
+
+def skew(folder: Path) -> dict[str, Any]:
+    return measure_skew(Lake(str(folder)), VERSION).row(0, named=True)
+
+
+STEP = st.tuples(st.integers(1, 6), st.integers(-5, 20), st.integers(1, 3))
+PEOPLE = st.dictionaries(st.integers(1, 40), st.lists(STEP, min_size=1, max_size=8), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize("merging", [None, "item", "kind"])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(users=PEOPLE, held_out=st.integers(0, 5))
+def test_what_is_served_is_what_was_trained(
+    tmp_path_factory: pytest.TempPathFactory, merging: Merging | None, users: dict[int, User], held_out: int
+) -> None:
+    users |= {99: [(1, 5, LIKE), (2, 3, LIKE)]}
+    folder = tmp_path_factory.mktemp("lake")
+    trained(folder, users, held_out, merging)
+    found = skew(folder)
+    assert (found["users_read_otherwise"], found["changed_share"]) == (0, 0.0)
+
+
+def test_a_history_that_training_read_otherwise_is_seen(tmp_path: Path) -> None:
+    dataset = trained(tmp_path, USUAL, held_out=0)
+    assert skew(tmp_path)["users_read_otherwise"] == 0
+    rows = dataset.histories.rows.copy()
+    rows[0] += 1
+    write_dataset(
+        replace(dataset, histories=replace(dataset.histories, rows=rows)),
+        Lake(str(tmp_path)).folder(DATASETS) / VERSION,
+    )
+    assert skew(tmp_path)["users_read_otherwise"] == 1
+
+
+def test_only_the_last_interactions_may_be_missing() -> None:
+    served = Histories.of(
+        [([1, 2, 3], [1, 2, 3]), ([1, 2], [1, 2]), ([1, 2, 3], [1, 2, 3]), ([4], [1]), ([1, 2], [1, 2])]
+    )
+    trained = Histories.of([([1], [1]), ([2], [2]), ([], []), ([4, 5], [1, 2]), ([1, 2], [1, 3])])
+    assert read_otherwise(trained, served).tolist() == [False, True, True, True, True]
+    assert read_otherwise(trained, served.take(np.arange(4))).tolist() == [True] * 5
+
+
+def test_late_and_forgotten_people_change_the_past_and_new_days_do_not(tmp_path: Path) -> None:
+    trained(tmp_path, USUAL)
+    new = {user: [*steps, (1, -9, LIKE)] for user, steps in USUAL.items()}
+    write_sequences(tmp_path, sequences(new))
+    assert skew(tmp_path)["changed_share"] == 0.0
+    late = {user: steps for user, steps in USUAL.items() if user != 2} | {1: [(4, 30, LIKE), *USUAL[1]]}
+    write_sequences(tmp_path, sequences(late))
+    found = skew(tmp_path)
+    assert found["changed_share"] == pytest.approx(2 / 3)
+    assert found["users_read_otherwise"] == 0
+
+
+def test_distances_and_unknown_items(tmp_path: Path) -> None:
+    trained(tmp_path, USUAL, held_out=0)
+    found = skew(tmp_path)
+    # since the cutoff: likes of 5 and 1, of which the model knows 1 alone, and a view
+    assert found["unknown_item_share"] == 0.5
+    # views and likes: 3 and 9 before, 1 and 2 since
+    assert found["action_mix_distance"] == pytest.approx(distance([3, 9], [1, 2]))
+    assert found["history_length_distance"] > 0
+    write_sequences(tmp_path, sequences({1: USUAL[1][:5]}))
+    nothing_new = skew(tmp_path)
+    assert (nothing_new["unknown_item_share"], nothing_new["action_mix_distance"]) == (None, None)
+
+
+def distance(p: list[float], q: list[float]) -> float:
+    a, b = np.array(p) / sum(p), np.array(q) / sum(q)
+    middle = (a + b) / 2
+    return float(np.sqrt((a * np.log2(a / middle) + b * np.log2(b / middle)).sum() / 2))
+
+
+def test_the_checks_of_the_endpoint(tmp_path: Path) -> None:
+    trained(tmp_path, USUAL)
+    write_sequences(tmp_path, sequences({1: USUAL[1]}))
+    lake = Lake(str(tmp_path))
+    lake.overwrite("items", pl.DataFrame({"item_id": [1]}))
+    releases_of(lake).promote(VERSION, "it is the first")
+
+    @dg.asset
+    def endpoint() -> None:
+        """Stands for the deployment, which the checks do not touch."""
+
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
+        result = dg.materialize(
+            [endpoint, training_serving_skew],
+            instance=instance,
+            resources={
+                "lake": LakeResource(root=str(tmp_path), id_type="int64"),
+                "quality": QualityResource(settings={"skew": {"max_unknown_item_share": 1}}),
+            },
+        )
+    evaluated = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert evaluated.keys() == {e.name for e in skew_expectations(SkewRules())}
+    name = "expect_column_values_to_be_between__"
+    assert evaluated[f"{name}users_read_otherwise"].passed
+    changed = evaluated[f"{name}changed_share"]
+    assert (changed.passed, changed.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert changed.metadata["observed_value"].value == "0.6667"
+    assert evaluated[f"{name}unknown_item_share"].passed
+    assert (tmp_path / "data_docs" / "endpoint" / f"{VERSION}.html").is_file()

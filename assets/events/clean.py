@@ -20,7 +20,7 @@ from assets.events.order import order_events
 from assets.quality.quarantine import Cleaned, Reason, quarantined
 from assets.quality.raw import checked
 from assets.schema import EVENTS_TABLE, TIME, IdType, events_schema
-from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, TIMESTAMP, USER_ID
+from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 
 IDENTITY = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
 """Two rows of a day with the same identity are one event that arrived twice."""
@@ -77,14 +77,15 @@ class Arrivals:
         self._next: dict[date, int] = {}
 
     def number(self, rows: pl.DataFrame) -> pl.DataFrame:
-        numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(DAY).alias(ARRIVAL))
-        counts = rows.group_by(DAY).len()
-        seen = counts.select(DAY, pl.Series("before", [self._next.get(day, 0) for day in counts[DAY]], dtype=pl.Int64))
-        for day, count in counts.iter_rows():
-            self._next[day] = self._next.get(day, 0) + count
-        return numbered.join(seen, on=DAY, how="left", maintain_order="left").select(
-            pl.exclude(ARRIVAL, "before"), pl.col(ARRIVAL) + pl.col("before")
-        )
+        counts = dict(rows.group_by(DAY).len().iter_rows())
+        before = {day: self._next.get(day, 0) for day in counts}
+        self._next |= {day: before[day] + count for day, count in counts.items()}
+        if len(counts) == 1:
+            (first,) = before.values()
+            return rows.with_columns(pl.int_range(first, first + pl.len(), dtype=pl.Int64).alias(ARRIVAL))
+        within = pl.int_range(pl.len(), dtype=pl.Int64).over(DAY)
+        start = pl.col(DAY).replace_strict(before, return_dtype=pl.Int64) if before else pl.lit(0, pl.Int64)
+        return rows.with_columns((start + within).alias(ARRIVAL))
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Run:
 
     @classmethod
     def write(cls, rows: pl.DataFrame, path: Path) -> "Run":
-        rows = rows.sort(DAY, SLOT, maintain_order=True)
+        rows = rows.with_columns(pl.col(SOURCE_FILE).cast(pl.Categorical)).sort(DAY, SLOT, maintain_order=True)
         rows.write_ipc(path, compression="uncompressed")
         starts, before = {}, 0
         for part in rows.select(DAY, SLOT).partition_by(DAY, maintain_order=True):
@@ -119,10 +120,10 @@ def _batches(raw: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
     for batch in raw.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
         held.append(batch)
         if sum(frame.height for frame in held) >= min(rows, FEWEST_ROWS):
-            yield pl.concat(held)
+            yield pl.concat(held, rechunk=True)
             held = []
     if held:
-        yield pl.concat(held)
+        yield pl.concat(held, rechunk=True)
 
 
 def _with_slot(rows: pl.DataFrame) -> pl.DataFrame:
@@ -148,14 +149,11 @@ def _cleaned(rows: pl.DataFrame, judge: Judge) -> Cleaned:
         _keys(rows[ITEM_ID]),
         rows[ACTION].cast(pl.Enum(judge.rules.actions)).to_physical().to_numpy(),
     )
-    ordered = rows.select(pl.all().gather(pl.Series(order)))
-    _require_distinct_hashes(ordered[USER_ID], hashes[order])
-    twice = ordered.filter(pl.Series(repeated))
-    return Cleaned(
-        accepted=_finished(ordered.filter(pl.Series(~repeated)) if twice.height else ordered, judge.id_type),
-        rejected=(rejected := _duplicates(twice)),
-        trimmed=rejected.clear(),
-    )
+    if rows.schema[USER_ID] == pl.String:
+        _require_distinct_hashes(rows[USER_ID].gather(pl.Series(order)), hashes[order])
+    first = rows.select(pl.exclude(SOURCE_FILE, SOURCE_ROW).gather(pl.Series(order[~repeated])))
+    rejected = _duplicates(rows.select(pl.all().gather(pl.Series(order[repeated]))))
+    return Cleaned(_finished(first, judge.id_type), rejected, rejected.clear())
 
 
 def _keys(items: pl.Series) -> np.ndarray:

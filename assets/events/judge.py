@@ -27,6 +27,13 @@ from models.columns import (
 REQUIRED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
 COLUMNS = (*REQUIRED, VALUE, SURFACE, REQUEST_ID)
 
+KEPT = (DAY, *COLUMNS, SOURCE_FILE, SOURCE_ROW)
+PLAIN = "plain"
+
+ABOUT_RAW_VALUES = (Reason.MALFORMED, Reason.NULL_KEY, Reason.WRONG_TYPE)
+
+FIRST_VISIBLE, AFTER_VISIBLE = "!", "\x7f"
+
 FIRST_DAY = "first_day"
 """Of an item: the first day on which the catalogue names it."""
 
@@ -63,34 +70,66 @@ class Judge:
             and `source_row`; rejected rows as QUARANTINE_SCHEMA.
         """
         rows = completed(rows, COLUMNS)
-        judged = self._typed(rows)
-        if self.known_items is not None:
-            judged = judged.join(self.known_items, on=ITEM_ID, how="left", maintain_order="left")
+        plain = self._plainly_good(rows)
+        good, rest = plain.filter(PLAIN).select(KEPT), rows.filter(~plain[PLAIN])
+        judged = self._judged(rest)
         verdicts = self._verdicts()
         bad = judged.select(pl.any_horizontal(pl.any_horizontal(verdicts.values()).fill_null(True))).to_series()
-        good = judged.filter(~bad).select(DAY, *COLUMNS, SOURCE_FILE, SOURCE_ROW)
-        return good, quarantined(rows.filter(bad), first_reason(judged.filter(bad), verdicts), EVENTS_TABLE)
+        if not bad.all():
+            good = _in_order(rows, plain[PLAIN], good, judged.filter(~bad).select(KEPT), bad)
+        return good, quarantined(rest.filter(bad), first_reason(judged.filter(bad), verdicts), EVENTS_TABLE)
 
-    def _typed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Contract columns, the timestamp still in epoch ms, and per row whether a value is missing or wrong."""
+    def _plainly_good(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """KEPT in the contract's types, and `plain`: whether few cheap questions show that the row is good.
+
+        Nearly all rows are; the others, good or bad, are judged by `_judged`, which asks everything.
+        """
+        casts = self._casts(rows.schema)
+        good = [_plain(column, rows.schema[column], cast) for column, cast in casts.items()]
+        typed = rows.select(
+            DAY,
+            SOURCE_FILE,
+            SOURCE_ROW,
+            *(cast.alias(column) for column, cast in casts.items()),
+            pl.all_horizontal(pl.col(MALFORMED).is_null(), *good).alias(PLAIN),
+        )
+        clear = [~verdict for reason, verdict in self._verdicts().items() if reason not in ABOUT_RAW_VALUES]
+        return self._with_first_day(typed).select(
+            *KEPT, (pl.col(PLAIN) & pl.all_horizontal(clear).fill_null(False)).alias(PLAIN)
+        )
+
+    def _judged(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """KEPT in the contract's types and, as columns, what is wrong with the raw values."""
         dtypes = rows.schema
-        casts = {
-            USER_ID: as_id(USER_ID, dtypes[USER_ID], self.id_type),
-            ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], self.id_type),
-            TIMESTAMP: as_epoch_ms(TIMESTAMP, dtypes[TIMESTAMP], self.unit),
-            VALUE: as_float32(VALUE, dtypes[VALUE]),
-        } | {column: as_text(column, dtypes[column]) for column in (ACTION, SURFACE, REQUEST_ID)}
+        casts = self._casts(dtypes)
         there = {column: given(column, dtypes[column]) for column in casts}
         there[VALUE] = given_number(VALUE, dtypes[VALUE])
         wrong = [there[column] & cast.is_null() for column, cast in casts.items()]
-        return rows.select(
-            pl.col(DAY).cast(pl.Date),
-            pl.col(SOURCE_FILE).cast(pl.Categorical),
+        typed = rows.select(
+            DAY,
+            SOURCE_FILE,
             SOURCE_ROW,
             pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
             pl.any_horizontal(~there[column] for column in REQUIRED).alias(Reason.NULL_KEY),
             pl.any_horizontal(wrong).alias(Reason.WRONG_TYPE),
             *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
+        )
+        return self._with_first_day(typed)
+
+    def _casts(self, dtypes: pl.Schema) -> dict[str, pl.Expr]:
+        """Each contract column's value, null where it does not convert; the timestamp in epoch ms."""
+        return {
+            USER_ID: as_id(USER_ID, dtypes[USER_ID], self.id_type),
+            ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], self.id_type),
+            TIMESTAMP: as_epoch_ms(TIMESTAMP, dtypes[TIMESTAMP], self.unit),
+            VALUE: as_float32(VALUE, dtypes[VALUE]),
+        } | {column: as_text(column, dtypes[column]) for column in (ACTION, SURFACE, REQUEST_ID)}
+
+    def _with_first_day(self, typed: pl.DataFrame) -> pl.DataFrame:
+        if self.known_items is None:
+            return typed
+        return typed.with_columns(
+            typed.select(ITEM_ID).join(self.known_items, on=ITEM_ID, how="left", maintain_order="left")[FIRST_DAY]
         )
 
     def _verdicts(self) -> dict[str, pl.Expr]:
@@ -112,6 +151,29 @@ class Judge:
 def known_items(items: pl.LazyFrame) -> pl.DataFrame:
     """`item_id`, `first_day` of every item of the table `items`."""
     return items.group_by(ITEM_ID).agg(pl.col(DAY).min().alias(FIRST_DAY)).collect(engine="streaming")
+
+
+def _plain(column: str, dtype: pl.DataType, cast: pl.Expr) -> pl.Expr:
+    """Whether a value is surely there and right or, in an optional column, surely missing.
+
+    Text is surely no blank where it begins with a visible ASCII character.
+    """
+    raw = pl.col(column)
+    if isinstance(dtype, pl.String):
+        there = (raw >= FIRST_VISIBLE) & (raw < AFTER_VISIBLE) & cast.is_not_null()
+    else:
+        there = cast.is_not_null()
+    return (there if column in REQUIRED else there | raw.is_null()).fill_null(False)
+
+
+def _in_order(
+    rows: pl.DataFrame, plain: pl.Series, good: pl.DataFrame, others: pl.DataFrame, bad: pl.Series
+) -> pl.DataFrame:
+    """Both kinds of good rows in the order in which they came."""
+    positions = pl.int_range(rows.height, eager=True)
+    rest = positions.filter(~plain)
+    places = pl.concat([positions.filter(plain), rest.filter(~bad)])
+    return pl.concat([good, others]).select(pl.all().gather(places.arg_sort()))
 
 
 def _epoch_ms(moment: datetime) -> int:

@@ -2,12 +2,16 @@
 //
 // What a user did with one item on one occasion is one interaction. Folding takes the largest time, all action bits,
 // the largest value and the earliest arrival, so it does not matter in which order, or how often, events come in.
-// Users are matched by their hash; sequences come and go sorted by it, events grouped by it in ascending order.
+// Users are matched by their hash; sequences come and go sorted by it, events come in runs sorted by it, such as a run
+// for each day.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <queue>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -74,12 +78,16 @@ void Fold(const Interaction& from, Interaction* into) {
 // Which of a user's new interactions is about one item and occasion: a hash table that is emptied for every user.
 class Occasions {
  public:
-  void Reset(int64_t events) {
-    size_t capacity = 16;
-    while (capacity < 2 * static_cast<size_t>(events)) capacity *= 2;
-    mask_ = capacity - 1;
-    if (places_.size() < capacity) places_.resize(capacity);
-    std::fill_n(places_.begin(), capacity, kFree);
+  Occasions() : places_(kFewest, kFree), mask_(kFewest - 1) {}
+
+  void Clear() {
+    // Emptying a table that once held a long history would cost more than a short one does.
+    if (places_.size() > kFewest && found_.size() * 8 < places_.size()) {
+      places_.assign(kFewest, kFree);
+      mask_ = kFewest - 1;
+    } else {
+      std::fill(places_.begin(), places_.end(), kFree);
+    }
     found_.clear();
   }
 
@@ -88,6 +96,7 @@ class Occasions {
     if (*place == kFree) {
       *place = static_cast<int32_t>(found_.size());
       found_.push_back(event);
+      if (found_.size() * 2 > places_.size()) Grow();
     } else {
       Fold(event, &found_[*place]);
     }
@@ -105,6 +114,13 @@ class Occasions {
 
  private:
   static constexpr int32_t kFree = -1;
+  static constexpr size_t kFewest = 64;
+
+  void Grow() {
+    places_.assign(places_.size() * 2, kFree);
+    mask_ = places_.size() - 1;
+    for (size_t i = 0; i < found_.size(); ++i) *Find(found_[i].item, found_[i].occasion) = static_cast<int32_t>(i);
+  }
 
   int32_t* Find(int32_t item, int64_t occasion) {
     uint64_t mixed = (static_cast<uint64_t>(occasion) ^ (static_cast<uint64_t>(item) << 32)) * 0x9E3779B97F4A7C15ull;
@@ -119,7 +135,7 @@ class Occasions {
 
   std::vector<int32_t> places_;
   std::vector<Interaction> found_;
-  size_t mask_ = 0;
+  size_t mask_;
 };
 
 void Copy(const Columns& from, int64_t start, int64_t count, const Columns& to, int64_t at) {
@@ -153,32 +169,43 @@ int64_t MergeUser(const Columns& before, int64_t start, int64_t end, Occasions* 
 
 }  // namespace
 
-// before: `users` sequences (hashes ascending, offsets of users + 1 entries). events: `events` rows, of which
-// order[0..events) lists the positions, grouped by ascending event_users.
-// out: columns with room for all interactions and events; out_offsets, out_hashes, out_before (position of the user
-// before, or -1) and out_event (position of his first event, or -1) with room for all users.
+// before: `users` sequences (hashes ascending, offsets of users + 1 entries).
+// events: `runs` stretches [starts[r], ends[r]) of rows, in each of which event_users ascends.
+// out: columns with room for all interactions and events; out_hashes, out_offsets, out_before (position of the user
+// before, or -1) and out_event (position of one of his events, or -1) with room for all users.
 // Returns the number of users.
 extern "C" int64_t merge_sequences(int64_t users, const uint64_t* hashes, const int64_t* offsets,
-                                   const Columns* before, int64_t events, const uint64_t* event_users,
-                                   const uint32_t* order, const Columns* event, const Columns* out,
+                                   const Columns* before, int64_t runs, const int64_t* starts, const int64_t* ends,
+                                   const uint64_t* event_users, const Columns* event, const Columns* out,
                                    uint64_t* out_hashes, int64_t* out_offsets, int64_t* out_before,
                                    int64_t* out_event) {
+  std::vector<int64_t> next(starts, starts + runs);
+  using Head = std::pair<uint64_t, int64_t>;  // the next user of a run, and the run
+  std::priority_queue<Head, std::vector<Head>, std::greater<Head>> heads;
+  for (int64_t run = 0; run < runs; ++run) {
+    if (starts[run] < ends[run]) heads.push({event_users[starts[run]], run});
+  }
   Occasions occasions;
-  int64_t user = 0, row = 0, written = 0, at = 0;
+  int64_t user = 0, written = 0, at = 0;
   out_offsets[0] = 0;
-  while (user < users || row < events) {
-    const bool has_events = row < events && (user == users || event_users[order[row]] <= hashes[user]);
-    const uint64_t hash = has_events ? event_users[order[row]] : hashes[user];
+  while (user < users || !heads.empty()) {
+    const bool has_events = !heads.empty() && (user == users || heads.top().first <= hashes[user]);
+    const uint64_t hash = has_events ? heads.top().first : hashes[user];
     const bool was_there = user < users && hashes[user] == hash;
     const int64_t start = was_there ? offsets[user] : 0, end = was_there ? offsets[user + 1] : 0;
     out_hashes[written] = hash;
     out_before[written] = was_there ? user : -1;
-    out_event[written] = has_events ? static_cast<int64_t>(order[row]) : -1;
+    out_event[written] = has_events ? next[heads.top().second] : -1;
     if (has_events) {
-      int64_t last = row;
-      while (last < events && event_users[order[last]] == hash) ++last;
-      occasions.Reset(last - row);
-      for (; row < last; ++row) occasions.Add(At(*event, order[row]));
+      occasions.Clear();
+      while (!heads.empty() && heads.top().first == hash) {
+        const int64_t run = heads.top().second;
+        heads.pop();
+        int64_t row = next[run];
+        for (; row < ends[run] && event_users[row] == hash; ++row) occasions.Add(At(*event, row));
+        next[run] = row;
+        if (row < ends[run]) heads.push({event_users[row], run});
+      }
       at += MergeUser(*before, start, end, &occasions, *out, at);
     } else {
       Copy(*before, start, end - start, *out, at);

@@ -26,8 +26,8 @@ def checked(rows: pl.DataFrame, days: Sequence[date], required: Sequence[str], t
     """
     if MALFORMED not in rows.columns:
         rows = rows.with_columns(pl.lit(None, pl.String).alias(MALFORMED))
-    stray = rows.filter(~pl.col(DAY).is_in(list(days)).fill_null(False))
-    if stray.height:
+    if not set(rows[DAY].unique()) <= set(days):
+        stray = rows.filter(~pl.col(DAY).is_in(list(days)).fill_null(False))
         raise ValueError(
             f"raw {table}: {stray.height} rows belong to none of the days being cleaned, the first to "
             f"{stray[DAY][0]} in {stray[SOURCE_FILE][0]}: the source must give every row one of the days asked for"

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
 import polars as pl
 
 from assets.buckets import slot_edges
@@ -15,7 +14,7 @@ from assets.sequences.changes import Changes, changes_since, everything
 from assets.sequences.encode import NEEDED, Encoding, extended_surfaces
 from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.ledger import LEDGER_SCHEMA, Built, read_ledger, state_of
-from assets.sequences.merge import merge_sequences
+from assets.sequences.merge import NewEvents, merge_sequences
 from assets.staging import Staging
 from models.columns import BUCKET, DAY, SLOT, USER_ID
 from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE, BucketSequences, read_bucket, write_bucket
@@ -111,23 +110,22 @@ def build_buckets(task: BucketTask) -> list[Built]:
     rows = task.lake.scan(EVENTS_TABLE, task.events_version).select(NEEDED)
     if task.days is not None:
         rows = rows.filter(pl.col(DAY).is_in(list(task.days)))
-    events = rows.filter(pl.col(SLOT).is_between(first, end, closed="left")).collect(engine="streaming")
-    events = events.sort(SLOT, maintain_order=True) if not events[SLOT].is_sorted() else events
-    slots = events[SLOT].to_numpy()
+    within = pl.col(SLOT).is_between(first, end, closed="left")
+    events = task.encoding.encode(rows.filter(within).collect(engine="streaming"))
     with Staging(task.lake, task.token) as staging:
         return [
-            _build(staging, task, bucket, events[slice(*np.searchsorted(slots, [bucket.first_slot, bucket.end_slot]))])
+            _build(staging, task, bucket, events.of_slots(bucket.first_slot, bucket.end_slot))
             for bucket in task.buckets
         ]
 
 
-def _build(staging: Staging, task: BucketTask, bucket: Bucket, events: pl.DataFrame) -> Built:
+def _build(staging: Staging, task: BucketTask, bucket: Bucket, events: NewEvents) -> Built:
     lake = task.lake
     nobody = pl.Series(USER_ID, [], dtype=ID_DTYPES[task.id_type])
     before = BucketSequences.empty(nobody)
     if bucket.before is not None:
         before = read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{bucket.before}", lake.options)
-    merged = merge_sequences(before, task.encoding.encode(events))
+    merged = merge_sequences(before, events)
     name = staging.name(bucket.number, "arrow")
     with lake.output(f"{BUCKETS_FOLDER}/{name}") as sink:
         write_bucket(merged, sink)

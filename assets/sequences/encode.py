@@ -47,21 +47,17 @@ class Encoding:
         """Args:
         events: Rows of the table `events`, of items and surfaces that have a number.
         """
-        bits = {action: 1 << position for position, action in enumerate(self.actions)}
-        codes = {surface: code for code, surface in enumerate(self.surfaces)}
+        bits = pl.lit(pl.Series([1 << position for position in range(len(self.actions))], dtype=pl.Int32))
         encoded = events.join(self.item_rows, on=ITEM_ID, how="left", maintain_order="left").select(
             pl.col(ROW).cast(pl.Int32).alias("item_row"),
             pl.col(TIMESTAMP).dt.timestamp("ms").alias("timestamp"),
-            pl.col(ACTION).replace_strict(bits, return_dtype=pl.Int32).alias(ACTIONS),
+            bits.gather(_codes(ACTION, self.actions)).alias(ACTIONS),
             pl.col(VALUE).fill_null(float("nan")).alias("value"),
-            pl.col(SURFACE)
-            .replace_strict(codes, default=None, return_dtype=pl.Int16)
-            .fill_null(NO_SURFACE)
-            .alias("surface"),
+            _codes(SURFACE, self.surfaces).cast(pl.Int16).fill_null(NO_SURFACE).alias("surface"),
             _occasion().alias("occasion"),
             ((pl.col(DAY).to_physical().cast(pl.Int64) * 2**ARRIVAL_BITS) + pl.col(ARRIVAL)).alias("arrival"),
         )
-        return NewEvents(events[USER_ID], {name: encoded[name].to_numpy() for name in FIELDS})
+        return NewEvents.of(events[USER_ID], {name: encoded[name].to_numpy() for name in FIELDS})
 
 
 NEEDED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID, ARRIVAL, SLOT, DAY)
@@ -82,6 +78,11 @@ def extended_surfaces(known: Sequence[str], events: pl.LazyFrame) -> list[str]:
             "column to `surface` in the profile"
         )
     return surfaces
+
+
+def _codes(column: str, names: Sequence[str]) -> pl.Expr:
+    """The position of each value in `names`."""
+    return pl.col(column).cast(pl.Enum(names)).to_physical()
 
 
 def _occasion() -> pl.Expr:

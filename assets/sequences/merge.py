@@ -7,14 +7,13 @@ twice, or late, changes nothing that it should not: folding asks for maxima, min
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from assets.buckets import user_hashes
-from assets.events.order import order_events
+from assets.buckets import SLOT_BITS, SLOTS, user_hashes
 from models import native
 from models.columns import USER_ID
 from models.sequence_store import FIELDS, NO_SURFACE, BucketSequences
@@ -24,15 +23,45 @@ SOURCE = Path(__file__).parents[1] / "native" / "merge.cpp"
 
 @dataclass(frozen=True)
 class NewEvents:
-    """Events of some users, in any order.
+    """Events of some users, in runs in which the users' hashes ascend, such as a run for each day.
 
     Attributes:
         user_ids: (n,) strings or int64.
+        hashes: (n,) uint64 of the users.
         columns: (n,) arrays under the names and in the types of `FIELDS`; `arrival` orders all events of a user.
+        starts, ends: (runs,) int64 where each run begins and ends.
     """
 
     user_ids: pl.Series
+    hashes: np.ndarray
     columns: dict[str, np.ndarray]
+    starts: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, user_ids: pl.Series, columns: dict[str, np.ndarray]) -> "NewEvents":
+        """Events in any order; the fewer runs they fall into, the faster they are merged."""
+        hashes = user_hashes(user_ids)
+        breaks = np.flatnonzero(hashes[1:] < hashes[:-1]) + 1
+        edges = np.concatenate([[0], breaks, [len(hashes)]]).astype(np.int64)
+        return cls(user_ids, hashes, columns, edges[:-1], edges[1:])
+
+    def of_slots(self, first: int, end: int) -> "NewEvents":
+        """Only the events of users in the slots from `first` up to, not including, `end`."""
+        runs = [(start, self.hashes[start:stop]) for start, stop in zip(self.starts, self.ends, strict=True)]
+        starts, ends = (
+            np.array([start + _before(hashes, slot) for start, hashes in runs], np.int64) for slot in (first, end)
+        )
+        return replace(self, starts=starts, ends=ends)
+
+    def __len__(self) -> int:
+        return int((self.ends - self.starts).sum())
+
+    @property
+    def positions(self) -> np.ndarray:
+        """(len,) int64 of the events in their arrays."""
+        runs = [np.arange(start, end) for start, end in zip(self.starts, self.ends, strict=True)]
+        return np.concatenate([np.empty(0, np.int64), *runs])
 
 
 def merge_sequences(before: BucketSequences, events: NewEvents) -> BucketSequences:
@@ -43,12 +72,13 @@ def merge_sequences(before: BucketSequences, events: NewEvents) -> BucketSequenc
     Raises:
         ValueError: two users have the same hash.
     """
-    hashes = user_hashes(events.user_ids)
-    zero = np.zeros(len(hashes), np.uint8)
-    order, _ = order_events(hashes, events.columns["arrival"], zero.astype(np.uint64), zero)
-    if native.compiles(SOURCE):
-        return _native(before, events, hashes, order)
-    return _polars(before, events, hashes)
+    merged = _native if native.compiles(SOURCE) else _polars
+    return merged(before, events)
+
+
+def _before(hashes: np.ndarray, slot: int) -> int:
+    """How many of ascending `hashes` are of slots before `slot`."""
+    return int(np.searchsorted(hashes, np.uint64(slot << (64 - SLOT_BITS)))) if slot < SLOTS else len(hashes)
 
 
 class _Columns(ctypes.Structure):
@@ -61,42 +91,44 @@ class _Columns(ctypes.Structure):
         return cls(*(array.ctypes.data for array in arrays))
 
 
-def _native(before: BucketSequences, events: NewEvents, hashes: np.ndarray, order: np.ndarray) -> BucketSequences:
-    most = len(before.item_row) + len(hashes)
-    users = len(before) + len(hashes)
+def _native(before: BucketSequences, events: NewEvents) -> BucketSequences:
+    most = len(before.item_row) + len(events)
+    users = len(before) + len(events)
     old_hashes = user_hashes(before.user_ids)
     old = [np.ascontiguousarray(getattr(before, name), dtype) for name, dtype in FIELDS.items()]
     new = [np.ascontiguousarray(events.columns[name], dtype) for name, dtype in FIELDS.items()]
     out = [np.empty(most, dtype) for dtype in FIELDS.values()]
-    offsets, sources = np.empty(users + 1, np.int64), [np.empty(users, np.int64) for _ in range(3)]
-    written = native.kernel(SOURCE).merge_sequences
-    written.restype = ctypes.c_int64
-    count = written(
+    hashes, offsets = np.empty(users, np.uint64), np.empty(users + 1, np.int64)
+    from_before, from_event = np.empty(users, np.int64), np.empty(users, np.int64)
+    merge = native.kernel(SOURCE).merge_sequences
+    merge.restype = ctypes.c_int64
+    count = merge(
         ctypes.c_int64(len(before)),
         _pointer(old_hashes),
         _pointer(np.ascontiguousarray(before.offsets)),
         ctypes.byref(_Columns.of(old)),
-        ctypes.c_int64(len(hashes)),
-        _pointer(hashes),
-        _pointer(order),
+        ctypes.c_int64(len(events.starts)),
+        _pointer(np.ascontiguousarray(events.starts)),
+        _pointer(np.ascontiguousarray(events.ends)),
+        _pointer(np.ascontiguousarray(events.hashes)),
         ctypes.byref(_Columns.of(new)),
         ctypes.byref(_Columns.of(out)),
-        *map(_pointer, (sources[0], offsets, sources[1], sources[2])),
+        *map(_pointer, (hashes, offsets, from_before, from_event)),
     )
-    _, from_before, from_event = (source[:count] for source in sources)
-    ids = _ids(before.user_ids, events.user_ids, from_before, from_event)
-    _require_distinct(events.user_ids, hashes, order)
+    ids = _ids(before.user_ids, events.user_ids, from_before[:count], from_event[:count])
+    _require_distinct(events, ids, hashes[:count])
     end = offsets[count]
     return BucketSequences(ids, offsets[: count + 1], *(array[:end] for array in out))
 
 
-def _polars(before: BucketSequences, events: NewEvents, hashes: np.ndarray) -> BucketSequences:
+def _polars(before: BucketSequences, events: NewEvents) -> BucketSequences:
     """The same by library calls: where there is no compiler, and what the kernel is tested against."""
     old = pl.DataFrame({name: getattr(before, name) for name in FIELDS}).with_columns(
         before.user_ids.gather(pl.Series(np.repeat(np.arange(len(before)), before.lengths))).alias(USER_ID),
         pl.Series("hash", np.repeat(user_hashes(before.user_ids), before.lengths)),
     )
-    new = pl.DataFrame(events.columns).with_columns(events.user_ids.alias(USER_ID), pl.Series("hash", hashes))
+    every = pl.DataFrame(events.columns).with_columns(events.user_ids.alias(USER_ID), pl.Series("hash", events.hashes))
+    new = every.select(pl.all().gather(pl.Series(events.positions)))
     surface = pl.col("surface").filter(pl.col("surface") != NO_SURFACE).first().fill_null(NO_SURFACE)
     rows = (
         pl.concat([old, new.select(old.columns)])
@@ -129,15 +161,16 @@ def _ids(before: pl.Series, new: pl.Series, from_before: np.ndarray, from_event:
     return pl.DataFrame([old_ids.alias("old"), new_ids.alias("new")]).select(pl.coalesce("old", "new")).to_series()
 
 
-def _require_distinct(user_ids: pl.Series, hashes: np.ndarray, order: np.ndarray) -> None:
+def _require_distinct(events: NewEvents, ids: pl.Series, hashes: np.ndarray) -> None:
     """Numbers are mixed one to one; only texts could share a hash."""
-    if user_ids.dtype != pl.String or not len(order):
+    if ids.dtype != pl.String:
         return
-    ordered = user_ids.gather(pl.Series(order))
-    same = np.diff(hashes[order]) == 0
-    clash = same & (ordered[1:] != ordered[:-1]).to_numpy()
+    positions = events.positions
+    merged_into = ids.gather(pl.Series(np.searchsorted(hashes, events.hashes[positions])))
+    own = events.user_ids.gather(pl.Series(positions))
+    clash = merged_into != own
     if clash.any():
-        raise _clash(ordered[1:].filter(pl.Series(clash)))
+        raise _clash(pl.concat([merged_into.filter(clash).head(1), own.filter(clash).head(1)]))
 
 
 def _clash(user_ids: pl.Series) -> ValueError:

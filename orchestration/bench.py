@@ -110,6 +110,15 @@ def validation(
         _end("validation", bench.run(rows, smoke=smoke, report=_report))
 
 
+@app.command()
+def faults(smoke: SmokeOption = False) -> None:
+    """Runs killed, disks full, inputs cut off, two runs at once: what every table holds after a repeated run."""
+    with sentences():
+        from benchmarks import faults as bench
+
+        _end("faults", bench.run(smoke=smoke, report=_report))
+
+
 def _report(line: object) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=isinstance(line, str))
 

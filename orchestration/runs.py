@@ -16,6 +16,7 @@ from typing import IO
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
 from orchestration.environment import state_folder
@@ -158,16 +159,22 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
             failure = data.user_failure_data
-            error = data.error
-            while error and error.cause:
-                error = error.cause
-            if error and error.cls_name == "DagsterExecutionInterruptedError":
+            errors = list(_causes(data.error))
+            if any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
                 return f"stage {event.step_key} was interrupted"
+            # The first that is not Dagster's is ours; what it was raised from says neither where nor what to do.
+            ours = [error for error in errors if not (error.cls_name or "").startswith("Dagster")]
             message = (failure.description if failure else None) or (
-                QUALIFIED_CLASS.sub("", error.message) if error else ""
+                QUALIFIED_CLASS.sub("", ours[0].message) if ours else ""
             )
             return f"stage {event.step_key} failed: {' '.join(message.split())}"
     return "the run failed before its first stage"
+
+
+def _causes(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    while error:
+        yield error
+        error = error.cause
 
 
 def _logger(handler: logging.Handler) -> dg.LoggerDefinition:

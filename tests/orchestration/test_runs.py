@@ -37,7 +37,7 @@ def days(context):
 @dg.asset(deps=[days], backfill_policy=one_run, check_specs=[dg.AssetCheckSpec("full", asset="total")])
 def total():
     if os.environ.get("TEST_FAILS"):
-        raise ValueError("file x is broken: repair it")
+        raise ValueError("file x is broken: repair it") from OSError("a library's words")
     return dg.MaterializeResult(
         check_results=[dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description="3 [b] of 7")]
     )

@@ -3,15 +3,15 @@
 import json
 import os
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from orchestration import bench, environment, local_stack
-from orchestration.profile import Profile, load_profile
+from orchestration import bench, environment, local_stack, quarantine
+from orchestration.options import ProfileOption, applied, range_of_days
+from orchestration.profile import Profile
 from orchestration.sentences import sentences
 from orchestration.workspace import workspace_arguments
 from serving.ports import LOOPBACK, is_free
@@ -23,12 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench.app, name="bench")
+app.add_typer(quarantine.app, name="quarantine")
 console = Console()
 
-ProfileOption = Annotated[
-    str,
-    typer.Option("--profile", "-p", envvar=environment.PROFILE_VARIABLE, help="Name of a profile, or a YAML file."),
-]
 UI_ADDRESS = (LOOPBACK, 3000)
 
 
@@ -57,14 +54,14 @@ def materialize(
 def up(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Starts the local Ray head, which trains and serves; it outlives this command."""
     with sentences():
-        _up(_applied(profile))
+        _up(applied(profile))
 
 
 @app.command()
 def down(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Stops the endpoint and the local Ray head."""
     with sentences():
-        stopped = local_stack.down(_applied(profile))
+        stopped = local_stack.down(applied(profile))
         console.print("stopped the endpoint and the Ray head" if stopped else "nothing was running")
 
 
@@ -72,7 +69,7 @@ def down(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
 def ui(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable."""
     with sentences():
-        chosen = _applied(profile)
+        chosen = applied(profile)
         _up(chosen)
         host, port = UI_ADDRESS
         if not is_free(port):
@@ -93,7 +90,7 @@ def status(
     with sentences():
         from orchestration.status import read_status, status_table
 
-        report = read_status(_applied(profile))
+        report = read_status(applied(profile))
         if as_json:
             print(json.dumps(report.model_dump()))
         else:
@@ -109,7 +106,7 @@ def rollback(
     with sentences():
         from orchestration import runs
 
-        runs.roll_back(_applied(profile), reason)
+        runs.roll_back(applied(profile), reason)
 
 
 @app.command()
@@ -122,7 +119,7 @@ def recommend(
     with sentences():
         from orchestration import showcase
 
-        showcase.recommend(_applied(profile), user, k, console)
+        showcase.recommend(applied(profile), user, k, console)
 
 
 @app.command()
@@ -148,12 +145,12 @@ def screenshots(
     with sentences():
         from orchestration import screenshots as pictures
 
-        pictures.take_all(_applied(profile), folder, console)
+        pictures.take_all(applied(profile), folder, console)
 
 
 def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
-    chosen = _applied(profile)
-    chosen_days = _days(days) if days else None
+    chosen = applied(profile)
+    chosen_days = range_of_days(days) if days else None
     from orchestration import runs
 
     if chosen.ray.mode == "local":
@@ -164,26 +161,12 @@ def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
     return chosen
 
 
-def _applied(name_or_path: str) -> Profile:
-    profile = load_profile(name_or_path)
-    environment.apply(profile)
-    return profile
-
-
 def _up(profile: Profile) -> None:
     if profile.ray.mode != "local":
         return
     with console.status("starting the local Ray head"):
         started = local_stack.up(profile)
     console.print(f"Ray head {'started' if started else 'runs already'}: {profile.ray.dashboard_url}")
-
-
-def _days(given: str) -> tuple[date, date]:
-    first, _, last = given.partition(":")
-    try:
-        return date.fromisoformat(first), date.fromisoformat(last or first)
-    except ValueError:
-        raise ValueError(f"--days {given}: write one day or two, such as 2026-01-01:2026-01-14") from None
 
 
 if __name__ == "__main__":

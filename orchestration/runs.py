@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -78,6 +78,20 @@ def roll_back(profile: Profile, reason: str) -> Outcome:
         {},
         {"ops": {"put_previous_champion_back": {"config": {"reason": reason}}}},
     )
+
+
+def replay_kept(profile: Profile, days: Sequence[date]) -> Outcome:
+    """Cleans days of events again whose landing files are gone.
+
+    Raises:
+        RunError: another run holds the profile, or a row cannot be judged.
+    """
+    from orchestration.definitions import defs
+
+    config = {"days": [day.isoformat() for day in days]}
+    run_config = {"ops": {"clean_days_without_landing_files": {"config": config}}}
+    return _execute(profile, defs().resolve_job_def("replay"), {}, run_config)
+
 
 
 def _execute(

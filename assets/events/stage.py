@@ -10,6 +10,7 @@ from assets.engine import Engine
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
 from assets.lake import Lake
+from assets.quality.amend import amended
 from assets.quality.quarantine import Cleaned, write_quarantine
 from assets.quality.staged import Staged
 from assets.schema import EVENTS_TABLE, events_schema
@@ -59,8 +60,9 @@ def stage_days(task: DaysOfEvents) -> Staged:
     """Cleans one group of days."""
     with Staging(task.lake, task.token) as staging:
         raw = task.source.read("events", task.files, task.days)
+        raw = amended(raw, task.lake, EVENTS_TABLE, task.days, task.judge.id_type)
         parts = clean_events(raw, task.judge, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch)
-        return _staged(staging, parts, pl.DataFrame(schema=events_schema(task.judge.id_type)))
+        return staged_parts(staging, parts, pl.DataFrame(schema=events_schema(task.judge.id_type)))
 
 
 def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[date], list[LandedFile]]]:
@@ -79,7 +81,8 @@ def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[
     return [(group, [file for file in files if file.day in set(group)]) for _, group in sorted(groups.items())]
 
 
-def _staged(staging: Staging, parts: Iterable[Cleaned], like: pl.DataFrame) -> Staged:
+def staged_parts(staging: Staging, parts: Iterable[Cleaned], like: pl.DataFrame) -> Staged:
+    """Stages what cleaning yields, part by part; `like` has the columns of the table."""
     return Staged.joined([Staged.empty(like), *(_written(staging, part, n) for n, part in enumerate(parts))])
 
 

@@ -9,6 +9,7 @@ from assets.events.rules import QualitySettings
 from assets.items.clean import clean_items
 from assets.items.expectations import items_expectations
 from assets.partitions import daily, days_of
+from assets.quality.amend import amended
 from assets.quality.checks import check_specs
 from assets.quality.publish import publish
 from assets.quality.quarantine import write_quarantine
@@ -41,7 +42,7 @@ def items(
     """
     store, rules, days = lake.open(), quality.load(), days_of(context)
     logs = source.open()
-    raw = logs.read("items", landed_files(store, "items", days), days)
+    raw = amended(logs.read("items", landed_files(store, "items", days), days), store, ITEMS_TABLE, days, lake.ids)
     cleaned = clean_items(raw, rules, lake.ids, days, logs.timestamp_unit("items"))
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:

@@ -35,16 +35,18 @@ def publish(
     Raises:
         dg.Failure: a blocking expectation failed; the check results were yielded before.
     """
-    replace_quarantine(lake, table, staged.quarantine_files, days)
     rows = staged.scan(lake, table).select(~(cs.binary() | cs.nested()))
     validation = validate(table, {"rows": rows, "days": summary}, expectations)
     docs = write_data_docs(lake.folder("data_docs") / table, _page(days), validation.report)
     reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
     metadata = _metadata(staged, reasons, docs)
     if validation.blocking:
+        replace_quarantine(lake, table, staged.quarantine_files, days)
         yield from map(check_result, validation.results)
         raise dg.Failure(refusal(table, validation.blocking, reasons), metadata=metadata, allow_retries=False)
+    # Rows leave the quarantine after they came in here, so that a kill in between loses none of those that got better.
     version = lake.commit_days(table, staged.files, staged.preview, days)
+    replace_quarantine(lake, table, staged.quarantine_files, days)
     yield dg.MaterializeResult(
         metadata={
             **table_metadata(staged.preview, table_version=version, days=len(days)),

@@ -102,6 +102,17 @@ def by_reason(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def cell_text(rows: pl.DataFrame, column: str) -> pl.Series:
+    """(n,) the text of each raw cell as `json_cell` finds it in the quarantined row."""
+    encoded = pl.struct(_json_safe(rows[column]).alias(column)).struct.json_encode()
+    return rows.select(json_cell(encoded, column).alias(column)).to_series()
+
+
+def json_cell(row: pl.Expr, column: str) -> pl.Expr:
+    """The text of one cell of quarantined rows; null where the cell is empty or not there."""
+    return row.str.json_path_match(f"$.{column}")
+
+
 def _json_safe(values: pl.Series) -> pl.Expr:
     if values.dtype.is_float() and not values.is_finite().all():
         return pl.col(values.name).cast(pl.String)

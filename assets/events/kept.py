@@ -1,0 +1,89 @@
+"""Days of events cleaned again without their landing files: from what the tables kept of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+
+from assets.events.clean import clean_events
+from assets.events.judge import COLUMNS, REQUIRED, Judge
+from assets.events.stage import staged_parts
+from assets.lake import Lake
+from assets.quality.amend import amended
+from assets.quality.casts import TimestampUnit, as_epoch_ms
+from assets.quality.quarantine import Cleaned, Reason, replace_quarantine
+from assets.quality.raw import checked
+from assets.quality.staged import Staged
+from assets.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, events_schema
+from assets.staging import Staging
+from models.columns import ARRIVAL, DAY, MALFORMED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, TIMESTAMP
+
+
+def clean_kept_days(lake: Lake, staging: Staging, judge: Judge, days: Sequence[date], rows_in_memory: int) -> Staged:
+    """Judges the events of `days` and their quarantined rows again and publishes what is good now.
+
+    Events come first, in the order of their arrival, then the quarantined rows by file and row; those that the tables
+    hold already stay duplicates.
+
+    Args:
+        judge: With the unit of the source's timestamps.
+    """
+    put_aside = list(_judged_again(lake, judge, days))
+    like = pl.DataFrame(schema=events_schema(judge.id_type))
+    raw = pl.concat([_events(lake, days), *(good.lazy() for good, _ in put_aside)], how="diagonal_relaxed")
+    still_bad = (Cleaned(like, rejected, rejected.clear()) for _, rejected in put_aside)
+    parts = clean_events(raw, judge, days, rows_in_memory=rows_in_memory, scratch=staging.scratch)
+    staged = Staged.joined([staged_parts(staging, still_bad, like), staged_parts(staging, parts, like)])
+    lake.commit_days(EVENTS_TABLE, staged.files, staged.preview, days)
+    replace_quarantine(lake, EVENTS_TABLE, staged.quarantine_files, days)
+    return staged
+
+
+def _events(lake: Lake, days: Sequence[date]) -> pl.LazyFrame:
+    """The events of `days` as raw rows; each stands in the table at its day and arrival."""
+    return (
+        lake.scan(EVENTS_TABLE)
+        .filter(pl.col(DAY).is_in(list(days)))
+        .sort(DAY, ARRIVAL)
+        .select(
+            DAY,
+            *COLUMNS,
+            pl.lit(EVENTS_TABLE).alias(SOURCE_FILE),
+            pl.col(ARRIVAL).alias(SOURCE_ROW),
+            pl.lit(None, pl.String).alias(MALFORMED),
+        )
+    )
+
+
+def _judged_again(lake: Lake, judge: Judge, days: Sequence[date]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Good rows, as raw rows of the contract's types, and rejected ones of each file that rows were put aside of."""
+    put_aside = (
+        lake.scan(QUARANTINE_TABLE)
+        .filter(pl.col(ORIGIN) == EVENTS_TABLE, pl.col(DAY).is_in(list(days)))
+        .sort(DAY, SOURCE_FILE, SOURCE_ROW)
+        .collect()
+        .with_columns(understood=pl.col(REASON) == Reason.DUPLICATE)
+    )
+    for (_, _, understood), rows in put_aside.partition_by(
+        DAY, SOURCE_FILE, "understood", as_dict=True, maintain_order=True
+    ).items():
+        raw = amended(_raw(rows).lazy(), lake, EVENTS_TABLE, days, judge.id_type).collect()
+        unit: TimestampUnit = "ms" if understood else _unit(raw, judge.unit)
+        good, rejected = replace(judge, unit=unit).judge(checked(raw, days, REQUIRED, EVENTS_TABLE))
+        moment = pl.from_epoch(TIMESTAMP, "ms").dt.replace_time_zone("UTC").cast(TIME)
+        yield good.with_columns(moment, pl.lit(None, pl.String).alias(MALFORMED)), rejected
+
+
+def _raw(rows: pl.DataFrame) -> pl.DataFrame:
+    """Quarantined rows of one file as the source gave them, but for times, which JSON holds as text."""
+    cells = rows[ROW].str.json_decode(infer_schema_length=None).struct.unnest()
+    return cells.with_columns(rows[DAY], rows[SOURCE_FILE], rows[SOURCE_ROW])
+
+
+def _unit(raw: pl.DataFrame, unit: TimestampUnit) -> TimestampUnit:
+    """The unit in which the times can be read: what was a date-time in the file is ISO text here."""
+    if raw.schema.get(TIMESTAMP) != pl.String:
+        return unit
+    readable = raw.select(as_epoch_ms(TIMESTAMP, pl.String(), unit).is_not_null().any()).item()
+    return unit if readable else "iso"

@@ -18,10 +18,10 @@ import numpy as np
 
 from benchmarks import contestant_genrec, movielens
 from benchmarks.contestant import Contestant
+from benchmarks.environment_apart import is_installed, python_with
 from benchmarks.figures import Figures, Report
 from benchmarks.movielens import HeldOut
 from benchmarks.recipes import RECIPES, Recipe, small
-from benchmarks.rectools_environment import is_installed, rectools_python
 from benchmarks.timing import Samples, interleaved, speedup
 from models.attention.dispatch import BACKEND_VARIABLE
 from models.memory import LARGEST
@@ -33,6 +33,7 @@ NEGATIVES = 128
 KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(LARGEST), "MALLOC_TRIM_THRESHOLD_": str(LARGEST)}
 """What `models.memory` asks of glibc, for a program that does not ask."""
 
+RECTOOLS = "rectools[torch]==0.19.0"
 RECTOOLS_SIDE = Path(__file__).with_name("contestant_rectools.py")
 
 
@@ -65,7 +66,8 @@ def run(
 def _rectools_python(environment: Path, smoke: bool, report: Report) -> Path | None:
     if smoke and not is_installed(environment):
         return None
-    return rectools_python(environment, report)
+    # RecTools needs older numpy, pandas and attrs; torch shows through, so that both sides use one build of it.
+    return python_with(RECTOOLS, environment, report, shared=True)
 
 
 def _sample(held_out: HeldOut, users: int) -> HeldOut:

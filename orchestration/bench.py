@@ -119,6 +119,35 @@ def faults(smoke: SmokeOption = False) -> None:
         _end("faults", bench.run(smoke=smoke, report=_report))
 
 
+@app.command()
+def sequences(
+    sizes: Annotated[str, typer.Option(help="Sizes in million events, of 1, 10 and 100.")] = "1,10,100",
+    others: Annotated[bool, typer.Option(help="Measure pandas and DuckDB too; installs DuckDB apart.")] = True,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Raw Parquet to validated events to sequences, against pandas with Great Expectations, and DuckDB SQL."""
+    with sentences():
+        from benchmarks import sequences as bench
+
+        plans = bench.SMOKE if smoke else bench.plans_of(sizes)
+        _end("sequences", bench.run(plans, _kept(out), others, smoke, _report))
+
+
+@app.command()
+def nightly(
+    events: Annotated[int, typer.Option(min=1, help="Million events of the whole history, about.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="How often both are measured.")] = 2,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """One more day on 60 days of history, against making all days anew: what it costs, and whether the bytes agree."""
+    with sentences():
+        from benchmarks import nightly as bench
+
+        _end("nightly", bench.run(events * 1_000_000, rounds, _kept(out), smoke, _report))
+
+
 def _report(line: object) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=isinstance(line, str))
 

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 import yaml
 
+from models.sequence_store import scan_sequences
 from orchestration.processes import Process
 from serving.ports import free_port
 
@@ -93,6 +94,9 @@ class Installation:
 
     def table(self, name: str) -> pl.DataFrame:
         return pl.read_delta(str(self.home / "small" / "tables" / name))
+
+    def sequences(self) -> pl.DataFrame:
+        return scan_sequences(str(self.home / "small")).collect()
 
     def head(self) -> Process:
         record = json.loads((self.home / "ray" / "head.json").read_text())
@@ -181,7 +185,7 @@ def _raw_logs_reach_the_endpoint(installation: Installation) -> str:
         assert "ndcg@10" in status["metrics"][scorer]["cold"]
     assert {"events", "hstu_model", "endpoint"} <= set(status["seconds"])
 
-    history = installation.table("sequences").explode("item_ids", "actions")
+    history = installation.sequences().explode("item_ids", "actions")
     user, clicked = history.filter(pl.col("actions") & 0b100 != 0).group_by("user_id").agg("item_ids").row(0)
     answer = installation.ask(user).json()
     assert (answer["source"], answer["version"], len(answer["items"])) == ("model", status["champion"], 5)

@@ -54,7 +54,7 @@ def test_the_champion_comes_with_the_newest_tables_pinned(tmp_path: Path, lake: 
     before = champion_release(lake)
     assert (before.version, before.artifact) == ("v1", tmp_path / "artifacts" / "v1")
     assert (before.sequences.version, before.items.version) == (0, 0)
-    World(tmp_path).table("sequences", World(tmp_path).sequences(int))
+    World(tmp_path).histories(World(tmp_path).sequences(int))
     after = champion_release(lake)
     assert (after.sequences.version, after.items.version) == (1, 0)
 

@@ -56,7 +56,15 @@ class RayEngine:
         import ray
 
         remote = ray.remote(num_cpus=1, max_retries=TASK_RETRIES)(function)
-        yield from map(ray.get, [remote.remote(task) for task in tasks])
+        pending = [remote.remote(task) for task in tasks]
+        try:
+            yield from map(ray.get, pending)
+        except ray.exceptions.RayTaskError as error:
+            # Its own message is the traceback of the remote process; the cause is the error as it was raised there.
+            raise error.cause from error
+        finally:
+            for task in pending:
+                ray.cancel(task)
 
 
 @contextmanager

@@ -86,8 +86,8 @@ class Staging:
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         if self._lock is not None:
-            if kind is not None:
-                remove_uncommitted(self.lake, self.token)
+            # A run that ends well has such files too: those of a remote task that was lost and done again.
+            remove_uncommitted(self.lake, self.token)
             Path(self._lock.name).unlink(missing_ok=True)
             self._lock.close()
 

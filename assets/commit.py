@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from assets.staging import StagedFile, stored
 
 ALONE = CommitProperties(max_commit_retries=0)
 """Left to itself, delta-rs puts a commit on top of another writer's without looking at what that one added, and a day
 that two runs replace at once would hold the rows of both."""
+
+KEEP_LOG = {"delta.enableExpiredLogCleanup": "false"}
+"""Else delta-rs deletes commits older than 30 days, and no version that a model in production names could be read."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Commit:
                 self._schema(),
                 self._actions(),
                 partition_by=list(self.partition_by),
+                configuration=KEEP_LOG,
                 storage_options=options,
                 commit_properties=ALONE,
             )
@@ -67,13 +71,23 @@ class Commit:
         )
         return log.version() + 1
 
-    def append(self, log: DeltaTable) -> int:
+    def append(self, log: DeltaTable, gone: Sequence[str] = ()) -> int:
         """Adds the files; returns the new version.
+
+        Args:
+            gone: Paths of files that they take the place of, as the log has them.
 
         Raises:
             CommitFailedError: the table is not as `log` knows it.
         """
-        log.create_write_transaction([*self._actions()], mode="append", schema=self._schema(), commit_properties=ALONE)
+        now = time.time_ns() // 1_000_000
+        log.create_write_transaction(
+            [*(RemoveAction(path, True, now) for path in gone), *self._actions()],
+            mode="append",
+            schema=self._schema(),
+            partition_by=list(self.partition_by),
+            commit_properties=ALONE,
+        )
         return log.version() + 1
 
     def _schema(self) -> Schema:

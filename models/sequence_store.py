@@ -3,7 +3,8 @@
 A file holds one record batch: `user_id`, and `interactions`, a list of structs, which Arrow lays out as one array of
 offsets and one flat array per field. So a reader maps it into memory and uses the arrays as they stand. Items are rows
 of the table `item_rows`, where an item's row never changes. Files are never changed either: the table `sequences` names
-those of each version, so a version reads the same as long as it is retained.
+those of each version, so a version reads the same as long as it is retained. Only to forget a person they are replaced,
+in all versions.
 """
 
 import sys

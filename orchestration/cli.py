@@ -110,6 +110,19 @@ def rollback(
 
 
 @app.command()
+def forget(
+    user: Annotated[str, typer.Argument(help="A user id of the logs.")],
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    reason: Annotated[str, typer.Option(help="Why; recorded without the id.")] = "asked for by the person",
+) -> None:
+    """Takes a person out of everything that is kept, proves it, and lists the landing files that name him."""
+    with sentences():
+        from orchestration import upkeep_runs
+
+        upkeep_runs.forget(applied(profile), user, reason)
+
+
+@app.command()
 def recommend(
     user: Annotated[str, typer.Argument(help="A user id of the logs.")],
     profile: ProfileOption = environment.DEFAULT_PROFILE,

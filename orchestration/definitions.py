@@ -23,6 +23,6 @@ def defs() -> dg.Definitions:
         asset_checks=line.all_checks(),
         resources=resources.build_resources(profile),
         executor=dg.in_process_executor,
-        jobs=[jobs.line, jobs.nightly, jobs.tuning, jobs.rollback, upkeep.replay],
+        jobs=[jobs.line, jobs.nightly, jobs.tuning, jobs.rollback, upkeep.replay, upkeep.forgetting],
         schedules=[schedules.nightly],
     )

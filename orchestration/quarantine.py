@@ -74,12 +74,12 @@ def replay(
         console.print(
             f"{plan.rows.height} quarantined rows, {plan.corrected} cells corrected; cleaning their days again"
         )
-        from orchestration import runs
+        from orchestration import runs, upkeep_runs
 
         for table, first, last in plan.landed:
             runs.materialize(chosen, (first, last), table)
         if plan.kept:
-            runs.replay_kept(chosen, plan.kept)
+            upkeep_runs.replay_kept(chosen, plan.kept)
         console.print(_outcome(plan.rows.height, still_there(lake, plan).rows()))
 
 

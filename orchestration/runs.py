@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -61,7 +61,7 @@ def materialize(profile: Profile, days: tuple[date, date] | None = None, select:
     if select:
         job = job.get_subset(asset_selection=_selected(definitions, select))
     first, last = _partition_range(days)
-    return _execute(profile, job, {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
+    return execute(profile, job, {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
 
 
 def roll_back(profile: Profile, reason: str) -> Outcome:
@@ -72,7 +72,7 @@ def roll_back(profile: Profile, reason: str) -> Outcome:
     """
     from orchestration.definitions import defs
 
-    return _execute(
+    return execute(
         profile,
         defs().resolve_job_def("rollback"),
         {},
@@ -80,23 +80,14 @@ def roll_back(profile: Profile, reason: str) -> Outcome:
     )
 
 
-def replay_kept(profile: Profile, days: Sequence[date]) -> Outcome:
-    """Cleans days of events again whose landing files are gone.
-
-    Raises:
-        RunError: another run holds the profile, or a row cannot be judged.
-    """
-    from orchestration.definitions import defs
-
-    config = {"days": [day.isoformat() for day in days]}
-    run_config = {"ops": {"clean_days_without_landing_files": {"config": config}}}
-    return _execute(profile, defs().resolve_job_def("replay"), {}, run_config)
-
-
-
-def _execute(
+def execute(
     profile: Profile, job: dg.JobDefinition, tags: Mapping[str, str], run_config: Mapping[str, object] | None = None
 ) -> Outcome:
+    """Runs a job in this process, alone.
+
+    Raises:
+        RunError: another run holds the profile, or a step failed.
+    """
     log = state_folder(profile.name) / "last_run.log"
     began = time.monotonic()
     with _alone(profile), _output_to(log) as terminal, dg.DagsterInstance.get() as instance:

@@ -1,15 +1,30 @@
-"""Jobs that look after the data: replaying what was quarantined, forgetting a person, compaction, retention."""
+"""Jobs that look after the data: replaying what was quarantined, forgetting a person."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from assets.events.judge import Judge, known_items
 from assets.events.kept import clean_kept_days
-from assets.resources import LakeResource, QualityResource, SourceResource
+from assets.lake import Lake
+from assets.resources import EndpointResource, LakeResource, QualityResource, RayResource, SourceResource
+from assets.retention.forget import Forgetting, forget, landed_rows
+from assets.retention.person import Person
+from assets.retention.proof import search
 from assets.schema import EVENTS_TABLE, ITEMS_TABLE
 from assets.staging import Staging
+from assets.versions import releases_of
+from models.columns import DAY
+from models.sequence_store import SEQUENCES_TABLE
+from serving.client import EndpointClient, EndpointError
+from serving.settings import EndpointSettings
+
+LANDED_SHOWN = 100
+"""Rows of landing files that are named in the result; more are counted."""
 
 
 class ReplayConfig(dg.Config):
@@ -41,3 +56,92 @@ def clean_days_without_landing_files(
 @dg.job(description="Cleans days again whose landing files are gone, from what the tables kept of them.")
 def replay() -> None:
     clean_days_without_landing_files()
+
+
+class ForgetConfig(dg.Config):
+    """Whom to forget. What is written here stays on record, so `user` names a variable of the environment."""
+
+    user: str = Field(description="{env: NAME} of a variable that holds the id.")
+    reason: str = Field(default="asked for by the person", description="Why; it is recorded, without the id.")
+
+
+@dg.op(pool="serve")
+def forget_user(
+    context: dg.OpExecutionContext,
+    config: ForgetConfig,
+    lake: LakeResource,
+    source: SourceResource,
+    endpoint: EndpointResource,
+    ray: RayResource,
+) -> None:
+    """Takes the person out of the lake and the endpoint, proves it, and tells who keeps landing files."""
+    store, person = lake.open(), Person.named(config.user, lake.ids)
+    done = forget(store, person, config.reason)
+    for event in _lineage(done, config.reason):
+        context.log_event(event)
+    taken = ", ".join(f"{removed.rows} rows of {table}" for table, removed in done.tables.items())
+    context.log.info(f"taken out: {taken}; {done.training_sets} training sets deleted")
+    context.log.info(_forgotten_by_endpoint(store, endpoint.load(), ray.dashboard))
+    proof = search(Path(store.root), person, [Path(source.landing)])
+    if proof.found:
+        named = ", ".join(map(str, proof.found[:5]))
+        raise dg.Failure(
+            f"{len(proof.found)} of {proof.files} files still name the person, the first {named}: delete them and "
+            "forget again",
+            allow_retries=False,
+        )
+    context.log.info(f"0 rows in {proof.files} files name the person")
+    context.log.info(_landed(list(landed_rows(store, source.open(), person))))
+
+
+@dg.job(description="Forgets the user whose id is in the environment: everywhere, for good, and proves it.")
+def forgetting() -> None:
+    forget_user()
+
+
+def _lineage(done: Forgetting, reason: str) -> Sequence[dg.AssetMaterialization]:
+    """What the assets show of it."""
+    told: dict[str, Any] = {"forgotten_users": 1, "reason": reason}
+    days = done.tables[EVENTS_TABLE].partitions
+    events = [
+        dg.AssetMaterialization(EVENTS_TABLE, partition=str(day), metadata={**told, "rows_removed": rows})
+        for day, rows in (days.select(DAY, "rows").sort(DAY).iter_rows() if days.height else ())
+    ]
+    if done.sequences_version is None:
+        return events
+    metadata = {**told, "rows_removed": sum(done.interactions.values()), "table_version": done.sequences_version}
+    return [*events, dg.AssetMaterialization(SEQUENCES_TABLE, metadata=metadata)]
+
+
+def _forgotten_by_endpoint(lake: Lake, endpoint: EndpointSettings, dashboard: str) -> str:
+    """Has a live endpoint read the sequences anew; one that does not answer remembers nobody.
+
+    Raises:
+        dg.Failure: it goes on with the histories it has.
+    """
+    from assets.endpoint.rollout import deploy_champion
+
+    if releases_of(lake).champion() is None:
+        return "no version was ever promoted, so no endpoint knows anybody"
+    try:
+        with EndpointClient(endpoint.base_url, endpoint.client_timeout_s) as client:
+            client.status()
+    except EndpointError:
+        return f"no endpoint answers at {endpoint.base_url}; the next one reads the new sequences"
+    try:
+        status = deploy_champion(lake, endpoint, dashboard)
+    except Exception as error:
+        raise dg.Failure(
+            f"the tables have forgotten the person, but the endpoint still knows him ({error}): materialize 'endpoint'",
+            allow_retries=False,
+        ) from error
+    return f"the endpoint serves {status.version} with histories that do not know the person"
+
+
+def _landed(rows: Sequence[tuple[str, int]]) -> str:
+    """Where landing files name him, in one sentence."""
+    if not rows:
+        return "no landing file that is still there names the person"
+    shown = ", ".join(f"{file}:{row}" for file, row in rows[:LANDED_SHOWN])
+    more = f" and {len(rows) - LANDED_SHOWN} more" if len(rows) > LANDED_SHOWN else ""
+    return f"{len(rows)} rows of landing files, which belong to others, name the person: {shown}{more}"

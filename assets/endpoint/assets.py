@@ -28,7 +28,7 @@ def endpoint(
     version = str(status.version)
     context.log.info(f"endpoint: {version} answers at {settings.base_url}")
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
-        example = ask_for_example(tables, client, positive_bits(tables, version))
+        example = example_table(ask_for_example(tables, client, positive_bits(tables, version)))
     return dg.MaterializeResult(
         metadata={
             "url": dg.MetadataValue.url(settings.base_url),
@@ -38,6 +38,8 @@ def endpoint(
             "items": status.items,
             "users": status.users,
             "load_seconds": status.load_seconds,
-            "example": dg.MetadataValue.md(markdown_table(example_table(example))),
+            "example": dg.MetadataValue.md(
+                markdown_table(example.rename({example.columns[0]: "a user liked (newest first)"}))
+            ),
         }
     )

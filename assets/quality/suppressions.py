@@ -22,6 +22,8 @@ SUPPRESSIONS_TABLE = "suppressions"
 WORD = r"[^\s,;|\"'{}\[\]():=]+"
 """What lies between the delimiters of delimited text and JSON."""
 
+WHOLE_FLOAT = r"\.0$"
+
 SALT, DIGEST, AT = "salt", "digest", "at"
 
 SUPPRESSIONS_SCHEMA: Schema = {
@@ -47,21 +49,29 @@ class Forgotten:
         return self.table.is_empty()
 
     def without(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Raw `rows`, their `user_id` of any type, less those of forgotten users.
-
-        A row that could not be parsed is somebody's whose id stands in it as a word.
-        """
+        """Raw `rows` less those of forgotten users."""
         if self.empty:
             return rows
+        theirs = self.theirs(rows)
+        return rows.filter(~theirs) if theirs.any() else rows
+
+    def theirs(self, rows: pl.DataFrame) -> pl.Series:
+        """(n,) bool whether each of raw `rows`, its `user_id` of any type, is of a forgotten user.
+
+        A row that could not be parsed is somebody's whose id stands in it as a word. Where ids are numbers, the text
+        7.0 is no id, but it is the row of user 7 that is put aside for it.
+        """
         ids = pl.Series(USER_ID, [None], dtype=ID_DTYPES[self.id_type]).new_from_index(0, rows.height)
         if USER_ID in rows.columns:
+            if self.id_type == "int64" and rows.schema[USER_ID] == pl.String:
+                rows = rows.with_columns(pl.col(USER_ID).str.replace(WHOLE_FLOAT, ""))
             ids = rows.select(as_id(USER_ID, rows.schema[USER_ID], self.id_type)).to_series().cast(ids.dtype)
         theirs = ids.is_in(self._among(ids).implode()).fill_null(False)
         if MALFORMED in rows.columns and rows[MALFORMED].null_count() < rows.height:
             words = words_of(rows[MALFORMED], self.id_type)
             named = self._among(words.explode())
             theirs |= words.list.set_intersection(named.implode()).list.len().fill_null(0) > 0
-        return rows.filter(~theirs) if theirs.any() else rows
+        return theirs
 
     def _among(self, ids: pl.Series) -> pl.Series:
         """Those of `ids` that were forgotten."""
@@ -79,6 +89,11 @@ def nobody(id_type: IdType) -> Forgotten:
     return Forgotten(pl.DataFrame(schema=SUPPRESSIONS_SCHEMA), id_type)
 
 
+def only(user: str | int, id_type: IdType) -> Forgotten:
+    """As if `user` were the only one who was forgotten."""
+    return Forgotten(_entry(user, id_type, secrets.token_hex(16), ""), id_type)
+
+
 def read_suppressions(lake: Lake, id_type: IdType) -> Forgotten:
     """Nobody before the first was forgotten."""
     if not lake.exists(SUPPRESSIONS_TABLE):
@@ -92,9 +107,8 @@ def suppress(lake: Lake, user: str | int, id_type: IdType, reason: str) -> None:
     if forgotten.names(user):
         return
     salt = forgotten.table[SALT][0] if forgotten.table.height else secrets.token_hex(16)
-    row = (slot_of(user, id_type), salt, digest_of(user, salt), datetime.now(UTC), reason)
-    one = pl.DataFrame([row], schema=SUPPRESSIONS_SCHEMA, orient="row")
-    lake.overwrite(SUPPRESSIONS_TABLE, pl.concat([forgotten.table.select(one.columns), one]))
+    entry = _entry(user, id_type, salt, reason)
+    lake.overwrite(SUPPRESSIONS_TABLE, pl.concat([forgotten.table.select(entry.columns), entry]))
 
 
 def words_of(texts: pl.Series, id_type: IdType) -> pl.Series:
@@ -109,6 +123,11 @@ def words_of(texts: pl.Series, id_type: IdType) -> pl.Series:
 
 def slot_of(user: str | int, id_type: IdType) -> int:
     return int(slots_of(user_hashes(pl.Series(USER_ID, [user], dtype=ID_DTYPES[id_type])))[0])
+
+
+def _entry(user: str | int, id_type: IdType, salt: str, reason: str) -> pl.DataFrame:
+    row = (slot_of(user, id_type), salt, digest_of(user, salt), datetime.now(UTC), reason)
+    return pl.DataFrame([row], schema=SUPPRESSIONS_SCHEMA, orient="row")
 
 
 def digest_of(user: str | int, salt: str) -> str:

@@ -60,7 +60,7 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
     assert found["heavy"] == []
     first_day = load_profile("demo").start()
     assert found["days"] == [first_day.isoformat(), (datetime.now(UTC).date() - first_day).days]
-    assert found["jobs"] == ["line", "nightly", "replay", "rollback", "tuning"]
+    assert found["jobs"] == ["forgetting", "line", "nightly", "replay", "rollback", "tuning"]
     assert found["schedules"] == ["nightly"]
     if os.environ.get("UPDATE_SNAPSHOTS"):
         GRAPH.write_text(str(found["graph"]))

@@ -1,0 +1,77 @@
+"""One person taken out of the sequences: out of the bucket files of every version that is retained."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assets.lake import Lake
+from assets.retention.person import Person
+from assets.schema import ID_DTYPES
+from assets.sequences.ledger import LEDGER_SCHEMA, Built, read_ledger, state_of
+from assets.staging import Staging
+from models.columns import BUCKET, USER_ID
+from models.sequence_store import (
+    BUCKETS_FOLDER,
+    FIELDS,
+    FILE,
+    SEQUENCES_TABLE,
+    BucketSequences,
+    read_bucket,
+    write_bucket,
+)
+
+
+def remove_from_buckets(lake: Lake, staging: Staging, person: Person) -> dict[str, int]:
+    """Replaces every bucket file that holds the person by one without him, under the same name.
+
+    Versions of `sequences` thus stay readable. Who has the old file mapped into memory goes on reading it.
+
+    Returns:
+        File to the number of interactions it lost.
+    """
+    lost = {}
+    for path, sequences, place in _holding(Path(lake.root) / BUCKETS_FOLDER, person):
+        draft = path.with_name(staging.name(0, "arrow"))
+        write_bucket(without(sequences, place), str(draft))
+        os.replace(draft, path)
+        lost[path.name] = int(sequences.lengths[place])
+    return lost
+
+
+def carry_over(lake: Lake, events_before: int | None, events_now: int | None) -> int | None:
+    """A new version of the ledger with the counts of the files as they are; returns it, None without sequences.
+
+    Where the sequences were up to date with `events_before` they are so with `events_now`: the caller says that the
+    two versions differ in nothing but what he took out of the sequences, too.
+    """
+    ledger, state = read_ledger(lake), state_of(read_ledger(lake))
+    if state is None:
+        return None
+    version = events_now if events_now is not None and state.events_version == events_before else state.events_version
+    rows = [row | _counts(lake, row[BUCKET], row[FILE]) | {"events_version": version} for row in ledger.to_dicts()]
+    return lake.overwrite(SEQUENCES_TABLE, pl.DataFrame(rows, schema=LEDGER_SCHEMA))
+
+
+def without(sequences: BucketSequences, place: int) -> BucketSequences:
+    """The bucket less the user at `place`, with the bytes it would have had without him from the start."""
+    start, end = int(sequences.offsets[place]), int(sequences.offsets[place + 1])
+    offsets = np.delete(sequences.offsets, place + 1)
+    offsets[place + 1 :] -= end - start
+    users = pl.concat([sequences.user_ids[:place], sequences.user_ids[place + 1 :]])
+    gone = slice(start, end)
+    return BucketSequences(users, offsets, *(np.delete(getattr(sequences, name), gone) for name in FIELDS))
+
+
+def _holding(folder: Path, person: Person) -> Iterator[tuple[Path, BucketSequences, int]]:
+    user = pl.Series(USER_ID, [person.user], dtype=ID_DTYPES[person.id_type])
+    for path in sorted(folder.glob("*.arrow")):
+        sequences = read_bucket(str(path))
+        for place in (sequences.user_ids == user[0]).arg_true().to_list():
+            yield path, sequences, place
+
+
+def _counts(lake: Lake, bucket: int, file: str) -> dict[str, object]:
+    return Built.of(bucket, file, read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{file}", lake.options)).row()

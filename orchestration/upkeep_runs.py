@@ -1,0 +1,40 @@
+"""Runs of the jobs that look after the data."""
+
+import os
+from collections.abc import Sequence
+from datetime import date
+
+from orchestration.profile import Profile
+from orchestration.runs import Outcome, execute
+
+FORGET_VARIABLE = "GENREC_FORGET_USER"
+
+
+def replay_kept(profile: Profile, days: Sequence[date]) -> Outcome:
+    """Cleans days of events again whose landing files are gone.
+
+    Raises:
+        RunError: another run holds the profile, or a row cannot be judged.
+    """
+    from orchestration.definitions import defs
+
+    config = {"days": [day.isoformat() for day in days]}
+    run_config = {"ops": {"clean_days_without_landing_files": {"config": config}}}
+    return execute(profile, defs().resolve_job_def("replay"), {}, run_config)
+
+
+def forget(profile: Profile, user: str, reason: str) -> Outcome:
+    """Runs the job that forgets `user`, whose id Dagster's record does not get to see.
+
+    Raises:
+        RunError: he could not be forgotten everywhere; the message says where not.
+    """
+    from orchestration.definitions import defs
+
+    config = {"user": {"env": FORGET_VARIABLE}, "reason": reason}
+    os.environ[FORGET_VARIABLE] = user
+    try:
+        run_config = {"ops": {"forget_user": {"config": config}}}
+        return execute(profile, defs().resolve_job_def("forgetting"), {}, run_config)
+    finally:
+        del os.environ[FORGET_VARIABLE]

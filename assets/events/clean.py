@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from assets.batches import batches
 from assets.buckets import SLOTS, slots_of, user_hashes
 from assets.events.judge import REQUIRED, Judge
 from assets.events.order import order_events
@@ -117,7 +118,7 @@ class Run:
 
 def _batches(raw: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
     held: list[pl.DataFrame] = []
-    for batch in raw.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+    for batch in batches(raw, rows):
         held.append(batch)
         if sum(frame.height for frame in held) >= min(rows, FEWEST_ROWS):
             yield pl.concat(held, rechunk=True)

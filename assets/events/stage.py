@@ -14,6 +14,7 @@ from assets.quality.amend import amended
 from assets.quality.quarantine import Cleaned, write_quarantine
 from assets.quality.staged import Staged
 from assets.schema import EVENTS_TABLE, events_schema
+from assets.sources.damage import damage_explained
 from assets.sources.source import LandedFile, Source
 from assets.staging import Staging
 from models.columns import DAY
@@ -58,7 +59,8 @@ def stage_events(
 
 def stage_days(task: DaysOfEvents) -> Staged:
     """Cleans one group of days."""
-    with Staging(task.lake, task.token) as staging:
+    paths = [file.path for file in task.files]
+    with Staging(task.lake, task.token) as staging, damage_explained(paths):
         raw = task.source.read("events", task.files, task.days)
         raw = amended(raw, task.lake, EVENTS_TABLE, task.days, task.judge.id_type)
         parts = clean_events(raw, task.judge, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch)

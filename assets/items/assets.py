@@ -17,6 +17,7 @@ from assets.quality.staged import Staged
 from assets.quality.summary import by_day, with_content
 from assets.resources import LakeResource, QualityResource, SourceResource
 from assets.schema import ITEMS_TABLE
+from assets.sources.damage import damage_explained
 from assets.sources.ledger import landed_files
 from assets.staging import Staging
 from models.columns import DAY
@@ -42,8 +43,10 @@ def items(
     """
     store, rules, days = lake.open(), quality.load(), days_of(context)
     logs = source.open()
-    raw = amended(logs.read("items", landed_files(store, "items", days), days), store, ITEMS_TABLE, days, lake.ids)
-    cleaned = clean_items(raw, rules, lake.ids, days, logs.timestamp_unit("items"))
+    landed = landed_files(store, "items", days)
+    with damage_explained(file.path for file in landed):
+        raw = amended(logs.read("items", landed, days), store, ITEMS_TABLE, days, lake.ids)
+        cleaned = clean_items(raw, rules, lake.ids, days, logs.timestamp_unit("items"))
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:
         files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])

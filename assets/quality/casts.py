@@ -34,7 +34,7 @@ def given(column: str, dtype: pl.DataType) -> pl.Expr:
 def as_text(column: str, dtype: pl.DataType) -> pl.Expr:
     """Text of any scalar; a whole float loses its `.0`, so that 12.0 and 12 name the same id."""
     value = pl.col(column)
-    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
         return pl.lit(None, pl.String)
     if dtype.is_float():
         return pl.coalesce(_whole(value).cast(pl.String), value.cast(pl.String))

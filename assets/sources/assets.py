@@ -7,6 +7,7 @@ from assets.lake import Lake
 from assets.metadata import PREVIEW_ROWS, markdown_table, table_metadata
 from assets.partitions import daily, days_of
 from assets.resources import LakeResource, SourceResource
+from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS, fingerprint, ledger_frame
 from assets.sources.source import RawTable, Source
 from models.columns import SOURCE_FILE, SOURCE_ROW
@@ -50,9 +51,10 @@ def _landed(
     days = days_of(context)
     files = source.land(table, days)
     frame = ledger_frame(files)
+    with damage_explained([files[0].path]):
+        sample = source.read(table, files[:1], days[:1]).head(PREVIEW_ROWS).collect()
     version = lake.replace_days(LEDGERS[table], frame, days)
     distinct = frame.unique(SOURCE_FILE)
-    sample = source.read(table, files[:1], days[:1]).head(PREVIEW_ROWS).collect()
     return dg.MaterializeResult(
         metadata=table_metadata(
             frame,

@@ -19,7 +19,7 @@ class SourceError(ValueError):
     """A landing file is missing or cannot be read; the message names the file and what to do."""
 
 
-def because(error: Exception) -> str:
+def because(error: BaseException) -> str:
     """The first line of `error`, to be put into one sentence."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from assets.sources.formats.streamed import streamed
 from assets.sources.source import SourceError, because
@@ -27,7 +27,7 @@ def parquet_columns(path: Path) -> list[str]:
     """
     try:
         return list(pl.read_parquet_schema(path))
-    except (PolarsError, OSError) as error:
+    except (PolarsError, PanicException, OSError) as error:
         raise SourceError(f"{path} is no complete Parquet file ({because(error)}): write it again") from error
 
 

@@ -48,9 +48,14 @@ def with_day(rows: pl.LazyFrame, files: TableFiles, first_requested: date, first
     if isinstance(files, ItemFiles):
         earliest = pl.lit(first_day).cast(pl.Datetime("ms"))
         moment = pl.when(moment < earliest).then(earliest).otherwise(moment)
+    return rows.with_columns(day_of(moment, undated).alias(DAY))
+
+
+def day_of(moment: pl.Expr, undated: date) -> pl.Expr:
+    """The UTC day of `moment`, `undated` where there is none or an implausible one, so that the row is judged there."""
     latest = datetime.now(UTC) + timedelta(days=1)
     plausible = moment.is_between(EARLIEST.replace(tzinfo=None), latest.replace(tzinfo=None))
-    return rows.with_columns(pl.when(plausible).then(moment.dt.date()).fill_null(undated).alias(DAY))
+    return pl.when(plausible).then(moment.dt.date()).fill_null(undated)
 
 
 def _item_columns(rows: pl.LazyFrame, files: ItemFiles, folder: Path) -> pl.LazyFrame:

@@ -15,7 +15,8 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic import BaseModel, ConfigDict, Field
 
-from assets.quality.casts import TimestampUnit
+from assets.quality.casts import TimestampUnit, as_epoch_ms
+from assets.sources.contract import day_of
 from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
@@ -93,16 +94,19 @@ class MovieLens:
     def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
         """The raw rows of `days`; each file is read once however many days there are.
 
+        A rating of an implausible time counts to the earliest of `days`.
+
         Raises:
             SourceError: a file is damaged.
         """
         paths = [Path(name) for name in dict.fromkeys(file.path for file in files)]
-        rows = [_marked(self._ratings(path) if table == "events" else self._movies(path), path) for path in paths]
+        tables = [self._ratings(path, min(days)) if table == "events" else self._movies(path) for path in paths]
+        rows = [_marked(rows, path) for rows, path in zip(tables, paths, strict=True)]
         return pl.concat(rows).filter(pl.col(DAY).is_in(list(days)))
 
-    def _ratings(self, path: Path) -> pl.LazyFrame:
-        day = pl.from_epoch(TIMESTAMP, "s").dt.date().alias(DAY)
-        return scan_ratings(path).with_columns(pl.lit("rating").alias(ACTION), day)
+    def _ratings(self, path: Path, undated: date) -> pl.LazyFrame:
+        moment = pl.from_epoch(as_epoch_ms(TIMESTAMP, pl.Int64(), "s"), "ms")
+        return scan_ratings(path).with_columns(pl.lit("rating").alias(ACTION), day_of(moment, undated).alias(DAY))
 
     def _movies(self, path: Path) -> pl.LazyFrame:
         movies = read_movies(path).lazy()

@@ -23,7 +23,8 @@ from tests.faults.text_damage import text_corpus
 
 FEWEST = 500
 CORPUS = [*text_corpus(), *parquet_corpus()]
-DAYS_OF_RATINGS = [date(1970, 1, 1) + timedelta(days=number) for number in range(330 * 365)]
+DAYS_OF_RATINGS = [date(1995, 1, 1) + timedelta(days=number) for number in range(40 * 365)]
+"""All that can be the day of a rating; one of another time is judged on the first."""
 
 RATED = LOG.select(
     user_id=pl.col("user_id").str.strip_prefix("user-"),

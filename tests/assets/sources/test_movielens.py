@@ -165,3 +165,13 @@ def test_movielens_latest_small_is_complete() -> None:
     days = [first + timedelta(days=n) for n in range(8_216)]
     assert _read(DATA / "ml-latest-small", "events", days, first).height == 100_836
     assert _read(DATA / "ml-latest-small", "items", days, first).height == 9_742
+
+
+@pytest.mark.parametrize("seconds", ["-5", "9999999999999", "3000000000000000000"])
+def test_a_rating_of_an_impossible_time_is_put_aside_on_the_first_day(published: Path, seconds: str) -> None:
+    (published / "ratings.dat").write_text(RATINGS.replace("956707199", seconds))
+    source = MovieLens(MovieLensSettings(kind="movielens", path=str(published)), FIRST)
+    days = [FIRST, FIRST + timedelta(days=1)]
+    accepted, reasons = judged(source, days, ["rating"], "int64", published)
+    assert accepted["item_id"].to_list() == [1193, 661]
+    assert reasons.total() == 1

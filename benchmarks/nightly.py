@@ -1,7 +1,7 @@
 """`genrec bench nightly`: a new day on 60 days of history, against making all 61 days anew.
 
-Both are runs of the project's own assets by Dagster in a fresh process, imports not counted: raw events, events with
-validation, sequences. Afterwards the files of the sequences must hold the same bytes.
+Both do what the project's assets do, in a fresh process, imports not counted: raw events, events with validation,
+sequences. Afterwards the files of the sequences must hold the same bytes.
 """
 
 import json
@@ -62,7 +62,7 @@ def run(events: int, rounds: int, out: Path, smoke: bool, report: Report) -> Fig
 
 
 def _with_items(job: Job) -> Job:
-    return replace(job, assets=("raw_items", "items"))
+    return replace(job, work="items")
 
 
 def _run(job: Job) -> float:

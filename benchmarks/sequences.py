@@ -1,7 +1,7 @@
 """`genrec bench sequences`: raw Parquet to validated events to sequences, against how it is written today.
 
-Sides, each in a fresh process per round, in turns: `genrec`, the project's own assets run by Dagster, with validation
-and quarantine; `pandas`, pandas with Great Expectations on the frame; `duckdb`, DuckDB SQL without validation; `io`,
+Sides, each in a fresh process per round, in turns: `genrec`, what the project's assets do, with validation and
+quarantine, without Dagster around it; `pandas`, pandas with Great Expectations on the frame; `duckdb`, DuckDB SQL without validation; `io`,
 reading the same raw bytes and writing the same results. Seconds are those of the job, imports not counted. All sides
 must come to the same sequences, row for row. The largest size runs under an enforced memory limit.
 """
@@ -97,7 +97,7 @@ class Sides:
 
     def _genrec(self) -> dict[str, Any]:
         rmtree(self.job.lake, ignore_errors=True)
-        items = replace(self.job, assets=("raw_items", "items"))
+        items = replace(self.job, work="items")
         _child([sys.executable, "-m", "benchmarks.sequences_genrec", items.argument])
         command = [sys.executable, "-m", "benchmarks.sequences_genrec", self.job.argument]
         if self.plan.limit_mib is None:

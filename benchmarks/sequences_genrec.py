@@ -1,4 +1,4 @@
-"""The job of `genrec bench sequences` as this project does it: its own assets, run by Dagster.
+"""The job of `genrec bench sequences` as this project does it: what its assets do, without Dagster around it.
 
 `python -m benchmarks.sequences_genrec '{"lake": FOLDER, "source": {...}, "landing": FOLDER, ...}'` prints seconds and
 peak memory as one line of JSON.
@@ -8,26 +8,27 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
+
+from orchestration.environment import FIXED
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run of the assets from raw events to sequences.
+    """A run from raw events to sequences.
 
     Attributes:
-        lake: Folder of the lake; the items are in it already where the job is not to make them.
+        lake: Folder of the lake.
         source: The profile's `source:` section.
         landing: Folder of the demo world's landing files.
         first_day: First day of the profile, ISO.
         days: First and last day of the run, ISO.
-        end_day: Day after the last that the profile has, ISO.
-        assets: Names of the assets to run.
+        work: events: landing, validated events, sequences; items: the catalogue that these need.
         rows_in_memory: As in the profile.
     """
 
@@ -36,66 +37,21 @@ class Job:
     landing: str
     first_day: str
     days: tuple[str, str]
-    end_day: str
-    assets: tuple[str, ...] = ("raw_events", "events", "sequences")
+    work: Literal["events", "items"] = "events"
     rows_in_memory: int = 4_000_000
 
     @property
     def argument(self) -> str:
         return json.dumps(asdict(self))
 
-
-def run(job: Job) -> float:
-    """Materializes the job's assets on an instance of its own; returns the seconds of the run."""
-    import dagster as dg
-
-    # What is imported once a process is not part of the job.
-    import great_expectations  # noqa: F401
-    import matplotlib.figure  # noqa: F401
-
-    import assets.events.assets
-    import assets.items.assets
-    import assets.sequences.assets
-    import assets.sources.assets
-    from assets.resources import LakeResource, QualityResource, SourceResource
-
-    modules = (assets.sources.assets, assets.items.assets, assets.events.assets, assets.sequences.assets)
-    known = [asset for asset in dg.load_assets_from_modules(modules) if isinstance(asset, dg.AssetsDefinition)]
-    with TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral(tempdir=folder) as instance:
-        started = perf_counter()
-        done = dg.materialize(
-            known,
-            selection=list(job.assets),
-            instance=instance,
-            resources={
-                "lake": LakeResource(root=job.lake, id_type="int64", rows_in_memory=job.rows_in_memory),
-                "source": SourceResource(settings=job.source, landing=job.landing, first_day=job.first_day),
-                "quality": QualityResource(),
-            },
-            tags={
-                "dagster/asset_partition_range_start": job.days[0],
-                "dagster/asset_partition_range_end": job.days[1],
-            },
-        )
-        seconds = perf_counter() - started
-    if not done.success:
-        raise RuntimeError(f"the assets {', '.join(job.assets)} of {job.days} failed")
-    return seconds
-
-
-def main() -> None:
-    given = json.loads(sys.argv[1])
-    job = Job(**{**given, "days": tuple(given["days"]), "assets": tuple(given["assets"])})
-    # Dagster wants the partitions when the assets are imported.
-    os.environ["GENREC_FIRST_DAY"], os.environ["GENREC_LAST_DAY"] = job.first_day, job.end_day
-    seconds = run(job)
-    print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    @property
+    def span(self) -> Sequence[date]:
+        first, last = map(date.fromisoformat, self.days)
+        return [first + timedelta(n) for n in range((last - first).days + 1)]
 
 
 def demo_job(root: Path, events: int, days: int, first: date) -> Job:
     """The demo world of about `events` rows over its first 14 days, of which `days` are run."""
-    from datetime import timedelta
-
     last = first + timedelta(days - 1)
     return Job(
         lake=str(root / "lake"),
@@ -103,8 +59,55 @@ def demo_job(root: Path, events: int, days: int, first: date) -> Job:
         landing=str(root / "landing"),
         first_day=first.isoformat(),
         days=(first.isoformat(), last.isoformat()),
-        end_day=(last + timedelta(1)).isoformat(),
     )
+
+
+def run(job: Job) -> float:
+    """Does the job; returns its seconds, without what is imported once a process."""
+    import great_expectations  # noqa: F401
+
+    from assets.engine import LocalEngine
+    from assets.events.publish import EventsRun
+    from assets.events.rules import QualitySettings
+    from assets.lake import Lake
+    from assets.sequences.build import bring_up_to_date
+    from assets.sources.ledger import LEDGERS, ledger_frame
+    from assets.sources.settings import open_source
+    from assets.staging import Staging
+
+    lake, rules, days = Lake(job.lake), QualitySettings(), job.span
+    source = open_source(job.source, job.landing, date.fromisoformat(job.first_day))
+    engine = LocalEngine(os.cpu_count() or 1)
+    started = perf_counter()
+    lake.replace_days(LEDGERS["events"], ledger_frame(source.land("events", days)), days)
+    list(EventsRun(lake, source, rules, "int64", job.rows_in_memory).publish(days, engine, lambda _: None))
+    with Staging(lake) as staging:
+        bring_up_to_date(lake, staging, engine, rules.actions, "int64", rows_in_memory=job.rows_in_memory)
+    return perf_counter() - started
+
+
+def write_items(job: Job) -> float:
+    """Writes the catalogue of the job's days to the lake; returns the seconds."""
+    from assets.events.rules import QualitySettings
+    from assets.items.clean import clean_items
+    from assets.lake import Lake
+    from assets.schema import ITEMS_TABLE
+    from assets.sources.settings import open_source
+
+    started, days = perf_counter(), job.span
+    source = open_source(job.source, job.landing, date.fromisoformat(job.first_day))
+    raw = source.read("items", source.land("items", days), days)
+    Lake(job.lake).replace_days(ITEMS_TABLE, clean_items(raw, QualitySettings(), "int64", days).accepted, days)
+    return perf_counter() - started
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    job = Job(**{**given, "days": tuple(given["days"])})
+    # As `genrec` sets it before Polars is loaded.
+    os.environ |= FIXED
+    seconds = run(job) if job.work == "events" else write_items(job)
+    print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Days of events written as files that no table names yet; what is to be judged before it is published."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,8 +11,10 @@ from assets.events.clean import clean_events
 from assets.events.judge import Judge
 from assets.lake import Lake
 from assets.quality.amend import amended
+from assets.quality.expectation import Expectation
 from assets.quality.quarantine import Cleaned, write_quarantine
 from assets.quality.staged import Staged
+from assets.quality.statistics import Tally
 from assets.schema import EVENTS_TABLE, events_schema
 from assets.sources.damage import damage_explained
 from assets.sources.source import LandedFile, Source
@@ -27,6 +29,8 @@ class DaysOfEvents:
     Attributes:
         token: Of the run that this belongs to.
         files: All landing files of `days`.
+        suite: The expectations on events, as whose rows are counted.
+        known: As `Tally.of` takes it.
         rows_in_memory: About how many rows may be held at once.
     """
 
@@ -36,6 +40,8 @@ class DaysOfEvents:
     files: Sequence[LandedFile]
     days: Sequence[date]
     judge: Judge
+    suite: Sequence[Expectation]
+    known: pl.DataFrame | None
     rows_in_memory: int
 
 
@@ -46,25 +52,34 @@ def stage_events(
     files: Sequence[LandedFile],
     days: Sequence[date],
     judge: Judge,
+    suite: Sequence[Expectation],
+    known: pl.DataFrame | None,
     rows_in_memory: int,
-) -> Staged:
-    """Cleans the landing files of `days` and stages what came of them, days side by side where their files allow it."""
+) -> tuple[Staged, Tally]:
+    """Cleans the landing files of `days` and stages what came of them, days side by side where their files allow it.
+
+    Rows are counted for the expectations and the statistics while they are in memory.
+    """
     share = max(1, rows_in_memory // engine.workers)
     tasks = [
-        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, judge, share)
+        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, judge, suite, known, share)
         for days_of, files_of in apart(files, days)
     ]
-    return Staged.joined(engine.map(stage_days, tasks))
+    staged, tallies = zip(*engine.map(stage_days, tasks), strict=True)
+    return Staged.joined(staged), Tally.joined(tallies)
 
 
-def stage_days(task: DaysOfEvents) -> Staged:
+def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
     """Cleans one group of days."""
     paths = [file.path for file in task.files]
     with Staging(task.lake, task.token) as staging, damage_explained(paths):
         raw = task.source.read("events", task.files, task.days)
         raw = amended(raw, task.lake, EVENTS_TABLE, task.days, task.judge.id_type)
         parts = clean_events(raw, task.judge, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch)
-        return staged_parts(staging, parts, pl.DataFrame(schema=events_schema(task.judge.id_type)))
+        like = pl.DataFrame(schema=events_schema(task.judge.id_type))
+        tallies = [Tally.of(like.lazy(), task.known)]
+        tallied = _tallied(parts, tallies, task.known)
+        return staged_parts(staging, tallied, like, task.suite), Tally.joined(tallies)
 
 
 def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[date], list[LandedFile]]]:
@@ -83,12 +98,23 @@ def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[
     return [(group, [file for file in files if file.day in set(group)]) for _, group in sorted(groups.items())]
 
 
-def staged_parts(staging: Staging, parts: Iterable[Cleaned], like: pl.DataFrame) -> Staged:
+def staged_parts(
+    staging: Staging, parts: Iterable[Cleaned], like: pl.DataFrame, suite: Sequence[Expectation] = ()
+) -> Staged:
     """Stages what cleaning yields, part by part; `like` has the columns of the table."""
-    return Staged.joined([Staged.empty(like), *(_written(staging, part, n) for n, part in enumerate(parts))])
+    written = (_written(staging, part, number, suite) for number, part in enumerate(parts))
+    return Staged.joined([Staged.empty(like, suite), *written])
 
 
-def _written(staging: Staging, part: Cleaned, number: int) -> Staged:
+def _written(staging: Staging, part: Cleaned, number: int, suite: Sequence[Expectation]) -> Staged:
     days = part.accepted[DAY].head(1).to_list()
     files = [staging.write(EVENTS_TABLE, part.accepted, {DAY: day.isoformat()}, number) for day in days]
-    return Staged.of(part, files, write_quarantine(staging, part.quarantine, number))
+    return Staged.of(part, files, write_quarantine(staging, part.quarantine, number), suite)
+
+
+def _tallied(parts: Iterable[Cleaned], tallies: list[Tally], known: pl.DataFrame | None) -> Iterator[Cleaned]:
+    """`parts`, whose tallies are put into `tallies` as they pass."""
+    for part in parts:
+        if part.accepted.height:
+            tallies.append(Tally.of(part.accepted.lazy(), known))
+        yield part

@@ -50,6 +50,7 @@ def items(
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:
         files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])
-        staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine))
+        suite = items_expectations(rules)
+        staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine), suite)
         summary = with_content(by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged), cleaned.accepted)
-        yield from publish(store, ITEMS_TABLE, staged, days, summary, items_expectations(rules))
+        yield from publish(store, ITEMS_TABLE, staged, days, summary, suite)

@@ -29,6 +29,17 @@ class Counts:
     examples: pl.DataFrame
     error: str | None = None
 
+    @classmethod
+    def joined(cls, parts: Sequence["Counts"]) -> "Counts":
+        """The counts of a batch from those of its parts, at least one."""
+        return cls(
+            sum(part.rows for part in parts),
+            sum(part.ignored for part in parts),
+            sum(part.unexpected for part in parts),
+            pl.concat([part.examples for part in parts], how="diagonal_relaxed").head(EXAMPLES),
+            next((part.error for part in parts if part.error is not None), None),
+        )
+
 
 def count(batch: pl.LazyFrame, expectations: Sequence[Expectation]) -> dict[str, Counts]:
     """Counts of every expectation by check name; one that does not fit the batch has an error and spoils no other."""

@@ -1,12 +1,15 @@
 """What cleaning a run's days came to: files that no table names yet, and counts of what is in them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
+import polars.selectors as cs
 
 from assets.lake import Lake, restored
 from assets.metadata import PREVIEW_ROWS
+from assets.quality.counting import Counts, count
+from assets.quality.expectation import Expectation
 from assets.quality.quarantine import Cleaned
 from assets.schema import QUARANTINE_SCHEMA
 from assets.staging import StagedFile
@@ -25,6 +28,7 @@ class Staged:
         accepted: (day, rows) of the accepted rows.
         rejected: (day, reason, rows) of the rejected rows.
         trimmed: (day, reason, rows) of accepted rows that lost a cell.
+        counts: What the accepted rows are in the eyes of each expectation on rows, by its name.
         preview: The first few accepted rows; its columns and types are the table's.
     """
 
@@ -33,22 +37,32 @@ class Staged:
     accepted: pl.DataFrame
     rejected: pl.DataFrame
     trimmed: pl.DataFrame
+    counts: Mapping[str, Counts]
     preview: pl.DataFrame
 
     @classmethod
-    def empty(cls, like: pl.DataFrame) -> "Staged":
+    def empty(cls, like: pl.DataFrame, suite: Sequence[Expectation] = ()) -> "Staged":
         """No row of a table with the columns of `like`."""
         nothing = pl.DataFrame(schema=QUARANTINE_SCHEMA)
-        return cls.of(Cleaned(like.clear(), nothing, nothing), [], [])
+        return cls.of(Cleaned(like.clear(), nothing, nothing), [], [], suite)
 
     @classmethod
-    def of(cls, cleaned: Cleaned, files: Sequence[StagedFile], quarantine_files: Sequence[StagedFile]) -> "Staged":
+    def of(
+        cls,
+        cleaned: Cleaned,
+        files: Sequence[StagedFile],
+        quarantine_files: Sequence[StagedFile],
+        suite: Sequence[Expectation] = (),
+    ) -> "Staged":
+        """Rows that were written to these files, counted as the expectations on rows in `suite` ask."""
+        rows = cleaned.accepted.lazy().select(~(cs.binary() | cs.nested()))
         return cls(
             files,
             quarantine_files,
             _counted(cleaned.accepted, DAY),
             _counted(cleaned.rejected, DAY, REASON),
             _counted(cleaned.trimmed, DAY, REASON),
+            count(rows, [expectation for expectation in suite if expectation.batch == "rows"]),
             cleaned.accepted.head(PREVIEW_ROWS),
         )
 
@@ -62,6 +76,7 @@ class Staged:
             _summed([part.accepted for part in every], DAY),
             _summed([part.rejected for part in every], DAY, REASON),
             _summed([part.trimmed for part in every], DAY, REASON),
+            {name: Counts.joined([part.counts[name] for part in every]) for name in every[0].counts},
             pl.concat([part.preview for part in every]).head(PREVIEW_ROWS),
         )
 

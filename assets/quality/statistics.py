@@ -1,6 +1,7 @@
 """A day of events in one row: what later days are compared with."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
@@ -42,29 +43,73 @@ MINUTES = 1440
 WEEK = 7
 
 
+@dataclass(frozen=True)
+class Tally:
+    """What the statistics of days are made of; the tallies of parts of the rows add up to that of all.
+
+    Attributes:
+        totals: (day, rows, users).
+        items: (day, item_id), each once.
+        actions: (day, action, rows).
+        minutes: (day, minute) in which something happened, each once.
+        unknown: (day, unknown_accepted).
+    """
+
+    totals: pl.DataFrame
+    items: pl.DataFrame
+    actions: pl.DataFrame
+    minutes: pl.DataFrame
+    unknown: pl.DataFrame
+
+    @classmethod
+    def of(cls, rows: pl.LazyFrame, known: pl.DataFrame | None = None) -> "Tally":
+        """Args:
+        rows: Accepted events. The rows of one user on one day stand together, and in no other part.
+        known: `item_id`, `first_day`: accepted events of other items, or from before that day, count as unknown; None
+            where such events were rejected.
+        """
+        queries = [_totals(rows), _items(rows), _actions(rows), _minutes(rows), _unknown(rows, known)]
+        return cls(*(query.collect(engine="streaming") for query in queries))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Tally"]) -> "Tally":
+        """The tally of all rows from those of parts of them, at least one."""
+        return cls(
+            pl.concat([part.totals for part in parts]).group_by(DAY).sum(),
+            pl.concat([part.items for part in parts]).unique(),
+            pl.concat([part.actions for part in parts]).group_by(DAY, ACTION).sum(),
+            pl.concat([part.minutes for part in parts]).unique(),
+            pl.concat([part.unknown for part in parts]).group_by(DAY).sum(),
+        )
+
+    def statistics(self, rejected: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
+        """The statistics of `days`, EVENT_STATISTICS_SCHEMA, one row per day in order, empty days too.
+
+        Args:
+            rejected: `day`, `reason`, `rows`: counts of rejected events.
+        """
+        items = self.items.group_by(DAY).agg(pl.len().cast(pl.Int64).alias(ITEMS))
+        actions = self.actions.sort(DAY, ACTION).group_by(DAY).agg(pl.struct(ACTION, ROWS).alias(ACTIONS))
+        gaps = _longest_gaps(self.minutes, days)
+        whole = pl.DataFrame({DAY: sorted(days)}, schema={DAY: pl.Date})
+        for part in (self.totals, items, actions, gaps, _rejected(rejected), self.unknown):
+            whole = whole.join(part, on=DAY, how="left", maintain_order="left")
+        counts = (ROWS, USERS, ITEMS, REJECTED, DUPLICATES, UNKNOWN_ITEMS, UNKNOWN_ACCEPTED)
+        return (
+            whole.with_columns(pl.col(counts).fill_null(0), pl.col(ACTIONS).fill_null([]))
+            .with_columns(pl.col(UNKNOWN_ITEMS) + pl.col(UNKNOWN_ACCEPTED))
+            .select(pl.col(name).cast(dtype) for name, dtype in EVENT_STATISTICS_SCHEMA.items())
+        )
+
+
 def day_statistics(
     rows: pl.LazyFrame, rejected: pl.DataFrame, days: Sequence[date], known: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """The statistics of `days`, EVENT_STATISTICS_SCHEMA, one row per day in order, empty days too.
+    """The statistics of `days` from all their rows at once; see `Tally` for the arguments.
 
-    Takes three streaming passes over a few columns; memory holds the distinct items of a day, but no rows.
-
-    Args:
-        rows: Accepted events. The rows of one user on one day stand together.
-        rejected: `day`, `reason`, `rows`: counts of rejected events.
-        known: `item_id`, `first_day`: accepted events of other items, or from before that day, count as unknown; None
-            where such events were rejected.
+    Takes a few streaming passes over a few columns; memory holds the distinct items of a day, but no rows.
     """
-    parts = [_totals(rows), _actions(rows), _longest_gaps(rows, days), _rejected(rejected), _unknown(rows, known)]
-    whole = pl.DataFrame({DAY: sorted(days)}, schema={DAY: pl.Date})
-    for part in parts:
-        whole = whole.join(part, on=DAY, how="left", maintain_order="left")
-    counts = (ROWS, USERS, ITEMS, REJECTED, DUPLICATES, UNKNOWN_ITEMS, UNKNOWN_ACCEPTED)
-    return (
-        whole.with_columns(pl.col(counts).fill_null(0), pl.col(ACTIONS).fill_null([]))
-        .with_columns(pl.col(UNKNOWN_ITEMS) + pl.col(UNKNOWN_ACCEPTED))
-        .select(pl.col(name).cast(dtype) for name, dtype in EVENT_STATISTICS_SCHEMA.items())
-    )
+    return Tally.of(rows, known).statistics(rejected, days)
 
 
 def remember(lake: Lake, statistics: pl.DataFrame, days: Sequence[date]) -> int:
@@ -81,30 +126,36 @@ def earlier_days(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
     return found.select(*EVENT_STATISTICS_SCHEMA).collect()
 
 
-def _totals(rows: pl.LazyFrame) -> pl.DataFrame:
-    """Rows, users and items of a day; users are counted where one follows another."""
+def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows and users of a day; users are counted where one follows another."""
     first = pl.any_horizontal(pl.col(column).ne_missing(pl.col(column).shift(1)) for column in (USER_ID, DAY))
-    counted = rows.select(DAY, ITEM_ID, first.alias(USERS)).group_by(DAY)
-    totals = counted.agg(pl.len().alias(ROWS), pl.col(USERS).sum(), pl.col(ITEM_ID).n_unique().alias(ITEMS))
-    return totals.collect(engine="streaming")
+    counted = rows.select(DAY, first.alias(USERS)).group_by(DAY)
+    return counted.agg(pl.len().cast(pl.Int64).alias(ROWS), pl.col(USERS).sum().cast(pl.Int64))
 
 
-def _actions(rows: pl.LazyFrame) -> pl.DataFrame:
-    counts = rows.group_by(DAY, ACTION).agg(pl.len().cast(pl.Int64).alias(ROWS)).collect(engine="streaming")
-    return counts.sort(DAY, ACTION).group_by(DAY).agg(pl.struct(ACTION, ROWS).alias(ACTIONS))
+def _items(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select(DAY, ITEM_ID).unique()
 
 
-def _longest_gaps(rows: pl.LazyFrame, days: Sequence[date]) -> pl.DataFrame:
-    """Minutes of each day's longest stretch without an event of that day; late events are of another day."""
+def _actions(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.group_by(DAY, ACTION).agg(pl.len().cast(pl.Int64).alias(ROWS))
+
+
+def _minutes(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The minutes of each day that hold an event; late events are of another day."""
     midnight = pl.col(DAY).cast(pl.Datetime("ms")).dt.epoch("ms")
     minute = ((pl.col(TIMESTAMP).dt.epoch("ms") - midnight) // 60_000).clip(-1, MINUTES).cast(pl.Int16)
-    seen = rows.group_by(DAY, minute.alias(MINUTE)).agg().collect(engine="streaming")
+    return rows.select(DAY, minute.alias(MINUTE)).unique().filter(pl.col(MINUTE).is_between(0, MINUTES - 1))
+
+
+def _longest_gaps(seen: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
+    """Minutes of each day's longest stretch without an event of that day."""
     edges = pl.DataFrame(
         {DAY: days, MINUTE: [[-1, MINUTES]] * len(days)}, schema={DAY: pl.Date, MINUTE: pl.List(pl.Int16)}
     )
-    whole = pl.concat([seen.filter(pl.col(MINUTE).is_between(0, MINUTES - 1)), edges.explode(MINUTE)])
     gap = pl.col(MINUTE).diff().over(DAY) - 1
-    return whole.sort(DAY, MINUTE).with_columns(gap.alias(LONGEST_GAP)).group_by(DAY).agg(pl.col(LONGEST_GAP).max())
+    whole = pl.concat([seen.select(DAY, MINUTE), edges.explode(MINUTE)]).sort(DAY, MINUTE)
+    return whole.with_columns(gap.alias(LONGEST_GAP)).group_by(DAY).agg(pl.col(LONGEST_GAP).max())
 
 
 def _rejected(counts: pl.DataFrame) -> pl.DataFrame:
@@ -118,9 +169,9 @@ def _rejected(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _unknown(rows: pl.LazyFrame, known: pl.DataFrame | None) -> pl.DataFrame:
+def _unknown(rows: pl.LazyFrame, known: pl.DataFrame | None) -> pl.LazyFrame:
     if known is None:
-        return pl.DataFrame(schema={DAY: pl.Date, UNKNOWN_ACCEPTED: pl.Int64})
+        return pl.LazyFrame(schema={DAY: pl.Date, UNKNOWN_ACCEPTED: pl.Int64})
     named = rows.select(DAY, ITEM_ID).join(known.lazy(), on=ITEM_ID, how="left")
     unknown = (pl.col(FIRST_DAY) > pl.col(DAY)).fill_null(True)
-    return named.group_by(DAY).agg(unknown.sum().alias(UNKNOWN_ACCEPTED)).collect(engine="streaming")
+    return named.group_by(DAY).agg(unknown.sum().cast(pl.Int64).alias(UNKNOWN_ACCEPTED))

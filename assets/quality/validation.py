@@ -58,6 +58,7 @@ def validate(
     table: str,
     batches: Mapping[Batch, pl.LazyFrame | pl.DataFrame],
     expectations: Sequence[Expectation],
+    counted: Mapping[str, Counts] | None = None,
 ) -> Validation:
     """Judges each of `expectations` on its batch, every row of it, in memory that does not grow with the batch.
 
@@ -65,6 +66,7 @@ def validate(
         table: Name of the suite.
         batches: The frames to judge; their columns are scalars.
         expectations: The suite.
+        counted: By name, what is to be judged of expectations whose batch was counted before, part by part.
 
     Raises:
         ValueError: two expectations have one name.
@@ -73,12 +75,12 @@ def validate(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the suite of '{table}' has two checks '{twice}': their results could not be told apart")
-    counts: dict[str, Counts] = {}
+    counts = dict(counted or {})
     for batch, frame in batches.items():
         counts |= count(frame.lazy(), [e for e in expectations if e.batch == batch])
     verdicts = [judge(e, counts[e.name]) for e in expectations]
     results = [
-        _result(e, verdict, counts[e.name], _observed(e, batches[e.batch]))
+        _result(e, verdict, counts[e.name], _observed(e, batches.get(e.batch)))
         for e, verdict in zip(expectations, verdicts, strict=True)
     ]
     return Validation(results, report(table, verdicts))
@@ -97,10 +99,10 @@ def _result(expectation: Expectation, verdict: Any, counts: Counts, observed: st
     )
 
 
-def _observed(expectation: Expectation, frame: pl.LazyFrame | pl.DataFrame) -> str:
+def _observed(expectation: Expectation, frame: pl.LazyFrame | pl.DataFrame | None) -> str:
     """The value that was judged, or the range over several."""
     column = expectation.columns[0]
-    if expectation.batch == "rows" or column not in frame.lazy().collect_schema():
+    if frame is None or expectation.batch == "rows" or column not in frame.lazy().collect_schema():
         return ""
     values = frame.lazy().select(column).collect()[column].drop_nulls()
     if values.is_empty():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import polars_hash as plh
 
@@ -28,6 +29,9 @@ ARRIVAL_BITS = 40
 
 MOST_SURFACES = 2**15
 
+MOST_PER_ITEM = 16
+"""Places in a table over a range of ids for each item that is there; with more of them a join costs less."""
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -48,8 +52,8 @@ class Encoding:
         events: Rows of the table `events`, of items and surfaces that have a number.
         """
         bits = pl.lit(pl.Series([1 << position for position in range(len(self.actions))], dtype=pl.Int32))
-        encoded = events.join(self.item_rows, on=ITEM_ID, how="left", maintain_order="left").select(
-            pl.col(ROW).cast(pl.Int32).alias("item_row"),
+        encoded = events.select(
+            self._rows_of(events[ITEM_ID]).alias("item_row"),
             pl.col(TIMESTAMP).dt.timestamp("ms").alias("timestamp"),
             bits.gather(_codes(ACTION, self.actions)).alias(ACTIONS),
             pl.col(VALUE).fill_null(float("nan")).alias("value"),
@@ -58,6 +62,17 @@ class Encoding:
             ((pl.col(DAY).to_physical().cast(pl.Int64) * 2**ARRIVAL_BITS) + pl.col(ARRIVAL)).alias("arrival"),
         )
         return NewEvents.of(events[USER_ID], {name: encoded[name].to_numpy() for name in FIELDS})
+
+    def _rows_of(self, items: pl.Series) -> pl.Series:
+        """The row of each item, by a table over the whole range of ids where these are numbers close together."""
+        ids, rows = self.item_rows[ITEM_ID], self.item_rows[ROW]
+        if ids.dtype == pl.Int64 and len(ids):
+            low, high = int(ids.min()), int(ids.max())  # type: ignore[arg-type]
+            if high - low < MOST_PER_ITEM * len(ids):
+                table = np.zeros(high - low + 1, np.int32)
+                table[ids.to_numpy() - low] = rows.to_numpy()
+                return pl.Series(table[items.to_numpy() - low])
+        return items.to_frame().join(self.item_rows, on=ITEM_ID, how="left", maintain_order="left")[ROW].cast(pl.Int32)
 
 
 NEEDED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID, ARRIVAL, SLOT, DAY)

@@ -45,6 +45,19 @@ def test_time_to_quality() -> None:
     assert found["minutes_to_0172_base"] > 0  # type: ignore[operator]
 
 
+def test_sequences(tmp_path: Path) -> None:
+    found = figures("sequences", "--no-others", "--out", str(tmp_path))
+    assert found["events_per_s_6k"] > 0  # type: ignore[operator]
+    assert found["peak_mb_6k"] > 0  # type: ignore[operator]
+    assert found["io_ratio_6k"] > 0  # type: ignore[operator]
+
+
+def test_nightly(tmp_path: Path) -> None:
+    found = figures("nightly", "--out", str(tmp_path))
+    assert found["bytes_equal"] is True
+    assert found["cost_ratio"] > 0  # type: ignore[operator]
+
+
 @pytest.mark.parametrize("bench", ["ml1m", "training"])
 def test_a_wrong_folder_is_one_sentence(bench: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["bench", bench, "--data", "/nowhere", "--out", str(tmp_path)])

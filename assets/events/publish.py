@@ -1,0 +1,65 @@
+"""From the landing files of some days to these days of the table `events`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from assets.engine import Engine
+from assets.events.expectations import events_expectations
+from assets.events.judge import Judge, known_items
+from assets.events.rules import QualitySettings
+from assets.events.stage import stage_events
+from assets.lake import Lake
+from assets.quality.drift import with_drift
+from assets.quality.publish import publish
+from assets.quality.statistics import earlier_days, remember
+from assets.quality.summary import by_day
+from assets.schema import EVENTS_TABLE, ITEMS_TABLE, IdType
+from assets.sources.ledger import landed_files
+from assets.sources.source import Source
+from assets.staging import Staging
+
+
+@dataclass(frozen=True)
+class EventsRun:
+    """What a run needs to know.
+
+    Attributes:
+        source: Whose landing files are read; the ledger says which they are.
+        rows_in_memory: About how many rows may be held at once.
+    """
+
+    lake: Lake
+    source: Source
+    rules: QualitySettings
+    id_type: IdType
+    rows_in_memory: int
+
+    def publish(
+        self, days: Sequence[date], engine: Engine, report: Callable[[str], None]
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        """Cleans `days`, judges them whole, and replaces them in the table unless a blocking expectation fails.
+
+        Raises:
+            dg.Failure: one failed; the table stays as it is.
+        """
+        lake, rules, now = self.lake, self.rules, datetime.now(UTC)
+        files = landed_files(lake, "events", days)
+        known = known_items(lake.scan(ITEMS_TABLE))
+        required = known if rules.reject_unknown_items else None
+        judge = Judge(rules, self.id_type, required, now, self.source.timestamp_unit("events"))
+        with Staging(lake) as staging:
+            suite, unsure = events_expectations(rules, now), known if required is None else None
+            staged, tally = stage_events(
+                staging, engine, self.source, files, days, judge, suite, unsure, self.rows_in_memory
+            )
+            report(f"{staged.rows_accepted} events accepted, {staged.rows_rejected} rejected")
+            statistics = tally.statistics(staged.rejected, days)
+            summary = by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged)
+            earlier = earlier_days(lake, days)
+            summary = with_drift(summary, statistics, earlier, rules.drift.min_days, rules.min_rows_judged)
+            yield from publish(lake, EVENTS_TABLE, staged, days, summary, suite)
+            remember(lake, statistics, days)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assets.evaluation.settings import EvaluationSettings
     from assets.events.rules import QualitySettings
     from assets.release.gate import GateSettings
+    from assets.retention.settings import RetentionSettings
     from assets.sources.source import Source
     from assets.training.settings import TrainingSettings
     from serving.settings import EndpointSettings
@@ -130,3 +131,12 @@ class EndpointResource(StageSettings):
         from serving.settings import EndpointSettings
 
         return EndpointSettings.model_validate(self.settings)
+
+
+class RetentionResource(StageSettings):
+    """How long what is no longer the newest is kept."""
+
+    def load(self) -> RetentionSettings:
+        from assets.retention.settings import RetentionSettings
+
+        return RetentionSettings.model_validate(self.settings)

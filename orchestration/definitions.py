@@ -16,13 +16,22 @@ def defs() -> dg.Definitions:
     # Every asset names its backfill policy, and Dagster says of each one that the parameter is in beta.
     warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 
-    from orchestration import jobs, line, resources, schedules, upkeep
+    from orchestration import housekeeping, jobs, line, resources, schedules, upkeep
 
     return dg.Definitions(
         assets=line.all_assets(),
         asset_checks=line.all_checks(),
         resources=resources.build_resources(profile),
         executor=dg.in_process_executor,
-        jobs=[jobs.line, jobs.nightly, jobs.tuning, jobs.rollback, upkeep.replay, upkeep.forgetting],
-        schedules=[schedules.nightly],
+        jobs=[
+            jobs.line,
+            jobs.nightly,
+            jobs.tuning,
+            jobs.rollback,
+            upkeep.replay,
+            upkeep.forgetting,
+            housekeeping.compaction,
+            housekeeping.retention,
+        ],
+        schedules=[schedules.nightly, schedules.compaction, schedules.retention],
     )

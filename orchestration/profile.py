@@ -15,7 +15,7 @@ from orchestration.stages import StageError, check_stage
 
 PROFILES = Path(__file__).parent / "profiles"
 AUTO_DAYS = 14
-STAGES = ("source", "quality", "content", "training", "evaluation", "release", "endpoint")
+STAGES = ("source", "quality", "content", "training", "evaluation", "release", "endpoint", "retention")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 Section = dict[str, Any]
@@ -92,6 +92,7 @@ class Profile(Settings):
     evaluation: Section = Field(default_factory=dict, description="Which window and users are evaluated, and how.")
     release: Section = Field(default_factory=dict, description="When a version may become champion.")
     endpoint: Section = Field(default_factory=dict, description="How the champion is served.")
+    retention: Section = Field(default_factory=dict, description="How long what is not the newest is kept.")
 
     @model_validator(mode="after")
     def _some_day(self) -> "Profile":

@@ -10,6 +10,7 @@ from assets.resources import (
     LakeResource,
     QualityResource,
     RayResource,
+    RetentionResource,
     SourceResource,
     TrainingResource,
 )
@@ -42,6 +43,7 @@ def build_resources(profile: Profile) -> dict[str, dg.ConfigurableResource]:  # 
         "evaluation": EvaluationResource(settings=profile.evaluation),
         "gate": GateResource(settings=profile.release),
         "endpoint": EndpointResource(settings=profile.endpoint),
+        "retention": RetentionResource(settings=profile.retention),
         "ray": RayResource(
             mode="inline" if ray.mode == "inline" else "attach", address=ray.gcs_address, dashboard=ray.dashboard_url
         ),

@@ -14,6 +14,7 @@ SETTINGS = {
     "evaluation": "assets.evaluation.settings:EvaluationSettings",
     "release": "assets.release.gate:GateSettings",
     "endpoint": "serving.settings:EndpointSettings",
+    "retention": "assets.retention.settings:RetentionSettings",
 }
 
 

@@ -45,7 +45,7 @@ def remove_rows(lake: Lake, staging: Staging, table: str, theirs: pl.Expr) -> Re
     live = lake.files(table, version).filter(pl.col(PATH).is_in(list(holding)))
     if live.height:
         like = lake.scan(table, version).head(0).collect()
-        files = [file for path in live[PATH] for file in _without(staging, folder, table, path, like, theirs)]
+        files = [file for path in live[PATH] for file in _without(lake, staging, table, path, like, theirs)]
         log = lake.delta(table, version)
         Commit(files, like, log.metadata().partition_columns).append(log, live[PATH].to_list())
     for path in holding:
@@ -67,13 +67,23 @@ def _holding(folder: Path, theirs: pl.Expr) -> dict[str, int]:
 
 
 def _without(
-    staging: Staging, folder: Path, table: str, path: str, like: pl.DataFrame, theirs: pl.Expr
+    lake: Lake, staging: Staging, table: str, path: str, like: pl.DataFrame, theirs: pl.Expr
 ) -> Sequence[StagedFile]:
     """One file without such rows, under a name of the same place among the day's files; none where no row is left."""
-    partition = dict(part.split("=", 1) for part in Path(path).parts[:-1])
-    rows = restored(pl.scan_parquet(folder / path, hive_partitioning=False)).filter(~theirs).collect()
-    whole = rows.with_columns(pl.lit(value).alias(name) for name, value in partition.items()).select(like.columns)
-    return [staging.write(table, whole, partition, part_of(path))] if rows.height else []
+    rows = read_file(lake, table, path, like).filter(~theirs).collect()
+    return [staging.write(table, rows, partition_of(path), part_of(path))] if rows.height else []
+
+
+def read_file(lake: Lake, table: str, path: str, like: pl.DataFrame) -> pl.LazyFrame:
+    """One file of a table, in the columns of `like`; those of the partition, which it does not hold, as text."""
+    rows = pl.scan_parquet(f"{lake.uri(table)}/{path}", hive_partitioning=False, storage_options=lake.options)
+    values = [pl.lit(value).alias(name) for name, value in partition_of(path).items()]
+    return restored(rows).with_columns(values).select(like.columns)
+
+
+def partition_of(path: str) -> dict[str, str]:
+    """The values of the partition columns of a file."""
+    return dict(part.split("=", 1) for part in path.split("/")[:-1])
 
 
 def part_of(path: str) -> int:

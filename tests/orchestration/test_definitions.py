@@ -37,7 +37,7 @@ print(json.dumps(dict(
     graph="\\n".join(lines) + "\\n",
     days=[first.get_partition_keys()[0], len(first.get_partition_keys())],
     jobs=sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
-    schedules=[schedule.name for schedule in repository.schedule_defs],
+    schedules=sorted(schedule.name for schedule in repository.schedule_defs),
 )))
 """
 
@@ -60,8 +60,17 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
     assert found["heavy"] == []
     first_day = load_profile("demo").start()
     assert found["days"] == [first_day.isoformat(), (datetime.now(UTC).date() - first_day).days]
-    assert found["jobs"] == ["forgetting", "line", "nightly", "replay", "rollback", "tuning"]
-    assert found["schedules"] == ["nightly"]
+    assert found["jobs"] == [
+        "compaction",
+        "forgetting",
+        "line",
+        "nightly",
+        "replay",
+        "retention",
+        "rollback",
+        "tuning",
+    ]
+    assert found["schedules"] == ["compaction", "nightly", "retention"]
     if os.environ.get("UPDATE_SNAPSHOTS"):
         GRAPH.write_text(str(found["graph"]))
     assert found["graph"] == GRAPH.read_text(), "the graph changed: look at it, then set UPDATE_SNAPSHOTS=1"

@@ -1,0 +1,96 @@
+"""Deletes what nothing names any more: old table versions, bucket files, training sets, trained versions."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from assets.commit import KEEP_LOG
+from assets.lake import Lake
+from assets.retention.live import live_versions, named_tables
+from assets.retention.settings import RetentionSettings
+from assets.staging import Staging
+from assets.training.version import DATASETS, RUNS
+from assets.versions import ABLATIONS, ARTIFACTS
+from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+
+OF_A_VERSION = (ARTIFACTS, ABLATIONS, DATASETS, f"{RUNS}/{ARTIFACTS}", f"{RUNS}/{ABLATIONS}", f"{RUNS}/tuning")
+"""Folders below the root with a folder for each trained version."""
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What retention deleted.
+
+    Attributes:
+        files: Table to data files.
+        buckets: Files of sequences.
+        folders: Folders of trained versions, relative to the root.
+    """
+
+    files: Mapping[str, int]
+    buckets: int
+    folders: Sequence[str]
+
+
+def apply_retention(lake: Lake, settings: RetentionSettings, now: datetime | None = None) -> Deleted:
+    """Deletes what is older than the settings keep and no live version names (`assets.retention.live`).
+
+    The newest version of every table stays, and so does whatever is younger than the safety age: a run that is going
+    on may have written it, and a reader may have begun with it.
+
+    Raises:
+        ValueError: the lake is an object store, where the artifacts, which say what lives, have no folder.
+    """
+    now = now or datetime.now(UTC)
+    live = live_versions(lake, settings, now)
+    pinned = named_tables(live)
+    tables = [path.name for path in sorted(Path(lake.root, "tables").glob("*")) if lake.exists(path.name)]
+    with Staging(lake):  # Who begins a run deletes what killed ones left.
+        files = {table: _vacuum(lake, table, pinned.get(table, set()), settings) for table in tables}
+        buckets = _unnamed_buckets(lake, settings, now)
+        folders = _of_versions_gone(lake, {manifest.version for manifest in live}, settings, now)
+    return Deleted({table: count for table, count in files.items() if count}, buckets, folders)
+
+
+def _vacuum(lake: Lake, table: str, pinned: set[int], settings: RetentionSettings) -> int:
+    log = lake.delta(table)
+    if not KEEP_LOG.items() <= log.metadata().configuration.items():
+        log.alter.set_table_properties(KEEP_LOG)
+    hours = -(-int(settings.age.total_seconds()) // 3600)
+    keep = sorted(version for version in pinned if version <= log.version())
+
+    def vacuum(dry_run: bool) -> list[str]:
+        return log.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True, keep_versions=keep)
+
+    # delta-rs lists what it deleted before, too, and a vacuum of nothing would leave two commits in the log.
+    there = [path for path in vacuum(dry_run=True) if Path(lake.uri(table), path).exists()]
+    if there:
+        vacuum(dry_run=False)
+    return len(there)
+
+
+def _unnamed_buckets(lake: Lake, settings: RetentionSettings, now: datetime) -> int:
+    """Deletes the files that no ledger names which can still be read."""
+    ledgers = sorted(Path(lake.uri(SEQUENCES_TABLE)).glob("*.parquet"))
+    named = set(pl.scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
+    buckets = [path for path in Path(lake.root, BUCKETS_FOLDER).glob("*") if path.name not in named]
+    old = [path for path in buckets if _older(path, settings, now)]
+    for path in old:
+        path.unlink()
+    return len(old)
+
+
+def _of_versions_gone(lake: Lake, live: set[str], settings: RetentionSettings, now: datetime) -> list[str]:
+    folders = [path for name in OF_A_VERSION for path in Path(lake.root, name).glob("[!.]*") if path.is_dir()]
+    gone = [path for path in folders if path.name not in live and _older(path, settings, now)]
+    for path in gone:
+        shutil.rmtree(path)
+    return [str(path.relative_to(lake.root)) for path in gone]
+
+
+def _older(path: Path, settings: RetentionSettings, now: datetime) -> bool:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC) <= now - settings.age

@@ -1,9 +1,10 @@
 """`genrec bench sequences`: raw Parquet to validated events to sequences, against how it is written today.
 
 Sides, each in a fresh process per round, in turns: `genrec`, what the project's assets do, with validation and
-quarantine, without Dagster around it; `pandas`, pandas with Great Expectations on the frame; `duckdb`, DuckDB SQL without validation; `io`,
-reading the same raw bytes and writing the same results. Seconds are those of the job, imports not counted. All sides
-must come to the same sequences, row for row. The largest size runs under an enforced memory limit.
+quarantine, without Dagster around it; `pandas`, pandas with Great Expectations on the frame; `duckdb`, DuckDB SQL
+without validation; `io`, reading the same raw bytes and writing the same results. Seconds are those of the job, imports
+not counted. All sides must come to the same sequences, row for row. The largest size runs under an enforced memory
+limit.
 """
 
 import json

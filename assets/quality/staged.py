@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import polars as pl
 import polars.selectors as cs
 
-from assets.lake import Lake, restored
 from assets.metadata import PREVIEW_ROWS
 from assets.quality.counting import Counts, count
 from assets.quality.expectation import Expectation
@@ -87,20 +86,6 @@ class Staged:
     @property
     def rows_rejected(self) -> int:
         return int(self.rejected[ROWS].sum())
-
-    def scan(self, lake: Lake, table: str) -> pl.LazyFrame:
-        """The accepted rows, in the order of their files."""
-        if not self.files:
-            return self.preview.lazy()
-        columns = [column for column in self.preview.columns if column not in self.files[0].partition]
-        partitions = {name: self.preview.schema[name] for name in self.files[0].partition}
-        rows = pl.scan_parquet(
-            [f"{lake.uri(table)}/{file.path}" for file in self.files],
-            hive_partitioning=True,
-            hive_schema=partitions,
-            storage_options=lake.options,
-        )
-        return restored(rows).select(*columns, *partitions)
 
 
 def _counted(rows: pl.DataFrame, *by: str) -> pl.DataFrame:

@@ -1,0 +1,116 @@
+"""The kernel folds as library calls do, and without a compiler nothing changes but the time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.buckets import SLOTS
+from assets.sequences import merge
+from assets.sequences.merge import NewEvents, merge_sequences
+from models import native
+from models.columns import USER_ID
+from models.sequence_store import FIELDS, BucketSequences, read_bucket, write_bucket
+
+KEYS = ("offsets", *FIELDS)
+
+
+def drawn(seed: int, rows: int, day: int, *, texts: bool) -> NewEvents:
+    """Events of a dozen users on few items and occasions, in up to three ascending runs."""
+    draw = np.random.default_rng((seed, day))
+    numbers = draw.integers(0, 12, rows)
+    users = pl.Series(USER_ID, [f"user {n}" for n in numbers] if texts else numbers, dtype=pl.String if texts else pl.Int64)
+    columns = {
+        "item_row": draw.integers(1, 5, rows).astype(np.int32),
+        "timestamp": draw.integers(0, 50, rows) + 30 * day,
+        "actions": (1 << draw.integers(0, 5, rows)).astype(np.int32),
+        "value": np.where(draw.random(rows) < 0.5, np.nan, draw.random(rows)).astype(np.float32),
+        "surface": draw.integers(-1, 3, rows).astype(np.int16),
+        "occasion": draw.integers(0, 4, rows),
+        "arrival": (day << 40) + draw.permutation(rows),
+    }
+    runs = draw.integers(0, 3, rows)
+    place = np.lexsort((NewEvents.of(users, columns).hashes, runs))
+    return NewEvents.of(users.gather(pl.Series(place)), {name: array[place] for name, array in columns.items()})
+
+
+def same(one: BucketSequences, other: BucketSequences) -> bool:
+    return one.user_ids.equals(other.user_ids) and all(
+        np.array_equal(getattr(one, key), getattr(other, key), equal_nan=key == "value") for key in KEYS
+    )
+
+
+def nobody(events: NewEvents) -> BucketSequences:
+    return BucketSequences.empty(events.user_ids)
+
+
+EVENTS = st.builds(
+    lambda seed, rows, texts: [drawn(seed, n, day, texts=texts) for day, n in enumerate(rows)],
+    st.integers(0, 10**6),
+    st.lists(st.integers(0, 60), min_size=2, max_size=4),
+    st.booleans(),
+)
+
+
+@pytest.mark.skipif(not native.compiles(merge.SOURCE), reason="there is no C++ compiler")
+@settings(max_examples=100, deadline=None)
+@given(EVENTS)
+def test_the_kernel_folds_as_library_calls_do(days: list[NewEvents]) -> None:
+    by_kernel = by_library = nobody(days[0])
+    for events in days:
+        by_kernel, by_library = merge._native(by_kernel, events), merge._polars(by_library, events)
+        assert same(by_kernel, by_library)
+
+
+@settings(max_examples=100, deadline=None)
+@given(EVENTS, st.integers(0, SLOTS))
+def test_users_can_be_folded_in_ranges_of_slots(days: list[NewEvents], cut: int) -> None:
+    for events in days:
+        whole = merge_sequences(nobody(events), events)
+        parts = [
+            merge_sequences(nobody(events), events.of_slots(first, end)) for first, end in ((0, cut), (cut, SLOTS))
+        ]
+        assert sum(map(len, parts)) == len(whole)
+        assert pl.concat([part.user_ids for part in parts]).equals(whole.user_ids)
+        assert np.array_equal(np.concatenate([part.item_row for part in parts]), whole.item_row)
+
+
+def test_two_users_of_one_hash_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge, "user_hashes", lambda ids: np.full(len(ids), 7, np.uint64))
+    columns = {name: np.zeros(2, dtype) for name, dtype in FIELDS.items()}
+    clash = NewEvents.of(pl.Series(USER_ID, ["ann", "bob"]), columns)
+    for fold in (merge._native, merge._polars) if native.compiles(merge.SOURCE) else (merge._polars,):
+        with pytest.raises(ValueError, match=r"'ann', 'bob' have the same 64-bit hash"):
+            fold(nobody(clash), clash)
+
+
+@settings(max_examples=30, deadline=None)
+@given(EVENTS)
+def test_a_file_holds_what_was_written(tmp_path_factory: pytest.TempPathFactory, days: list[NewEvents]) -> None:
+    folder = tmp_path_factory.mktemp("buckets")
+    sequences = merge_sequences(nobody(days[0]), days[0])
+    for name in ("one", "two"):
+        write_bucket(sequences, str(folder / name))
+    assert same(read_bucket(str(folder / "one")), sequences)
+    assert (folder / "one").read_bytes() == (folder / "two").read_bytes()
+
+
+def test_without_a_compiler_libraries_do_the_same(tmp_path: Path) -> None:
+    code = (
+        "import warnings; warnings.simplefilter('ignore');"
+        "import sys; from assets.events import order; from tests.assets.sequences.test_merge import *;"
+        "assert not native.compiles(merge.SOURCE) and not native.compiles(order.SOURCE);"
+        "found = merge_sequences(nobody(drawn(3, 500, 0, texts=True)), drawn(3, 500, 0, texts=True));"
+        "write_bucket(found, sys.argv[1])"
+    )
+    environment = {**os.environ, "CXX": "no-such-compiler", native.CACHE_VARIABLE: str(tmp_path)}
+    path = str(tmp_path / "bucket.arrow")
+    subprocess.run([sys.executable, "-c", code, path], env=environment, check=True)
+    events = drawn(3, 500, 0, texts=True)
+    assert same(read_bucket(path), merge_sequences(nobody(events), events))

@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import polars as pl
 import polars.selectors as cs
+from polars.exceptions import PolarsError
 
 from assets.object_store import object_bytes
 from assets.schema import TIME
@@ -104,19 +105,26 @@ class Staging:
         return f"part-{part:05d}-{self.token}-{uuid4().hex[:8]}.{suffix}"
 
     def write(self, table: str, frame: pl.DataFrame, partition: Mapping[str, str], part: int = 0) -> StagedFile:
-        """Writes one file of one partition; `frame` may hold the partition's columns, the file does not."""
+        """Writes one file of one partition; `frame` may hold the partition's columns, the file does not.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         folder = "/".join(f"{name}={value}" for name, value in partition.items())
         path = f"{folder}/{self.name(part, 'parquet')}" if folder else self.name(part, "parquet")
         uri = f"{self.lake.uri(table)}/{path}"
-        if self.lake.is_local:
-            Path(uri).parent.mkdir(parents=True, exist_ok=True)
-        stored(frame.drop(list(partition))).write_parquet(
-            uri,
-            compression="zstd",
-            compression_level=1,
-            row_group_size=ROW_GROUP_ROWS,
-            storage_options=self.lake.options,
-        )
+        try:
+            if self.lake.is_local:
+                Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            stored(frame.drop(list(partition))).write_parquet(
+                uri,
+                compression="zstd",
+                compression_level=1,
+                row_group_size=ROW_GROUP_ROWS,
+                storage_options=self.lake.options,
+            )
+        except (PolarsError, OSError) as error:
+            raise OSError(f"{uri} cannot be written ({error}): make room or mend the store, then run again") from error
         size = os.path.getsize(uri) if self.lake.is_local else object_bytes(uri, self.lake.options)
         return StagedFile(path, dict(partition), frame.height, size)
 

@@ -48,9 +48,11 @@ def run(smoke: bool = False, report: Report = print) -> Figures:
     with tempfile.TemporaryDirectory() as name:
         folder, size = Path(name), {"kind": "demo_world", "events": 20_000 if smoke else EVENTS}
         line = Line.made(folder / "line", size, 2 if smoke else DAYS)
-        began = time.monotonic()
         line.run()
-        seconds, expected = time.monotonic() - began, line.contents()
+        expected, began = line.contents(), time.monotonic()
+        # The first run reads every library from disk.
+        line.run()
+        seconds = time.monotonic() - began
         tally.again("undisturbed", line, expected, line.landed_rows())
         landing = _landing(line)
         kills(line, expected, tally, seconds, points=STAGED[3:4] if smoke else POINTS, times=0 if smoke else KILLS)

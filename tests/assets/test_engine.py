@@ -17,6 +17,7 @@ from assets.events.rules import QualitySettings
 from assets.events.stage import DaysOfEvents, stage_days, stage_events
 from assets.lake import Lake
 from assets.quality.staged import Staged
+from assets.quality.statistics import Tally
 from assets.schema import DEFAULT_ACTIONS, EVENTS_TABLE
 from assets.sequences.build import BucketTask, bring_up_to_date, build_buckets
 from assets.sequences.ledger import Built, read_ledger
@@ -81,7 +82,8 @@ def build(lake: Lake, engine: Engine, source: Files) -> None:
     judge = Judge(QualitySettings(), "string", None, NOW)
     for days in (DAYS[:2], DAYS[2:]):
         with Staging(lake) as staging:
-            staged = stage_events(staging, engine, source, source.land("events", days), days, judge, 600)
+            files = source.land("events", days)
+            staged, _ = stage_events(staging, engine, source, files, days, judge, [], None, 600)
             lake.commit_days(EVENTS_TABLE, staged.files, staged.preview, days)
         with Staging(lake) as staging:
             bring_up_to_date(lake, staging, engine, DEFAULT_ACTIONS, "string", rows_in_memory=200, buckets=4)
@@ -89,12 +91,14 @@ def build(lake: Lake, engine: Engine, source: Files) -> None:
 
 def contents(lake: Lake) -> dict[str, bytes]:
     """The bytes of every bucket, and of the events of every day."""
+    root = Path(lake.root.removeprefix("file://"))
     files = sorted(lake.files(EVENTS_TABLE).select(f"partition.{DAY}", "path").iter_rows(), key=str)
-    events = {f"{day} {path.split('-')[3]}": (Path(lake.uri(EVENTS_TABLE)) / path).read_bytes() for day, path in files}
+    events = {
+        f"{day} {path.split('-')[3]}": (root / "tables" / EVENTS_TABLE / path).read_bytes() for day, path in files
+    }
     assert len(events) == len(files)
     buckets = {
-        str(number): (Path(lake.root) / BUCKETS_FOLDER / file).read_bytes()
-        for number, file in enumerate(read_ledger(lake)[FILE])
+        str(number): (root / BUCKETS_FOLDER / file).read_bytes() for number, file in enumerate(read_ledger(lake)[FILE])
     }
     return events | buckets
 
@@ -123,6 +127,13 @@ def test_the_number_of_workers_changes_no_byte(source: Files, expected: dict[str
     assert {name: value for name, value in contents(lake).items() if len(name) == 1} == {
         name: value for name, value in expected.items() if len(name) == 1
     }
+
+
+def test_a_uri_holds_the_bytes_that_a_folder_holds(source: Files, expected: dict[str, bytes], tmp_path: Path) -> None:
+    lake = Lake(tmp_path.as_uri())
+    build(lake, LocalEngine(2), source)
+    assert contents(lake) == expected
+    assert lake.sequences().collect().height == 60
 
 
 @pytest.mark.cluster
@@ -177,7 +188,7 @@ class _Slow(RayEngine):
         return super().map({stage_days: _stage_and_wait, build_buckets: _build_and_wait}[function], tasks)
 
 
-def _stage_and_wait(task: DaysOfEvents) -> Staged:
+def _stage_and_wait(task: DaysOfEvents) -> tuple[Staged, Tally]:
     done = stage_days(task)
     _wait_once(Path(task.lake.root) / "pid-of-events")
     return done

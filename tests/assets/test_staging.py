@@ -186,6 +186,14 @@ Lake(sys.argv[1]).overwrite("t", pl.DataFrame({"x": [1]}))
     assert files(tmp_path) == set()
 
 
+def test_a_file_that_cannot_be_written_is_one_sentence(lake: Lake, tmp_path: Path) -> None:
+    blocked = tmp_path / "tables/t" / f"{DAY}={FIRST}"
+    blocked.parent.mkdir(parents=True)
+    blocked.write_bytes(b"a file where a folder belongs")
+    with pytest.raises(OSError, match=r"cannot be written \(.*\): make room or mend the store, then run again"):
+        lake.replace_days("t", ROWS, [FIRST])
+
+
 def test_on_an_object_store_there_are_no_locks_and_scratch_is_local(tmp_path: Path) -> None:
     lake = Lake((tmp_path / "store").as_uri())
     with Staging(lake) as staging:

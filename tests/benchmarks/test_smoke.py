@@ -82,3 +82,9 @@ def test_validation() -> None:
     assert found["read_ratio"] > 0  # type: ignore[operator]
     assert found["rows_per_s"] > 0  # type: ignore[operator]
     assert found["peak_mb"] > 10  # type: ignore[operator]
+
+
+def test_faults() -> None:
+    found = figures("faults")
+    assert found["kills"] == 1
+    assert not any(found[wrong] for wrong in ("lost_rows", "differing_tables", "orphans", "unexplained_failures"))

@@ -38,10 +38,12 @@ class Lake:
     Args:
         root: Folder or URI that holds every table.
         storage_options: Credentials and endpoint of an object store, as delta-rs names them.
+        artifacts: Folder for what is no table; empty: the root, which is a folder then.
     """
 
     root: str
     storage_options: dict[str, str] = field(default_factory=dict)
+    artifacts: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -56,12 +58,12 @@ class Lake:
 
     def folder(self, name: str) -> Path:
         """A local folder beside the tables, for things that are not tables: artifacts, reports, checkpoints."""
-        if not self.is_local:
+        if not (self.artifacts or self.is_local):
             raise ValueError(
                 f"the lake root {self.root} is an object store, but '{name}' needs a folder: "
-                "set `artifacts` in the profile to a mounted path"
+                "set lake.artifacts in the profile to a mounted path"
             )
-        path = Path(self.root).absolute() / name
+        path = Path(self.artifacts or self.root).absolute() / name
         path.mkdir(parents=True, exist_ok=True)
         return path
 

@@ -33,6 +33,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     root: str = Field(description="Folder or object-store URI that holds every table.")
     storage_options: dict[str, str] = Field(default_factory=dict, description="Object-store options of delta-rs.")
+    artifacts: str = Field(default="", description="Folder for what is no table; empty: the root.")
     profile: str = Field(default="", description="Name of the profile, recorded with every version.")
     id_type: str = Field(default="string", description="Type of user and item ids: string or int64.")
     user_buckets: int = Field(default=0, description="Files of the sequences; 0: as many as memory asks for.")
@@ -41,7 +42,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     ray_address: str = Field(default="", description="GCS address of the cluster that the engine `ray` works on.")
 
     def open(self) -> Lake:
-        return Lake(self.root, self.storage_options)
+        return Lake(self.root, self.storage_options, self.artifacts)
 
     def open_engine(self) -> AbstractContextManager[Engine]:
         """The engine that works on days and buckets."""

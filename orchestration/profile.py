@@ -35,6 +35,11 @@ class LakeSettings(Settings):
 
     root: str = Field(default="", description="Folder or object-store URI of every table; empty: the profile's state.")
     storage_options: dict[str, str] = Field(default_factory=dict, description="Object-store options of delta-rs.")
+    artifacts: str = Field(
+        default="",
+        description="Folder for what is no table, such as models and reports; empty: the root, or the profile's state "
+        "where the root is a URI.",
+    )
     user_buckets: int = Field(
         default=0, ge=0, le=4096, description="Files of the sequences; 0: as many as keep one within `rows_in_memory`."
     )
@@ -105,6 +110,13 @@ class Profile(Settings):
         """An absolute folder, because other processes open it too, or a URI."""
         root = self.lake.root or str(state_folder(self.name))
         return root if "://" in root else str(Path(root).absolute())
+
+    @property
+    def artifacts_root(self) -> str:
+        """An absolute folder, or nothing where the root is that folder."""
+        if self.lake.artifacts:
+            return str(Path(self.lake.artifacts).absolute())
+        return str(state_folder(self.name)) if "://" in self.lake_root else ""
 
     def start(self) -> date:
         """The first day; `auto` is decided once and remembered beside the profile's state, so later days extend it."""

@@ -115,4 +115,4 @@ def _assignment(given: str) -> tuple[str, str]:
 def _lake(profile: Profile) -> "Lake":
     from assets.lake import Lake
 
-    return Lake(profile.lake_root, profile.lake.storage_options)
+    return Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)

@@ -25,6 +25,7 @@ def build_resources(profile: Profile) -> dict[str, dg.ConfigurableResource]:  # 
         "lake": LakeResource(
             root=profile.lake_root,
             storage_options=profile.lake.storage_options,
+            artifacts=profile.artifacts_root,
             profile=profile.name,
             id_type=profile.id_type,
             user_buckets=profile.lake.user_buckets,

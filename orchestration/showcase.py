@@ -18,7 +18,7 @@ def show(profile: Profile, console: Console) -> None:
     Raises:
         EndpointError: the endpoint does not answer.
     """
-    lake = Lake(profile.lake_root, profile.lake.storage_options)
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     settings = EndpointSettings.model_validate(profile.endpoint)
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
         version = str(client.status().version)

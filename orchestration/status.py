@@ -46,7 +46,7 @@ class Status(BaseModel):
 
 def read_status(profile: Profile) -> Status:
     """Gathers the status from the lake, the endpoint and Dagster's instance; whatever is not there yet is null."""
-    lake = Lake(profile.lake_root, profile.lake.storage_options)
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     settings = EndpointSettings.model_validate(profile.endpoint)
     champion = releases_of(lake).champion()
     evaluated = _evaluation(lake, champion)

@@ -182,9 +182,12 @@ def test_a_table_is_what_its_days_were_last_replaced_by(
     assert there(lake) == [row for day in sorted(expected) for row in expected[day]]
 
 
-def test_a_folder_beside_the_tables_needs_a_local_root(tmp_path: Path) -> None:
-    assert Lake(str(tmp_path)).folder("reports").is_dir()
-    with pytest.raises(ValueError, match="is an object store, but 'reports' needs a folder"):
+def test_what_is_no_table_has_a_folder(tmp_path: Path) -> None:
+    assert Lake(str(tmp_path)).folder("reports") == tmp_path / "reports"
+    elsewhere = Lake("s3://bucket/genrec", artifacts=str(tmp_path / "mounted")).folder("reports")
+    assert elsewhere == tmp_path / "mounted" / "reports"
+    assert elsewhere.is_dir()
+    with pytest.raises(ValueError, match=r"is an object store, but 'reports' needs a folder: set lake\.artifacts"):
         Lake("s3://bucket/genrec").folder("reports")
 
 

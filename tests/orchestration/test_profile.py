@@ -35,6 +35,21 @@ def test_a_file_takes_its_name_and_its_state_from_its_stem(tmp_path: Path, home:
     assert load_profile(profile.origin) == profile
 
 
+@pytest.mark.parametrize(
+    ("lake", "expected"),
+    [
+        ({}, ""),
+        ({"root": "/lake"}, ""),
+        ({"root": "s3://bucket/lake"}, "home/shop"),
+        ({"root": "s3://bucket/lake", "artifacts": "/mounted"}, "/mounted"),
+    ],
+)
+def test_what_is_no_table_goes_to_a_folder(lake: dict[str, str], expected: str, tmp_path: Path, home: Path) -> None:
+    profile = load_profile(write(tmp_path, lake=lake))
+    assert profile.artifacts_root == expected.replace("home", str(home))
+    assert build_resources(profile)["lake"].open().artifacts == profile.artifacts_root  # type: ignore[attr-defined]
+
+
 def test_auto_means_fourteen_days_before_the_first_use_and_stays(tmp_path: Path, home: Path) -> None:
     profile = load_profile(write(tmp_path, first_day="auto"))
     before = datetime.now(UTC).date()

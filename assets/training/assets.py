@@ -106,6 +106,8 @@ def hstu_without_content(
     manifest = newest_manifest(tables)
     if (tables.folder(ABLATIONS) / manifest.version).exists():
         return dg.MaterializeResult(metadata={"skipped": f"the twin of {manifest.version} exists already"})
+    if not (tables.folder(DATASETS) / manifest.version).exists():
+        return dg.MaterializeResult(metadata={"skipped": f"the training set of {manifest.version} was deleted"})
     version = train_version(
         tables,
         manifest,

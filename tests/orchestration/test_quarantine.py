@@ -30,7 +30,8 @@ def profile(tmp_path: Path) -> Path:
         (landing / table / f"{DAY}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     path = tmp_path / "shop.yaml"
     path.write_text(
-        f"first_day: {DAY}\nlast_day: 2026-01-03\nray: {{mode: inline}}\ntraining: {{positive_actions: [view]}}\nlake: {{root: {tmp_path}/lake}}\nsource:\n"
+        f"first_day: {DAY}\nlast_day: 2026-01-03\nray: {{mode: inline}}\n"
+        f"training: {{positive_actions: [view]}}\nlake: {{root: {tmp_path}/lake}}\nsource:\n"
         f"  kind: files\n  events: {{path: '{landing}/events/{{day}}.jsonl'}}\n"
         f"  items: {{path: '{landing}/items/{{day}}.jsonl'}}\n"
     )

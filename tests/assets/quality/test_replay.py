@@ -200,6 +200,20 @@ def test_a_second_thought_replaces_the_first_and_undoing_is_a_correction(
     assert events(folder).height == 42
 
 
+def test_a_row_that_could_not_be_parsed_is_written_out_by_hand(folder: Path, instance: dg.DagsterInstance) -> None:
+    file = folder / "events" / f"{FIRST}.jsonl"
+    line = '{"user_id": 5, "item_id"'
+    file.write_text(file.read_text() + line + "\n")
+    clean(folder, instance)
+    lake = Lake(str(folder / "lake"))
+    written = {"malformed": None, "user_id": "5", "item_id": "1", "timestamp": str(START + 999), "action": "view"}
+    plan = plan_replay(lake, Selection(reason="malformed", where={"malformed": line}), written)
+    assert (plan.rows.height, plan.corrected) == (1, 5)
+    clean(folder, instance)
+    assert still_there(lake, plan).is_empty()
+    assert events(folder).filter(pl.col("timestamp").dt.epoch("ms") == START + 999)["user_id"].to_list() == [5]
+
+
 def test_items_are_replayed_from_their_landing_files(folder: Path, instance: dg.DagsterInstance) -> None:
     land(folder, "items", FIRST, [{"item_id": 0}, {"item_id": 1}, {"item_id": "two", "title": "two"}])
     clean(folder, instance)

@@ -108,9 +108,13 @@ def record_corrections(lake: Lake, origin: str, rows: pl.DataFrame, fixes: Mappi
     rows = rows.filter(pl.col(REASON) != Reason.DUPLICATE)
     there = _recorded(lake, origin).collect()
     elsewhere = there.join(rows, on=[SOURCE_FILE, SOURCE_ROW], how="semi").join(rows, on=PLACE, how="anti")
-    rows = rows.sort(DAY).unique([SOURCE_FILE, SOURCE_ROW], keep="first")
+    rows = rows.filter(pl.col(DAY) == pl.col(DAY).min().over(SOURCE_FILE, SOURCE_ROW))
     rows = rows.join(elsewhere, on=[SOURCE_FILE, SOURCE_ROW], how="anti")
-    fresh = _cells(rows, origin, fixes).join(there, on=[*CELL, VALUE], how="anti", nulls_equal=True)
+    fresh = (
+        _cells(rows, origin, fixes)
+        .unique(CELL, maintain_order=True)
+        .join(there, on=[*CELL, VALUE], how="anti", nulls_equal=True)
+    )
     if fresh.is_empty():
         return 0
     days = fresh[DAY].unique().to_list()

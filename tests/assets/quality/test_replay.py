@@ -14,7 +14,7 @@ from assets.events.judge import Judge, known_items
 from assets.events.kept import clean_kept_days
 from assets.events.rules import QualitySettings
 from assets.lake import Lake
-from assets.quality.corrections import CORRECTIONS_TABLE, Corrections, record_corrections
+from assets.quality.corrections import CORRECTIONS_TABLE, Corrections, read_corrections, record_corrections
 from assets.quality.quarantine import replace_quarantine
 from assets.quality.replay import plan_replay, still_there
 from assets.quality.review import Selection, counted, samples, selected
@@ -224,6 +224,27 @@ def test_items_are_replayed_from_their_landing_files(folder: Path, instance: dg.
     assert table(folder, "items")["item_id"].sort().to_list() == [0, 1, 2]
     with pytest.raises(ValueError, match="'day' of events cannot be set"):
         record_corrections(lake, "events", pl.DataFrame(schema=QUARANTINE_SCHEMA), {"day": "2026-01-01"})
+
+
+def test_rows_that_share_a_place_are_all_corrected_and_one_of_two_days_is_enough(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    put_aside = pl.DataFrame(
+        [
+            ("events", NEXT, "unknown_action", "f", 0, '{"action": "clik"}'),
+            ("events", FIRST, "unknown_action", "f", 0, '{"action": "clik"}'),
+            ("events", FIRST, "unknown_action", "f", 0, '{"action": "vew"}'),
+            ("events", FIRST, "unknown_action", "f", 0, '{"action": "clik"}'),
+        ],
+        schema=QUARANTINE_SCHEMA,
+        orient="row",
+    )
+    assert record_corrections(lake, "events", put_aside, {"action": "view"}) == 2
+    assert record_corrections(lake, "events", put_aside, {"action": "view"}) == 0
+    assert record_corrections(lake, "events", put_aside.head(1), {"action": "play"}) == 0
+    assert read_corrections(lake, "events", [NEXT]).cells.is_empty()
+    rows = pl.DataFrame({"action": ["clik", "vew", "zap"], "day": FIRST, "source_file": "f", "source_row": 0})
+    corrected = read_corrections(lake, "events", [FIRST]).applied(rows)
+    assert corrected["action"].to_list() == ["view", "view", "zap"]
 
 
 def cells(*rows: tuple[int, str, str | None, str | None, int]) -> Corrections:

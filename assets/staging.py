@@ -157,8 +157,7 @@ def sweep(lake: Lake) -> list[Path]:
 def remove_uncommitted(lake: Lake, *tokens: str) -> list[Path]:
     """Deletes the files of runs that did not become part of a table; returns them."""
     tables = list(Path(lake.root, "tables").glob("*"))
-    left = _removed(path for table in tables for token in tokens for path in _orphans(lake, table, token))
-    # Only now, because a ledger that was never committed keeps no bucket, whichever run wrote it.
+    left = _removed(path for table in tables for token in tokens for path in _orphans(table, token))
     buckets = _removed(path for token in tokens for path in _orphan_buckets(lake, token))
     for scratch in [path for token in tokens for path in lake.folder(STAGING).glob(f"{token}-*")]:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -180,27 +179,27 @@ def _removed(paths: Iterable[Path]) -> list[Path]:
     return removed
 
 
-def _orphans(lake: Lake, table: Path, token: str) -> list[Path]:
+def _orphans(table: Path, token: str) -> list[Path]:
     found = [path for path in table.rglob(f"*{token}*") if path.is_file() and "_delta_log" not in path.parts]
-    if not found or not lake.exists(table.name):
-        return found
-    logs = (table / "_delta_log").glob("*.json")
-    committed = {name for log in logs for name in _named_in(log, token)}
+    committed = _committed(table, token) if found else set()
     return [path for path in found if path.name not in committed]
 
 
 def _orphan_buckets(lake: Lake, token: str) -> list[Path]:
-    """Files of sequences that no version of their ledger names, uncommitted ledgers being gone already."""
+    """Files of sequences that no committed version of their ledger names."""
     found = list(Path(lake.root, BUCKETS_FOLDER).glob(f"*{token}*"))
-    ledgers = list(Path(lake.uri(SEQUENCES_TABLE)).glob("*.parquet")) if found else []
+    table = Path(lake.uri(SEQUENCES_TABLE))
+    # Another run may be writing a ledger right now, and half a file cannot be read.
+    committed = _committed(table, "") if found else set()
+    ledgers = [path for path in table.glob("*.parquet") if path.name in committed]
     named = set(pl.scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
     return [path for path in found if path.name not in named]
 
 
-def _named_in(log: Path, token: str) -> set[str]:
-    """Names of the files with `token` in one commit."""
-    text = log.read_text()
-    return {Path(part).name for part in text.split('"') if token in part} if token in text else set()
+def _committed(table: Path, token: str) -> set[str]:
+    """Names of the files with `token` that some commit made part of the table."""
+    texts = (log.read_text() for log in (table / "_delta_log").glob("*.json"))
+    return {Path(part).name for text in texts if token in text for part in text.split('"') if token in part}
 
 
 def stored(frame: pl.DataFrame) -> pl.DataFrame:

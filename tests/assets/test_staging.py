@@ -115,6 +115,16 @@ def test_a_bucket_that_only_an_older_version_names_stays(lake: Lake, tmp_path: P
     assert (tmp_path / BUCKETS_FOLDER / named).exists()
 
 
+def test_half_a_ledger_of_another_run_disturbs_nobody(lake: Lake, tmp_path: Path) -> None:
+    lake.overwrite(SEQUENCES_TABLE, pl.DataFrame({FILE: ["another.arrow"]}))
+    half = tmp_path / "tables" / SEQUENCES_TABLE / "part-00000-another-run.parquet"
+    half.write_bytes(b"PAR1")
+    with Staging(lake) as staging, lake.output(f"{BUCKETS_FOLDER}/{staging.name(0, 'arrow')}") as sink:
+        sink.write(b"never committed")
+    assert half.exists()
+    assert not list((tmp_path / BUCKETS_FOLDER).iterdir())
+
+
 def test_a_living_runs_files_are_kept_until_it_dies(lake: Lake, tmp_path: Path) -> None:
     living = Run(tmp_path, "write", "bucket", "scratch", "draft")
     before = files(tmp_path)

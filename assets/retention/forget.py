@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.batches import batches
 from assets.lake import Lake
 from assets.quality.suppressions import suppress
 from assets.retention.person import Person
@@ -25,6 +26,9 @@ from assets.training.version import DATASETS
 from models.columns import DAY, MALFORMED, SOURCE_FILE, SOURCE_ROW, USER_ID
 
 DATA_DOCS = "data_docs"
+
+ROWS_AT_ONCE = 500_000
+"""Of landing files, of which three columns are read."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def landed_rows(lake: Lake, source: Source, person: Person) -> Iterator[tuple[st
         return
     raw, alone = source.read("events", files, sorted({file.day for file in files})), person.alone
     columns = [name for name in (USER_ID, MALFORMED) if name in raw.collect_schema()]
-    for rows in raw.select(SOURCE_FILE, SOURCE_ROW, *columns).collect_batches(engine="streaming"):
+    for rows in batches(raw.select(SOURCE_FILE, SOURCE_ROW, *columns), ROWS_AT_ONCE):
         theirs = rows.filter(alone.theirs(rows)).select(pl.col(SOURCE_FILE).cast(pl.String), SOURCE_ROW)
         yield from theirs.iter_rows()
 

@@ -64,7 +64,7 @@ class Plan:
         return f"{self.events // MILLION}m" if self.events >= MILLION else f"{self.events // 1000}k"
 
 
-PLANS = (Plan(MILLION, 3), Plan(10 * MILLION, 3), Plan(100 * MILLION, 1, 2_000_000, 1_250))
+PLANS = (Plan(MILLION, 3), Plan(10 * MILLION, 3), Plan(100 * MILLION, 1, 1_000_000, 1_250))
 
 SMOKE = (Plan(3_000, 1), Plan(6_000, 1, 10_000))
 

@@ -34,8 +34,8 @@ FIXED = {
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
-    # Polars' allocator otherwise hands freed pages back within half a second, and every batch pays for them anew.
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000",
+    # Polars' allocator otherwise hands freed pages back at once, and every batch pays for them anew.
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:1000,muzzy_decay_ms:0",
 }
 
 DAGSTER_YAML = """\

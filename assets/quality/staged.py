@@ -62,7 +62,8 @@ class Staged:
             _counted(cleaned.rejected, DAY, REASON),
             _counted(cleaned.trimmed, DAY, REASON),
             count(rows, [expectation for expectation in suite if expectation.batch == "rows"]),
-            cleaned.accepted.head(PREVIEW_ROWS),
+            # Copied row by row: a slice would keep the whole part in memory.
+            pl.DataFrame(cleaned.accepted.head(PREVIEW_ROWS).rows(), cleaned.accepted.schema, orient="row"),
         )
 
     @classmethod

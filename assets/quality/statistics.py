@@ -40,6 +40,9 @@ UNKNOWN_ACCEPTED = "unknown_accepted"
 MINUTE = "minute"
 MINUTES = 1440
 
+COPYING = pl.CompatLevel.oldest()
+"""Arrow's plain strings, which are copied; newer ones would point into the buffers that they come from."""
+
 WEEK = 7
 
 
@@ -69,7 +72,8 @@ class Tally:
             where such events were rejected.
         """
         queries = [_totals(rows), _items(rows), _actions(rows), _minutes(rows), _unknown(rows, known)]
-        return cls(*(query.collect(engine="streaming") for query in queries))
+        totals, items, actions, minutes, unknown = (query.collect(engine="streaming") for query in queries)
+        return cls(totals, _apart(items), actions, minutes, unknown)
 
     @classmethod
     def joined(cls, parts: Sequence["Tally"]) -> "Tally":
@@ -135,6 +139,13 @@ def _totals(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 def _items(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(DAY, ITEM_ID).unique()
+
+
+def _apart(items: pl.DataFrame) -> pl.DataFrame:
+    """`items` without a hold on the texts of all the rows that they were found in."""
+    if items.schema[ITEM_ID] != pl.String:
+        return items
+    return items.with_columns(pl.Series(ITEM_ID, pl.from_arrow(items[ITEM_ID].to_arrow(compat_level=COPYING))))
 
 
 def _actions(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -19,6 +19,7 @@ from assets.retention.proof import names
 from assets.retention.rewrite import Removed, remove_rows
 from assets.retention.unsequence import carry_over, remove_from_buckets
 from assets.schema import EVENTS_TABLE, LANDED_SCHEMA
+from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS
 from assets.sources.source import LandedFile, Source
 from assets.staging import Staging
@@ -80,9 +81,10 @@ def landed_rows(lake: Lake, source: Source, person: Person) -> Iterator[tuple[st
         return
     raw, alone = source.read("events", files, sorted({file.day for file in files})), person.alone
     columns = [name for name in (USER_ID, MALFORMED) if name in raw.collect_schema()]
-    for rows in batches(raw.select(SOURCE_FILE, SOURCE_ROW, *columns), ROWS_AT_ONCE):
-        theirs = rows.filter(alone.theirs(rows)).select(pl.col(SOURCE_FILE).cast(pl.String), SOURCE_ROW)
-        yield from theirs.iter_rows()
+    with damage_explained(file.path for file in files):
+        for rows in batches(raw.select(SOURCE_FILE, SOURCE_ROW, *columns), ROWS_AT_ONCE):
+            theirs = rows.filter(alone.theirs(rows)).select(pl.col(SOURCE_FILE).cast(pl.String), SOURCE_ROW)
+            yield from theirs.iter_rows()
 
 
 def _without_training_sets(lake: Lake) -> int:

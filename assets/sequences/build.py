@@ -16,8 +16,16 @@ from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.ledger import LEDGER_SCHEMA, Built, read_ledger, state_of
 from assets.sequences.merge import NewEvents, merge_sequences
 from assets.staging import Staging
-from models.columns import BUCKET, DAY, SLOT, USER_ID
-from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE, BucketSequences, read_bucket, write_bucket
+from models.columns import ACTIONS, BUCKET, DAY, SLOT, USER_ID
+from models.sequence_store import (
+    BUCKETS_FOLDER,
+    FILE,
+    SEQUENCES_TABLE,
+    SURFACE_NAMES,
+    BucketSequences,
+    read_bucket,
+    write_bucket,
+)
 
 FEWEST_BUCKETS = 8
 BUCKETS_IN_MEMORY = 4
@@ -39,6 +47,22 @@ class Bucket:
 
 
 @dataclass(frozen=True)
+class Update:
+    """What is the same for all buckets that one run writes.
+
+    Attributes:
+        token: Of the run.
+        events_version: The version of the events that is read.
+    """
+
+    lake: Lake
+    token: str
+    events_version: int
+    encoding: Encoding
+    id_type: IdType
+
+
+@dataclass(frozen=True)
 class BucketTask:
     """Neighbouring buckets and the events that go into them.
 
@@ -46,13 +70,9 @@ class BucketTask:
         days: The days whose events are read; None for all.
     """
 
-    lake: Lake
-    token: str
+    update: Update
     buckets: Sequence[Bucket]
-    events_version: int
     days: Sequence[date] | None
-    encoding: Encoding
-    id_type: IdType
 
 
 def bring_up_to_date(
@@ -93,9 +113,10 @@ def bring_up_to_date(
         actions,
         extended_surfaces(before.surfaces if before else [], fresh),
     )
-    tasks = _tasks(lake, staging.token, ledger, count, version, changes, encoding, id_type, engine, rows_in_memory)
+    update = Update(lake, staging.token, version, encoding, id_type)
+    tasks = _tasks(update, ledger, count, changes, engine.workers, rows_in_memory)
     built = [one for several in engine.map(build_buckets, tasks) for one in several]
-    return _commit(lake, ledger, built, encoding, version, count)
+    return _commit(update, ledger, built, count)
 
 
 def buckets_for(events: int, rows_in_memory: int) -> int:
@@ -106,23 +127,22 @@ def buckets_for(events: int, rows_in_memory: int) -> int:
 
 def build_buckets(task: BucketTask) -> list[Built]:
     """Writes the buckets of a task as files that no ledger names yet."""
-    first, end = task.buckets[0].first_slot, task.buckets[-1].end_slot
-    rows = task.lake.scan(EVENTS_TABLE, task.events_version).select(NEEDED)
+    update, first, end = task.update, task.buckets[0].first_slot, task.buckets[-1].end_slot
+    rows = update.lake.scan(EVENTS_TABLE, update.events_version).select(NEEDED)
     if task.days is not None:
         rows = rows.filter(pl.col(DAY).is_in(list(task.days)))
     within = pl.col(SLOT).is_between(first, end, closed="left")
-    events = task.encoding.encode(rows.filter(within).collect(engine="streaming"))
-    with Staging(task.lake, task.token) as staging:
+    events = update.encoding.encode(rows.filter(within).collect(engine="streaming"))
+    with Staging(update.lake, update.token) as staging:
         return [
-            _build(staging, task, bucket, events.of_slots(bucket.first_slot, bucket.end_slot))
+            _build(staging, update, bucket, events.of_slots(bucket.first_slot, bucket.end_slot))
             for bucket in task.buckets
         ]
 
 
-def _build(staging: Staging, task: BucketTask, bucket: Bucket, events: NewEvents) -> Built:
-    lake = task.lake
-    nobody = pl.Series(USER_ID, [], dtype=ID_DTYPES[task.id_type])
-    before = BucketSequences.empty(nobody)
+def _build(staging: Staging, update: Update, bucket: Bucket, events: NewEvents) -> Built:
+    lake = update.lake
+    before = BucketSequences.empty(pl.Series(USER_ID, [], dtype=ID_DTYPES[update.id_type]))
     if bucket.before is not None:
         before = read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{bucket.before}", lake.options)
     merged = merge_sequences(before, events)
@@ -133,17 +153,9 @@ def _build(staging: Staging, task: BucketTask, bucket: Bucket, events: NewEvents
 
 
 def _tasks(
-    lake: Lake,
-    token: str,
-    ledger: pl.DataFrame,
-    count: int,
-    version: int,
-    changes: Changes,
-    encoding: Encoding,
-    id_type: IdType,
-    engine: Engine,
-    rows_in_memory: int,
+    update: Update, ledger: pl.DataFrame, count: int, changes: Changes, workers: int, rows_in_memory: int
 ) -> list[BucketTask]:
+    """What is to be done: users made anew from all days, and others that the new days are folded into."""
     edges = slot_edges(count)
     files = dict(ledger.select(BUCKET, FILE).iter_rows())
     anew, grown = [], []
@@ -152,20 +164,13 @@ def _tasks(
             anew.append(Bucket(number, first, end, None))
         elif changes.appended:
             grown.append(Bucket(number, first, end, files[number]))
-    work = [(anew, None), (grown, changes.appended)]
-    share = rows_in_memory // engine.workers
-    return [
-        BucketTask(lake, token, several, version, days, encoding, id_type)
-        for buckets, days in work
-        if buckets
-        for several in _neighbours(buckets, _per_task(len(buckets), _rows(lake, version, days), count, share, engine))
-    ]
-
-
-def _per_task(buckets: int, rows: int, count: int, share: int, engine: Engine) -> int:
-    """How many buckets a task takes: so few that their events fit its share of memory and all workers have work."""
-    fitting = max(1, int(share * count / max(1, rows)))
-    return min(fitting, max(1, -(-buckets // engine.workers)))
+    tasks: list[BucketTask] = []
+    for buckets, days in ((anew, None), (grown, changes.appended)):
+        rows_of_one = max(1, _rows(update.lake, update.events_version, days)) / count
+        # So few that their events fit a worker's share of memory, and that all workers have work.
+        most = max(1, min(int(rows_in_memory / workers / rows_of_one), -(-len(buckets) // workers)))
+        tasks += [BucketTask(update, several, days) for several in _neighbours(buckets, most)]
+    return tasks
 
 
 def _neighbours(buckets: Sequence[Bucket], most: int) -> Iterator[list[Bucket]]:
@@ -176,7 +181,8 @@ def _neighbours(buckets: Sequence[Bucket], most: int) -> Iterator[list[Bucket]]:
             yield run
             run = []
         run.append(bucket)
-    yield run
+    if run:
+        yield run
 
 
 def _rows(lake: Lake, version: int, days: Sequence[date] | None = None) -> int:
@@ -186,17 +192,15 @@ def _rows(lake: Lake, version: int, days: Sequence[date] | None = None) -> int:
     return int(files["num_records"].sum())
 
 
-def _commit(
-    lake: Lake, ledger: pl.DataFrame, built: Sequence[Built], encoding: Encoding, version: int, count: int
-) -> pl.DataFrame:
+def _commit(update: Update, ledger: pl.DataFrame, built: Sequence[Built], count: int) -> pl.DataFrame:
     rows = {row[BUCKET]: row for row in ledger.iter_rows(named=True) if row[BUCKET] < count} | {
         one.bucket: one.row() for one in built
     }
     state = {
-        "events_version": version,
-        "actions": list(encoding.actions),
-        "surface_names": list(encoding.surfaces),
+        "events_version": update.events_version,
+        ACTIONS: list(update.encoding.actions),
+        SURFACE_NAMES: list(update.encoding.surfaces),
     }
     fresh = pl.DataFrame([row | state for _, row in sorted(rows.items())], schema=LEDGER_SCHEMA)
-    lake.overwrite(SEQUENCES_TABLE, fresh)
+    update.lake.overwrite(SEQUENCES_TABLE, fresh)
     return fresh

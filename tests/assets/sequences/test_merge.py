@@ -25,7 +25,8 @@ def drawn(seed: int, rows: int, day: int, *, texts: bool) -> NewEvents:
     """Events of a dozen users on few items and occasions, in up to three ascending runs."""
     draw = np.random.default_rng((seed, day))
     numbers = draw.integers(0, 12, rows)
-    users = pl.Series(USER_ID, [f"user {n}" for n in numbers] if texts else numbers, dtype=pl.String if texts else pl.Int64)
+    names = [f"user {n}" for n in numbers]
+    users = pl.Series(USER_ID, names, pl.String) if texts else pl.Series(USER_ID, numbers, pl.Int64)
     columns = {
         "item_row": draw.integers(1, 5, rows).astype(np.int32),
         "timestamp": draw.integers(0, 50, rows) + 30 * day,

@@ -113,7 +113,7 @@ class Staging:
         folder = "/".join(f"{name}={value}" for name, value in partition.items())
         path = f"{folder}/{self.name(part, 'parquet')}" if folder else self.name(part, "parquet")
         uri = f"{self.lake.uri(table)}/{path}"
-        try:
+        with writing(uri):
             if self.lake.is_local:
                 Path(uri).parent.mkdir(parents=True, exist_ok=True)
             stored(frame.drop(list(partition))).write_parquet(
@@ -123,8 +123,6 @@ class Staging:
                 row_group_size=ROW_GROUP_ROWS,
                 storage_options=self.lake.options,
             )
-        except (PolarsError, OSError) as error:
-            raise OSError(f"{uri} cannot be written ({error}): make room or mend the store, then run again") from error
         size = os.path.getsize(uri) if self.lake.is_local else object_bytes(uri, self.lake.options)
         return StagedFile(path, dict(partition), frame.height, size)
 
@@ -139,6 +137,19 @@ class Staging:
             self.write(table, rows, dict(zip(partition_by, map(_plain, values), strict=True)), part)
             for values, rows in groups.items()
         ]
+
+
+@contextmanager
+def writing(place: str | Path) -> Iterator[None]:
+    """Says of a file that cannot be written which one it is, and what to do.
+
+    Raises:
+        OSError: the block failed to write it.
+    """
+    try:
+        yield
+    except (PolarsError, OSError) as error:
+        raise OSError(f"{place} cannot be written ({error}): make room or mend the store, then run again") from error
 
 
 def sweep(lake: Lake) -> list[Path]:

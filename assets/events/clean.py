@@ -21,6 +21,7 @@ from assets.events.order import order_events
 from assets.quality.quarantine import Cleaned, Reason, quarantined
 from assets.quality.raw import checked
 from assets.schema import EVENTS_TABLE, TIME, IdType, events_schema
+from assets.staging import writing
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 
 IDENTITY = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
@@ -105,7 +106,8 @@ class Run:
     def write(cls, rows: pl.DataFrame, path: Path) -> "Run":
         order = pl.Series(_by_day_and_slot(rows))
         rows = rows.with_columns(pl.col(SOURCE_FILE).cast(pl.Categorical)).select(pl.all().gather(order))
-        rows.write_ipc(path, compression="uncompressed")
+        with writing(path):
+            rows.write_ipc(path, compression="uncompressed")
         starts, before = {}, 0
         for part in rows.select(DAY, SLOT).partition_by(DAY, maintain_order=True):
             starts[part[DAY][0]] = before + np.searchsorted(part[SLOT].to_numpy(), np.arange(SLOTS + 1))

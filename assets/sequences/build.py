@@ -15,7 +15,7 @@ from assets.sequences.encode import NEEDED, Encoding, extended_surfaces
 from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.ledger import LEDGER_SCHEMA, Built, read_ledger, state_of
 from assets.sequences.merge import NewEvents, merge_sequences
-from assets.staging import Staging
+from assets.staging import Staging, writing
 from models.columns import ACTIONS, BUCKET, DAY, SLOT, USER_ID
 from models.sequence_store import (
     BUCKETS_FOLDER,
@@ -147,7 +147,7 @@ def _build(staging: Staging, update: Update, bucket: Bucket, events: NewEvents) 
         before = read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{bucket.before}", lake.options)
     merged = merge_sequences(before, events)
     name = staging.name(bucket.number, "arrow")
-    with lake.output(f"{BUCKETS_FOLDER}/{name}") as sink:
+    with writing(f"{BUCKETS_FOLDER}/{name}"), lake.output(f"{BUCKETS_FOLDER}/{name}") as sink:
         write_bucket(merged, sink)
     return Built.of(bucket.number, name, merged)
 

@@ -196,7 +196,7 @@ def _stage_and_wait(task: DaysOfEvents) -> tuple[Staged, Tally]:
 
 def _build_and_wait(task: BucketTask) -> list[Built]:
     done = build_buckets(task)
-    _wait_once(Path(task.lake.root) / "pid-of-sequences")
+    _wait_once(Path(task.update.lake.root) / "pid-of-sequences")
     return done
 
 

@@ -5,11 +5,13 @@ be done again: by Ray when a worker is lost, by the next run when this one is ki
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from itertools import islice
+from typing import Any, Literal, Protocol, TypeVar
 
 from assets.ray_cluster import attached
 
@@ -19,6 +21,10 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 TASK_RETRIES = 3
+IN_FLIGHT = 2
+"""Tasks that are handed to the cluster at a time, for each of its workers: one to do, one to follow."""
+
+SECONDS_TO_END = 600
 
 
 class Engine(Protocol):
@@ -56,15 +62,22 @@ class RayEngine:
         import ray
 
         remote = ray.remote(num_cpus=1, max_retries=TASK_RETRIES)(function)
-        pending = [remote.remote(task) for task in tasks]
+        left, running = iter(tasks), deque[Any]()
         try:
-            yield from map(ray.get, pending)
+            running.extend(remote.remote(task) for task in islice(left, IN_FLIGHT * self.workers))
+            while running:
+                result = ray.get(running[0])
+                running.popleft()
+                running.extend(remote.remote(task) for task in islice(left, 1))
+                yield result
         except ray.exceptions.RayTaskError as error:
             # Its own message is the traceback of the remote process; the cause is the error as it was raised there.
             raise error.cause from error
         finally:
-            for task in pending:
-                ray.cancel(task)
+            # No task may go on writing for a run that has ended. They are waited for, not cancelled: Ray ends the whole
+            # process by a check of its own where a task is cancelled in the moment in which it is done.
+            if running:
+                ray.wait(list(running), num_returns=len(running), timeout=SECONDS_TO_END)
 
 
 @contextmanager

@@ -70,6 +70,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Files:
             action=pl.when(pl.col("n") % 97 == 0).then(pl.lit("zap")).otherwise(pl.lit("click")),
         )
         events.write_csv(folder / f"{day}.csv")
+    return source_in(folder)
+
+
+def source_in(folder: Path) -> Files:
+    """The landing files of `folder`, a day each."""
     items = {"path": str(folder / "none.csv")}
     settings = FilesSettings.model_validate(
         {"kind": "files", "events": {"path": f"{folder}/{{day}}.csv"}, "items": items}
@@ -161,7 +166,7 @@ def test_a_lost_worker_is_made_good_and_leaves_nothing(
 ) -> None:
     """Two workers are killed, each when all files of its task are written and nobody was told."""
     lake = Lake(str(tmp_path))
-    killer = threading.Thread(target=_kill_workers, args=(tmp_path, 2))
+    killer = threading.Thread(target=_kill_workers, args=(tmp_path, 2), daemon=True)
     killer.start()
     build(lake, _Slow(2), source)
     killer.join()

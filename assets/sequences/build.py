@@ -102,7 +102,7 @@ def bring_up_to_date(
     ledger = read_ledger(lake)
     before = state_of(ledger)
     same = before is not None and before.buckets == count and before.actions == list(actions)
-    changes = changes_since(lake, before.events_version, version) if same and before else everything(lake, version)
+    changes = changes_since(lake, before.events_version, version) if same and before else everything()
     if changes.nothing:
         return ledger
     fresh = lake.scan(EVENTS_TABLE, version)

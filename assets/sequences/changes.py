@@ -43,10 +43,10 @@ def changes_since(lake: Lake, before: int, now: int) -> Changes:
         return Changes(appended, _slots(lake, before, changed) | _slots(lake, now, changed))
     except (DeltaError, FileNotFoundError):
         # Retention has removed what was there: nothing tells whose events it held.
-        return everything(lake, now)
+        return everything()
 
 
-def everything(lake: Lake, now: int) -> Changes:
+def everything() -> Changes:
     """All users are made anew."""
     return Changes([], np.ones(SLOTS, bool))
 

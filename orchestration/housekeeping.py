@@ -14,7 +14,7 @@ def compact_tables(context: dg.OpExecutionContext, lake: LakeResource, retention
     """Joins the small files of every table."""
     store = lake.open()
     tables = [path.name for path in sorted(Path(store.root, "tables").glob("*")) if store.exists(path.name)]
-    joined = compact(store, tables, retention.load().rows_per_file)
+    joined = compact(store, tables, retention.rows_per_file)
     told = ", ".join(f"{table} from {before} to {after}" for table, (before, after) in joined.items())
     context.log.info(f"files joined: {told}" if told else "no table has small files")
 
@@ -22,7 +22,7 @@ def compact_tables(context: dg.OpExecutionContext, lake: LakeResource, retention
 @dg.op
 def delete_what_nothing_names(context: dg.OpExecutionContext, lake: LakeResource, retention: RetentionResource) -> None:
     """Deletes old table versions, bucket files, training sets and trained versions that no live version names."""
-    deleted = apply_retention(lake.open(), retention.load())
+    deleted = apply_retention(lake.open(), retention)
     tables = ", ".join(f"{files} of {table}" for table, files in deleted.files.items()) or "none"
     context.log.info(
         f"deleted: files of tables {tables}; {deleted.buckets} files of sequences; "

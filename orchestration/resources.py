@@ -1,51 +1,73 @@
-"""The resources of every asset, built from a profile."""
+"""The resources of every asset, built from a profile; the launchpad may lay other settings over its sections."""
+
+from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 
-from assets.resources import (
-    ContentResource,
-    EndpointResource,
-    EvaluationResource,
-    GateResource,
-    LakeResource,
-    QualityResource,
-    RayResource,
-    RetentionResource,
-    SourceResource,
-    TrainingResource,
-)
+from assets.resources import RayCluster, Storage
+from assets.sources.settings import SourceSettings, open_source
+from assets.sources.source import Source
 from orchestration.environment import state_folder
+from orchestration.launchpad import overridden, schema
 from orchestration.profile import Profile
+from orchestration.stages import check_stage
 
 
-def build_resources(profile: Profile) -> dict[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
+def build_resources(profile: Profile) -> dict[str, object]:
     """One resource for each name that an asset may ask for."""
-    ray = profile.ray
+    storage = storage_of(profile)
+
+    def opened(settings: SourceSettings) -> Source:
+        return open_source(settings, landing=storage.landing, first_day=profile.start())
+
     return {
-        "lake": LakeResource(
-            root=profile.lake_root,
-            storage_options=profile.lake.storage_options,
-            artifacts=profile.artifacts_root,
-            profile=profile.name,
-            id_type=profile.id_type,
-            user_buckets=profile.lake.user_buckets,
-            rows_in_memory=profile.lake.rows_in_memory,
-            engine=profile.lake.engine,
-            ray_address=ray.gcs_address,
+        "lake": storage,
+        "ray": RayCluster(
+            mode="inline" if profile.ray.mode == "inline" else "attach",
+            address=profile.ray.gcs_address,
+            dashboard=profile.ray.dashboard_url,
         ),
-        "source": SourceResource(
-            settings=profile.source,
-            landing=str(state_folder(profile.name) / "landing"),
-            first_day=profile.start().isoformat(),
-        ),
-        "quality": QualityResource(settings=profile.quality),
-        "content": ContentResource(settings=profile.content),
-        "training": TrainingResource(settings=profile.training),
-        "evaluation": EvaluationResource(settings=profile.evaluation),
-        "gate": GateResource(settings=profile.release),
-        "endpoint": EndpointResource(settings=profile.endpoint),
-        "retention": RetentionResource(settings=profile.retention),
-        "ray": RayResource(
-            mode="inline" if ray.mode == "inline" else "attach", address=ray.gcs_address, dashboard=ray.dashboard_url
-        ),
+        "source": settings_resource(profile, "source", opened),
+        "gate": settings_resource(profile, "release"),
+        **{
+            stage: settings_resource(profile, stage)
+            for stage in ("quality", "content", "training", "evaluation", "endpoint", "retention")
+        },
     }
+
+
+def storage_of(profile: Profile) -> Storage:
+    """Where the profile's tables and folders are."""
+    return Storage(
+        root=profile.lake_root,
+        storage_options=profile.lake.storage_options,
+        artifacts=profile.artifacts_root,
+        landing=str(state_folder(profile.name) / "landing"),
+        profile=profile.name,
+        id_type=profile.id_type,
+        user_buckets=profile.lake.user_buckets,
+        rows_in_memory=profile.lake.rows_in_memory,
+        engine=profile.lake.engine,
+        ray_address=profile.ray.gcs_address,
+    )
+
+
+def settings_resource(
+    profile: Profile, stage: str, opened: Callable[[Any], Any] = lambda settings: settings
+) -> dg.ResourceDefinition:
+    """The settings of a stage, as the profile gives them where a launch does not.
+
+    Dagster makes all resources of a run before its first step, and so refuses there what the schema cannot say.
+    """
+    section = getattr(profile, stage)
+    settings = check_stage(stage, section)
+
+    def resource(context: dg.InitResourceContext) -> Any:
+        return opened(check_stage(stage, overridden(type(settings), section, context.resource_config or {})))
+
+    return dg.ResourceDefinition(
+        resource,
+        config_schema=dg.Field(schema(type(settings), settings), is_required=False),
+        description=f"{Profile.model_fields[stage].description} What a launch leaves out comes from the profile.",
+    )

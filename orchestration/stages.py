@@ -22,16 +22,15 @@ class StageError(ValueError):
     """A stage's section does not fit the stage's settings; the message names the keys."""
 
 
-def check_stage(stage: str, section: Mapping[str, Any]) -> None:
-    """Validates one section with the stage's own model.
+def check_stage(stage: str, section: Mapping[str, Any]) -> Any:
+    """The stage's settings as `section` gives them.
 
     Raises:
         StageError: an unknown key, a missing one, or a value that does not fit.
     """
     module, name = SETTINGS[stage].split(":")
-    settings = getattr(import_module(module), name)
     try:
-        TypeAdapter(settings).validate_python(section)
+        return TypeAdapter(getattr(import_module(module), name)).validate_python(section)
     except ValidationError as error:
         raise StageError(
             "; ".join(f"{'.'.join(map(str, (stage, *item['loc'])))}: {item['msg']}" for item in error.errors())

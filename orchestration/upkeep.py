@@ -42,9 +42,9 @@ def clean_days_without_landing_files(
     quality: QualityResource,
 ) -> None:
     """Judges events and quarantined rows of the days again, and publishes what is good now."""
-    store, rules, days = lake.open(), quality.load(), [date.fromisoformat(day) for day in config.days]
+    store, rules, days = lake.open(), quality, [date.fromisoformat(day) for day in config.days]
     known = known_items(store.scan(ITEMS_TABLE)) if rules.reject_unknown_items else None
-    judge = Judge(rules, lake.ids, known, datetime.now(UTC), source.open().timestamp_unit("events"))
+    judge = Judge(rules, lake.id_type, known, datetime.now(UTC), source.timestamp_unit("events"))
     with Staging(store) as staging:
         staged = clean_kept_days(store, staging, judge, days, lake.rows_in_memory)
     context.log.info(f"{len(days)} days: {staged.rows_accepted} events, {staged.rows_rejected} rows stay put aside")
@@ -75,14 +75,14 @@ def forget_user(
     ray: RayResource,
 ) -> None:
     """Takes the person out of the lake and the endpoint, proves it, and tells who keeps landing files."""
-    store, person = lake.open(), Person.named(config.user, lake.ids)
+    store, person = lake.open(), Person.named(config.user, lake.id_type)
     done = forget(store, person, config.reason)
     for event in _lineage(done, config.reason):
         context.log_event(event)
     taken = ", ".join(f"{removed.rows} rows of {table}" for table, removed in done.tables.items())
     context.log.info(f"taken out: {taken}; {done.training_sets} training sets deleted")
-    context.log.info(_forgotten_by_endpoint(store, endpoint.load(), ray.dashboard))
-    proof = search(Path(store.root), person, [Path(source.landing)])
+    context.log.info(_forgotten_by_endpoint(store, endpoint, ray.dashboard))
+    proof = search(Path(store.root), person, [Path(lake.landing)])
     if proof.found:
         named = ", ".join(map(str, proof.found[:5]))
         raise dg.Failure(
@@ -91,7 +91,7 @@ def forget_user(
             allow_retries=False,
         )
     context.log.info(f"0 rows in {proof.files} files name the person")
-    context.log.info(_landed(list(landed_rows(store, source.open(), person))))
+    context.log.info(_landed(list(landed_rows(store, source, person))))
 
 
 @dg.job(description="Forgets the user whose id is in the environment: everywhere, for good, and proves it.")

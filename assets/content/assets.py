@@ -39,9 +39,9 @@ def text_embeddings(
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
     items = _catalogue_at_cutoff(tables, evaluation)
-    table = text_table(items, _known(tables, TEXT_TABLE), content.load().text, context.log.info)
+    table = text_table(items, _known(tables, TEXT_TABLE), content.text, context.log.info)
     tables.overwrite(TEXT_TABLE, table.frame)
-    return _result(table, model=content.load().text.model)
+    return _result(table, model=content.text.model)
 
 
 @dg.asset(
@@ -63,7 +63,7 @@ def text_embeddings(
 def image_embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
-    tables, settings = lake.open(), content.load().image
+    tables, settings = lake.open(), content.image
     embeddings = image_table(
         _catalogue_at_cutoff(tables, evaluation),
         tables.scan(TEXT_TABLE).collect(),
@@ -94,7 +94,7 @@ def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.Mater
     tables = lake.open()
     frame = content_table(tables.scan(TEXT_TABLE).collect(), tables.scan(IMAGE_TABLE).collect())
     tables.overwrite(CONTENT_TABLE, frame)
-    sheet = neighbour_sheet(catalogue(tables), frame, content.load().image)
+    sheet = neighbour_sheet(catalogue(tables), frame, content.image)
     return dg.MaterializeResult(
         data_version=_data_version(frame),
         metadata=_table_metadata(
@@ -131,7 +131,7 @@ def _catalogue_at_cutoff(tables: Lake, evaluation: EvaluationResource) -> pl.Laz
     days = tables.days(EVENTS_TABLE)
     if not days:
         return catalogue(tables)
-    return catalogue_at(tables, evaluation.load().cutoff_time(max(days)).date())
+    return catalogue_at(tables, evaluation.cutoff_time(max(days)).date())
 
 
 def _known(tables: Lake, table: str) -> pl.DataFrame:

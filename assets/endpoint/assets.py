@@ -23,7 +23,7 @@ from serving.client import EndpointClient
 def endpoint(
     context: dg.AssetExecutionContext, lake: LakeResource, endpoint: EndpointResource, ray: RayResource
 ) -> dg.MaterializeResult[None]:
-    tables, settings = lake.open(), endpoint.load()
+    tables, settings = lake.open(), endpoint
     status = deploy_champion(tables, settings, ray.dashboard)
     version = str(status.version)
     context.log.info(f"endpoint: {version} answers at {settings.base_url}")

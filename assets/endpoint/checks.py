@@ -16,7 +16,7 @@ from assets.resources import LakeResource, QualityResource
 @dg.multi_asset_check(specs=check_specs(ENDPOINT, skew_expectations(SkewRules())))
 def training_serving_skew(lake: LakeResource, quality: QualityResource) -> Iterator[dg.AssetCheckResult]:
     """The champion's training set against what the endpoint reads: exact up to the cutoff, and alike since."""
-    store, rules = lake.open(), quality.load()
+    store, rules = lake.open(), quality
     version = champion_release(store).version
     suite = skew_expectations(rules.skew, rules.severity)
     validation = validate(ENDPOINT, {"versions": measure_skew(store, version)}, suite)

@@ -52,9 +52,9 @@ def evaluation(
     source: SourceResource,
     evaluation: EvaluationResource,
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
-    tables, settings = lake.open(), evaluation.load()
+    tables, settings = lake.open(), evaluation
     version = config.version or newest_manifest(tables).version
-    folder, opened = tables.folder(ARTIFACTS) / version, source.open()
+    folder, opened = tables.folder(ARTIFACTS) / version, source
     result = judge(
         tables,
         folder,

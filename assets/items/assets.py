@@ -41,12 +41,12 @@ def items(
     Every raw row either stands here or in the table `quarantine` with the reason. If a blocking check fails, the run
     fails and the days stay as they were.
     """
-    store, rules, days = lake.open(), quality.load(), days_of(context)
-    logs = source.open()
+    store, rules, days = lake.open(), quality, days_of(context)
+    logs = source
     landed = landed_files(store, "items", days)
     with damage_explained(file.path for file in landed):
-        raw = amended(logs.read("items", landed, days), store, ITEMS_TABLE, days, lake.ids)
-        cleaned = clean_items(raw, rules, lake.ids, days, logs.timestamp_unit("items"))
+        raw = amended(logs.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
+        cleaned = clean_items(raw, rules, lake.id_type, days, logs.timestamp_unit("items"))
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:
         files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])

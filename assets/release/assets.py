@@ -47,7 +47,7 @@ def release(
         )
     else:
         evaluated = VersionEvaluation.read(tables.folder(ARTIFACTS) / version)
-        decision = decide(evaluated, releases.champion(), gate.load())
+        decision = decide(evaluated, releases.champion(), gate)
     record(releases, decision)
     context.log.info(decision.reason)
     return dg.MaterializeResult(

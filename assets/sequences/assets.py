@@ -33,8 +33,8 @@ def sequences(
             store,
             staging,
             engine,
-            quality.load().actions,
-            lake.ids,
+            quality.actions,
+            lake.id_type,
             rows_in_memory=lake.rows_in_memory,
             buckets=lake.user_buckets or None,
         )

@@ -28,7 +28,7 @@ SourceSettings = Annotated[
 ]
 
 
-def source_settings(settings: dict[str, Any]) -> SourceSettings:
+def source_settings(settings: dict[str, Any] | SourceSettings) -> SourceSettings:
     """The profile's `source:` section, checked.
 
     Raises:
@@ -41,7 +41,7 @@ def source_settings(settings: dict[str, Any]) -> SourceSettings:
     return checked
 
 
-def open_source(settings: dict[str, Any], landing: str, first_day: date) -> Source:
+def open_source(settings: dict[str, Any] | SourceSettings, landing: str, first_day: date) -> Source:
     """The source that the profile names.
 
     Args:

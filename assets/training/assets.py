@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from assets.content.assets import content_embeddings
 from assets.items.assets import items
@@ -37,17 +36,9 @@ from assets.training.version import (
     train_version,
 )
 from assets.versions import ABLATIONS, newest_manifest
-from models.config import TrainingConfig
 from models.manifest import MODEL_CARD, Manifest
 
 RAY_POOL = "ray_train"
-
-
-class TrainingRun(dg.Config):
-    """Overrides of one run; what is left out comes from the profile."""
-
-    epochs: int | None = Field(default=None, description="Passes over all users.")
-    seed: int | None = Field(default=None, description="Seed of initialisation, order, dropout and negatives.")
 
 
 @dg.asset(
@@ -62,17 +53,16 @@ class TrainingRun(dg.Config):
 )
 def hstu_model(
     context: dg.AssetExecutionContext,
-    config: TrainingRun,
     lake: LakeResource,
     quality: QualityResource,
     training: TrainingResource,
     evaluation: EvaluationResource,
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
-    tables, settings = lake.open(), training.load()
+    tables, settings = lake.open(), training
     manifest, dataset = _prepared(lake, quality, settings, evaluation)
     tuned = tables.scan(TUNING_TABLE).collect().row(0, named=True) if settings.use_tuned else None
-    optimisation = _overridden(optimisation_of(settings, tuned), config)
+    optimisation = optimisation_of(settings, tuned)
     with _cluster(ray):
         version = train_version(
             tables,
@@ -100,7 +90,7 @@ def hstu_model(
 def hstu_without_content(
     context: dg.AssetExecutionContext, lake: LakeResource, training: TrainingResource
 ) -> dg.MaterializeResult[None]:
-    tables, settings = lake.open(), training.load()
+    tables, settings = lake.open(), training
     if not (settings.use_content and settings.train_ablation):
         return dg.MaterializeResult(metadata={"skipped": "the profile trains no twin without content"})
     manifest = newest_manifest(tables)
@@ -139,7 +129,7 @@ def tuned_hyperparameters(
     evaluation: EvaluationResource,
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
-    tables, settings = lake.open(), training.load()
+    tables, settings = lake.open(), training
     manifest, dataset = _prepared(lake, quality, settings, evaluation)
     storage = tables.folder(RUNS) / "tuning" / manifest.version
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
@@ -160,16 +150,11 @@ def _prepared(
 ) -> tuple[Manifest, Path]:
     tables = lake.open()
     last_day = last_day_of(tables.scan(EVENTS_TABLE))
-    return prepare(tables, lake.profile, quality.load().actions, settings, evaluation.load(), last_day)
+    return prepare(tables, lake.profile, quality.actions, settings, evaluation, last_day)
 
 
 def _cluster(ray: RayResource) -> AbstractContextManager[None]:
     return attached(ray.address) if ray.mode == "attach" else nullcontext()
-
-
-def _overridden(optimisation: TrainingConfig, run: TrainingRun) -> TrainingConfig:
-    given = {name: value for name, value in (("epochs", run.epochs), ("seed", run.seed)) if value is not None}
-    return TrainingConfig.model_validate({**optimisation.model_dump(), **given})
 
 
 def _reporting(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import dagster as dg
 
 from assets.lake import Lake
-from assets.resources import LakeResource, RetentionResource
+from assets.resources import Storage
+from assets.retention.settings import RetentionSettings
 from assets.staging import Staging
 from models.columns import DAY
 from orchestration.housekeeping import compaction, retention
@@ -20,8 +21,8 @@ def test_files_are_joined_and_old_ones_deleted(tmp_path: Path) -> None:
         halves = [staging.write("events", rows[4 * n : 4 * n + 4], {DAY: FIRST.isoformat()}, n) for n in range(2)]
         lake.commit_days("events", halves, rows, [FIRST])
     resources = {
-        "lake": LakeResource(root=str(tmp_path)),
-        "retention": RetentionResource(settings={"keep_days": 0, "safety_hours": 0}),
+        "lake": Storage(root=str(tmp_path)),
+        "retention": RetentionSettings.model_validate({"keep_days": 0, "safety_hours": 0}),
     }
     with dg.instance_for_test() as instance:
         for job in (compaction, retention):

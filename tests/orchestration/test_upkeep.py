@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -12,13 +13,15 @@ import pytest
 
 from assets.endpoint.rollout import champion_release
 from assets.lake import Lake
-from assets.resources import EndpointResource, LakeResource, RayResource, SourceResource
+from assets.resources import RayCluster, Storage
 from assets.retention.forget import forget
+from assets.sources.settings import open_source
 from assets.versions import releases_of
 from models.columns import USER_ID
 from orchestration.upkeep import forgetting
 from serving.ports import free_port
 from serving.schema import EndpointStatus
+from serving.settings import EndpointSettings
 from tests.assets.retention.test_forget import PERSON, REASON, rows
 from tests.assets.sequences.test_build import put, update
 
@@ -83,10 +86,10 @@ def run(lake: Lake, port: int, monkeypatch: pytest.MonkeyPatch) -> dg.ExecuteInP
             instance=instance,
             raise_on_error=False,
             resources={
-                "lake": LakeResource(root=lake.root),
-                "source": SourceResource(settings=source, landing=landing, first_day="2026-01-01"),
-                "endpoint": EndpointResource(settings={"port": port}),
-                "ray": RayResource(dashboard=f"http://127.0.0.1:{free_port()}"),
+                "lake": Storage(root=lake.root),
+                "source": open_source(source, landing=landing, first_day=date(2026, 1, 1)),
+                "endpoint": EndpointSettings.model_validate({"port": port}),
+                "ray": RayCluster(dashboard=f"http://127.0.0.1:{free_port()}"),
             },
         )
 

@@ -18,8 +18,9 @@ from assets.content.assets import (
     text_rows,
 )
 from assets.content.settings import ContentSettings, ImageSettings, TextSettings
+from assets.evaluation.settings import EvaluationSettings
 from assets.lake import Lake
-from assets.resources import ContentResource, EvaluationResource, LakeResource
+from assets.resources import Storage
 from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, TEXT_TABLE, content_schema, events_schema
 from tests.assets.content.conftest import DAY, catalogue_rows, items_frame
 
@@ -35,9 +36,9 @@ def lake(tmp_path: Path) -> Lake:
 def materialize(lake: Lake, image: ImageSettings) -> dg.ExecuteInProcessResult:
     settings = ContentSettings(text=TextSettings(precision="fp32"), image=image)
     resources = {
-        "lake": LakeResource(root=lake.root, id_type="int64"),
-        "content": ContentResource(settings=settings.model_dump()),
-        "evaluation": EvaluationResource(),
+        "lake": Storage(root=lake.root, id_type="int64"),
+        "content": ContentSettings.model_validate(settings.model_dump()),
+        "evaluation": EvaluationSettings(),
     }
     return dg.materialize(STAGE, resources=resources)
 
@@ -130,7 +131,7 @@ def test_an_item_without_a_row_fails_the_check(lake: Lake) -> None:
     lake.replace_days(ITEMS_TABLE, items_frame([{"item_id": i, "title": f"title {i}"} for i in range(3)]), [DAY])
     materialize(lake, ImageSettings(mode="none"))
     lake.overwrite(TEXT_TABLE, lake.scan(TEXT_TABLE).collect().head(2))
-    resources = {"lake": LakeResource(root=lake.root, id_type="int64")}
+    resources = {"lake": Storage(root=lake.root, id_type="int64")}
     result = dg.materialize([text_rows], selection=dg.AssetSelection.checks(text_rows), resources=resources)
     (evaluation,) = result.get_asset_check_evaluations()
     assert not evaluation.passed

@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 
 from assets.content.assets import content_embeddings, image_embeddings, text_embeddings
+from assets.content.settings import ContentSettings
 from assets.content.vectors import to_matrix
+from assets.evaluation.settings import EvaluationSettings
 from assets.lake import Lake
-from assets.resources import ContentResource, EvaluationResource, LakeResource
+from assets.resources import Storage
 from assets.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
 
 BESIDE = Path(__file__).parents[4] / "shared" / "data"
@@ -42,9 +44,9 @@ def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
     result = dg.materialize(
         [text_embeddings, image_embeddings, content_embeddings],
         resources={
-            "lake": LakeResource(root=lake.root, id_type="int64"),
-            "evaluation": EvaluationResource(),
-            "content": ContentResource(settings={"image": {"adapt": {"epochs": 1}}, "text": {"max_length": 64}}),
+            "lake": Storage(root=lake.root, id_type="int64"),
+            "evaluation": EvaluationSettings(),
+            "content": ContentSettings.model_validate({"image": {"adapt": {"epochs": 1}}, "text": {"max_length": 64}}),
         },
     )
     assert result.success

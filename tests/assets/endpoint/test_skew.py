@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from assets.endpoint.checks import training_serving_skew
 from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
 from assets.evaluation.split import training_interactions
-from assets.events.rules import SkewRules
+from assets.events.rules import QualitySettings, SkewRules
 from assets.lake import Lake
-from assets.resources import LakeResource, QualityResource
+from assets.resources import Storage
 from assets.schema import TIME
 from assets.training.dataset import Dataset, make_dataset, write_dataset
 from assets.training.version import DATASETS
@@ -188,8 +188,8 @@ def test_the_checks_of_the_endpoint(tmp_path: Path) -> None:
             [endpoint, training_serving_skew],
             instance=instance,
             resources={
-                "lake": LakeResource(root=str(tmp_path), id_type="int64"),
-                "quality": QualityResource(settings={"skew": {"max_unknown_item_share": 1}}),
+                "lake": Storage(root=str(tmp_path), id_type="int64"),
+                "quality": QualitySettings.model_validate({"skew": {"max_unknown_item_share": 1}}),
             },
         )
     evaluated = {check.check_name: check for check in result.get_asset_check_evaluations()}

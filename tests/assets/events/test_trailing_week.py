@@ -11,12 +11,14 @@ import polars as pl
 import pytest
 
 from assets.events.assets import events
+from assets.events.rules import QualitySettings
 from assets.items.assets import items
 from assets.lake import Lake
 from assets.partitions import daily
 from assets.quality.statistics import EVENT_STATISTICS_TABLE
-from assets.resources import LakeResource, QualityResource, SourceResource
+from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
+from assets.sources.settings import open_source
 
 DAYS = [daily.start.date() + timedelta(days=n) for n in range(5)]
 START = int(daily.start.timestamp()) * 1000
@@ -47,9 +49,9 @@ def run(
         instance=instance,
         raise_on_error=False,
         resources={
-            "lake": LakeResource(root=str(folder / "lake"), id_type="int64"),
-            "source": SourceResource(settings=source, landing=str(folder), first_day=DAYS[0].isoformat()),
-            "quality": QualityResource(settings=quality or {}),
+            "lake": Storage(root=str(folder / "lake"), id_type="int64"),
+            "source": open_source(source, landing=str(folder), first_day=DAYS[0]),
+            "quality": QualitySettings.model_validate(quality or {}),
         },
         tags={
             "dagster/asset_partition_range_start": DAYS[first].isoformat(),

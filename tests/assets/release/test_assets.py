@@ -1,14 +1,18 @@
 """The evaluation and release assets on a real Dagster instance and a small lake."""
 
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from assets.evaluation.assets import EvaluationRun, evaluation
+from assets.evaluation.settings import EvaluationSettings
 from assets.lake import Lake
 from assets.release.assets import ReleaseRun, release
-from assets.resources import EvaluationResource, GateResource, LakeResource, SourceResource
+from assets.release.gate import GateSettings
+from assets.resources import Storage
+from assets.sources.settings import open_source
 from models.evaluation.report import VersionEvaluation
 from serving.releases import Releases
 from tests.assets.evaluation.worlds import write_version, write_world
@@ -28,14 +32,14 @@ def materialize(lake: Lake, gate: dict, **config: dg.Config) -> dg.ExecuteInProc
     return dg.materialize(
         [evaluation, release],
         resources={
-            "lake": LakeResource(root=lake.root, id_type="int64"),
-            "source": SourceResource(
-                settings={"kind": "demo_world", "events": 1_000},
+            "lake": Storage(root=lake.root, id_type="int64"),
+            "source": open_source(
+                {"kind": "demo_world", "events": 1_000},
                 landing=str(lake.folder("landing")),
-                first_day="2026-03-01",
+                first_day=date(2026, 3, 1),
             ),
-            "evaluation": EvaluationResource(settings=EVALUATION),
-            "gate": GateResource(settings=gate),
+            "evaluation": EvaluationSettings.model_validate(EVALUATION),
+            "gate": GateSettings.model_validate(gate),
         },
         run_config=dg.RunConfig(ops=config),
     )

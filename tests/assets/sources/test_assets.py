@@ -7,9 +7,10 @@ import pytest
 
 from assets.lake import Lake
 from assets.partitions import daily
-from assets.resources import LakeResource, SourceResource
+from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.ledger import fingerprint, landed_files, ledger_frame
+from assets.sources.settings import open_source
 from assets.sources.source import LandedFile, SourceError
 
 FIRST = daily.start.date()
@@ -24,8 +25,8 @@ def _materialize(folder: Path, source: dict, first: date, last: date, raises: bo
             instance=instance,
             raise_on_error=raises,
             resources={
-                "lake": LakeResource(root=str(folder / "lake"), id_type="int64"),
-                "source": SourceResource(settings=source, landing=str(folder / "landing"), first_day=FIRST.isoformat()),
+                "lake": Storage(root=str(folder / "lake"), id_type="int64"),
+                "source": open_source(source, landing=str(folder / "landing"), first_day=FIRST),
             },
             tags={
                 "dagster/asset_partition_range_start": first.isoformat(),

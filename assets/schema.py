@@ -80,7 +80,7 @@ def events_schema(id_type: IdType) -> Schema:
 
 
 def items_schema(id_type: IdType) -> Schema:
-    """One row per item and day on which it was added or changed; the latest day wins.
+    """One row per item and day of its description: the latest describes it, the earliest `available_from` counts.
 
     `image` is a path or URI, or null; `image_bytes` holds encoded image bytes where the source carries them.
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from models.availability import with_availability
 from models.columns import AVAILABLE_FROM, CATEGORIES, DAY, ITEM_ID, TITLE
 from models.vocabulary import ROW, Vocabulary
 
@@ -33,16 +34,13 @@ class Catalogue:
 
 
 def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary) -> Catalogue:
-    """Reads the `items` table: of several days on which an item was changed, the latest counts.
+    """Reads the `items` table: of several days on which an item was described, the latest counts, and for when it is
+    available the earliest.
 
     An item of the vocabulary that left the table stays servable, without title and categories.
     """
-    newest = (
-        items.select(ITEM_ID, TITLE, CATEGORIES, pl.col(AVAILABLE_FROM).dt.epoch("ms"), DAY)
-        .sort(DAY, maintain_order=True)
-        .unique(ITEM_ID, keep="last")
-        .drop(DAY)
-    )
+    rows = items.select(ITEM_ID, TITLE, CATEGORIES, AVAILABLE_FROM, DAY)
+    newest = with_availability(rows).drop(DAY).with_columns(pl.col(AVAILABLE_FROM).dt.epoch("ms"))
     known = pl.LazyFrame({ITEM_ID: vocabulary.item_ids}).with_row_index(ROW, offset=1)
     nothing = pl.LazyFrame({ROW: [0]}, schema={ROW: pl.get_index_type()})
     table = (

@@ -120,6 +120,7 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
         "cutoff": result.cutoff.isoformat(),
         "users": result.report.users,
         "targets": result.report.targets,
+        **_rivals(result),
     }
     for part in (OVERALL, COLD, SHORT_HISTORY):
         measure = result.report.measure(CANDIDATE, result.metric, part)
@@ -130,3 +131,14 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
         metadata[f"{protocol}_cold_items"] = dg.MetadataValue.md(metric_table(report, COLD))
         metadata[f"{protocol}_plot"] = dg.MetadataValue.md(metric_bars(report, result.metric))
     return metadata
+
+
+def _rivals(result: VersionEvaluation) -> dict[str, float]:
+    rivals = result.report.rivals
+    if rivals is None:
+        return {}
+    return {
+        "rivals_fewest": rivals.fewest,
+        "rivals_median": rivals.median,
+        "cases_without_rivals": rivals.cases_without,
+    }

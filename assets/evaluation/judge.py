@@ -60,6 +60,7 @@ def judge(
 
     Raises:
         EvaluationError: the headline protocol has no case.
+        NoRivals: cases have no item that their targets could be ranked against.
     """
     from models.artifact import load_artifact
 
@@ -131,14 +132,9 @@ def _evaluate(
     from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 
     ranking = RankingSettings(settings.ks, settings.resamples, settings.seed, settings.batch_users)
-    return {
-        protocol: evaluate(
-            scorers,
-            cases,
-            questions.catalogue,
-            standard_slices(cases, questions.catalogue, settings.short_history),
-            ranking,
-            progress,
-        )
-        for protocol, cases in questions.cases.items()
-    }
+    reports = {}
+    for protocol, cases in questions.cases.items():
+        slices = standard_slices(cases, questions.catalogue, settings.short_history)
+        report = evaluate(scorers, cases, questions.catalogue, slices, ranking, progress)
+        reports[protocol] = report.without_rivals(questions.without_rivals[protocol])
+    return reports

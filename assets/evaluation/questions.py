@@ -19,12 +19,26 @@ if TYPE_CHECKING:
     from models.vocabulary import Vocabulary
 
 
+MOST_WITHOUT_RIVALS = 0.1
+"""A few people may have had everything that a small shop offers; if many have, their times or the items' are wrong."""
+
+
+class NoRivals(ValueError):
+    """Targets stand alone, so that every scorer would be right; the message says what to look at."""
+
+
 @dataclass(frozen=True)
 class Questions:
-    """One split in terms of one vocabulary: what the baselines learn from, and what every scorer is asked."""
+    """One split in terms of one vocabulary: what the baselines learn from, and what every scorer is asked.
+
+    Attributes:
+        cases: Of each protocol that has any; every case has a rival (`models.evaluation.ranking.rivals`).
+        without_rivals: Of each of those protocols, how many cases had none and were left out.
+    """
 
     training: Histories
     cases: dict[Protocol, EvaluationCases]
+    without_rivals: dict[Protocol, int]
     catalogue: Catalogue
 
 
@@ -33,6 +47,9 @@ def make_questions(split: Split, items: pl.DataFrame, vocabulary: Vocabulary) ->
     split: The split that the candidate was trained on.
     items: `item_id`, `available_from` of the catalogue, one row per item.
     vocabulary: The candidate's vocabulary; a target that it lacks counts as a miss of every scorer.
+
+    Raises:
+        NoRivals: more than a few cases have nothing that their targets could be ranked against.
     """
     from models.evaluation.scorer import Catalogue
     from models.history import histories
@@ -40,11 +57,26 @@ def make_questions(split: Split, items: pl.DataFrame, vocabulary: Vocabulary) ->
     training = histories(split.training, vocabulary)
     trained = np.bincount(training.rows, minlength=len(vocabulary) + 1) > 0
     frames: dict[Protocol, pl.DataFrame] = {"time": split.time_cases, "leave_one_out": split.leave_one_out_cases}
-    return Questions(
-        training=training,
-        cases={protocol: _cases(frame, vocabulary) for protocol, frame in frames.items() if frame.height},
-        catalogue=Catalogue(available_from=_available_from(items, vocabulary), cold=~trained),
-    )
+    available = np.minimum(_available_from(items, vocabulary), _first_chosen(training, split, vocabulary))
+    catalogue = Catalogue(available_from=available, cold=~trained)
+    asked = {protocol: _cases(frame, vocabulary) for protocol, frame in frames.items() if frame.height}
+    cases = {protocol: _with_rivals(every, catalogue, protocol) for protocol, every in asked.items()}
+    without = {protocol: len(every) - len(cases[protocol]) for protocol, every in asked.items()}
+    return Questions(training, cases, without, catalogue)
+
+
+def _with_rivals(cases: EvaluationCases, catalogue: Catalogue, protocol: Protocol) -> EvaluationCases:
+    """The cases that ask anything: with no other item to choose, every scorer has the target in the first place."""
+    from models.evaluation.ranking import rivals
+
+    some = rivals(cases, catalogue) > 0
+    none = len(cases) - int(some.sum())
+    if none > MOST_WITHOUT_RIVALS * len(cases):
+        raise NoRivals(
+            f"{none} of {len(cases)} cases ({protocol}) have no rival: no item but the target was available at their "
+            f"time, though {catalogue.items} are known; look at `available_from` in the table `items`"
+        )
+    return cases.take(np.flatnonzero(some)) if none else cases
 
 
 def _cases(frame: pl.DataFrame, vocabulary: Vocabulary) -> EvaluationCases:
@@ -61,8 +93,21 @@ def _cases(frame: pl.DataFrame, vocabulary: Vocabulary) -> EvaluationCases:
 
 
 def _available_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray:
-    """(n+1,) int64 ms; 0 for items that the catalogue does not know or gives no time."""
+    """(n+1,) int64 ms by the catalogue; 0 for items that it does not know or gives no time."""
     times = np.zeros(len(vocabulary) + 1, np.int64)
     times[vocabulary.rows(items[ITEM_ID])] = items[AVAILABLE_FROM].dt.epoch("ms").fill_null(0).to_numpy()
     times[0] = 0
     return times
+
+
+def _first_chosen(training: Histories, split: Split, vocabulary: Vocabulary) -> np.ndarray:
+    """(n+1,) int64 ms of the first positive before the cutoff: what was chosen was there, whatever the catalogue says.
+
+    A catalogue that came later than the log knows its items from its own first day only.
+    """
+    held_out = split.leave_one_out_cases
+    rows = np.concatenate([training.rows, vocabulary.rows(held_out[TARGET_IDS].explode())])
+    times = np.concatenate([training.timestamps, held_out[REQUEST_TIME].dt.epoch("ms").to_numpy()])
+    first = np.full(len(vocabulary) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, rows, times)
+    return first

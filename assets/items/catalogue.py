@@ -1,4 +1,4 @@
-"""The catalogue as of a day: each item as it was last described."""
+"""The catalogue as of a day: each item as it was last described, available since it first appeared."""
 
 from datetime import date
 
@@ -6,13 +6,15 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE
+from models.availability import with_availability
 from models.columns import DAY, ITEM_ID
 
 
 def catalogue(lake: Lake, until: date | None = None) -> pl.LazyFrame:
     """The latest row of every item over the days before `until` (all days where it is None), one row per item.
 
-    Columns are those of `assets.schema.items_schema`; `day` is the day of that latest row.
+    Columns are those of `assets.schema.items_schema`; `day` is the day of that latest row, `available_from` the
+    earliest moment of all rows (`models.availability`).
 
     Raises:
         TableMissing: no items were written yet.
@@ -20,7 +22,7 @@ def catalogue(lake: Lake, until: date | None = None) -> pl.LazyFrame:
     rows = lake.scan(ITEMS_TABLE)
     if until is not None:
         rows = rows.filter(pl.col(DAY) < until)
-    return rows.sort(DAY).unique(ITEM_ID, keep="last", maintain_order=True)
+    return with_availability(rows)
 
 
 def catalogue_at(lake: Lake, cutoff: date) -> pl.LazyFrame:
@@ -36,11 +38,11 @@ def known_at(items: pl.LazyFrame, cutoff: date) -> pl.LazyFrame:
     """Every item as it was described before the day `cutoff`; of an item that is newer, its first row.
 
     An item can be recommended on the day it comes, but nobody knew before how it would be described later. So a row of
-    `cutoff` or a later day changes nothing of an item that was known before.
+    `cutoff` or a later day changes nothing of an item that was known before, nor when it became available.
 
     Args:
-        items: `item_id`, `day` and more; several rows per item.
+        items: `item_id`, `day`, `available_from` and more; several rows per item.
         cutoff: First day that training does not see.
     """
     known = (pl.col(DAY) < cutoff) | (pl.col(DAY) == pl.col(DAY).min().over(ITEM_ID))
-    return items.filter(known).sort(DAY).unique(ITEM_ID, keep="last", maintain_order=True)
+    return with_availability(items.filter(known))

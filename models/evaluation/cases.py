@@ -68,13 +68,19 @@ class EvaluationCases:
 
     def part(self, start: int, stop: int) -> EvaluationCases:
         """The cases `start` to `stop` (exclusive)."""
-        targets = self.target_offsets[start : stop + 1]
+        return self.take(np.arange(start, stop))
+
+    def take(self, chosen: IntArray) -> EvaluationCases:
+        """The cases at the positions `chosen`."""
+        counts = np.diff(self.target_offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        targets = np.arange(offsets[-1]) + np.repeat(self.target_offsets[chosen] - offsets[:-1], counts)
         return EvaluationCases(
-            user_ids=self.user_ids[start:stop],
-            histories=self.histories.take(np.arange(start, stop)),
-            request_times=self.request_times[start:stop],
-            target_rows=self.target_rows[targets[0] : targets[-1]],
-            target_offsets=targets - targets[0],
+            user_ids=self.user_ids.gather(pl.Series(chosen)),
+            histories=self.histories.take(chosen),
+            request_times=self.request_times[chosen],
+            target_rows=self.target_rows[targets],
+            target_offsets=offsets,
         )
 
     def batches(self, size: int) -> Iterator[EvaluationCases]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.intervals import FloatArray, bootstrap
 from models.evaluation.metrics import coverage, per_user
-from models.evaluation.ranking import Ranking, rank
-from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, EvaluationReport, Measure, Measures, Slices
+from models.evaluation.ranking import Ranking, rank, rivals
+from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, EvaluationReport, Measure, Measures, Rivals, Slices
 from models.evaluation.scorer import Catalogue, Scorer
 
 Progress = Callable[[str, int, int], None]
@@ -92,6 +92,7 @@ def evaluate(
         users=len(cases),
         targets=len(cases.target_rows),
         items=catalogue.items,
+        rivals=_rivals(cases, catalogue),
         candidate=names[0],
         scorers=measured,
         differences=differences,
@@ -103,6 +104,11 @@ def _check_rows(cases: EvaluationCases, catalogue: Catalogue) -> None:
     largest = max(cases.histories.rows.max(initial=0), cases.target_rows.max(initial=0))
     if largest > catalogue.items:
         raise ValueError(f"the cases name row {largest}, but the catalogue has {catalogue.items} items")
+
+
+def _rivals(cases: EvaluationCases, catalogue: Catalogue) -> Rivals | None:
+    counts = rivals(cases, catalogue)
+    return Rivals(fewest=int(counts.min()), median=float(np.median(counts))) if len(counts) else None
 
 
 def _rank_all(

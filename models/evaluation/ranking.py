@@ -45,6 +45,16 @@ def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalog
     return Ranking(np.where(cases.target_rows == 0, MISSED, ranks), top)
 
 
+def rivals(cases: EvaluationCases, catalogue: Catalogue) -> IntArray:
+    """(B,) how many candidates each case has besides its targets; without any there is nothing to rank."""
+    counts = [
+        catalogue.items + 1 - _excluded(part, catalogue).sum(axis=1) - np.bincount(known, minlength=len(part))
+        for part in cases.batches(max(1, COMPARISONS_AT_ONCE // catalogue.items))
+        for known in [part.target_cases[part.target_rows > 0]]
+    ]
+    return np.concatenate([np.empty(0, np.int64), *counts])
+
+
 def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]:
     """(B, n+1) true where an item is no candidate."""
     excluded: NDArray[np.bool_] = catalogue.available_from > cases.request_times[:, None]

@@ -32,6 +32,16 @@ class Measure(BaseModel):
         return self.low is not None and other.high is not None and self.low > other.high
 
 
+class Rivals(BaseModel):
+    """How many other items the targets of a case were ranked against. With a few, every scorer looks good."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fewest: int = Field(ge=0, description="Of the case that has the fewest.")
+    median: float = Field(ge=0, description="Of the cases in the middle.")
+    cases_without: int = Field(default=0, ge=0, description="Cases that had none and were left out.")
+
+
 Measures = dict[str, Measure]
 """Metric, such as ndcg@10, to number."""
 
@@ -47,12 +57,19 @@ class EvaluationReport(BaseModel):
     users: int = Field(ge=0, description="Number of cases, one a user.")
     targets: int = Field(ge=0, description="Number of targets of all users.")
     items: int = Field(ge=1, description="Size of the catalogue that was ranked.")
+    rivals: Rivals | None = Field(default=None, description="What targets were ranked against; null: not counted.")
     candidate: str = Field(description="The scorer that the others are compared with.")
     scorers: dict[str, Slices] = Field(description="Scorer to slice to metric to number.")
     differences: dict[str, dict[str, Measures]] = Field(
         description="Slice to other scorer to metric to the paired difference candidate minus other."
     )
     seconds: dict[str, float] = Field(default_factory=dict, description="Seconds that each scorer took.")
+
+    def without_rivals(self, cases: int) -> EvaluationReport:
+        """This report, saying that so many cases were left out because they had no rival."""
+        if self.rivals is None:
+            return self
+        return self.model_copy(update={"rivals": self.rivals.model_copy(update={"cases_without": cases})})
 
     def measure(self, scorer: str, metric: str, slice_name: str = OVERALL) -> Measure | None:
         """The number, or None where this scorer, slice or metric was not evaluated."""

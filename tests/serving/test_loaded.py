@@ -46,6 +46,18 @@ def test_an_item_is_available_from_its_moment_on(release: LoadedRelease) -> None
     assert release.catalogue.available(4_102_444_800_000)[12]
 
 
+def test_a_catalogue_that_comes_anew_every_day_makes_no_item_new(world: World) -> None:
+    """Each day's rows say that the items are there from that day on; the first of them is right."""
+    days = [START + timedelta(days=day) for day in (2, 0, 1)]
+    rows = [(item, f"Item {item}", ["all"], day, day.date()) for day in days for item in range(1, world.items + 1)]
+    snapshots = pl.DataFrame(rows, schema=world.catalogue(int).schema, orient="row")
+    config = world.release("v1").model_copy(update={"items": world.table("items", snapshots)})
+    catalogue = load_release(config).catalogue
+    start = int(START.timestamp() * 1000)
+    assert catalogue.available(start).sum() == world.items
+    assert not catalogue.available(start - 1).any()
+
+
 def test_the_pinned_version_of_a_table_is_read(world: World) -> None:
     config = world.release("v1")
     world.histories(world.sequences(int).head(1))

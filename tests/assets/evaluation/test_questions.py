@@ -2,10 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+import pytest
 
-from assets.evaluation.questions import make_questions
+from assets.evaluation.questions import NoRivals, make_questions
 from assets.evaluation.split import Split
 from assets.schema import TIME
+from models.evaluation.ranking import rivals
 from models.vocabulary import Vocabulary
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -22,7 +24,7 @@ CASES = pl.DataFrame(
     },
     schema_overrides={"request_time": TIME, "timestamps": pl.List(TIME)},
 )
-VOCABULARY = Vocabulary(pl.Series(["a", "b", "c"]), trained=2, popularity=np.zeros(4, np.float32))
+VOCABULARY = Vocabulary(pl.Series(["a", "b", "c", "d"]), trained=2, popularity=np.zeros(5, np.float32))
 
 
 def test_ids_become_rows_and_unknown_ones_zero():
@@ -38,5 +40,39 @@ def test_ids_become_rows_and_unknown_ones_zero():
     assert cases.request_times.tolist() == [NOON_MS + 1_000] * 2
     assert cases.target_rows.tolist() == [3, 1, 0]
     assert cases.target_offsets.tolist() == [0, 1, 3]
-    assert questions.catalogue.available_from.tolist() == [0, 0, 0, NOON_MS]
-    assert questions.catalogue.cold.tolist() == [True, False, False, True]
+    assert questions.catalogue.available_from.tolist() == [0, 0, 0, NOON_MS, 0]
+    assert questions.catalogue.cold.tolist() == [True, False, False, True, True]
+
+
+def test_what_was_chosen_was_there_whatever_the_catalogue_says():
+    """A catalogue that begins days after the log: `b` was chosen at noon, `c` as a held-out target a second later."""
+    late = pl.DataFrame({"item_id": list("abcd"), "available_from": [NOON + timedelta(days=3)] * 4})
+    held_out = CASES.tail(1).with_columns(target_ids=pl.Series([["c"]]))
+    questions = make_questions(Split(TRAINING, CASES.clear(), held_out), late, VOCABULARY)
+    later = NOON_MS + 3 * 86_400_000
+    assert questions.catalogue.available_from.tolist()[1:] == [NOON_MS, NOON_MS, NOON_MS + 1_000, later]
+
+
+@pytest.mark.parametrize(("alone", "refused"), [(1, False), (3, True)])
+def test_a_case_without_a_rival_asks_nothing(alone, refused):
+    """Some of 20 users have had everything but their target; the others have one item more to choose from."""
+    users = range(20)
+    cases = pl.DataFrame(
+        {
+            "user_id": [f"u{n}" for n in users],
+            "item_ids": [["a", "b", "d"] if n < alone else ["a", "b"] for n in users],
+            "timestamps": [[NOON] * (3 if n < alone else 2) for n in users],
+            "request_time": [NOON + timedelta(seconds=1)] * 20,
+            "target_ids": [["c"]] * 20,
+        },
+        schema_overrides={"request_time": TIME, "timestamps": pl.List(TIME)},
+    )
+    items = pl.DataFrame({"item_id": list("abcd"), "available_from": [NOON] * 4})
+    if refused:
+        with pytest.raises(NoRivals, match=r"3 of 20 cases \(time\) have no rival: .* `available_from`"):
+            make_questions(Split(TRAINING, cases, CASES.clear()), items, VOCABULARY)
+        return
+    questions = make_questions(Split(TRAINING, cases, CASES.clear()), items, VOCABULARY)
+    assert questions.without_rivals == {"time": alone}
+    assert questions.cases["time"].user_ids.to_list() == [f"u{n}" for n in users][alone:]
+    assert rivals(questions.cases["time"], questions.catalogue).tolist() == [1] * (20 - alone)

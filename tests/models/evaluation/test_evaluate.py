@@ -20,6 +20,7 @@ def test_every_slice_counts_its_own_targets_and_users():
     report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
     perfect, constant = report.scorers["perfect"], report.scorers["constant"]
     assert (report.users, report.targets, report.items) == (3, 4, 5)
+    assert (report.rivals.fewest, report.rivals.median) == (1, 2.0)
     assert perfect["overall"]["ndcg@1"].mean == 1.0
     assert perfect["overall"]["recall@1"].mean == pytest.approx((1 / 2 + 1 + 1) / 3)
     assert perfect["overall"]["ndcg@1"].n == 3

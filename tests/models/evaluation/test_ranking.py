@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evaluation.ranking import MISSED, rank
+from models.evaluation.ranking import MISSED, rank, rivals
 from models.evaluation.scorer import Catalogue
 from tests.models.evaluation.worlds import Case, make_cases, make_catalogue
 
@@ -52,6 +52,12 @@ def test_top_lists_hold_candidates_best_first_and_zeros_where_there_are_too_few(
     scores = np.array([[9, 1, 4, 3, 2], [9, 1, 4, 3, 2]], np.float32)
     ranking = rank(scores, make_cases([([2], [1]), ([1, 2, 4], [3])]), make_catalogue(4), 3)
     assert ranking.top.tolist() == [[3, 4, 1], [3, 0, 0]]
+
+
+def test_rivals_are_the_candidates_that_are_no_targets():
+    cases = make_cases([([], [2]), ([1, 2, 2, 0], [3, 0]), ([1, 2, 3], [4]), ([], [4, 1])])
+    assert rivals(cases, make_catalogue(4)).tolist() == [3, 1, 0, 2]
+    assert rivals(cases, make_catalogue(4, later=[3, 4])).tolist() == [1, 0, 0, 1]
 
 
 @st.composite

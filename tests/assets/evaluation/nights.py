@@ -1,0 +1,73 @@
+"""Nights of a catalogue and a log in files, one run a day, and what scorers that know nothing reach on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assets.evaluation.questions import make_questions
+from assets.evaluation.split import split
+from assets.events.rules import QualitySettings
+from assets.items.catalogue import catalogue_at
+from assets.items.clean import clean_items
+from assets.lake import Lake
+from assets.schema import ITEMS_TABLE
+from assets.sources.files import Files
+from assets.sources.files_settings import FilesSettings
+from assets.training.dataset import make_vocabulary
+from models.evaluation.baselines import Popularity
+from models.evaluation.cases import EvaluationCases
+from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
+from models.evaluation.report import EvaluationReport
+
+CLICK = 1
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A scorer that draws."""
+
+    items: int
+    name: str = "chance"
+
+    def score(self, cases: EvaluationCases) -> np.ndarray:
+        return np.random.default_rng(0).random((len(cases), self.items + 1), np.float32)
+
+
+def land_items(lake: Lake, path: str, days: Sequence[date], first_day: date) -> None:
+    """What the assets `raw_items` and `items` make of the catalogue at `path`, in one run for each of `days`."""
+    tables = {"events": {"path": "unread.csv"}, "items": {"path": path}}
+    source = Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day)
+    for day in days:
+        raw = source.read("items", source.land("items", [day]), [day])
+        rows = clean_items(raw, QualitySettings(), "string", [day]).accepted
+        lake.replace_days(ITEMS_TABLE, rows, [day])
+
+
+def clicks_by_user(events: Path) -> pl.DataFrame:
+    """Rows of the table `sequences` from a CSV of clicks."""
+    clicks = pl.read_csv(events).with_columns(pl.from_epoch("timestamp", "ms").dt.replace_time_zone("UTC"))
+    ordered = clicks.sort("user_id", "timestamp", maintain_order=True)
+    return ordered.group_by("user_id", maintain_order=True).agg(
+        pl.col("item_id").alias("item_ids"),
+        pl.col("timestamp").alias("timestamps"),
+        pl.repeat(CLICK, pl.len(), dtype=pl.Int32).alias("actions"),
+    )
+
+
+def leave_one_out(lake: Lake, sequences: pl.DataFrame, last_day: date) -> EvaluationReport:
+    """Popularity and chance on the last click of every user before `last_day`."""
+    cutoff = datetime.combine(last_day, time(), UTC)
+    parts = split(
+        sequences.lazy(), cutoff=cutoff, window=timedelta(days=1), positives=CLICK, leave_one_out_users=10_000
+    )
+    items = catalogue_at(lake, last_day).collect()
+    vocabulary = make_vocabulary(parts.training, items, cutoff, 3.0)
+    questions = make_questions(parts, items, vocabulary)
+    cases = questions.cases["leave_one_out"]
+    scorers = [Popularity.fit(questions.training, len(vocabulary), 3.0), Chance(len(vocabulary))]
+    slices = standard_slices(cases, questions.catalogue, 10)
+    return evaluate(scorers, cases, questions.catalogue, slices, RankingSettings())

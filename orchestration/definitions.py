@@ -16,13 +16,13 @@ def defs() -> dg.Definitions:
     # Every asset names its backfill policy, and Dagster says of each one that the parameter is in beta.
     warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 
-    from orchestration import housekeeping, jobs, line, resources, schedules, upkeep
+    from orchestration import housekeeping, jobs, line, resources, schedules, turns, upkeep
 
     return dg.Definitions(
         assets=line.all_assets(),
         asset_checks=line.all_checks(),
         resources=resources.build_resources(profile),
-        executor=dg.in_process_executor,
+        executor=turns.executor(environment.run_lock(profile.name)),
         jobs=[
             jobs.line,
             jobs.nightly,

@@ -43,17 +43,25 @@ telemetry:
   enabled: false
 nux:
   enabled: false
-concurrency:
-  pools:
-    default_limit: 1
-  runs:
-    max_concurrent_runs: 1
+run_coordinator:
+  module: orchestration.run_queue
+  class: RunQueue
+  config:
+    max_concurrent_runs: -1
+    tag_concurrency_limits:
+      - key: genrec/takes_turns
+        limit: 1
+    dequeue_interval_seconds: 1
+run_launcher:
+  module: orchestration.run_queue
+  class: RunLauncher
 run_retries:
   enabled: true
   max_retries: 1
   retry_on_asset_or_op_failure: false
 run_monitoring:
   enabled: true
+  poll_interval_seconds: 30
 """
 
 
@@ -65,6 +73,11 @@ def home() -> Path:
 def state_folder(profile_name: str) -> Path:
     """What one profile keeps: its lake unless that is elsewhere, landing files, and Dagster's record of its runs."""
     return _made(home() / profile_name)
+
+
+def run_lock(profile_name: str) -> Path:
+    """Whoever holds it is the one run that works on the profile."""
+    return state_folder(profile_name) / "run.lock"
 
 
 def ray_folder() -> Path:

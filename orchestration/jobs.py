@@ -5,6 +5,7 @@ import dagster as dg
 from assets.endpoint.rollout import deploy_champion
 from assets.resources import EndpointResource, LakeResource, RayResource
 from assets.versions import releases_of
+from orchestration import turns
 
 THE_LINE = dg.AssetSelection.assets("endpoint").upstream()
 
@@ -31,7 +32,7 @@ class RollbackConfig(dg.Config):
     reason: str = "asked for by a person"
 
 
-@dg.op(pool="serve")
+@dg.op
 def put_previous_champion_back(
     context: dg.OpExecutionContext,
     config: RollbackConfig,
@@ -53,6 +54,9 @@ def put_previous_champion_back(
     context.log.info(f"the endpoint serves {version}")
 
 
-@dg.job(description="Puts the previous champion back: in the release log, then at the endpoint.")
+@dg.job(
+    executor_def=turns.executor(None),
+    description="Puts the previous champion back: in the release log, then at the endpoint; waits for no run.",
+)
 def rollback() -> None:
     put_previous_champion_back()

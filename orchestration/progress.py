@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import dagster as dg
 from rich.console import Console
@@ -11,8 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
-class LineProgress(logging.Handler):
-    """Turns a run's Dagster events and the stages' own log lines into a live account of the line.
+class LineProgress:
+    """Turns a run's Dagster events and its own log lines into a live account of the line.
 
     Args:
         console: Where to write; must not be a stream that the run's log capture redirects.
@@ -21,7 +20,6 @@ class LineProgress(logging.Handler):
     """
 
     def __init__(self, console: Console, stages: Collection[str], expected: Mapping[str, float]) -> None:
-        super().__init__()
         self._stages = stages
         self._expected = expected
         self._done = 0
@@ -49,13 +47,12 @@ class LineProgress(logging.Handler):
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        meta: Mapping[str, Any] = getattr(record, "dagster_meta", {})
-        event: dg.DagsterEvent | None = meta.get("dagster_event")
-        step = meta.get("step_key") or ""
+    def show(self, entry: dg.EventLogEntry) -> None:
+        """Takes one entry of the run's event log."""
+        event, step = entry.dagster_event, entry.step_key or ""
         if event is None:
-            if record.levelno >= logging.INFO and step:
-                self._print(f"      [dim]{escape(str(meta.get('orig_message', record.getMessage())))}[/dim]")
+            if int(entry.level) >= logging.INFO:
+                self._print(f"      [dim]{escape(entry.user_message)}[/dim]")
             return
         match event.event_type:
             case dg.DagsterEventType.STEP_START:

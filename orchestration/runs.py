@@ -1,31 +1,34 @@
 """Runs the line in this process, on the same Dagster instance that the UI shows."""
 
-import fcntl
-import json
-import logging
 import os
 import re
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import IO
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    MAX_RETRIES_TAG,
+)
 from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
-from orchestration.environment import state_folder
-from orchestration.processes import Process
+from orchestration.environment import run_lock, state_folder
 from orchestration.profile import Profile
 from orchestration.progress import LineProgress
+from orchestration.run_queue import turn_tags
+from orchestration.turns import is_free, process_of
+from orchestration.workspace import job_origin
 
-PROCESS_TAG = "genrec/process"
-LOGGER = "terminal"
 # Our own errors are sentences; the class only tells something where it is a built-in one.
 QUALIFIED_CLASS = re.compile(r"^(\w+\.)+\w+: ")
 
@@ -52,16 +55,16 @@ def materialize(profile: Profile, days: tuple[date, date] | None = None, select:
         select: Asset selection as Dagster writes it, such as `events*`; None for the whole line.
 
     Raises:
-        RunError: another run holds the profile, the days or the selection name nothing, or a stage failed.
+        RunError: the days or the selection name nothing, or a stage failed.
     """
     from orchestration.definitions import defs
 
     definitions = defs()
     job = definitions.resolve_job_def("line")
-    if select:
-        job = job.get_subset(asset_selection=_selected(definitions, select))
+    selected = _selected(definitions, select) if select else None
     first, last = _partition_range(days)
-    return execute(profile, job, {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
+    tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+    return execute(profile, job, tags, selected=selected)
 
 
 def roll_back(profile: Profile, reason: str) -> Outcome:
@@ -81,27 +84,43 @@ def roll_back(profile: Profile, reason: str) -> Outcome:
 
 
 def execute(
-    profile: Profile, job: dg.JobDefinition, tags: Mapping[str, str], run_config: Mapping[str, object] | None = None
+    profile: Profile,
+    job: dg.JobDefinition,
+    tags: Mapping[str, str],
+    run_config: Mapping[str, object] | None = None,
+    selected: frozenset[dg.AssetKey] | None = None,
 ) -> Outcome:
-    """Runs a job in this process, alone.
+    """Runs a job in this process, as one more of the runs that the UI shows.
+
+    Args:
+        profile: The profile, already applied to the environment.
+        job: A job of the definitions.
+        tags: Tags of the run.
+        run_config: Configuration of the run, as the UI's launchpad takes it.
+        selected: The assets to make; None for all of the job.
 
     Raises:
-        RunError: another run holds the profile, or a step failed.
+        RunError: a step failed.
     """
     log = state_folder(profile.name) / "last_run.log"
     began = time.monotonic()
-    with _alone(profile), _output_to(log) as terminal, dg.DagsterInstance.get() as instance:
+    with _output_to(log, run_lock(profile.name)) as terminal, dg.DagsterInstance.get() as instance:
         _close_abandoned(instance)
-        with LineProgress(Console(file=terminal), _stages(job), stage_seconds(instance, job)) as progress:
-            result = job.with_logger_defs({LOGGER: _logger(progress)}).execute_in_process(
-                run_config={"loggers": {LOGGER: {}}, **(run_config or {})},
-                instance=instance,
-                tags={**tags, PROCESS_TAG: json.dumps(asdict(Process.current()))},
-                raise_on_error=False,
-            )
+        run = instance.create_run_for_job(
+            job,
+            run_config=run_config,
+            # A command that was killed is not begun anew behind the back of the person who gave it.
+            tags={**tags, **turn_tags(job.name), MAX_RETRIES_TAG: "0"},
+            asset_selection=selected,
+            remote_job_origin=job_origin(job.name),
+        )
+        stages = _stages(job.get_subset(asset_selection=selected) if selected else job)
+        with LineProgress(Console(file=terminal), stages, stage_seconds(instance, job)) as progress:
+            instance.add_event_listener(run.run_id, progress.show)
+            result = execute_run(InMemoryJob(job), run, instance)
         if not result.success:
-            raise RunError(f"{_why(result)} (what the libraries said is in {log})")
-        return Outcome(result.run_id, time.monotonic() - began, step_seconds(instance, result.run_id))
+            raise RunError(f"{_why(result.all_events)} (what the libraries said is in {log})")
+        return Outcome(run.run_id, time.monotonic() - began, step_seconds(instance, run.run_id))
 
 
 def stage_seconds(instance: dg.DagsterInstance, job: dg.JobDefinition) -> dict[str, float]:
@@ -152,15 +171,18 @@ def _partition_range(days: tuple[date, date] | None) -> tuple[str, str]:
 
 
 def _close_abandoned(instance: dg.DagsterInstance) -> None:
-    """Marks runs failed whose command was killed; else they look alive for ever and keep their pools' slots."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if PROCESS_TAG in run.tags and not Process(**json.loads(run.tags[PROCESS_TAG])).alive():
-            instance.report_run_failed(run, "the command that ran it was killed")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    """Marks runs failed whose process was killed; else they look alive for ever, and the queue waits for them."""
+    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+        process = process_of(run)
+        if process and not process.alive():
+            instance.report_run_failed(run, f"process {process.pid}, which executed the run, was killed")
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
+def _why(events: Iterable[dg.DagsterEvent]) -> str:
+    for event in events:
+        if event.event_type == dg.DagsterEventType.RUN_CANCELED:
+            return "the run was ended before it was done"
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
             failure = data.user_failure_data
@@ -182,36 +204,18 @@ def _causes(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorIn
         error = error.cause
 
 
-def _logger(handler: logging.Handler) -> dg.LoggerDefinition:
-    def terminal(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("genrec.line", logging.DEBUG)
-        logger.addHandler(handler)
-        return logger
-
-    return dg.LoggerDefinition(terminal, description="The terminal's account of the line.")
-
-
 @contextmanager
-def _alone(profile: Profile) -> Iterator[None]:
-    """One run at a time writes a profile's tables; a killed command lets go by itself."""
-    path = state_folder(profile.name) / "run.lock"
-    with open(path, "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(
-                f"another command materializes profile {profile.name} right now: wait for it or end it"
-            ) from None
-        yield
+def _output_to(path: Path, lock: Path) -> Iterator[IO[str]]:
+    """Sends whatever libraries print to a file, and yields a stream to the terminal that was there before.
 
-
-@contextmanager
-def _output_to(path: Path) -> Iterator[IO[str]]:
-    """Sends whatever libraries print to a file, and yields a stream to the terminal that was there before."""
+    The file begins anew unless a run is at work, which may be writing to it.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with open(path, "wb") as log, os.fdopen(os.dup(saved[0]), "w") as terminal:
+    with open(path, "ab") as log, os.fdopen(os.dup(saved[0]), "w") as terminal:
+        if is_free(lock):
+            log.truncate(0)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:

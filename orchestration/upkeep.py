@@ -65,7 +65,7 @@ class ForgetConfig(dg.Config):
     reason: str = Field(default="asked for by the person", description="Why; it is recorded, without the id.")
 
 
-@dg.op(pool="serve")
+@dg.op
 def forget_user(
     context: dg.OpExecutionContext,
     config: ForgetConfig,

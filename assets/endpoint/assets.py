@@ -15,7 +15,6 @@ from serving.client import EndpointClient
     kinds={"rayserve", "fastapi"},
     owners=["team:serving"],
     code_version="1",
-    pool="serve",
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="The champion behind HTTP, with the newest histories and catalogue. A new champion is loaded beside "
     "the old one and replaces it between two requests; one that does not load fails here, and the old one goes on.",

@@ -38,8 +38,6 @@ from assets.training.version import (
 from assets.versions import ABLATIONS, newest_manifest
 from models.manifest import MODEL_CARD, Manifest
 
-RAY_POOL = "ray_train"
-
 
 @dg.asset(
     deps=[sequences, content_embeddings, items],
@@ -48,7 +46,6 @@ RAY_POOL = "ray_train"
     owners=["team:ml"],
     code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool=RAY_POOL,
     description="A new version of the recommender, trained by Ray on everything before the evaluation cutoff.",
 )
 def hstu_model(
@@ -84,7 +81,6 @@ def hstu_model(
     owners=["team:ml"],
     code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool=RAY_POOL,
     description="The newest version's twin without content embeddings: what the content is worth, in the evaluation.",
 )
 def hstu_without_content(
@@ -118,7 +114,6 @@ def hstu_without_content(
     owners=["team:ml"],
     code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool=RAY_POOL,
     description="A Ray Tune search (ASHA) over learning rate and temperature; the best trial first.",
 )
 def tuned_hyperparameters(

@@ -22,11 +22,11 @@ profile = load_profile(sys.argv[1])
 environment.apply(profile)
 from assets.partitions import daily
 import orchestration.definitions as definitions
-from orchestration import runs
+from orchestration import runs, turns
 
 one_run = dg.BackfillPolicy.single_run()
 
-@dg.asset(partitions_def=daily, backfill_policy=one_run, pool="scarce")
+@dg.asset(partitions_def=daily, backfill_policy=one_run)
 def days(context):
     print("a library talks")
     context.log.info("2 of 3 done")
@@ -43,7 +43,7 @@ def total():
     )
 
 definitions.defs = lambda: dg.Definitions(
-    [days, total], jobs=[dg.define_asset_job("line", dg.AssetSelection.all())], executor=dg.in_process_executor
+    [days, total], jobs=[dg.define_asset_job("line", dg.AssetSelection.all())], executor=turns.executor(environment.run_lock(profile.name))
 )
 given = [date.fromisoformat(day) for day in os.environ.get("TEST_DAYS", "").split(":") if day]
 try:
@@ -136,12 +136,3 @@ def test_a_killed_run_is_closed_by_the_next_which_is_not_held_up(line: Path, ins
     assert run(line).returncode == 0
     statuses = [run.status for run in instance.get_runs()]
     assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS]
-
-
-def test_two_runs_of_one_profile_do_not_meet(line: Path, home: Path) -> None:
-    (home / "shop").mkdir(parents=True)
-    with open(home / "shop" / "run.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        result = run(line)
-    assert result.returncode == 1
-    assert "another command materializes profile shop" in result.stdout

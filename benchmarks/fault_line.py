@@ -40,13 +40,13 @@ from orchestration.sentences import sentences
 
 profile = load_profile(sys.argv[1])
 environment.apply(profile)
-from orchestration import runs
+from orchestration import runs, turns
 
-runs._alone = lambda profile: nullcontext()
+turns.taken = lambda *_: nullcontext()
 with sentences():
     runs.materialize(profile, None, sys.argv[2])
 """
-"""As `genrec materialize`, but it begins although another run of the profile is on its way."""
+"""As `genrec materialize`, but it works although it is another run's turn."""
 
 
 @dataclass(frozen=True)

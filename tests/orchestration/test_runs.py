@@ -1,6 +1,5 @@
 """Runs from the terminal, on a line of two made-up assets and a real Dagster instance."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -43,7 +42,9 @@ def total():
     )
 
 definitions.defs = lambda: dg.Definitions(
-    [days, total], jobs=[dg.define_asset_job("line", dg.AssetSelection.all())], executor=turns.executor(environment.run_lock(profile.name))
+    [days, total],
+    jobs=[dg.define_asset_job("line", dg.AssetSelection.all())],
+    executor=turns.executor(environment.run_lock(profile.name)),
 )
 given = [date.fromisoformat(day) for day in os.environ.get("TEST_DAYS", "").split(":") if day]
 try:

@@ -1,0 +1,215 @@
+"""One run at a time works on a profile: UI, daemon and commands beside each other, all of them real."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.launcher import WorkerStatus
+
+from benchmarks.user_interface import UserInterface, user_interface
+from orchestration import environment, turns
+from orchestration.profile import load_profile
+from orchestration.workspace import MODULE
+from serving.ports import free_port
+
+LINE = """
+import json, os, time
+from pathlib import Path
+import dagster as dg
+from orchestration import environment, turns
+from orchestration.profile import load_profile
+
+profile = load_profile(os.environ["GENREC_PROFILE"])
+environment.apply(profile)
+from assets.partitions import daily
+
+folder = Path(os.environ["TEST_FOLDER"])
+
+def work(context, name):
+    with open(folder / "journal", "a") as journal:
+        journal.write(json.dumps(["begins", context.run_id]) + "\\n")
+    while not (folder / f"go-{name}").exists():
+        time.sleep(0.05)
+    with open(folder / "journal", "a") as journal:
+        journal.write(json.dumps(["ends", context.run_id]) + "\\n")
+
+@dg.asset(partitions_def=daily, backfill_policy=dg.BackfillPolicy.single_run())
+def days(context):
+    work(context, context.run.tags.get("test/name", "command"))
+    return dg.MaterializeResult()
+
+@dg.op
+def act(context):
+    (folder / "acted").touch()
+
+@dg.job(executor_def=turns.executor(None))
+def rollback():
+    act()
+
+defs = dg.Definitions(
+    [days],
+    jobs=[dg.define_asset_job("line", dg.AssetSelection.all()), rollback],
+    executor=turns.executor(environment.run_lock(profile.name)),
+)
+"""
+
+COMMAND = """
+import os, sys
+sys.path.insert(0, os.environ["TEST_FOLDER"])
+import small_line
+import orchestration.definitions as definitions
+from orchestration import runs
+
+definitions.defs = lambda: small_line.defs
+try:
+    runs.materialize(small_line.profile)
+except runs.RunError as error:
+    sys.exit(f"RunError: {error}")
+"""
+
+UNDER_ITS_JOB = """query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results {
+  runId status jobName repositoryOrigin { repositoryName repositoryLocationName } } } } }"""
+TERMINATE = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "small_line.py").write_text(LINE)
+    (tmp_path / "workspace.yaml").write_text(
+        json.dumps(
+            {
+                "load_from": [
+                    {"python_file": {"relative_path": str(tmp_path / "small_line.py"), "location_name": MODULE}}
+                ]
+            }
+        )
+    )
+    profile = tmp_path / "shop.yaml"
+    profile.write_text(
+        "{first_day: 2026-01-01, last_day: 2026-01-03, source: {kind: demo_world}, "
+        "training: {positive_actions: [click]}}"
+    )
+    for name, value in (
+        environment.child_environment(load_profile(str(profile))) | {"TEST_FOLDER": str(tmp_path)}
+    ).items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+@pytest.fixture
+def ui(folder: Path) -> Iterator[UserInterface]:
+    port = free_port()
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    command = [dagster, "dev", "-w", str(folder / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    with user_interface(command, port, os.environ, folder / "ui.log") as running:
+        yield running
+
+
+def command(folder: Path, log: str) -> "subprocess.Popen[bytes]":
+    with open(folder / log, "wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", COMMAND], stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.1)
+
+
+def begun(folder: Path) -> list[str]:
+    """The runs that have begun to work, in order."""
+    journal = folder / "journal"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    return [run_id for what, run_id in lines if what == "begins"]
+
+
+def test_whoever_starts_a_run_waits_for_the_one_at_work_but_a_rollback_does_not(
+    folder: Path, ui: UserInterface
+) -> None:
+    first = command(folder, "first.log")
+    wait_for(lambda: begun(folder))
+    (run_of_command,) = begun(folder)
+
+    launched = ui.launch(
+        assets=["days"],
+        tags={
+            "test/name": "ui",
+            "dagster/asset_partition_range_start": "2026-01-01",
+            "dagster/asset_partition_range_end": "2026-01-02",
+        },
+    )
+    second = command(folder, "second.log")
+    wait_for(lambda: f"waits for run {run_of_command[:8]} of line" in (folder / "second.log").read_text())
+    assert ui.wait(ui.launch("rollback")) == "SUCCESS"
+    assert (folder / "acted").exists()
+    assert begun(folder) == [run_of_command]
+    assert ui.status(launched) == "QUEUED"
+
+    shown = ui.ask(
+        UNDER_ITS_JOB,
+        {
+            "filter": {
+                "pipelineName": "line",
+                "tags": [{"key": ".dagster/repository", "value": f"__repository__@{MODULE}"}],
+            }
+        },
+    )["runsOrError"]["results"]
+    assert {run["runId"] for run in shown} >= {run_of_command}
+    assert all(run["repositoryOrigin"]["repositoryLocationName"] == MODULE for run in shown)
+
+    third = command(folder, "third.log")
+    wait_for(lambda: "waits for run" in (folder / "third.log").read_text())
+    (waiting,) = {
+        run["runId"]
+        for run in ui.ask(UNDER_ITS_JOB, {"filter": {"pipelineName": "line"}})["runsOrError"]["results"][:1]
+    }
+    ui.ask(TERMINATE, {"id": waiting})
+    assert third.wait(30) == 1
+    assert ui.wait(waiting) == "CANCELED"
+    assert "RunError: the run was ended before it was done" in (folder / "third.log").read_text()
+
+    for name in ("command", "ui"):
+        (folder / f"go-{name}").touch()
+    assert (first.wait(60), second.wait(60), ui.wait(launched)) == (0, 0, "SUCCESS")
+    journal = [json.loads(line) for line in (folder / "journal").read_text().splitlines()]
+    assert [what for what, _ in journal] == ["begins", "ends"] * 3
+    assert all(begin == end for (_, begin), (_, end) in zip(journal[::2], journal[1::2], strict=True))
+    assert "Maximum is" not in ui.log.read_text()
+
+
+def test_a_run_whose_process_was_killed_is_known_to_be_dead_though_its_tags_live_on(folder: Path) -> None:
+    """A re-execution inherits the tags of the run before it; it must not be taken for that one's process."""
+    first = command(folder, "first.log")
+    wait_for(lambda: begun(folder))
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs()
+        launcher = instance.run_launcher
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
+        again = instance.create_run_for_job(small_job(), tags=run.tags)
+        assert launcher.check_run_worker_health(again).status == WorkerStatus.RUNNING
+    assert turns.is_free(environment.run_lock("shop"))
+
+
+def small_job() -> dg.JobDefinition:
+    @dg.op
+    def nothing() -> None: ...
+
+    @dg.job
+    def small() -> None:
+        nothing()
+
+    return small

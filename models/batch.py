@@ -9,6 +9,10 @@ from torch import Tensor
 from models.history import Histories
 from models.jagged import longest
 
+REACH_MS = 68 * 365 * 24 * 60 * 60 * 1000
+"""What lies longer back than this from the latest time of a row is read as just so long ago. Buckets of time grow with
+the logarithm, so no data tells them apart there, and attention computes differences in 31 bits of seconds."""
+
 
 @dataclass(frozen=True)
 class JaggedBatch:
@@ -122,10 +126,14 @@ def training_batch(
 
 
 def _batch(inputs: Histories, following: np.ndarray) -> JaggedBatch:
+    earliest = np.zeros(0, np.int64)
+    if len(following):
+        filled = inputs.lengths > 0
+        earliest = np.repeat(following[inputs.offsets[1:][filled] - 1] - REACH_MS, inputs.lengths[filled])
     return JaggedBatch(
         rows=_tensor(inputs.rows, np.int64),
-        timestamps=_tensor(inputs.timestamps, np.int64),
-        next_timestamps=_tensor(following, np.int64),
+        timestamps=_tensor(np.maximum(inputs.timestamps, earliest), np.int64),
+        next_timestamps=_tensor(np.maximum(following, earliest), np.int64),
         offsets=_tensor(inputs.offsets, np.int64),
         hidden=_hidden(inputs),
         longest=int(inputs.lengths.max(initial=0)),

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.batch import JaggedBatch, request_batch, training_batch
+from models.batch import REACH_MS, JaggedBatch, request_batch, training_batch
+from models.config import HstuConfig, ModelConfig
 from models.history import Histories
+from models.recommender import Recommender
 
 users = st.lists(st.lists(st.integers(0, 9), max_size=7), min_size=1, max_size=6)
 
@@ -73,6 +75,29 @@ def test_a_batch_knows_its_longest_row() -> None:
 def test_a_user_without_history_has_an_empty_row() -> None:
     batch = request_batch(histories([[], [0, 0], [4]]), np.full(3, 9000), max_length=2)
     assert batch.offsets.tolist() == [0, 0, 0, 1]
+
+
+def test_what_lies_too_far_back_is_read_as_far_back_as_the_model_reaches() -> None:
+    asked = 3 * REACH_MS
+    old = Histories.of([([1, 2, 3], [0, asked - REACH_MS - 1, asked - 5]), ([4], [asked - REACH_MS]), ([], [])])
+    batch = request_batch(old, np.array([asked] * 3), max_length=4)
+    assert batch.timestamps.tolist() == [asked - REACH_MS, asked - REACH_MS, asked - 5, asked - REACH_MS]
+    assert batch.next_timestamps.tolist() == [asked - REACH_MS, asked - 5, asked, asked]
+    trained, _ = training_batch(Histories.of([([1, 2, 3, 4], [0, 7, asked, asked + 1])]), np.array([0]), max_length=4)
+    assert trained.timestamps.tolist() == [asked + 1 - REACH_MS, asked + 1 - REACH_MS, asked]
+    assert trained.next_timestamps.tolist() == [asked + 1 - REACH_MS, asked, asked + 1]
+
+
+@given(
+    times=st.lists(st.integers(100_000_000_000, 253_402_300_799_999), min_size=1, max_size=5).map(sorted),
+    later=st.integers(0, 253_402_300_799_999),
+)
+def test_any_span_of_time_is_scored(times: list[int], later: int) -> None:
+    torch.manual_seed(0)
+    model = Recommender(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 9).eval()
+    batch = request_batch(Histories.of([([1 + i for i in range(len(times))], times)]), [times[-1] + later], 4)
+    with torch.inference_mode():
+        assert model(batch).isfinite().all()
 
 
 @pytest.mark.parametrize(

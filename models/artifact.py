@@ -11,9 +11,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.config import ModelConfig
+from models.golden import golden_requests
 from models.manifest import (
     CONFIG,
     EVALUATION,
+    GOLDEN,
     ITEM_VECTORS,
     MANIFEST,
     MODEL,
@@ -56,6 +58,8 @@ class Artifact:
 def save_artifact(folder: Path, manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -> Path:
     """Writes the version below `folder` under a temporary name and renames it whole; returns its folder.
 
+    The live model answers the golden requests that are kept with it, and comes back on the CPU for that.
+
     Raises:
         ArtifactError: that version exists already: versions are immutable.
     """
@@ -67,7 +71,9 @@ def save_artifact(folder: Path, manifest: Manifest, model: Recommender, vocabula
     temporary.mkdir(parents=True)
     model = model.eval()
     save_file({name: value.contiguous().cpu() for name, value in model.state_dict().items()}, temporary / MODEL)
-    save_file({"item_vectors": model.item_vectors(len(vocabulary)).float().cpu()}, temporary / ITEM_VECTORS)
+    item_vectors = model.item_vectors(len(vocabulary)).float().cpu()
+    save_file({"item_vectors": item_vectors}, temporary / ITEM_VECTORS)
+    golden_requests(Artifact(manifest, model.cpu(), vocabulary, item_vectors)).write(temporary / GOLDEN)
     (temporary / CONFIG).write_text(model.config.model_dump_json(indent=2))
     (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=2))
     (temporary / MODEL_CARD).write_text(model_card(manifest, model, vocabulary))
@@ -82,7 +88,8 @@ def load_artifact(folder: Path) -> Artifact:
     Raises:
         ArtifactError: the folder is not a complete version, or of another format.
     """
-    missing = [name for name in (MODEL, CONFIG, VOCABULARY, ITEM_VECTORS, MANIFEST) if not (folder / name).is_file()]
+    needed = (MODEL, CONFIG, VOCABULARY, ITEM_VECTORS, GOLDEN, MANIFEST)
+    missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise ArtifactError(f"{folder} is not a complete version, {', '.join(missing)} is missing: train it again")
     try:
@@ -97,10 +104,11 @@ def load_artifact(folder: Path) -> Artifact:
             f"the item vectors in {folder} are {tuple(item_vectors.shape)}, not {len(vocabulary) + 1} of width "
             f"{config.width}: train it again"
         )
-    wrong = ~item_vectors.isfinite().all(1)
+    # A finite vector whose length is not would be normalised to zero, and its item never be told from others.
+    wrong = ~item_vectors.square().sum(1).isfinite()
     if wrong.any():
         item = vocabulary.item_ids[max(int(wrong.int().argmax()) - 1, 0)]
-        raise ArtifactError(f"the vector of item {item!r} in {folder} is not finite: train it again")
+        raise ArtifactError(f"the vector of item {item!r} in {folder} is not finite, or too long: train it again")
     content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
     model = Recommender(config, vocabulary.trained, content)
     model.load_state_dict(load_file(folder / MODEL))

@@ -1,13 +1,19 @@
 """Scoring: the one path from histories to scores that offline evaluation and the endpoint share."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.artifact import Artifact
 from models.batch import request_batch
 from models.history import Histories
 from models.jagged import last_tokens
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
 
 
 def as_read(artifact: Artifact, histories: Histories) -> Histories:

@@ -55,7 +55,7 @@ def add_routes(api: FastAPI, slot: ReleaseSlot, scoring: ThreadPoolExecutor) -> 
 
     @api.post("/v1/recommendations", responses=REFUSALS, summary="Items for a user or a history")
     async def recommendations(request: RecommendationRequest) -> Recommendations:
-        return await off_the_loop(recommend, slot.get(), request, now_ms())
+        return await off_the_loop(recommend, slot.get(), request, now_ms(), slot.count_failure)
 
     @api.post("/v1/similar", responses=REFUSALS, summary="Items close to an item")
     async def similar(request: SimilarRequest) -> SimilarItems:

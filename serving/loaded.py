@@ -3,17 +3,16 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from models.artifact import Artifact, load_artifact
-from models.history import Histories
-from models.inference import score
+from models.golden import Golden, GoldenError, check_golden
+from models.manifest import GOLDEN
 from serving.catalogue import Catalogue, load_catalogue
 from serving.history import UserHistories, load_histories
 from serving.settings import ReleaseConfig
-
-SMOKE_TEST_USERS = 4
 
 
 class LoadError(RuntimeError):
@@ -36,7 +35,7 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     """Reads a release and tries it out.
 
     Raises:
-        LoadError: the folder holds another version, or the model does not give finite scores.
+        LoadError: the folder holds another version, or a model that does not answer as it did when it was made.
         ArtifactError: the artifact is missing or damaged.
     """
     started = time.perf_counter()
@@ -44,6 +43,7 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     if artifact.version != config.version:
         raise LoadError(f"{config.artifact} holds version {artifact.version}, not {config.version}")
     options = config.storage_options
+    check_answers(artifact, config.artifact)
     histories = load_histories(
         config.sequences.scan(options),
         artifact.manifest.positive_bits,
@@ -51,27 +51,22 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
         keep_actions=artifact.manifest.merge_adjacent == "kind",
     )
     catalogue = load_catalogue(config.items.scan(options), artifact.vocabulary)
-    smoke_test(artifact, histories)
     return LoadedRelease(
         config, artifact, histories, catalogue, datetime.now(UTC), round(time.perf_counter() - started, 3)
     )
 
 
-def smoke_test(artifact: Artifact, histories: UserHistories) -> None:
-    """Scores a few users, or one made-up one where there are none.
+def check_answers(artifact: Artifact, folder: Path) -> None:
+    """Asks the golden requests that are kept with the version, whose answers are known.
 
     Raises:
-        LoadError: there is nothing to recommend, or the model cannot score.
+        LoadError: there is nothing to recommend, or the model does not answer as it did when it was made.
     """
     if not len(artifact.vocabulary):
         raise LoadError(f"version {artifact.version} knows no items: train it on a catalogue that has some")
-    users = [histories.at(position) for position in range(min(SMOKE_TEST_USERS, len(histories)))]
-    made_up = Histories.of([([1], [0])])
-    for history in [*users, made_up]:
-        now = history.timestamps[-1:]
-        try:
-            score(artifact, history, now)
-        except ValueError as error:
-            raise LoadError(f"version {artifact.version} must not be served: {error}") from error
+    try:
+        check_golden(artifact, Golden.read(folder / GOLDEN))
+    except GoldenError as error:
+        raise LoadError(f"version {artifact.version} must not be served: {error}") from error
     if not np.isfinite(artifact.vocabulary.popularity).all():
         raise LoadError(f"version {artifact.version} has a popularity that is not finite: it must not be served")

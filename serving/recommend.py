@@ -1,5 +1,8 @@
 """Answers requests from a loaded release. The same scoring as in the offline evaluation, then filters and top-k."""
 
+import logging
+from collections.abc import Callable
+
 import numpy as np
 
 from models.history import Histories
@@ -16,6 +19,8 @@ from serving.schema import (
     SimilarRequest,
 )
 
+logger = logging.getLogger(__name__)
+
 LONGEST_SILENCE_MS = 24 * 60 * 60 * 1000
 """Requests are dated at most a day after the newest interaction. Live logs are never older than that; with an archive
 of another year, the wall clock would tell the model of a silence of years that it never saw in training."""
@@ -30,8 +35,19 @@ class NotKnown(LookupError):
     """The request names an item or category that this release does not have."""
 
 
-def recommend(release: LoadedRelease, request: RecommendationRequest, now_ms: int) -> Recommendations:
-    """The best items for a user or an explicit history; by popularity where the model has nothing to read.
+def recommend(
+    release: LoadedRelease,
+    request: RecommendationRequest,
+    now_ms: int,
+    on_failure: Callable[[Exception], object] = lambda error: None,
+) -> Recommendations:
+    """The best items for a user or an explicit history; by popularity where the model has nothing to read, or fails.
+
+    Args:
+        release: What answers.
+        request: What is asked.
+        now_ms: Epoch milliseconds of this moment.
+        on_failure: Told what the model failed with.
 
     Raises:
         NotKnown: no item has the category.
@@ -39,11 +55,16 @@ def recommend(release: LoadedRelease, request: RecommendationRequest, now_ms: in
     clock = request.at if request.at is not None else _request_time(release, now_ms)
     history, reason = _history(release, request, clock)
     allowed = _allowed(release, request, history, now_ms if request.at is None else request.at)
+    scores = release.artifact.vocabulary.popularity
     if reason is None:
         asked_at = max(clock, int(history.timestamps[-1]))
-        scores = score(release.artifact, history, np.array([asked_at], np.int64))[0].numpy()
-    else:
-        scores = release.artifact.vocabulary.popularity
+        try:
+            scores = score(release.artifact, history, np.array([asked_at], np.int64))[0].numpy()
+        except Exception as error:
+            # Whatever it is, somebody waits for an answer: popularity needs no model.
+            logger.exception("the model failed on a request; popularity answered it")
+            on_failure(error)
+            reason = f"version {release.config.version} failed on this history"
     return Recommendations(
         items=_ranked(release, top_k(scores, allowed, request.k), scores),
         version=release.config.version,

@@ -133,6 +133,8 @@ class EndpointStatus(Message):
     desired_release: str | None
     loading: bool = Field(description="Whether a release is being loaded beside the one being served.")
     last_error: str | None = Field(description="Why the newest release that was tried is not being served.")
+    model_failures: int = Field(description="Requests on which the served model failed: popularity answered them.")
+    last_failure: str | None = Field(description="What it failed with last.")
     data_cutoff: datetime | None = Field(description="The model was trained on interactions before this moment.")
     items: int
     users: int

@@ -29,7 +29,10 @@ class ReleaseSlot:
         self._desired: ReleaseConfig | None = None
         self._error: str | None = None
         self._loading = False
+        self._failures = 0
+        self._last_failure: str | None = None
         self._one_at_a_time = threading.Lock()
+        self._counting = threading.Lock()
 
     @property
     def empty(self) -> bool:
@@ -61,6 +64,12 @@ class ReleaseSlot:
             finally:
                 self._loading = False
 
+    def count_failure(self, error: Exception) -> None:
+        """Remembers that the model failed on a request, for `status`."""
+        with self._counting:
+            self._failures += 1
+            self._last_failure = f"{type(error).__name__}: {error}"
+
     def status(self) -> EndpointStatus:
         active, desired = self._active, self._desired
         return EndpointStatus(
@@ -70,6 +79,8 @@ class ReleaseSlot:
             desired_release=desired.fingerprint if desired else None,
             loading=self._loading,
             last_error=self._error,
+            model_failures=self._failures,
+            last_failure=self._last_failure,
             data_cutoff=active.artifact.manifest.cutoff if active else None,
             items=len(active.artifact.vocabulary) if active else 0,
             users=len(active.histories) if active else 0,
@@ -85,3 +96,5 @@ class ReleaseSlot:
         self._loading = True
         self._error = None
         self._active = load_release(config)
+        with self._counting:
+            self._failures, self._last_failure = 0, None

@@ -78,7 +78,11 @@ def test_item_vectors_that_do_not_fit_or_are_not_finite_are_refused(tmp_path: Pa
         load_artifact(tmp_path / "v1")
     vectors[3, 2] = torch.nan
     save_file({"item_vectors": vectors}, file)
-    with pytest.raises(ArtifactError, match=r"the vector of item 'item 3' in .* is not finite"):
+    with pytest.raises(ArtifactError, match=r"the vector of item 'item 3' in .* is not finite, or too long"):
+        load_artifact(tmp_path / "v1")
+    vectors[3, 2] = 1e20
+    save_file({"item_vectors": vectors}, file)
+    with pytest.raises(ArtifactError, match=r"the vector of item 'item 3' in .* is not finite, or too long"):
         load_artifact(tmp_path / "v1")
 
 

@@ -1,0 +1,136 @@
+"""Golden requests: what a version answered when it was made, so that whoever loads it can tell that it still does.
+
+They are made up from nothing but the size of the model, because a version must keep nobody's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.history import Histories
+from models.inference import score
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+
+REQUESTS = 64
+LONGEST = 64
+BEST = 10
+AT_ONCE = 8
+ASKED_AT_MS = 1_767_225_600_000
+LONGEST_GAP_MS = 30 * 24 * 60 * 60 * 1000
+
+TOLERANCE = 1e-3
+"""Largest difference of a cosine. Other processors, threads and kernels differ by less than 1e-5."""
+
+SAME = 1e-6
+
+
+class GoldenError(ValueError):
+    """A version does not answer as it did when it was made; the message says how."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """B made-up requests and what the model answered that was trained.
+
+    Attributes:
+        histories: Of the requests, all of known items.
+        rows: (B, K) int64 the best items, best first.
+        scores: (B, K) float32 their cosines; NaN where the model could not answer.
+    """
+
+    histories: Histories
+    rows: Tensor
+    scores: Tensor
+
+    def write(self, path: Path) -> None:
+        asked = self.histories
+        arrays = {"history_rows": asked.rows, "history_timestamps": asked.timestamps, "history_offsets": asked.offsets}
+        answers = {"rows": self.rows.contiguous(), "scores": self.scores.contiguous()}
+        save_file({name: torch.from_numpy(array) for name, array in arrays.items()} | answers, path)
+
+    @classmethod
+    def read(cls, path: Path) -> Golden:
+        """What `write` wrote."""
+        held = load_file(path)
+        rows, timestamps, offsets = (held[f"history_{name}"].numpy() for name in ("rows", "timestamps", "offsets"))
+        asked = Histories(rows, timestamps, offsets, actions=np.zeros(len(rows), np.int32))
+        return cls(asked, held["rows"], held["scores"])
+
+
+def golden_requests(artifact: Artifact) -> Golden:
+    """Made-up requests that fit `artifact`, with its answers as it stands in memory."""
+    count = len(artifact.vocabulary)
+    asked = _made_up(count, artifact.model.config.max_length) if count else Histories.of([])
+    best = min(BEST, count)
+    try:
+        answers = [part.topk(best) for part in _answers(artifact, asked)]
+    except ValueError:
+        return Golden(asked, torch.ones(len(asked), best, dtype=torch.int64), torch.full((len(asked), best), torch.nan))
+    nothing = torch.zeros(0, best)
+    return Golden(
+        asked,
+        torch.cat([nothing.long(), *(part.indices for part in answers)]),
+        torch.cat([nothing, *(part.values for part in answers)]),
+    )
+
+
+def check_golden(artifact: Artifact, golden: Golden) -> None:
+    """Asks the golden requests again.
+
+    Raises:
+        GoldenError: the scores are not finite, do not depend on item or history, or are others than those of the model
+            when it was made.
+    """
+    best, given, some, spread = [], [], [], [0.0]
+    try:
+        for part, rows in zip(_answers(artifact, golden.histories), golden.rows.split(AT_ONCE), strict=True):
+            best.append(part.topk(rows.shape[1]).values)
+            given.append(part.gather(1, rows))
+            some.append(part[:, golden.rows[0]])
+            spread.append(float((part[:, 1:].amax(1) - part[:, 1:].amin(1)).max()))
+    except ValueError as error:
+        raise GoldenError(str(error)) from error
+    if len(artifact.vocabulary) > 1:
+        _refuse_constant(artifact, max(spread), torch.cat(some))
+    differences = (torch.cat(given) - golden.scores).abs(), (torch.cat(best) - golden.scores).abs()
+    worst = float(torch.maximum(*differences).max())
+    if not worst <= TOLERANCE:
+        raise GoldenError(
+            f"version {artifact.version} does not answer as it did when it was made (a score differs by {worst:.2g}, "
+            f"{TOLERANCE:g} is allowed): its files were changed or damaged, train it again"
+        )
+
+
+def _made_up(items: int, max_length: int) -> Histories:
+    """Histories of every length up to LONGEST, of any items, with gaps from a second to a month."""
+    random = np.random.default_rng(0)
+    lengths = 1 + np.arange(REQUESTS) % min(max_length, LONGEST)
+    requests = []
+    for length in lengths.tolist():
+        gaps = np.exp(random.uniform(np.log(1000), np.log(LONGEST_GAP_MS), length)).astype(np.int64)
+        requests.append((random.integers(1, items + 1, length), ASKED_AT_MS - np.cumsum(gaps)[::-1]))
+    return Histories.of(requests)  # type: ignore[arg-type]
+
+
+def _answers(artifact: Artifact, asked: Histories) -> Iterator[Tensor]:
+    """(AT_ONCE, n + 1) scores of some requests after the other, because all of them would take much memory."""
+    for start in range(0, len(asked), AT_ONCE):
+        part = np.arange(start, min(start + AT_ONCE, len(asked)))
+        yield score(artifact, asked.take(part), np.full(len(part), ASKED_AT_MS))
+
+
+def _refuse_constant(artifact: Artifact, spread: float, some: Tensor) -> None:
+    if spread <= SAME:
+        raise GoldenError(f"version {artifact.version} gives every item the same score: train it again")
+    if float((some - some[0]).abs().max()) <= SAME:
+        raise GoldenError(f"version {artifact.version} gives every history the same answer: train it again")

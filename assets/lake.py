@@ -22,7 +22,8 @@ from assets.object_store import object_output
 from assets.schema import TIME
 from assets.staging import STORED_TIME, StagedFile, Staging
 from models.columns import DAY
-from models.sequence_store import SEQUENCES_TABLE, scan_sequences
+from models.history import action_bits
+from models.sequence_store import SEQUENCES_TABLE, action_vocabulary, scan_sequences
 
 COMMIT_ATTEMPTS = 10
 
@@ -96,6 +97,10 @@ class Lake:
         """
         self.delta(SEQUENCES_TABLE, version)
         return scan_sequences(self.root, version, self.storage_options)
+
+    def action_bits(self, actions: Sequence[str], version: int | None = None) -> int:
+        """The mask of `actions` in a version of the sequences (`models.history.action_bits`)."""
+        return action_bits(action_vocabulary(self.root, version, self.storage_options), actions)
 
     def output(self, path: str) -> pa.NativeFile:
         """A new file at `path` below the root, to be written and closed."""

@@ -184,6 +184,5 @@ def _manifest(interactions: pl.DataFrame, training: TrainingConfig) -> Manifest:
         cutoff=end,
         data_end=end,
         positive_actions=["interaction"],
-        positive_bits=1,
         training=training,
     )

@@ -20,7 +20,8 @@ class Histories:
         timestamps: (L,) int64 epoch milliseconds, not decreasing within a user.
         offsets: (B + 1,) int64; user b owns `rows[offsets[b]:offsets[b + 1]]`.
         hidden: (L,) bool, for training alone: interactions whose item was too new to have an ID then. None: no such.
-        actions: (L,) bit masks of what was done, which only merging by kind asks for. None: not read.
+        actions: (L,) bit masks of what was done, which only merging by kind asks for: it compares them with each other,
+            so that any vocabulary serves. None: not read.
 
     Raises:
         ValueError: the arrays contradict each other or the above; it names the user by position.
@@ -155,15 +156,30 @@ class Histories:
 
 
 def action_bits(vocabulary: Sequence[str], chosen: Sequence[str]) -> int:
-    """The bit mask of `chosen` actions in a declared action vocabulary.
+    """The bit mask of `chosen` actions in the vocabulary of the sequences that are read with it.
+
+    An action that the vocabulary lacks stands nowhere in those sequences; whoever declares actions asks
+    `require_declared` besides.
 
     Raises:
-        ValueError: an action is not in the vocabulary.
+        ValueError: the vocabulary has none of them.
+    """
+    bits = sum(1 << bit for bit, action in enumerate(vocabulary) if action in chosen)
+    if not bits:
+        raise ValueError(
+            f"the sequences know none of the actions {', '.join(chosen)}, only {', '.join(vocabulary) or 'none'}: put "
+            "one back into quality.actions, or train on others"
+        )
+    return bits
+
+
+def require_declared(vocabulary: Sequence[str], chosen: Sequence[str]) -> None:
+    """Raises:
+    ValueError: an action is not in the vocabulary.
     """
     unknown = [action for action in chosen if action not in vocabulary]
     if unknown:
         raise ValueError(f"actions {unknown} are not declared: the profile's vocabulary is {list(vocabulary)}")
-    return sum(1 << list(vocabulary).index(action) for action in dict.fromkeys(chosen))
 
 
 def positive_interactions(sequences: pl.LazyFrame, bits: int, *, keep_actions: bool = False) -> pl.LazyFrame:
@@ -171,7 +187,7 @@ def positive_interactions(sequences: pl.LazyFrame, bits: int, *, keep_actions: b
 
     Args:
         sequences: One row per user; users and their interactions stay in this order.
-        bits: Mask of the actions that count.
+        bits: Mask of the actions that count, by the vocabulary of these sequences (`action_bits`).
         keep_actions: Whether each interaction's own mask is kept, as `actions`.
     """
     positives = (

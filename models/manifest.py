@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.config import Frozen, TrainingConfig
 from models.merging import Merging
@@ -28,7 +28,6 @@ class Manifest(Frozen):
     cutoff: datetime = Field(description="Interactions strictly before this moment were trained on.")
     data_end: datetime = Field(description="End of the newest data that was there when the version was made.")
     positive_actions: list[str] = Field(description="Actions that make an interaction part of a history.")
-    positive_bits: int = Field(description="The same actions as the bit mask of `sequences.actions`.")
     merge_adjacent: Merging | None = Field(
         default=None, description="What adjacent interactions are merged by before the model reads them."
     )
@@ -42,6 +41,12 @@ class Manifest(Frozen):
     training_metrics: dict[str, float] = Field(default_factory=dict)
     hardware: str = ""
     libraries: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_alone(cls, values: dict[str, object]) -> dict[str, object]:
+        """Older manifests name the actions' places, too, in a vocabulary that may have changed since."""
+        return {name: value for name, value in values.items() if name != "positive_bits"}
 
 
 def read_manifest(folder: Path) -> Manifest:

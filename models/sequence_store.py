@@ -116,7 +116,8 @@ def sequence_columns(ids: pl.DataType) -> dict[str, pl.DataType]:
     """One row per user, lists in (timestamp, arrival) order, one element per interaction.
 
     An interaction merges all actions of one user on one item within one request (or, without a request id, at one
-    timestamp): `actions` is their bit mask, `values` the largest value, null where there was none.
+    timestamp): `actions` is their bit mask (`action_vocabulary` names the bits), `values` the largest value, null where
+    there was none.
     """
     return {
         USER_ID: ids,
@@ -160,6 +161,21 @@ def scan_sequences(
             yield frame if predicate is None else frame.filter(predicate)
 
     return register_io_source(buckets, schema=schema, is_pure=True)
+
+
+def action_vocabulary(
+    root: str, version: int | None = None, storage_options: dict[str, str] | None = None
+) -> list[str]:
+    """The actions that a version of the sequences knows, in the order of their bits in `actions`.
+
+    Another version may have them in another order: whoever keeps a choice of actions keeps their names.
+
+    Args:
+        root, version, storage_options: As in `scan_sequences`.
+    """
+    table = f"{root.rstrip('/')}/tables/{SEQUENCES_TABLE}"
+    ledger = pl.scan_delta(table, version=version, storage_options=storage_options or None)
+    return next(iter(ledger.select(ACTIONS).head(1).collect()[ACTIONS].to_list()), [])
 
 
 def as_frame(

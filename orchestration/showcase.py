@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.endpoint.example import Example, ask_for_example, example_table
-from assets.endpoint.rollout import positive_bits
+from assets.endpoint.rollout import positive_actions
 from assets.lake import Lake
 from orchestration.profile import Profile
 from serving.client import EndpointClient
@@ -22,7 +22,7 @@ def show(profile: Profile, console: Console) -> None:
     settings = EndpointSettings.model_validate(profile.endpoint)
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
         version = str(client.status().version)
-        example = ask_for_example(lake, client, positive_bits(lake, version))
+        example = ask_for_example(lake, client, positive_actions(lake, version))
     console.print(_side_by_side(example))
     for what, where in (
         ("endpoint", settings.base_url),

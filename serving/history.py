@@ -64,7 +64,7 @@ def load_histories(
 
     Args:
         sequences: Rows of the `sequences` table.
-        positive_bits: Bit mask of the actions that count, from the artifact's manifest.
+        positive_bits: Bit mask of the actions that count, by the vocabulary of these sequences.
         vocabulary: Maps items to rows.
         keep_actions: Whether the model reads them: 4 more bytes an interaction.
     """

@@ -46,7 +46,7 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     check_answers(artifact, config.artifact)
     histories = load_histories(
         config.sequences.scan(options),
-        artifact.manifest.positive_bits,
+        config.sequences.action_bits(artifact.manifest.positive_actions, options),
         artifact.vocabulary,
         keep_actions=artifact.manifest.merge_adjacent == "kind",
     )

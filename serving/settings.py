@@ -1,13 +1,15 @@
 """How the endpoint runs, and which release it should serve."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from models.sequence_store import scan_sequences
+from models.history import action_bits
+from models.sequence_store import action_vocabulary, scan_sequences
 
 DEPLOYMENT = "Endpoint"
 IMPORT_PATH = "serving.app:build"
@@ -93,6 +95,10 @@ class SequencesVersion(Settings):
 
     def scan(self, storage_options: dict[str, str]) -> pl.LazyFrame:
         return scan_sequences(self.root, self.version, storage_options)
+
+    def action_bits(self, actions: Sequence[str], storage_options: dict[str, str]) -> int:
+        """The mask of `actions` in these sequences (`models.history.action_bits`)."""
+        return action_bits(action_vocabulary(self.root, self.version, storage_options), actions)
 
 
 class ReleaseConfig(Settings):

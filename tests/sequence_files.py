@@ -1,5 +1,6 @@
 """Sequences on disk for tests that begin behind the data plane."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,14 @@ from models.sequence_store import (
     write_bucket,
 )
 
+ACTION_NAMES = ("view", "like", "click")
 
-def write_sequences(root: str | Path, frame: pl.DataFrame) -> int:
+
+def write_sequences(root: str | Path, frame: pl.DataFrame, actions: Sequence[str] = ACTION_NAMES) -> int:
     """Writes `frame` (`user_id`, `item_ids`, `timestamps`, `actions`) as one bucket below `root`.
+
+    Args:
+        actions: The vocabulary whose positions are the bits in the column `actions`.
 
     Returns the version of the table `sequences`.
     """
@@ -32,7 +38,8 @@ def write_sequences(root: str | Path, frame: pl.DataFrame) -> int:
     folder = Path(root) / BUCKETS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     write_bucket(_bucket(frame, items, rows), str(folder / name))
-    ledger = pl.DataFrame({BUCKET: [0], FILE: [name], SURFACE_NAMES: [[]]}, schema_overrides=LEDGER)
+    named = {ACTIONS: [list(actions)], SURFACE_NAMES: [[]]}
+    ledger = pl.DataFrame({BUCKET: [0], FILE: [name]} | named, schema_overrides=LEDGER)
     write_deltalake(table, ledger.to_arrow(), mode="overwrite")
     return version
 

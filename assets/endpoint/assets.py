@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.endpoint.example import ask_for_example, example_table
-from assets.endpoint.rollout import deploy_champion, positive_bits
+from assets.endpoint.rollout import deploy_champion, positive_actions
 from assets.metadata import markdown_table
 from assets.resources import EndpointResource, LakeResource, RayResource
 from serving.client import EndpointClient
@@ -27,7 +27,7 @@ def endpoint(
     version = str(status.version)
     context.log.info(f"endpoint: {version} answers at {settings.base_url}")
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
-        example = example_table(ask_for_example(tables, client, positive_bits(tables, version)))
+        example = example_table(ask_for_example(tables, client, positive_actions(tables, version)))
     return dg.MaterializeResult(
         metadata={
             "url": dg.MetadataValue.url(settings.base_url),

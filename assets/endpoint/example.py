@@ -9,6 +9,7 @@ from assets.items.catalogue import catalogue
 from assets.lake import Lake
 from models.columns import CATEGORIES, ITEM_ID, TITLE, USER_ID
 from models.history import positive_interactions
+from models.sequence_store import SEQUENCES_TABLE
 from serving.client import EndpointClient
 from serving.schema import RecommendationRequest, Recommendations
 
@@ -27,9 +28,12 @@ class Example:
     answer: Recommendations
 
 
-def ask_for_example(lake: Lake, client: EndpointClient, positive_bits: int, length: int = TELLING_HISTORY) -> Example:
+def ask_for_example(
+    lake: Lake, client: EndpointClient, positive_actions: Sequence[str], length: int = TELLING_HISTORY
+) -> Example:
     """Asks the endpoint over HTTP for the first user with at least `length` positive interactions, or the richest."""
-    positives = positive_interactions(lake.sequences(), positive_bits)
+    version = lake.version(SEQUENCES_TABLE)
+    positives = positive_interactions(lake.sequences(version), lake.action_bits(positive_actions, version))
     user_id = _telling_user(positives, length)
     titles = catalogue(lake).select(ITEM_ID, TITLE, pl.col(CATEGORIES).list.drop_nulls())
     history = (

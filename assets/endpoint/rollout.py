@@ -35,9 +35,9 @@ def champion_release(lake: Lake) -> ReleaseConfig:
     )
 
 
-def positive_bits(lake: Lake, version: str) -> int:
-    """The bit mask of actions that a version counts as liking an item."""
-    return read_manifest(lake.folder(ARTIFACTS) / version).positive_bits
+def positive_actions(lake: Lake, version: str) -> list[str]:
+    """The actions that a version counts as liking an item."""
+    return read_manifest(lake.folder(ARTIFACTS) / version).positive_actions
 
 
 def deploy_champion(lake: Lake, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:

@@ -124,7 +124,7 @@ def _differ(some: Histories, whole: Histories, left_out: np.ndarray) -> np.ndarr
 def _loaded(lake: Lake, artifact: Artifact, version: int | None) -> UserHistories:
     """The histories as the endpoint loads them."""
     keep_actions = artifact.manifest.merge_adjacent == "kind"
-    bits = artifact.manifest.positive_bits
+    bits = lake.action_bits(artifact.manifest.positive_actions, version)
     return load_histories(lake.sequences(version), bits, artifact.vocabulary, keep_actions=keep_actions)
 
 

@@ -96,11 +96,12 @@ def judge(
 
 def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Questions:
     manifest = candidate.manifest
+    version = manifest.table_versions.get(SEQUENCES_TABLE)
     parts = split(
-        lake.sequences(manifest.table_versions.get(SEQUENCES_TABLE)),
+        lake.sequences(version),
         cutoff=manifest.cutoff,
         window=settings.window,
-        positives=manifest.positive_bits,
+        positives=lake.action_bits(manifest.positive_actions, version),
         leave_one_out_users=manifest.held_out_users,
         max_users=settings.max_users,
         hold_out_ties=manifest.held_out_ties,

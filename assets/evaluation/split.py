@@ -56,7 +56,7 @@ def split(
         sequences: One row per user, interactions in stable (timestamp, arrival) order.
         cutoff: First instant (UTC) that training does not see.
         window: Length of the time split's target window.
-        positives: Bit mask of the actions that count as positive (`models.history.action_bits`).
+        positives: Bit mask, by the vocabulary of `sequences`, of the actions that count (`models.history.action_bits`).
         leave_one_out_users: Users at most whose last positive before the cutoff is held out of training.
         max_users: Cases at most of the time split.
         hold_out_ties: Whether that positive may have happened at the time of another.

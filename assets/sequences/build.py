@@ -16,7 +16,7 @@ from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.ledger import LEDGER_SCHEMA, Built, read_ledger, state_of
 from assets.sequences.merge import NewEvents, merge_sequences
 from assets.staging import Staging, writing
-from models.columns import ACTIONS, BUCKET, DAY, SLOT, USER_ID
+from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, USER_ID
 from models.sequence_store import (
     BUCKETS_FOLDER,
     FILE,
@@ -90,12 +90,15 @@ def bring_up_to_date(
     The same events give the same bytes, whether days come one by one, together or again.
 
     Args:
-        actions: The declared action vocabulary; an action's position is its bit.
+        actions: The declared action vocabulary; an action's position is its bit in the version that is written.
         rows_in_memory: About how many rows may be held at once.
         buckets: How many files there are; None: as many as keep one within the rows in memory.
 
     Returns:
         The ledger (`assets.sequences.ledger`) of the newest version.
+
+    Raises:
+        ValueError: the events hold an action that is not declared; nothing was written.
     """
     version = lake.version(EVENTS_TABLE)
     count = buckets or buckets_for(_rows(lake, version), rows_in_memory)
@@ -108,6 +111,7 @@ def bring_up_to_date(
     fresh = lake.scan(EVENTS_TABLE, version)
     if same and not changes.rebuilt_slots.any():
         fresh = fresh.filter(pl.col(DAY).is_in(list(changes.appended)))
+    _refuse_undeclared(fresh, actions)
     encoding = Encoding(
         extend_item_rows(lake, fresh, id_type),
         actions,
@@ -150,6 +154,17 @@ def _build(staging: Staging, update: Update, bucket: Bucket, events: NewEvents) 
     with writing(f"{BUCKETS_FOLDER}/{name}"), lake.output(f"{BUCKETS_FOLDER}/{name}") as sink:
         write_bucket(merged, sink)
     return Built.of(bucket.number, name, merged)
+
+
+def _refuse_undeclared(events: pl.LazyFrame, actions: Sequence[str]) -> None:
+    """An action that was taken out of the vocabulary has no bit, but what was done was done."""
+    days = events.group_by(ACTION).agg(pl.col(DAY).min(), pl.col(DAY).max().alias("last")).sort(DAY, ACTION)
+    strange = days.filter(~pl.col(ACTION).is_in(list(actions))).collect(engine="streaming")
+    for action, first, last in strange.head(1).iter_rows():
+        raise ValueError(
+            f"the table 'events' holds the action {action!r} (from {first} to {last}), but quality.actions are "
+            f"{', '.join(actions)}: put it back, or materialize `events` of all days without it"
+        )
 
 
 def _tasks(

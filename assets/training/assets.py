@@ -14,7 +14,6 @@ from assets.ray_cluster import attached
 from assets.resources import (
     EvaluationResource,
     LakeResource,
-    QualityResource,
     RayResource,
     TrainingResource,
 )
@@ -51,13 +50,12 @@ from models.manifest import MODEL_CARD, Manifest
 def hstu_model(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
-    quality: QualityResource,
     training: TrainingResource,
     evaluation: EvaluationResource,
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
-    manifest, dataset = _prepared(lake, quality, settings, evaluation)
+    manifest, dataset = _prepared(lake, settings, evaluation)
     tuned = tables.scan(TUNING_TABLE).collect().row(0, named=True) if settings.use_tuned else None
     optimisation = optimisation_of(settings, tuned)
     with _cluster(ray):
@@ -119,13 +117,12 @@ def hstu_without_content(
 def tuned_hyperparameters(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
-    quality: QualityResource,
     training: TrainingResource,
     evaluation: EvaluationResource,
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
-    manifest, dataset = _prepared(lake, quality, settings, evaluation)
+    manifest, dataset = _prepared(lake, settings, evaluation)
     storage = tables.folder(RUNS) / "tuning" / manifest.version
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(
@@ -140,12 +137,10 @@ def tuned_hyperparameters(
     )
 
 
-def _prepared(
-    lake: LakeResource, quality: QualityResource, settings: TrainingSettings, evaluation: EvaluationResource
-) -> tuple[Manifest, Path]:
+def _prepared(lake: LakeResource, settings: TrainingSettings, evaluation: EvaluationResource) -> tuple[Manifest, Path]:
     tables = lake.open()
     last_day = last_day_of(tables.scan(EVENTS_TABLE))
-    return prepare(tables, lake.profile, quality.actions, settings, evaluation, last_day)
+    return prepare(tables, lake.profile, settings, evaluation, last_day)
 
 
 def _cluster(ray: RayResource) -> AbstractContextManager[None]:

@@ -21,9 +21,9 @@ from assets.training.settings import TrainingSettings
 from assets.versions import ABLATIONS, ARTIFACTS
 from models.columns import DAY, ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
-from models.history import action_bits
+from models.history import require_declared
 from models.manifest import Manifest, new_version
-from models.sequence_store import SEQUENCES_TABLE
+from models.sequence_store import SEQUENCES_TABLE, action_vocabulary
 
 DATASETS = "training_sets"
 RUNS = "training_runs"
@@ -43,18 +43,18 @@ class TrainedVersion:
 def prepare(
     lake: Lake,
     profile: str,
-    actions: tuple[str, ...],
     settings: TrainingSettings,
     evaluation: EvaluationSettings,
     last_day: date,
 ) -> tuple[Manifest, Path]:
     """Writes the training set of a new version; returns its manifest so far and the training set's folder."""
     cutoff = evaluation.cutoff_time(last_day)
-    bits = action_bits(actions, settings.positive_actions)
+    sequences = lake.version(SEQUENCES_TABLE)
+    require_declared(action_vocabulary(lake.root, sequences, lake.storage_options), settings.positive_actions)
     training = training_interactions(
-        lake.sequences(),
+        lake.sequences(sequences),
         cutoff=cutoff,
-        positives=bits,
+        positives=lake.action_bits(settings.positive_actions, sequences),
         leave_one_out_users=evaluation.leave_one_out_users,
         hold_out_ties=evaluation.hold_out_ties,
         seed=evaluation.seed,
@@ -72,7 +72,7 @@ def prepare(
         validation_users=settings.validation_users,
         seed=settings.optimisation.seed,
     )
-    tables = [EVENTS_TABLE, ITEMS_TABLE, SEQUENCES_TABLE, *([CONTENT_TABLE] if settings.use_content else [])]
+    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if settings.use_content else [])]
     manifest = Manifest(
         version=new_version(),
         created=datetime.now(UTC),
@@ -80,12 +80,11 @@ def prepare(
         cutoff=cutoff,
         data_end=datetime.combine(last_day + timedelta(days=1), time(), UTC),
         positive_actions=list(settings.positive_actions),
-        positive_bits=bits,
         merge_adjacent=settings.merge_adjacent,
         held_out_users=evaluation.leave_one_out_users,
         held_out_seed=evaluation.seed,
         held_out_ties=evaluation.hold_out_ties,
-        table_versions={table: lake.version(table) for table in tables},
+        table_versions={table: lake.version(table) for table in tables} | {SEQUENCES_TABLE: sequences},
         code_version=package_version("genrec"),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",
         libraries={name: package_version(name) for name in ("torch", "ray", "polars", "deltalake")},

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def manifest(version: str = "v1") -> Manifest:
-    return Manifest(version=version, created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["click"], positive_bits=4)
+    return Manifest(version=version, created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["click"])
 
 
 def model() -> Recommender:
@@ -53,6 +54,13 @@ def test_similar_items_leave_out_the_item_itself(tmp_path: Path) -> None:
     artifact = load_artifact(save_artifact(tmp_path, manifest(), model(), vocabulary()))
     assert torch.isinf(similar(artifact, 3)[[0, 3]]).all()
     assert torch.isfinite(similar(artifact, 3)).sum() == 6
+
+
+def test_a_manifest_from_when_actions_were_kept_as_bits_is_read_by_their_names(tmp_path: Path) -> None:
+    folder = save_artifact(tmp_path, manifest(), model(), vocabulary())
+    old = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(old | {"positive_bits": 4}))
+    assert load_artifact(folder).manifest.positive_actions == ["click"]
 
 
 def test_versions_are_never_overwritten(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def artifact() -> Artifact:
     """Five items, of which the fifth was not in training."""
     torch.manual_seed(0)
     model = Recommender(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 4).eval()
-    manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["view"], positive_bits=1)
+    manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["view"])
     vocabulary = Vocabulary(pl.Series(list("abcde")), 4, np.zeros(6, np.float32))
     return Artifact(manifest, model, vocabulary, model.item_vectors(5))
 

@@ -67,7 +67,6 @@ def test_three_readers_see_the_same_steps(by: Any) -> None:
         cutoff=CUTOFF,
         data_end=CUTOFF,
         positive_actions=["click", "buy"],
-        positive_bits=CLICK | BUY,
         merge_adjacent=by,
     )
     artifact = Artifact(manifest, model, vocabulary, model.item_vectors(len(vocabulary)))
@@ -110,9 +109,7 @@ def test_merging_changes_what_is_scored() -> None:
     ids = pl.Series(frame["item_ids"].explode().unique().sort())
     vocabulary = Vocabulary(ids, len(ids), np.zeros(len(ids) + 1, np.float32))
     model = Recommender(ModelConfig(width=8, max_length=6), len(ids)).eval()
-    manifest = Manifest(
-        version="v", created=CUTOFF, cutoff=CUTOFF, data_end=CUTOFF, positive_actions=["click"], positive_bits=CLICK
-    )
+    manifest = Manifest(version="v", created=CUTOFF, cutoff=CUTOFF, data_end=CUTOFF, positive_actions=["click"])
     plain = Artifact(manifest, model, vocabulary, model.item_vectors(len(ids)))
     merging = replace(plain, manifest=manifest.model_copy(update={"merge_adjacent": "item"}))
     given = histories(frame, vocabulary)

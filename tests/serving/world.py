@@ -56,7 +56,6 @@ class World:
             cutoff=cutoff,
             data_end=cutoff,
             positive_actions=["like"],
-            positive_bits=LIKE,
         )
         return save_artifact(self.root / "artifacts", manifest, model, Vocabulary(ids, len(ids), popularity))
 

@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from assets.endpoint.example import ask_for_example, example_table
-from assets.endpoint.rollout import NoChampion, champion_release, positive_bits
+from assets.endpoint.rollout import NoChampion, champion_release, positive_actions
 from assets.lake import Lake
 from assets.versions import releases_of
 from serving.api import build_api
@@ -17,7 +17,7 @@ from serving.client import EndpointClient
 from serving.ports import free_port
 from serving.settings import AppSettings
 from serving.slot import ReleaseSlot
-from tests.serving.world import LIKE, World
+from tests.serving.world import World
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_the_champion_comes_with_the_newest_tables_pinned(tmp_path: Path, lake: 
 
 
 def test_the_example_is_the_user_with_the_most_positives_newest_first(lake: Lake, client: EndpointClient) -> None:
-    assert positive_bits(lake, "v1") == LIKE
-    example = ask_for_example(lake, client, LIKE, length=10)
+    assert positive_actions(lake, "v1") == ["like"]
+    example = ask_for_example(lake, client, ["like"], length=10)
     assert example.user_id == 100
     assert example.history["item_id"].to_list() == [3, 2, 1]
     assert example.history["title"].to_list() == ["Item 3, renamed", "Item 2", "Item 1"]
@@ -71,13 +71,13 @@ def test_the_example_is_the_user_with_the_most_positives_newest_first(lake: Lake
 
 def test_enough_positives_are_enough_and_the_lowest_id_decides(lake: Lake, client: EndpointClient) -> None:
     """Users 100 and 300 both have one positive or more; with length 1 neither tells more than the other."""
-    example = ask_for_example(lake, client, LIKE, length=1)
+    example = ask_for_example(lake, client, ["like"], length=1)
     assert example.user_id == 100
     assert example.history["item_id"].to_list() == [3]
 
 
 def test_the_table_shows_both_sides_to_the_length_of_the_longer(lake: Lake, client: EndpointClient) -> None:
-    frame = example_table(ask_for_example(lake, client, LIKE, length=5))
+    frame = example_table(ask_for_example(lake, client, ["like"], length=5))
     assert frame.columns == ["user 100 liked (newest first)", "is recommended"]
     assert frame.rows()[1][0] == "Item 2 (even)"
     assert frame.height == 5

@@ -90,7 +90,6 @@ def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Me
         cutoff=CUTOFF,
         data_end=CUTOFF,
         positive_actions=["like"],
-        positive_bits=LIKE,
         merge_adjacent=merging,
         table_versions=tables,
     )
@@ -130,6 +129,15 @@ def test_a_history_that_training_read_otherwise_is_seen(tmp_path: Path) -> None:
         Lake(str(tmp_path)).folder(DATASETS) / VERSION,
     )
     assert skew(tmp_path)["users_read_otherwise"] == 1
+
+
+def test_another_order_of_the_actions_is_no_skew(tmp_path: Path) -> None:
+    """Then likes are bit 4 of the newest sequences, and bit 2 are views."""
+    trained(tmp_path, USUAL, held_out=0)
+    before = skew(tmp_path)
+    moved = {user: [(item, hours, {1: 2, 2: 4, 3: 6}[mask]) for item, hours, mask in USUAL[user]] for user in USUAL}
+    write_sequences(tmp_path, sequences(moved), ["impression", "view", "like"])
+    assert skew(tmp_path) == before
 
 
 def test_only_the_last_interactions_may_be_missing() -> None:

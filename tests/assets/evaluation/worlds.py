@@ -67,7 +67,6 @@ def write_version(
         cutoff=cutoff,
         data_end=cutoff + timedelta(days=1),
         positive_actions=["click"],
-        positive_bits=CLICK,
         held_out_users=10,
         table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
     )

@@ -52,7 +52,6 @@ def train(lake: Lake, version: str, created: datetime | None = None) -> Manifest
         cutoff=START + timedelta(days=1),
         data_end=START + timedelta(days=1),
         positive_actions=["click"],
-        positive_bits=2,
         table_versions={table: lake.version(table) for table in ("events", "sequences")},
     )
     for name in ("artifacts", "ablations", "training_sets", "training_runs/artifacts"):
@@ -70,7 +69,7 @@ def inputs(lake: Lake, manifest: Manifest) -> tuple[list[bytes], pl.DataFrame, l
         lake.sequences(version),
         cutoff=manifest.cutoff,
         window=timedelta(days=1),
-        positives=manifest.positive_bits,
+        positives=lake.action_bits(manifest.positive_actions, version),
         leave_one_out_users=10,
     )
     events = lake.scan("events", manifest.table_versions["events"]).collect().sort(pl.all())

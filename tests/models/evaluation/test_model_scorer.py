@@ -27,7 +27,6 @@ def artifact(tmp_path: Path) -> Artifact:
         cutoff=datetime(2026, 1, 1, tzinfo=UTC),
         data_end=datetime(2026, 1, 2, tzinfo=UTC),
         positive_actions=["click"],
-        positive_bits=4,
     )
     model = Recommender(ModelConfig(width=8, max_length=4), trained_items=4)
     return load_artifact(save_artifact(tmp_path, manifest, model, vocabulary))

@@ -45,7 +45,7 @@ def put_previous_champion_back(
     version = releases_of(tables).rollback(config.reason)
     context.log.info(f"{version} is champion again; deploying it")
     try:
-        deploy_champion(tables, endpoint, ray.dashboard)
+        deploy_champion(tables, lake.profile, endpoint, ray.dashboard)
     except Exception as error:
         # Rolling back once more would go one champion further, so say what to do instead.
         raise dg.Failure(

@@ -99,6 +99,14 @@ class Profile(Settings):
     endpoint: Section = Field(default_factory=dict, description="How the champion is served.")
     retention: Section = Field(default_factory=dict, description="How long what is not the newest is kept.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _application_has_the_name_of_the_profile(cls, values: dict[str, Any]) -> dict[str, Any]:
+        endpoint = values.get("endpoint", {})
+        if isinstance(endpoint, dict) and "name" in values:
+            return {**values, "endpoint": {"app_name": values["name"], **endpoint}}
+        return values
+
     @model_validator(mode="after")
     def _some_day(self) -> "Profile":
         if self.first_day != "auto" and self.last_day and self.last_day <= self.first_day:

@@ -81,7 +81,7 @@ def forget_user(
         context.log_event(event)
     taken = ", ".join(f"{removed.rows} rows of {table}" for table, removed in done.tables.items())
     context.log.info(f"taken out: {taken}; {done.training_sets} training sets deleted")
-    context.log.info(_forgotten_by_endpoint(store, endpoint, ray.dashboard))
+    context.log.info(_forgotten_by_endpoint(store, lake.profile, endpoint, ray.dashboard))
     proof = search(Path(store.root), person, [Path(lake.landing)])
     if proof.found:
         named = ", ".join(map(str, proof.found[:5]))
@@ -113,7 +113,7 @@ def _lineage(done: Forgetting, reason: str) -> Sequence[dg.AssetMaterialization]
     return [*events, dg.AssetMaterialization(SEQUENCES_TABLE, metadata=metadata)]
 
 
-def _forgotten_by_endpoint(lake: Lake, endpoint: EndpointSettings, dashboard: str) -> str:
+def _forgotten_by_endpoint(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> str:
     """Has a live endpoint read the sequences anew; one that does not answer remembers nobody.
 
     Raises:
@@ -129,7 +129,7 @@ def _forgotten_by_endpoint(lake: Lake, endpoint: EndpointSettings, dashboard: st
     except EndpointError:
         return f"no endpoint answers at {endpoint.base_url}; the next one reads the new sequences"
     try:
-        status = deploy_champion(lake, endpoint, dashboard)
+        status = deploy_champion(lake, profile, endpoint, dashboard)
     except Exception as error:
         raise dg.Failure(
             f"the tables have forgotten the person, but the endpoint still knows him ({error}): materialize 'endpoint'",

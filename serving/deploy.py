@@ -4,137 +4,90 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from serving.applications import application, deployed, merged, release_of, require_address, require_ours
 from serving.client import EndpointClient, EndpointError
-from serving.ports import LOOPBACK, is_free
+from serving.cluster import DeployError, ServeCluster
 from serving.schema import EndpointStatus
-from serving.settings import DEPLOYMENT, IMPORT_PATH, EndpointSettings, ReleaseConfig
+from serving.settings import EndpointSettings, Owner, ReleaseConfig
+
+__all__ = ["DeployError", "Superseded", "deploy", "withdraw"]
 
 POLL_S = 0.2
+DRAIN_S = 30.0
 
 
-class DeployError(RuntimeError):
-    """A release is not being served; the message says why and what is served instead."""
+class Superseded(DeployError):
+    """A newer deployment took the place of this one while its release was still being loaded."""
 
 
-def deploy(settings: EndpointSettings, desired: ReleaseConfig, dashboard: str) -> EndpointStatus:
+def deploy(
+    settings: EndpointSettings, desired: ReleaseConfig | Callable[[], ReleaseConfig], dashboard: str
+) -> EndpointStatus:
     """Serves `desired` and returns once every replica does.
 
     Between releases only `user_config` differs, so Serve tells the running replicas to load the new one aside and no
     request is lost. Where a release does not load, the configuration before it is put back, so that a replica that
-    restarts later does not meet the broken one.
+    restarts later does not meet the broken one. Whoever deploys later wins, and does not wait for who came before.
 
     Args:
         settings: How the endpoint runs.
-        desired: What it should serve.
+        desired: What it should serve, or what says so: that is asked when nobody else can deploy, so that of several
+            who read the release log, the last to read is the last to deploy.
         dashboard: URL of the Ray dashboard, http://host:port.
 
     Raises:
-        DeployError: the cluster cannot be reached, refuses the configuration, or the release does not load in time.
+        Superseded: a newer deployment serves something else.
+        DeployError: the cluster cannot be reached, refuses the configuration, runs another profile's application under
+            this name or path, or the release does not load in time.
     """
-    cluster = _Cluster(dashboard)
-    live = cluster.details()
-    before = live["applications"].get(settings.app_name, {}).get("deployed_app_config")
-    _require_address(settings, live)
-    cluster.put(merged(live, settings, application(settings, desired)))
+    cluster = ServeCluster(dashboard)
+    with cluster.alone():
+        wanted = desired() if callable(desired) else desired
+        live = cluster.details()
+        require_address(live, settings)
+        require_ours(live, settings, wanted.owner)
+        before = deployed(live, settings.app_name)
+        cluster.put(merged(live, settings, application(settings, wanted)))
     try:
-        return _wait(cluster, settings, desired)
+        return _wait(cluster, settings, wanted)
+    except Superseded:
+        raise
     except DeployError:
         if before:
-            cluster.put(merged(live, settings, before))
+            _put_back(cluster, settings, wanted, before)
         raise
 
 
-def application(settings: EndpointSettings, desired: ReleaseConfig) -> dict[str, Any]:
-    """The Serve application that runs `settings` and serves `desired` (`ServeApplicationSchema`)."""
-    return {
-        "name": settings.app_name,
-        "route_prefix": settings.route_prefix,
-        "import_path": IMPORT_PATH,
-        "args": settings.app.model_dump(mode="json"),
-        "deployments": [
-            {
-                "name": DEPLOYMENT,
-                "num_replicas": settings.replicas,
-                "max_ongoing_requests": settings.max_ongoing_requests,
-                "max_queued_requests": settings.max_queued_requests,
-                # With the default of 0, replacing a single replica leaves nobody to answer while the new one loads.
-                "max_surge_percent": 100,
-                "ray_actor_options": {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},
-                "user_config": desired.model_dump(mode="json"),
-            }
-        ],
-    }
+def withdraw(settings: EndpointSettings, owner: Owner, dashboard: str) -> list[str]:
+    """Ends the application of `owner` once it has answered what it was asked; returns those that still run.
 
+    Another profile's application of the same name is left alone.
 
-def merged(live: dict[str, Any], settings: EndpointSettings, ours: dict[str, Any]) -> dict[str, Any]:
-    """The configuration to put: `ours` beside the applications of others, because Serve deletes what is missing.
-
-    Args:
-        live: Serve's own account of what it runs (`ServeInstanceDetails`).
-        settings: Used where Serve does not run yet.
-        ours: Our application.
+    Raises:
+        DeployError: the cluster cannot be reached.
     """
-    others = [
-        details["deployed_app_config"]
-        for name, details in live["applications"].items()
-        if name != settings.app_name and details.get("deployed_app_config")
-    ]
-    address = {"host": settings.host, "port": settings.port, "request_timeout_s": settings.request_timeout_s}
-    return {
-        "proxy_location": live.get("proxy_location") or "EveryNode",
-        "http_options": live.get("http_options") or address,
-        "applications": [*others, ours],
-    }
+    cluster = ServeCluster(dashboard)
+    with cluster.alone():
+        live = cluster.details()
+        release = release_of(deployed(live, settings.app_name))
+        if release is None or not release.owner.same(owner):
+            return sorted(live["applications"])
+        cluster.put(merged(live, settings, None))
+    deadline = time.monotonic() + DRAIN_S
+    while settings.app_name in (running := cluster.details()["applications"]) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return sorted(set(running) - {settings.app_name})
 
 
-class _Cluster:
-    """Serve's REST interface on the Ray dashboard."""
-
-    def __init__(self, dashboard: str) -> None:
-        from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
-
-        self.dashboard = dashboard
-        self._serve = self._asked(ServeSubmissionClient, dashboard)
-
-    def details(self) -> dict[str, Any]:
-        return self._asked(self._serve.get_serve_details)
-
-    def put(self, config: dict[str, Any]) -> None:
-        self._asked(self._serve.deploy_applications, config)
-
-    def state(self, app_name: str) -> str:
-        """Status of an application, as Serve names it. A dead replica makes it UNHEALTHY until it is replaced.
-
-        Raises:
-            DeployError: the deployment failed for good.
-        """
-        details = self.details()["applications"].get(app_name, {"status": "NOT_STARTED"})
-        if details["status"] == "DEPLOY_FAILED":
-            raise DeployError(f"Serve could not run application {app_name}: {details['message']}")
-        return str(details["status"])
-
-    def _asked(self, call: Callable[..., Any], *arguments: object) -> Any:
-        try:
-            return call(*arguments)
-        except Exception as error:  # RuntimeError, ConnectionError, ValueError and those of requests
-            raise DeployError(f"the Ray dashboard at {self.dashboard} did not take the request: {error}") from error
+def _put_back(cluster: ServeCluster, settings: EndpointSettings, failed: ReleaseConfig, before: dict[str, Any]) -> None:
+    """Restores what was configured before `failed`, unless somebody has deployed something else since."""
+    with cluster.alone():
+        live = cluster.details()
+        if release_of(deployed(live, settings.app_name)) == failed:
+            cluster.put(merged(live, settings, before))
 
 
-def _require_address(settings: EndpointSettings, live: dict[str, Any]) -> None:
-    """Serve keeps the address it started with and would only log that ours is another one, or taken by others."""
-    running = live.get("http_options")
-    if running and (running["host"], running["port"]) != (settings.host, settings.port):
-        raise DeployError(
-            f"Serve on this cluster listens on {running['host']}:{running['port']} already, not on "
-            f"{settings.host}:{settings.port}: set endpoint.host and endpoint.port to that, or shut Serve down first"
-        )
-    if not running and settings.host == LOOPBACK and not is_free(settings.port):
-        raise DeployError(
-            f"port {settings.port} of {settings.host} is taken by another program: end it, or set endpoint.port"
-        )
-
-
-def _wait(cluster: _Cluster, settings: EndpointSettings, desired: ReleaseConfig) -> EndpointStatus:
+def _wait(cluster: ServeCluster, settings: EndpointSettings, desired: ReleaseConfig) -> EndpointStatus:
     """Polls until as many replicas as configured serve `desired`."""
     deadline = time.monotonic() + settings.deploy_timeout_s
     serving: dict[str, EndpointStatus] = {}
@@ -148,10 +101,10 @@ def _wait(cluster: _Cluster, settings: EndpointSettings, desired: ReleaseConfig)
 
 
 def _missing(
-    cluster: _Cluster, settings: EndpointSettings, desired: ReleaseConfig, serving: dict[str, EndpointStatus]
+    cluster: ServeCluster, settings: EndpointSettings, desired: ReleaseConfig, serving: dict[str, EndpointStatus]
 ) -> str:
     """What is still missing, as text; empty once done. Adds the replica that answered to `serving` if it does."""
-    state = cluster.state(settings.app_name)
+    state = _state(cluster, settings, desired)
     if state != "RUNNING":
         # Replicas are being replaced; those that answered before may be on their way out.
         serving.clear()
@@ -168,6 +121,27 @@ def _missing(
     if len(serving) >= settings.replicas:
         return ""
     return f"{len(serving)} of {settings.replicas} replicas serve it, the last one asked serves {status.version}"
+
+
+def _state(cluster: ServeCluster, settings: EndpointSettings, desired: ReleaseConfig) -> str:
+    """Status of our application, as Serve names it. A dead replica makes it UNHEALTHY until it is replaced.
+
+    Raises:
+        Superseded: it is told to serve something else by now, or is gone.
+        DeployError: the deployment failed for good.
+    """
+    live = cluster.details()
+    told = release_of(deployed(live, settings.app_name))
+    if told != desired:
+        instead = f"to serve version {told.version}" if told else "without this application"
+        raise Superseded(
+            f"version {desired.version} was superseded before every replica served it: a newer deployment told the "
+            f"cluster {instead}"
+        )
+    details = live["applications"][settings.app_name]
+    if details["status"] == "DEPLOY_FAILED":
+        raise DeployError(f"Serve could not run application {settings.app_name}: {details['message']}")
+    return str(details["status"])
 
 
 def _require_no_failure(status: EndpointStatus, desired: ReleaseConfig) -> None:

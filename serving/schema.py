@@ -127,14 +127,19 @@ class SimilarItems(Message):
 class EndpointStatus(Message):
     """What one replica serves and what it was told to serve."""
 
+    profile: str | None = Field(
+        default=None, description="Profile whose release is being served; null before the first one."
+    )
     version: str | None = Field(description="Version being served; null before the first one is loaded.")
     release: str | None = Field(description="Fingerprint of the release being served: version and tables.")
     desired_version: str | None
     desired_release: str | None
     loading: bool = Field(description="Whether a release is being loaded beside the one being served.")
     last_error: str | None = Field(description="Why the newest release that was tried is not being served.")
-    model_failures: int = Field(description="Requests on which the served model failed: popularity answered them.")
-    last_failure: str | None = Field(description="What it failed with last.")
+    model_failures: int = Field(
+        default=0, description="Requests on which the served model failed: popularity answered them."
+    )
+    last_failure: str | None = Field(default=None, description="What it failed with last.")
     data_cutoff: datetime | None = Field(description="The model was trained on interactions before this moment.")
     items: int
     users: int

@@ -39,7 +39,9 @@ class EndpointSettings(Settings):
         default="",
         description="Base URL by which clients reach the proxy; empty means http://host:port and the prefix.",
     )
-    app_name: str = Field(default="recommender", min_length=1, description="Name of the Serve application.")
+    app_name: str = Field(
+        default="genrec", min_length=1, description="Name of the Serve application; a profile's own is its name."
+    )
     route_prefix: str = Field(default="/", pattern="^/", description="Path below which the application answers.")
     replicas: int = Field(default=1, ge=1, description="Copies of the model that answer requests.")
     num_cpus: float = Field(
@@ -101,9 +103,23 @@ class SequencesVersion(Settings):
         return action_bits(action_vocabulary(self.root, self.version, storage_options), actions)
 
 
+class Owner(Settings):
+    """Whose an application is: nobody else may replace or end it."""
+
+    profile: str = Field(description="Name of the profile; empty: not known.")
+    lake: str = Field(description="Root of its lake.")
+
+    def same(self, other: "Owner") -> bool:
+        return self.lake == other.lake and (self.profile == other.profile or not (self.profile and other.profile))
+
+    def __str__(self) -> str:
+        return f"profile {self.profile or '(unknown)'} with the lake {self.lake}"
+
+
 class ReleaseConfig(Settings):
     """Everything that a replica loads: the Serve `user_config`, the only thing that differs between releases."""
 
+    profile: str = Field(default="", description="Name of the profile whose release it is.")
     version: str = Field(min_length=1, description="Version of the artifact.")
     artifact: Path = Field(description="Folder of the artifact, on a path that every replica can read.")
     sequences: SequencesVersion = Field(description="The users' sequences.")
@@ -116,6 +132,10 @@ class ReleaseConfig(Settings):
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         return Path(_everywhere_the_same(str(folder)))
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(profile=self.profile, lake=self.sequences.root)
 
     @property
     def fingerprint(self) -> str:

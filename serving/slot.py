@@ -73,6 +73,7 @@ class ReleaseSlot:
     def status(self) -> EndpointStatus:
         active, desired = self._active, self._desired
         return EndpointStatus(
+            profile=active.config.profile if active else None,
             version=active.config.version if active else None,
             release=active.config.fingerprint if active else None,
             desired_version=desired.version if desired else None,

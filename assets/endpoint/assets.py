@@ -23,7 +23,7 @@ def endpoint(
     context: dg.AssetExecutionContext, lake: LakeResource, endpoint: EndpointResource, ray: RayResource
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), endpoint
-    status = deploy_champion(tables, settings, ray.dashboard)
+    status = deploy_champion(tables, lake.profile, settings, ray.dashboard)
     version = str(status.version)
     context.log.info(f"endpoint: {version} answers at {settings.base_url}")
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:

@@ -17,7 +17,7 @@ from assets.resources import LakeResource, QualityResource
 def training_serving_skew(lake: LakeResource, quality: QualityResource) -> Iterator[dg.AssetCheckResult]:
     """The champion's training set against what the endpoint reads: exact up to the cutoff, and alike since."""
     store, rules = lake.open(), quality
-    version = champion_release(store).version
+    version = champion_release(store, lake.profile).version
     suite = skew_expectations(rules.skew, rules.severity)
     validation = validate(ENDPOINT, {"versions": measure_skew(store, version)}, suite)
     write_data_docs(store.folder("data_docs") / ENDPOINT, version, validation.report)

@@ -14,7 +14,7 @@ class NoChampion(LookupError):
     """There is nothing to deploy yet."""
 
 
-def champion_release(lake: Lake) -> ReleaseConfig:
+def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
     """The champion with the newest sequences and catalogue, pinned, so that every replica reads the same rows.
 
     Raises:
@@ -27,6 +27,7 @@ def champion_release(lake: Lake) -> ReleaseConfig:
         why = f"the last decision was: {decisions[-1]}" if decisions else "materialize the asset 'release' first"
         raise NoChampion(f"no version in {lake.root} was ever promoted, so there is nothing to deploy; {why}")
     return ReleaseConfig(
+        profile=profile,
         version=version,
         artifact=lake.folder(ARTIFACTS) / version,
         sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
@@ -40,11 +41,15 @@ def positive_actions(lake: Lake, version: str) -> list[str]:
     return read_manifest(lake.folder(ARTIFACTS) / version).positive_actions
 
 
-def deploy_champion(lake: Lake, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:
+def deploy_champion(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:
     """Makes the endpoint serve the champion and returns once it does.
+
+    Which version that is, the log is asked when nobody else can deploy: the endpoint ends with the log's champion,
+    however many deploy at once.
 
     Raises:
         NoChampion: no version was ever promoted.
+        Superseded: another version became champion while this one was being loaded, and was deployed.
         DeployError: the release does not load or the cluster does not answer; what was served before still is.
     """
-    return deploy(endpoint, champion_release(lake), dashboard)
+    return deploy(endpoint, lambda: champion_release(lake, profile), dashboard)

@@ -121,9 +121,9 @@ def test_a_file_that_still_names_the_person_fails_the_run(lake: Lake, monkeypatc
 
 
 def test_the_release_that_is_deployed_again_is_another_one_and_knows_the_person_no_more(lake: Lake) -> None:
-    before = champion_release(lake)
+    before = champion_release(lake, "shop")
     forget(lake, PERSON, REASON)
-    after = champion_release(lake)
+    after = champion_release(lake, "shop")
     assert after.fingerprint != before.fingerprint
     for release in (before, after):
         assert release.sequences.scan({}).collect()[USER_ID].to_list() == ["bert"]

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,10 @@ import httpx
 import pytest
 
 from serving.client import EndpointClient, EndpointError
-from serving.deploy import DeployError, deploy
+from serving.deploy import DeployError, Superseded, deploy, withdraw
 from serving.ports import free_port
 from serving.schema import RecommendationRequest, SimilarRequest
-from serving.settings import EndpointSettings
+from serving.settings import EndpointSettings, ReleaseConfig
 from tests.serving.world import World
 
 pytestmark = pytest.mark.cluster
@@ -165,6 +166,67 @@ def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard
     with pytest.raises(DeployError, match=f"listens on 127.0.0.1:{settings.port} already"):
         deploy(wrong_port, b, dashboard)
     check_interface(settings)
+    check_ownership(settings, b, dashboard)
+    check_two_profiles_at_once(settings, b, dashboard)
+    check_that_a_newer_deployment_does_not_wait(settings, b, a, dashboard)
+    check_that_withdrawing_ends_our_own_alone(settings, a, dashboard)
+
+
+def of_another(release: ReleaseConfig, profile: str) -> ReleaseConfig:
+    return release.model_copy(update={"profile": profile})
+
+
+def check_ownership(settings: EndpointSettings, ours: ReleaseConfig, dashboard: str) -> None:
+    ours, theirs = of_another(ours, "ours"), of_another(ours, "theirs")
+    assert deploy(settings, ours, dashboard).profile == "ours"
+    with pytest.raises(DeployError, match=r"is that of profile ours .*, not of profile theirs .*: set endpoint\.app_n"):
+        deploy(settings, theirs, dashboard)
+    elsewhere = settings.model_copy(update={"app_name": "theirs"})
+    with pytest.raises(DeployError, match=r"the path / .* of profile ours .*: set endpoint\.route_prefix"):
+        deploy(elsewhere, theirs, dashboard)
+    with EndpointClient(settings.base_url) as client:
+        assert (client.status().profile, client.status().version) == ("ours", "b")
+
+
+def check_two_profiles_at_once(settings: EndpointSettings, release: ReleaseConfig, dashboard: str) -> None:
+    names = ["second", "third"]
+    beside = [settings.model_copy(update={"app_name": name, "route_prefix": f"/{name}"}) for name in names]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda s: deploy(s, of_another(release, s.app_name), dashboard), beside))
+    assert [status.profile for status in done] == names
+    for one, name in zip(beside, names, strict=True):
+        with EndpointClient(one.base_url) as client:
+            assert client.status().profile == name
+    assert withdraw(beside[0], of_another(release, "second").owner, dashboard) == ["genrec", "third"]
+    assert withdraw(beside[1], of_another(release, "third").owner, dashboard) == ["genrec"]
+
+
+def check_that_a_newer_deployment_does_not_wait(
+    settings: EndpointSettings, served: ReleaseConfig, newer: ReleaseConfig, dashboard: str
+) -> None:
+    """One that would wait for long, because no replica can serve it in this shape, gives way to the next."""
+    served, newer = of_another(served, "ours"), of_another(newer, "ours")
+    never = settings.model_copy(update={"replicas": 9})
+    with ThreadPoolExecutor(1) as pool:
+        older = pool.submit(deploy, never, served, dashboard)
+        time.sleep(3)
+        assert not older.done()
+        assert deploy(settings, lambda: newer, dashboard).version == "a"
+        with pytest.raises(Superseded, match=r"version b was superseded .* told the cluster to serve version a"):
+            older.result(timeout=20)
+    with EndpointClient(settings.base_url) as client:
+        assert client.status().version == "a"
+
+
+def check_that_withdrawing_ends_our_own_alone(
+    settings: EndpointSettings, release: ReleaseConfig, dashboard: str
+) -> None:
+    """What is being answered is answered first; what somebody else owns is left alone."""
+    assert withdraw(settings, of_another(release, "theirs").owner, dashboard) == ["genrec"]
+    body = {"user_id": 100, "k": 3}
+    with httpx.Client(base_url=settings.base_url, trust_env=False) as http:
+        assert http.post("/v1/recommendations", json=body).status_code == 200
+    assert withdraw(settings, of_another(release, "ours").owner, dashboard) == []
 
 
 def check_interface(settings: EndpointSettings) -> None:

@@ -4,20 +4,22 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from serving.applications import application, merged, release_of, require_ours
 from serving.client import EndpointClient, EndpointError
-from serving.deploy import DeployError, application, deploy, merged
+from serving.deploy import DeployError, deploy
 from serving.ports import free_port
-from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
+from serving.settings import EndpointSettings, Owner, ReleaseConfig, SequencesVersion, TableVersion
 
 SETTINGS = EndpointSettings(port=8123)
 
 
-def release(version: str, commit: int = 0) -> ReleaseConfig:
+def release(version: str, commit: int = 0, profile: str = "shop", lake: str = "/lake") -> ReleaseConfig:
     table = TableVersion(uri="/lake/tables/t", version=commit)
     return ReleaseConfig(
+        profile=profile,
         version=version,
         artifact=Path("/lake/artifacts") / version,
-        sequences=SequencesVersion(root="/lake", version=commit),
+        sequences=SequencesVersion(root=lake, version=commit),
         items=table,
     )
 
@@ -59,6 +61,75 @@ def test_applications_of_others_and_the_running_address_are_kept() -> None:
         "http_options": live["http_options"],
         "applications": [other, ours],
     }
+
+
+def running(*apps: dict[str, Any]) -> dict[str, Any]:
+    """Serve's account of a cluster that runs `apps`."""
+    return {
+        "applications": {
+            app["name"]: {"status": "RUNNING", "route_prefix": app["route_prefix"], "deployed_app_config": app}
+            for app in apps
+        }
+    }
+
+
+def test_a_deployed_application_tells_its_release() -> None:
+    assert release_of(application(SETTINGS, release("a"))) == release("a")
+    assert release_of(None) is None
+    assert release_of({"name": "x", "import_path": "other:app"}) is None
+    assert (
+        release_of({**application(SETTINGS, release("a")), "deployments": [{"user_config": {"surprise": 1}}]}) is None
+    )
+
+
+def test_a_profile_replaces_its_own_application() -> None:
+    live = running(application(SETTINGS, release("a")))
+    require_ours(live, SETTINGS, release("b", 7).owner)
+    unnamed = running(application(SETTINGS, release("a", profile="")))
+    require_ours(unnamed, SETTINGS, release("b").owner)
+
+
+@pytest.mark.parametrize("other", [release("a", profile="other"), release("a", lake="/elsewhere")])
+def test_another_profiles_application_is_not_taken_over(other: ReleaseConfig) -> None:
+    live = running(application(SETTINGS, other))
+    whose = f"profile {other.profile} with the lake {other.sequences.root}"
+    with pytest.raises(DeployError, match=rf"'genrec' on this cluster is that of {whose}.*set endpoint\.app_name"):
+        require_ours(live, SETTINGS, release("b").owner)
+
+
+def test_what_others_run_under_our_name_is_not_taken_over() -> None:
+    live = running({"name": SETTINGS.app_name, "route_prefix": "/x", "import_path": "other:app"})
+    with pytest.raises(DeployError, match=r"that of another program, not of profile shop with the lake /lake"):
+        require_ours(live, SETTINGS, release("b").owner)
+    started_in_python = {"applications": {SETTINGS.app_name: {"deployed_app_config": None, "route_prefix": "/x"}}}
+    with pytest.raises(DeployError, match="another program"):
+        require_ours(started_in_python, SETTINGS, release("b").owner)
+
+
+def test_another_applications_path_is_refused() -> None:
+    theirs = SETTINGS.model_copy(update={"app_name": "theirs"})
+    live = running(application(theirs, release("a", profile="other")))
+    with pytest.raises(DeployError, match=r"the path / .* 'theirs' of profile other .*set endpoint\.route_prefix"):
+        require_ours(live, SETTINGS, release("b").owner)
+    require_ours(live, SETTINGS.model_copy(update={"route_prefix": "/shop"}), release("b").owner)
+
+
+def test_an_application_that_is_being_ended_is_in_nobodys_way() -> None:
+    live = running(application(SETTINGS, release("a", profile="other")))
+    live["applications"][SETTINGS.app_name]["status"] = "DELETING"
+    require_ours(live, SETTINGS, release("b").owner)
+
+
+def test_an_owner_without_a_name_is_told_by_the_lake() -> None:
+    assert Owner(profile="", lake="/a").same(Owner(profile="x", lake="/a"))
+    assert not Owner(profile="", lake="/a").same(Owner(profile="x", lake="/b"))
+    assert not Owner(profile="y", lake="/a").same(Owner(profile="x", lake="/a"))
+
+
+def test_ending_an_application_keeps_the_others() -> None:
+    other = {"name": "other", "import_path": "other:app", "route_prefix": "/other"}
+    live = running(application(SETTINGS, release("a")), other)
+    assert merged(live, SETTINGS, None)["applications"] == [other]
 
 
 def test_releases_of_one_version_with_other_tables_are_told_apart() -> None:

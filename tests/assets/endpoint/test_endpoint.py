@@ -31,7 +31,7 @@ def client(lake: Lake) -> Iterator[EndpointClient]:
     """The endpoint's own application, serving the champion over HTTP."""
     releases_of(lake).promote("v1", "the first one")
     slot, port = ReleaseSlot(), free_port()
-    slot.replace(champion_release(lake).model_dump(mode="json"))
+    slot.replace(champion_release(lake, "shop").model_dump(mode="json"))
     server = uvicorn.Server(uvicorn.Config(build_api(slot, AppSettings()), "127.0.0.1", port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -46,16 +46,16 @@ def client(lake: Lake) -> Iterator[EndpointClient]:
 def test_without_a_champion_there_is_nothing_to_deploy(lake: Lake) -> None:
     releases_of(lake).reject("v1", "popularity is better")
     with pytest.raises(NoChampion, match="popularity is better"):
-        champion_release(lake)
+        champion_release(lake, "shop")
 
 
 def test_the_champion_comes_with_the_newest_tables_pinned(tmp_path: Path, lake: Lake) -> None:
     releases_of(lake).promote("v1", "the first one")
-    before = champion_release(lake)
+    before = champion_release(lake, "shop")
     assert (before.version, before.artifact) == ("v1", tmp_path / "artifacts" / "v1")
     assert (before.sequences.version, before.items.version) == (0, 0)
     World(tmp_path).histories(World(tmp_path).sequences(int))
-    after = champion_release(lake)
+    after = champion_release(lake, "shop")
     assert (after.sequences.version, after.items.version) == (1, 0)
 
 

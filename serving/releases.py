@@ -1,7 +1,8 @@
-"""Which version is champion: an append-only table of promotions, rejections and rollbacks.
+"""Which version is champion: an append-only table of promotions, rejections, rollbacks, and what came of them.
 
 Changing this table is the only thing that promotion and rollback do. The champion is not stored anywhere: it follows
-from replaying the log, so the table can never contradict itself.
+from replaying the log, so the table can never contradict itself. Whoever deploys a champion adds what came of it: that
+it answered requests, or that it did not load.
 """
 
 import time
@@ -14,7 +15,7 @@ import polars as pl
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-Action = Literal["promote", "reject", "rollback"]
+Action = Literal["promote", "reject", "rollback", "serve", "fail"]
 
 LOG_SCHEMA: dict[str, pl.DataType] = {
     "at": pl.Datetime("ms", "UTC"),
@@ -24,7 +25,8 @@ LOG_SCHEMA: dict[str, pl.DataType] = {
     "reason": pl.String(),
     "evaluation": pl.String(),
 }
-"""One row per decision. `version` is the one promoted, rejected or put back; `previous` the champion at that moment."""
+"""One row per decision, and per first time that a version answered (`serve`) or failed to load (`fail`). `version` is
+the one promoted, rejected, put back or deployed; `previous` the champion that a decision was made against."""
 
 APPEND_ATTEMPTS = 10
 TICK = timedelta(milliseconds=1)
@@ -48,47 +50,66 @@ class Releases:
 
     def champion(self) -> str | None:
         """The version that should be served; None before the first promotion."""
-        reign = self._reign()
-        return reign[-1] if reign else None
+        return self.standing().champion
 
     def previous(self) -> str | None:
         """The version that a rollback would put back; None where there is none."""
-        reign = self._reign()
-        return reign[-2] if len(reign) > 1 else None
+        return self.standing().previous
 
-    def promote(self, version: str, reason: str, evaluation: str = "{}") -> None:
+    def standing(self) -> "Standing":
+        """What the log amounts to by now."""
+        return standing(self.log().select("action", "version", "previous").iter_rows())
+
+    def promote(self, version: str, reason: str, evaluation: str = "{}", against: str | None = None) -> None:
         """Makes `version` the champion. Promoting the reigning champion records nothing.
 
         Args:
             version: Name of an artifact version.
             reason: One sentence for people.
             evaluation: The numbers behind the decision, as a JSON object.
+            against: The champion that the decision was made against; None: the one that reigns now. Where another
+                reigns by now, because somebody rolled back meanwhile, the promotion counts for nothing.
 
         Raises:
             ReleaseError: `version` is empty.
         """
         champion = self.champion()
         if version != champion:
-            self._append("promote", version, champion, reason, evaluation)
+            self._append("promote", version, against or champion, reason, evaluation)
 
     def reject(self, version: str, reason: str, evaluation: str = "{}") -> None:
         """Records that `version` did not become champion."""
         self._append("reject", version, self.champion(), reason, evaluation)
 
     def rollback(self, reason: str) -> str:
-        """Puts the previous champion back and returns its version.
+        """Puts the newest earlier champion back that ever answered requests, and returns its version.
 
         Raises:
-            ReleaseError: there is no earlier champion.
+            ReleaseError: there is none.
         """
-        reign = self._reign()
-        if len(reign) < 2:
-            raise ReleaseError(
-                f"there is no earlier champion to roll back to in {self.uri}: "
-                + (f"only {reign[0]} is left" if reign else "no version was ever promoted")
-            )
-        self._append("rollback", reign[-2], reign[-1], reason, "{}")
-        return reign[-2]
+        now = self.standing()
+        if now.previous is None:
+            raise ReleaseError(f"there is no earlier champion to roll back to in {self.uri}: {_why_none(now)}")
+        self._append("rollback", now.previous, now.champion, reason, "{}")
+        return now.previous
+
+    def served(self, version: str) -> None:
+        """Records that `version` answers requests, once."""
+        now = self.standing()
+        if version not in now.served:
+            self._append("serve", version, now.champion, "it was loaded, tried and answers requests", "{}")
+
+    def failed(self, version: str, why: str) -> bool:
+        """Records that the champion `version` does not load; the champion before it reigns again.
+
+        A version that has answered requests before stays champion, for then something else is broken; neither that nor
+        another version than the champion is recorded. Returns whether it was.
+        """
+        now = self.standing()
+        fallen = version == now.champion and version not in now.served
+        if fallen:
+            self._append("fail", version, version, why, "{}")
+        return fallen
 
     def log(self) -> pl.DataFrame:
         """Every decision, oldest first, in the columns of `LOG_SCHEMA`."""
@@ -96,9 +117,6 @@ class Releases:
             return pl.DataFrame(schema=LOG_SCHEMA)
         rows = pl.scan_delta(self.uri, storage_options=self.storage_options or None)
         return rows.select(pl.col(name).cast(dtype) for name, dtype in LOG_SCHEMA.items()).collect().sort(pl.all())
-
-    def _reign(self) -> list[str]:
-        return reign(self.log().select("action", "version", "previous").iter_rows())
 
     def _append(self, action: Action, version: str, previous: str | None, reason: str, evaluation: str) -> None:
         if not version:
@@ -121,20 +139,62 @@ class Releases:
         return max(now, latest + TICK) if isinstance(latest, datetime) else now
 
 
-def reign(decisions: Iterable[tuple[str, str, str | None]]) -> list[str]:
-    """The champions that still count, oldest first, the last one reigning.
+@dataclass(frozen=True)
+class Standing:
+    """What the log amounts to.
 
-    A promotion puts a version on top, a rollback takes the top away. A decision made twice by two processes at once
-    counts once: the second rollback no longer finds the champion that it meant to replace.
+    Attributes:
+        champions: The champions that still count, oldest first, the last one reigning.
+        served: Versions that have answered requests.
+    """
+
+    champions: tuple[str, ...]
+    served: frozenset[str]
+
+    @property
+    def champion(self) -> str | None:
+        """The version that should be served."""
+        return self.champions[-1] if self.champions else None
+
+    @property
+    def previous(self) -> str | None:
+        """The newest earlier champion that has answered requests."""
+        return next((version for version in reversed(self.champions[:-1]) if version in self.served), None)
+
+
+def standing(rows: Iterable[tuple[str, str, str | None]]) -> Standing:
+    """Replays the log.
+
+    A promotion puts a version on top; a rollback takes away what lies above the version that it puts back; a champion
+    that does not load is taken away, too, unless it has served before. A decision that was made against another champion
+    than the one that reigns at its turn counts for nothing: it was made twice, or another one came between.
 
     Args:
-        decisions: (action, version, previous) in order of time.
+        rows: (action, version, previous) in order of time.
     """
     champions: list[str] = []
-    for action, version, previous in decisions:
+    served: set[str] = set()
+    for action, version, previous in rows:
         top = champions[-1] if champions else None
-        if action == "promote" and version != top:
+        if action == "serve":
+            served.add(version)
+        elif previous != top:
+            continue
+        elif action == "promote" and version != top:
             champions.append(version)
-        elif action == "rollback" and previous == top:
+        elif action == "rollback" and version in champions:
+            while champions[-1] != version:
+                champions.pop()
+        elif action == "fail" and version == top and version not in served:
             champions.pop()
-    return champions
+    return Standing(tuple(champions), frozenset(served))
+
+
+def _why_none(now: Standing) -> str:
+    match now.champions:
+        case ():
+            return "no version was ever promoted"
+        case (only,):
+            return f"only {only} is left"
+        case _:
+            return f"none of those before {now.champion} ever answered requests"

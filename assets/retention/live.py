@@ -7,7 +7,6 @@ from assets.lake import Lake
 from assets.retention.settings import RetentionSettings
 from assets.versions import ARTIFACTS, releases_of
 from models.manifest import Manifest, list_versions, read_manifest
-from serving.releases import reign
 
 
 def live_versions(lake: Lake, settings: RetentionSettings, now: datetime) -> list[Manifest]:
@@ -18,7 +17,7 @@ def live_versions(lake: Lake, settings: RetentionSettings, now: datetime) -> lis
     """
     folder = lake.folder(ARTIFACTS)
     trained = list_versions(folder)
-    champions = set(reign(releases_of(lake).log().select("action", "version", "previous").iter_rows()))
+    champions = set(releases_of(lake).standing().champions)
     kept = champions | set(trained[-settings.keep_versions :])
     since = now - timedelta(days=settings.keep_days)
     manifests = [read_manifest(folder / version) for version in trained]

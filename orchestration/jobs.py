@@ -3,6 +3,8 @@
 import dagster as dg
 
 from assets.endpoint.rollout import deploy_champion
+from assets.endpoint.shown import endpoint_metadata
+from assets.release.shown import release_metadata
 from assets.resources import EndpointResource, LakeResource, RayResource
 from assets.versions import releases_of
 from orchestration import turns
@@ -42,16 +44,20 @@ def put_previous_champion_back(
 ) -> None:
     """Records the rollback, then deploys the champion that results."""
     tables = lake.open()
-    version = releases_of(tables).rollback(config.reason)
+    releases = releases_of(tables)
+    version = releases.rollback(config.reason)
     context.log.info(f"{version} is champion again; deploying it")
+    context.log_event(dg.AssetMaterialization("release", metadata=release_metadata(releases, version, config.reason)))
     try:
-        deploy_champion(tables, lake.profile, endpoint, ray.dashboard)
+        status = deploy_champion(tables, lake.profile, endpoint, ray.dashboard)
     except Exception as error:
         # Rolling back once more would go one champion further, so say what to do instead.
         raise dg.Failure(
-            f"{version} is champion again, but the endpoint does not serve it yet ({error}): materialize 'endpoint'"
+            f"{version} is champion again, but the endpoint does not serve it yet ({error}): materialize 'endpoint'",
+            allow_retries=False,
         ) from error
-    context.log.info(f"the endpoint serves {version}")
+    context.log.info(f"the endpoint serves {status.version}")
+    context.log_event(dg.AssetMaterialization("endpoint", metadata=endpoint_metadata(tables, endpoint, status)))
 
 
 @dg.job(

@@ -10,14 +10,29 @@ from serving.cluster import DeployError, ServeCluster
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, Owner, ReleaseConfig
 
-__all__ = ["DeployError", "Superseded", "deploy", "withdraw"]
+__all__ = ["DeployError", "LoadError", "Superseded", "deploy", "withdraw"]
 
 POLL_S = 0.2
 DRAIN_S = 30.0
 
 
 class Superseded(DeployError):
-    """A newer deployment took the place of this one while its release was still being loaded."""
+    """A newer deployment took the place of this one while its release was still being loaded.
+
+    `by` is the version that it deploys; None where it took the application away.
+    """
+
+    def __init__(self, message: str, by: str | None) -> None:
+        super().__init__(message)
+        self.by = by
+
+
+class LoadError(DeployError):
+    """A release was tried and does not load; `version` is its version."""
+
+    def __init__(self, message: str, version: str) -> None:
+        super().__init__(message)
+        self.version = version
 
 
 def deploy(
@@ -37,6 +52,7 @@ def deploy(
 
     Raises:
         Superseded: a newer deployment serves something else.
+        LoadError: the release was tried and does not load.
         DeployError: the cluster cannot be reached, refuses the configuration, runs another profile's application under
             this name or path, or the release does not load in time.
     """
@@ -136,7 +152,8 @@ def _state(cluster: ServeCluster, settings: EndpointSettings, desired: ReleaseCo
         instead = f"to serve version {told.version}" if told else "without this application"
         raise Superseded(
             f"version {desired.version} was superseded before every replica served it: a newer deployment told the "
-            f"cluster {instead}"
+            f"cluster {instead}",
+            told.version if told else None,
         )
     details = live["applications"][settings.app_name]
     if details["status"] == "DEPLOY_FAILED":
@@ -147,4 +164,4 @@ def _state(cluster: ServeCluster, settings: EndpointSettings, desired: ReleaseCo
 def _require_no_failure(status: EndpointStatus, desired: ReleaseConfig) -> None:
     if status.desired_release == desired.fingerprint != status.release and status.last_error and not status.loading:
         kept = f"{status.version} keeps serving" if status.version else "nothing is served"
-        raise DeployError(f"version {desired.version} was not loaded, {kept}: {status.last_error}")
+        raise LoadError(f"version {desired.version} was not loaded, {kept}: {status.last_error}", desired.version)

@@ -158,16 +158,17 @@ class Standing:
 
     @property
     def previous(self) -> str | None:
-        """The newest earlier champion that has answered requests."""
-        return next((version for version in reversed(self.champions[:-1]) if version in self.served), None)
+        """The newest other champion before this one that has answered requests."""
+        others = self.served - {self.champion}
+        return next((version for version in reversed(self.champions) if version in others), None)
 
 
 def standing(rows: Iterable[tuple[str, str, str | None]]) -> Standing:
     """Replays the log.
 
     A promotion puts a version on top; a rollback takes away what lies above the version that it puts back; a champion
-    that does not load is taken away, too, unless it has served before. A decision that was made against another champion
-    than the one that reigns at its turn counts for nothing: it was made twice, or another one came between.
+    that does not load is taken away, too, unless it has served before. A decision that was made against another
+    champion than the one that reigns at its turn counts for nothing: it was made twice, or another came between.
 
     Args:
         rows: (action, version, previous) in order of time.

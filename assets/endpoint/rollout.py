@@ -5,7 +5,7 @@ from assets.schema import ITEMS_TABLE
 from assets.versions import ARTIFACTS, releases_of
 from models.manifest import read_manifest
 from models.sequence_store import SEQUENCES_TABLE
-from serving.deploy import deploy
+from serving.deploy import DeployError, LoadError, Superseded, deploy
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
 
@@ -20,12 +20,9 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
     Raises:
         NoChampion: no version was ever promoted.
     """
-    releases = releases_of(lake)
-    version = releases.champion()
+    version = releases_of(lake).champion()
     if version is None:
-        decisions = releases.log()["reason"].to_list()
-        why = f"the last decision was: {decisions[-1]}" if decisions else "materialize the asset 'release' first"
-        raise NoChampion(f"no version in {lake.root} was ever promoted, so there is nothing to deploy; {why}")
+        raise NoChampion(_nothing_to_deploy(lake))
     return ReleaseConfig(
         profile=profile,
         version=version,
@@ -42,14 +39,38 @@ def positive_actions(lake: Lake, version: str) -> list[str]:
 
 
 def deploy_champion(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:
-    """Makes the endpoint serve the champion and returns once it does.
+    """Makes the endpoint serve the champion, records that it does, and returns once it is so.
 
-    Which version that is, the log is asked when nobody else can deploy: the endpoint ends with the log's champion,
-    however many deploy at once.
+    Which version that is, the log is asked when nobody else can deploy, and again where somebody else deployed
+    meanwhile: the endpoint ends with the log's champion, however many deploy at once. A champion that does not load and
+    never served is champion no more; the one before it is deployed in its place.
 
     Raises:
         NoChampion: no version was ever promoted.
-        Superseded: another version became champion while this one was being loaded, and was deployed.
-        DeployError: the release does not load or the cluster does not answer; what was served before still is.
+        DeployError: the champion does not load or the cluster does not answer; what was served before still is.
     """
-    return deploy(endpoint, lambda: champion_release(lake, profile), dashboard)
+    releases, broken = releases_of(lake), None
+    while True:
+        try:
+            status = deploy(endpoint, lambda: champion_release(lake, profile), dashboard)
+        except LoadError as error:
+            if not releases.failed(error.version, str(error)):
+                raise
+            broken = error
+        except Superseded as error:
+            if error.by is None:
+                raise
+        except NoChampion as error:
+            raise broken or error from None
+        else:
+            break
+    releases.served(str(status.version))
+    if broken:
+        raise DeployError(f"{broken}; {status.version} is champion again and answers") from broken
+    return status
+
+
+def _nothing_to_deploy(lake: Lake) -> str:
+    decisions = releases_of(lake).log()["reason"].to_list()
+    why = f"the last decision was: {decisions[-1]}" if decisions else "materialize the asset 'release' first"
+    return f"no version in {lake.root} was ever promoted, so there is nothing to deploy; {why}"

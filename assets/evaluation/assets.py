@@ -20,7 +20,7 @@ from assets.resources import EvaluationResource, LakeResource, SourceResource
 from assets.schema import EVALUATIONS_TABLE
 from assets.sequences.assets import sequences
 from assets.training.assets import hstu_model, hstu_without_content
-from assets.versions import ABLATIONS, ARTIFACTS, newest_manifest, releases_of
+from assets.versions import ABLATIONS, ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -29,7 +29,9 @@ SECONDS_BETWEEN_LINES = 5.0
 class EvaluationRun(dg.Config):
     """What to evaluate."""
 
-    version: str | None = Field(default=None, description="The version to evaluate; null: the newest one.")
+    version: str | None = Field(
+        default=None, description="The version to evaluate; null: the one that this run trained, else the last one."
+    )
 
 
 @dg.asset(
@@ -41,7 +43,7 @@ class EvaluationRun(dg.Config):
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[dg.AssetCheckSpec(name, asset="evaluation", description=text) for name, text in CHECKS.items()],
     description=(
-        "The newest version against the champion, popularity and item-kNN on data after its cutoff: "
+        "The run's version against the champion, popularity and item-kNN on data after its cutoff: "
         "full-catalogue ranking, 95 % bootstrap intervals, cold items and short histories apart."
     ),
 )
@@ -53,7 +55,7 @@ def evaluation(
     evaluation: EvaluationResource,
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, settings = lake.open(), evaluation
-    version = config.version or newest_manifest(tables).version
+    version = version_in_question(context, tables, "hstu_model", config.version)
     folder, opened = tables.folder(ARTIFACTS) / version, source
     result = judge(
         tables,

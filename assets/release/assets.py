@@ -1,26 +1,25 @@
 """The `release` asset: the gate's decision, recorded."""
 
 import dagster as dg
-import polars as pl
 from pydantic import Field
 
 from assets.evaluation.assets import evaluation
-from assets.metadata import markdown_table, plain_name
+from assets.lake import Lake
 from assets.release.gate import decide, decide_by_hand
 from assets.release.record import record
+from assets.release.shown import release_metadata
 from assets.resources import GateResource, LakeResource
-from assets.versions import ARTIFACTS, newest_manifest, releases_of
+from assets.versions import ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import VersionEvaluation
 from models.manifest import list_versions
-from serving.releases import Releases
-
-RECENT_DECISIONS = 10
 
 
 class ReleaseRun(dg.Config):
     """Which version to decide on, and whether a person has decided already."""
 
-    version: str | None = Field(default=None, description="The version in question; null: the newest one.")
+    version: str | None = Field(
+        default=None, description="The version in question; null: the one that this run evaluated, else the last one."
+    )
     force_reason: str | None = Field(
         default=None, description="Promotes without the gate, by hand; a sentence that says why, for the record."
     )
@@ -33,34 +32,35 @@ class ReleaseRun(dg.Config):
     owners=["team:ml"],
     code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="Promotes the newest version if it beats the champion (the first one: popularity); records why.",
+    description="Promotes the evaluated version if it beats the champion (the first one: popularity); records why.",
 )
 def release(
     context: dg.AssetExecutionContext, config: ReleaseRun, lake: LakeResource, gate: GateResource
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
-    version = config.version or newest_manifest(tables).version
+    version = version_in_question(context, tables, "evaluation", config.version)
     releases = releases_of(tables)
+    champion = releases.champion()
     if config.force_reason:
-        decision = decide_by_hand(
-            version, list_versions(tables.folder(ARTIFACTS)), releases.champion(), config.force_reason
-        )
+        decision = decide_by_hand(version, list_versions(tables.folder(ARTIFACTS)), champion, config.force_reason)
     else:
-        evaluated = VersionEvaluation.read(tables.folder(ARTIFACTS) / version)
-        decision = decide(evaluated, releases.champion(), gate)
-    record(releases, decision)
+        decision = decide(_evaluation(tables, version), champion, gate)
+    record(releases, decision, champion)
     context.log.info(decision.reason)
-    return dg.MaterializeResult(
-        metadata={
-            "version": version,
-            "promoted": decision.promote,
-            "reason": decision.reason,
-            "champion": releases.champion() or "none",
-            "decisions": dg.MetadataValue.md(markdown_table(_recent(releases))),
-            **{plain_name(name): value for name, value in decision.numbers.items()},
-        }
-    )
+    return dg.MaterializeResult(metadata=release_metadata(releases, version, decision.reason, decision.numbers))
 
 
-def _recent(releases: Releases) -> pl.DataFrame:
-    return releases.log().reverse().head(RECENT_DECISIONS).select("at", "action", "version", "previous", "reason")
+def _evaluation(lake: Lake, version: str) -> VersionEvaluation:
+    """The evaluation of that very version.
+
+    Raises:
+        ValueError: there is none.
+    """
+    folder = lake.folder(ARTIFACTS) / version
+    try:
+        evaluated = VersionEvaluation.read(folder)
+    except FileNotFoundError:
+        raise ValueError(f"version {version} was not evaluated yet: materialize `evaluation` first") from None
+    if evaluated.version != version:
+        raise ValueError(f"{folder} holds the evaluation of {evaluated.version}: materialize `evaluation` anew")
+    return evaluated

@@ -8,12 +8,16 @@ from assets.release.gate import Decision
 from serving.releases import Releases
 
 
-def record(releases: Releases, decision: Decision) -> None:
-    """Promotes or rejects as decided; a decision that changes nothing and stands in the log already is not repeated."""
+def record(releases: Releases, decision: Decision, champion: str | None) -> None:
+    """Promotes or rejects as decided; a decision that changes nothing and stands in the log already is not repeated.
+
+    Args:
+        champion: The one that the decision was made against.
+    """
     numbers = json.dumps(decision.numbers)
     if decision.promote:
-        releases.promote(decision.version, decision.reason, numbers)
-    elif decision.version != releases.champion() and not _already_rejected(releases, decision):
+        releases.promote(decision.version, decision.reason, numbers, champion)
+    elif decision.version != champion and not _already_rejected(releases, decision):
         releases.reject(decision.version, decision.reason, numbers)
 
 

@@ -34,8 +34,8 @@ from assets.training.version import (
     prepare,
     train_version,
 )
-from assets.versions import ABLATIONS, newest_manifest
-from models.manifest import MODEL_CARD, Manifest
+from assets.versions import ABLATIONS, ARTIFACTS, version_in_question
+from models.manifest import MODEL_CARD, Manifest, read_manifest
 
 
 @dg.asset(
@@ -79,7 +79,7 @@ def hstu_model(
     owners=["team:ml"],
     code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="The newest version's twin without content embeddings: what the content is worth, in the evaluation.",
+    description="The model's twin without content embeddings: what the content is worth, in the evaluation.",
 )
 def hstu_without_content(
     context: dg.AssetExecutionContext, lake: LakeResource, training: TrainingResource
@@ -87,7 +87,7 @@ def hstu_without_content(
     tables, settings = lake.open(), training
     if not (settings.use_content and settings.train_ablation):
         return dg.MaterializeResult(metadata={"skipped": "the profile trains no twin without content"})
-    manifest = newest_manifest(tables)
+    manifest = read_manifest(tables.folder(ARTIFACTS) / version_in_question(context, tables, "hstu_model"))
     if (tables.folder(ABLATIONS) / manifest.version).exists():
         return dg.MaterializeResult(metadata={"skipped": f"the twin of {manifest.version} exists already"})
     if not (tables.folder(DATASETS) / manifest.version).exists():

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
 from assets.evaluation.assets import EvaluationRun, evaluation
 from assets.evaluation.settings import EvaluationSettings
@@ -13,6 +15,7 @@ from assets.release.assets import ReleaseRun, release
 from assets.release.gate import GateSettings
 from assets.resources import Storage
 from assets.sources.settings import open_source
+from assets.versions import version_in_question
 from models.evaluation.report import VersionEvaluation
 from serving.releases import Releases
 from tests.assets.evaluation.worlds import write_version, write_world
@@ -28,9 +31,21 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def materialize(lake: Lake, gate: dict, **config: dg.Config) -> dg.ExecuteInProcessResult:
+def materialize(
+    lake: Lake, gate: dict, instance: dg.DagsterInstance | None = None, trained: str | None = None, **config: dg.Config
+) -> dg.ExecuteInProcessResult:
+    """Evaluation and release; before them, where `trained` is given, a training that makes that version and is then
+    overtaken by another run's."""
+
+    @dg.asset
+    def hstu_model() -> dg.MaterializeResult:
+        write_version(lake, str(trained), seed=1)
+        write_version(lake, f"{trained}-of-another-run", seed=2)
+        return dg.MaterializeResult(metadata={"version": str(trained)})
+
     return dg.materialize(
-        [evaluation, release],
+        [*([hstu_model] if trained else []), evaluation, release],
+        instance=instance,
         resources={
             "lake": Storage(root=lake.root, id_type="int64"),
             "source": open_source(
@@ -96,3 +111,43 @@ def test_an_equal_version_does_not_replace_the_champion(lake):
     assert metadata(result, "evaluation")["champion"] == "one"
     assert "two does not beat champion one" in shown["reason"]
     assert releases(lake).champion() == "one"
+
+
+def test_a_run_evaluates_and_judges_the_version_that_it_trained_itself(lake: Lake) -> None:
+    with dg.instance_for_test() as instance:
+        result = materialize(lake, ALWAYS, instance, trained="mine")
+        assert metadata(result, "evaluation")["version"] == "mine"
+        assert metadata(result, "release")["version"] == "mine"
+        write_version(lake, "newest", seed=3)
+        assert metadata(materialize(lake, ALWAYS, instance), "evaluation")["version"] == "mine"
+    assert metadata(materialize(lake, ALWAYS), "evaluation")["version"] == "newest"
+
+
+def test_what_is_judged_is_what_was_evaluated(lake: Lake) -> None:
+    write_version(lake, "old")
+    write_version(lake, "new")
+    with dg.instance_for_test() as instance:
+        result = materialize(lake, NEVER, instance, evaluation=EvaluationRun(version="old"))
+        assert metadata(result, "release")["version"] == "old"
+    with pytest.raises(ValueError, match="version new was not evaluated yet: materialize `evaluation` first"):
+        materialize(lake, NEVER, evaluation=EvaluationRun(version="old"), release=ReleaseRun(version="new"))
+    with pytest.raises(ValueError, match=r"version typo is not in .*, which holds new, old: name one of these"):
+        materialize(lake, NEVER, evaluation=EvaluationRun(version="typo"))
+
+
+def test_a_run_executed_again_goes_on_with_the_version_of_the_run_before_it(lake: Lake) -> None:
+    @dg.asset
+    def about(context: dg.AssetExecutionContext) -> None:
+        context.log.info(version_in_question(context, lake, "hstu_model"))
+
+    with dg.instance_for_test() as instance:
+        first = materialize(lake, ALWAYS, instance, trained="mine")
+        materialize(lake, ALWAYS, instance, trained="later")
+        job = dg.Definitions([about], jobs=[dg.define_asset_job("again", "about")]).resolve_job_def("again")
+        told = []
+        for parent in (first.run_id, None):
+            run = instance.create_run_for_job(job, parent_run_id=parent, root_run_id=parent)
+            assert execute_run(InMemoryJob(job), run, instance).success
+            logs = instance.all_logs(run.run_id)
+            told.append(next(entry.user_message for entry in logs if not entry.is_dagster_event))
+    assert told == ["mine", "later"]

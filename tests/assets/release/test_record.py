@@ -12,12 +12,12 @@ def decided(version: str, promote: bool, reason: str) -> Decision:
 def test_decisions_are_recorded_once(tmp_path: Path):
     releases = Releases(str(tmp_path / "releases"))
     for _ in range(2):
-        record(releases, decided("a", True, "beats popularity"))
-        record(releases, decided("a", False, "a is the champion already."))
+        record(releases, decided("a", True, "beats popularity"), releases.champion())
+        record(releases, decided("a", False, "a is the champion already."), "a")
     assert releases.champion() == "a"
     for _ in range(2):
-        record(releases, decided("b", False, "does not beat a"))
-    record(releases, decided("b", False, "does not beat a by 0.1"))
+        record(releases, decided("b", False, "does not beat a"), "a")
+    record(releases, decided("b", False, "does not beat a by 0.1"), "a")
     log = releases.log()
     assert log["action"].to_list() == ["promote", "reject", "reject"]
     assert log["evaluation"][0] == '{"ndcg@10": 0.5}'

@@ -141,6 +141,7 @@ def test_live_are_champions_in_reach_the_newest_and_the_young(lake: Lake) -> Non
     releases = releases_of(lake)
     for version in ("v0", "v1", "v2"):
         releases.promote(version, "better")
+        releases.served(version)
     releases.rollback("worse")
     kept = live_versions(lake, RetentionSettings(keep_days=2.5, keep_versions=1), now)
     assert [manifest.version for manifest in kept] == ["v0", "v1", "v7", "v8"]

@@ -38,6 +38,8 @@ STATUS = EndpointStatus(
     loaded_at=None,
     load_seconds=None,
     replica="one",
+    model_failures=0,
+    last_failure=None,
 )
 
 

@@ -130,9 +130,7 @@ def test_a_decision_against_a_champion_that_was_rolled_back_meanwhile_counts_for
 
 
 @given(
-    st.lists(
-        st.tuples(st.sampled_from(["promote", "serve", "fail", "rollback"]), st.sampled_from("ABC")), max_size=14
-    )
+    st.lists(st.tuples(st.sampled_from(["promote", "serve", "fail", "rollback"]), st.sampled_from("ABC")), max_size=14)
 )
 def test_replaying_agrees_with_a_plain_stack(steps: list[tuple[str, str]]) -> None:
     stack: list[str] = []

@@ -143,7 +143,9 @@ def test_a_run_executed_again_goes_on_with_the_version_of_the_run_before_it(lake
     with dg.instance_for_test() as instance:
         first = materialize(lake, ALWAYS, instance, trained="mine")
         materialize(lake, ALWAYS, instance, trained="later")
-        job = dg.Definitions([about], jobs=[dg.define_asset_job("again", "about")]).resolve_job_def("again")
+        job = dg.Definitions(
+            [about], executor=dg.in_process_executor, jobs=[dg.define_asset_job("again", "about")]
+        ).resolve_job_def("again")
         told = []
         for parent in (first.run_id, None):
             run = instance.create_run_for_job(job, parent_run_id=parent, root_run_id=parent)

@@ -1,0 +1,79 @@
+"""What happens to a champion at a real endpoint: it answers, it does not load, it is rolled back, and what is shown."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.endpoint.rollout import deploy_champion
+from assets.lake import Lake
+from assets.resources import RayCluster, Storage
+from assets.versions import ARTIFACTS, releases_of
+from orchestration.jobs import rollback
+from serving.client import EndpointClient
+from serving.deploy import DeployError
+from serving.ports import free_port
+from serving.settings import EndpointSettings
+from tests.serving.test_cluster import dashboard
+from tests.serving.world import World
+
+__all__ = ["dashboard"]
+
+pytestmark = pytest.mark.cluster
+
+
+def shown(instance: dg.DagsterInstance, asset: str) -> dict[str, object]:
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event
+    assert event.asset_materialization
+    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+
+
+def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp_path: Path) -> None:
+    world, lake = World(tmp_path), Lake(str(tmp_path))
+    endpoint = EndpointSettings(port=free_port(), deploy_timeout_s=120)
+    releases = releases_of(lake)
+    for number, version in enumerate("abc"):
+        world.release(version, seed=number)
+
+    def deployed() -> str | None:
+        return deploy_champion(lake, "shop", endpoint, dashboard).version
+
+    def served() -> str | None:
+        with EndpointClient(endpoint.base_url) as client:
+            return client.status().version
+
+    shutil.rmtree(lake.folder(ARTIFACTS) / "c")
+    releases.promote("c", "looked best")
+    with pytest.raises(DeployError, match="version c was not loaded, nothing is served"):
+        deployed()
+    assert releases.champion() is None
+
+    releases.promote("a", "beats popularity")
+    assert deployed() == "a"
+    releases.promote("b", "beats a")
+    assert deployed() == "b"
+    assert deployed() == "b"
+    releases.promote("c", "beats b")
+    with pytest.raises(DeployError, match=r"version c was not loaded, b keeps serving: .*; b is champion again"):
+        deployed()
+    assert (releases.champion(), releases.previous(), served()) == ("b", "a", "b")
+    told = [row for row in releases.log().select("action", "version").rows() if row[0] in ("serve", "fail")]
+    assert told == [("fail", "c"), ("serve", "a"), ("serve", "b"), ("fail", "c")]
+
+    with dg.instance_for_test() as instance:
+        resources = {
+            "lake": Storage(root=lake.root, profile="shop"),
+            "endpoint": endpoint,
+            "ray": RayCluster(dashboard=dashboard),
+        }
+        config = {"ops": {"put_previous_champion_back": {"config": {"reason": "worse online"}}}}
+        assert rollback.execute_in_process(config, instance=instance, resources=resources).success
+        assert (releases.champion(), served()) == ("a", "a")
+        assert (shown(instance, "release")["champion"], shown(instance, "release")["reason"]) == ("a", "worse online")
+        assert shown(instance, "endpoint")["version"] == "a"
+        assert "is recommended" in str(shown(instance, "endpoint")["example"])
+        again = rollback.execute_in_process(config, instance=instance, resources=resources, raise_on_error=False)
+        assert not again.success
+        assert (releases.champion(), served()) == ("a", "a")

@@ -6,24 +6,21 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
-import polars_hash as plh
 
 from assets.content.encoders import Progress
 from assets.content.hardware import autocast, device
-from assets.content.recall import Recall, image_to_text_recall
-from assets.content.settings import AdaptSettings, ImageSettings
+from assets.content.recall import LEAST_IMAGES, Recall, image_to_text_recall
+from assets.content.settings import ImageSettings
+from assets.content.split import Part
 from assets.content.tower import ImageTower
 from assets.content.vectors import Matrix
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-
-Part = Literal["train", "validation", "holdout"]
 
 WARM_UP, WARM_UP_STEPS = 0.1, 20
 """Share and least number of steps in which the learning rate rises: AdamW's moments are noise before."""
@@ -54,35 +51,33 @@ class Epoch:
 
 @dataclass(frozen=True)
 class AdaptReport:
-    """What the training came to: the losses of each epoch, and how the kept epoch does on held-out items."""
+    """What the training came to.
+
+    Attributes:
+        epochs: The losses of each epoch.
+        kept: Number of the epoch whose weights were kept, from 1.
+        recall: How that epoch does on held-out pairs; None where they are too few to tell it from chance.
+        pairs: Pairs that were trained on, validated and held out.
+        held_out: Those that were held out.
+    """
 
     epochs: tuple[Epoch, ...]
     kept: int
-    recall: Recall
+    recall: Recall | None
     pairs: int
-
-
-def part_of(id_column: str, settings: AdaptSettings) -> pl.Expr:
-    """Which `Part` an item belongs to: by a stable hash of its id, so an item never changes sides."""
-    place = plh.col(id_column).cast(pl.String).nchash.xxhash64() % 10_000 / 10_000  # type: ignore[attr-defined]
-    return (
-        pl.when(place < settings.holdout)
-        .then(pl.lit("holdout"))
-        .when(place < settings.holdout + settings.validation)
-        .then(pl.lit("validation"))
-        .otherwise(pl.lit("train"))
-    )
+    held_out: int
 
 
 def adapt(tower: ImageTower, parts: dict[Part, Pairs], settings: ImageSettings, progress: Progress) -> AdaptReport:
     """Trains `tower` in place, stops when the validation loss no longer falls, keeps the best epoch's weights.
 
     Raises:
-        ValueError: a part has too few pairs to train, stop or score on.
+        ValueError: too few pairs to train on or to stop by (`trainable`).
     """
     import torch
 
-    _require_pairs(parts)
+    if not trainable(parts):
+        raise ValueError("image tower: at least 2 pairs are needed to train on and 2 to stop by")
     fitting = _Fitting(tower, parts["train"], settings)
     epochs: list[Epoch] = []
     best, best_weights = math.inf, tower.network.state_dict()
@@ -101,8 +96,15 @@ def adapt(tower: ImageTower, parts: dict[Part, Pairs], settings: ImageSettings, 
                 break
     tower.network.load_state_dict(best_weights)
     held = parts["holdout"]
-    recall = image_to_text_recall(tower.embed(held.pixels, settings), held.texts)
-    return AdaptReport(tuple(epochs), _kept(epochs), recall, sum(map(len, parts.values())))
+    recall = None
+    if len(held) >= LEAST_IMAGES:
+        recall = image_to_text_recall(tower.embed(held.pixels, settings), held.texts)
+    return AdaptReport(tuple(epochs), _kept(epochs), recall, sum(map(len, parts.values())), len(held))
+
+
+def trainable(parts: dict[Part, Pairs]) -> bool:
+    """Whether there is a pair and another one to tell it from, to train on and to stop by."""
+    return min(len(parts["train"]), len(parts["validation"])) >= 2
 
 
 class _Fitting:
@@ -202,12 +204,3 @@ def _line(number: int, epoch: Epoch, epochs: int, images: int) -> str:
         f"loss against guessing {epoch.train_loss:+.3f}, validation {epoch.validation_loss:+.3f}, "
         f"at most {epoch.seconds * (epochs - number):.0f} s left"
     )
-
-
-def _require_pairs(parts: dict[Part, Pairs]) -> None:
-    for part, pairs in parts.items():
-        if len(pairs) < 2:
-            raise ValueError(
-                f"image tower: {len(pairs)} (image, text) pairs fall into the {part} part, at least 2 are needed: use "
-                f"a larger catalogue, raise content.image.adapt.{part}, or set content.image.mode to none"
-            )

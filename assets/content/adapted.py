@@ -12,15 +12,19 @@ from typing import Any
 
 import polars as pl
 
-from assets.content.adapt import AdaptReport, Epoch, Pairs, Part, adapt
+from assets.content.adapt import AdaptReport, Epoch, Pairs, adapt, trainable
 from assets.content.encoders import Progress
 from assets.content.recall import Recall
 from assets.content.settings import ImageSettings
+from assets.content.split import split
 from assets.content.tower import ImageTower, architecture_config, build_trainable
 from assets.content.vectors import to_matrix
 from models.columns import CONTENT_HASH, VECTOR
 
 WEIGHTS, CONFIG, SEEN = "tower.safetensors", "config.json", "pairs.parquet"
+
+SPLIT = "by picture and text"
+"""Names the way in which pairs are held out: a tower whose pairs were told apart otherwise is not used again."""
 
 LoadPixels = Callable[[pl.DataFrame, ImageTower], tuple[pl.DataFrame, Any]]
 """Decodes the images of `pairs` for a tower: the rows that decoded, and their (n, 3, h, w) uint8 pixels."""
@@ -37,15 +41,18 @@ class AdaptedTower:
 
 def adapted_tower(
     folder: Path, pairs: pl.DataFrame, load_pixels: LoadPixels, settings: ImageSettings, progress: Progress
-) -> AdaptedTower:
+) -> AdaptedTower | None:
     """The newest tower in `folder` that fits `settings` and has seen enough of `pairs`; trains one if there is none.
 
     Args:
-        pairs: One row per (image, text) pair: `content_hash` of the pair, `part`, the text's `vector`.
+        pairs: One row per (image, text) pair, each pair once: `content_hash` of the pair, `text_hash`, the text's
+            `vector`.
+
+    Returns:
+        None where too few images can be read, or too few differ, to train a tower.
 
     Raises:
         EncoderUnavailable: the tower to start from cannot be loaded.
-        ValueError: too few pairs.
     """
     dims = pairs[VECTOR].list.len()[0]
     recipe = _recipe(settings, dims)
@@ -57,21 +64,24 @@ def adapted_tower(
     tower = build_trainable(settings, dims, key)
     progress(f"image tower: training {settings.architecture} on {pairs.height} (image, text) pairs")
     decoded, pixels = load_pixels(pairs, tower)
-    report = adapt(tower, _parts(decoded, pixels), settings, progress)
+    texts = to_matrix(decoded[VECTOR])
+    parts = {part: Pairs(pixels[rows], texts[rows]) for part, rows in split(decoded, pixels, settings.adapt).items()}
+    if decoded.height < settings.adapt.minimum_pairs or not trainable(parts):
+        told_apart = ", ".join(f"{len(found)} {part}" for part, found in parts.items())
+        progress(
+            f"image tower: {decoded.height} of {pairs.height} (image, text) pairs have a usable image, and pairs that "
+            f"share a picture or a text count as one ({told_apart}): too few to train on, so no image has a vector"
+        )
+        return None
+    report = adapt(tower, parts, settings, progress)
     _save(folder / key, tower, settings, report, seen)
     return AdaptedTower(tower, report, trained_now=True)
-
-
-def _parts(pairs: pl.DataFrame, pixels: Any) -> dict[Part, Pairs]:
-    texts = to_matrix(pairs[VECTOR])
-    chosen: dict[Part, Any] = {part: (pairs["part"] == part).to_numpy() for part in ("train", "validation", "holdout")}
-    return {part: Pairs(pixels[rows], texts[rows]) for part, rows in chosen.items()}
 
 
 def _recipe(settings: ImageSettings, dims: int) -> str:
     """Names everything but the pairs that decides what a tower becomes."""
     training = settings.adapt.model_dump(exclude={"retrain_after", "minimum_pairs"})
-    return _digest([training, settings.pretrained, settings.image_size, architecture_config(settings), dims])
+    return _digest([SPLIT, training, settings.pretrained, settings.image_size, architecture_config(settings), dims])
 
 
 def _newest(folder: Path, recipe: str, pairs: pl.DataFrame, tolerance: float) -> Path | None:
@@ -113,7 +123,8 @@ def _load(folder: Path, settings: ImageSettings, dims: int) -> ImageTower:
 def _load_report(folder: Path) -> AdaptReport:
     report = _config(folder)["report"]
     epochs = tuple(Epoch(**epoch) for epoch in report["epochs"])
-    return AdaptReport(epochs, report["kept"], Recall(**report["recall"]), report["pairs"])
+    recall = Recall(**report["recall"]) if report["recall"] else None
+    return AdaptReport(**report | {"epochs": epochs, "recall": recall})
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from assets.content.content import content_table
 from assets.content.image import ImageEmbeddings, image_table
 from assets.content.incremental import Embedded, no_vectors
 from assets.content.pictures import learning_curve, neighbour_sheet
+from assets.content.recall import LEAST_IMAGES
 from assets.content.text import text_table
 from assets.items.catalogue import catalogue, catalogue_at
 from assets.lake import Lake
@@ -189,10 +190,13 @@ def _image_metadata(embeddings: ImageEmbeddings) -> dict[str, Any]:
 
 def _recall_check(report: AdaptReport | None, mode: str) -> dg.AssetCheckResult:
     if report is None:
-        return dg.AssetCheckResult(
-            check_name=RECALL_CHECK, passed=True, description=f"mode {mode}: no tower was trained, nothing to score"
-        )
+        return _not_measured(f"no image tower was trained on the catalogue (mode {mode})")
     recall = report.recall
+    if recall is None:
+        return _not_measured(
+            f"{report.held_out} held-out pairs share neither picture nor text with another, {LEAST_IMAGES} are needed: "
+            "raise content.image.adapt.holdout"
+        )
     return dg.AssetCheckResult(
         check_name=RECALL_CHECK,
         passed=recall.p_value < SIGNIFICANCE,
@@ -203,9 +207,21 @@ def _recall_check(report: AdaptReport | None, mode: str) -> dg.AssetCheckResult:
             "chance_at_1": recall.chance_at_1,
             "recall_at_10": recall.at_10,
             "chance_at_10": recall.chance_at_10,
-            "held_out_items": recall.candidates,
+            "held_out_pairs": recall.candidates,
             "p_value": recall.p_value,
+            "measured": True,
         },
+    )
+
+
+def _not_measured(why: str) -> dg.AssetCheckResult:
+    """Neither green nor an error: nothing was found out."""
+    return dg.AssetCheckResult(
+        check_name=RECALL_CHECK,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Not measured: {why}.",
+        metadata={"measured": False},
     )
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import polars as pl
 import polars_hash as plh
 
-from assets.content.adapt import AdaptReport, part_of
+from assets.content.adapt import AdaptReport
 from assets.content.adapted import AdaptedTower, adapted_tower
 from assets.content.encoders import Progress
 from assets.content.images import Source, decode
 from assets.content.incremental import Embedded, assemble, content_hash, no_vectors, to_embed
 from assets.content.settings import ImageSettings
+from assets.content.split import TEXT_HASH
 from assets.content.tower import ImageTower, load_pretrained
 from assets.content.vectors import Matrix, to_series
 from models.columns import CONTENT_HASH, IMAGE, IMAGE_BYTES, ITEM_ID, REASON, VECTOR
@@ -64,7 +65,6 @@ def image_table(
 
     Raises:
         EncoderUnavailable: the tower's weights cannot be loaded.
-        ValueError: mode adapt finds too few pairs in one part.
     """
     images = image_hashes(items, settings)
     adapted = None
@@ -149,9 +149,10 @@ def _adapted(
     """The tower adapted to the catalogue's pairs, or None where they are too few to train one."""
     pairs = (
         images.drop_nulls(IMAGE_HASH)
-        .join(texts.drop_nulls(CONTENT_HASH).rename({CONTENT_HASH: "text_hash"}), on=ITEM_ID)
-        .with_columns(part_of(ITEM_ID, settings.adapt).alias("part"), content_hash("pair", IMAGE_HASH, "text_hash"))
-        .sort(CONTENT_HASH)
+        .join(texts.drop_nulls(CONTENT_HASH).rename({CONTENT_HASH: TEXT_HASH}), on=ITEM_ID)
+        .with_columns(content_hash("pair", IMAGE_HASH, TEXT_HASH))
+        .sort(CONTENT_HASH, ITEM_ID)
+        .unique(CONTENT_HASH, keep="first", maintain_order=True)
         .head(settings.adapt.maximum_pairs)
     )
     if pairs.height < settings.adapt.minimum_pairs:

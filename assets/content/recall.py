@@ -1,4 +1,4 @@
-"""How well image vectors find the text of their own item among all others."""
+"""How well images find their own text among the texts of others."""
 
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
@@ -7,10 +7,13 @@ import numpy as np
 
 from assets.content.vectors import Matrix
 
+LEAST_IMAGES = 10
+"""With fewer held-out images even a good tower cannot be told from chance."""
+
 
 @dataclass(frozen=True)
 class Recall:
-    """Image-to-text retrieval over held-out items.
+    """Image-to-text retrieval over held-out pairs, no two of which share a picture or a text.
 
     Attributes:
         at_1: Share of images whose own text scores highest.
@@ -34,7 +37,7 @@ class Recall:
 
 
 def image_to_text_recall(images: Matrix, texts: Matrix) -> Recall:
-    """Scores (n, d) image vectors against the (n, d) text vectors of the same items, by dot product.
+    """Scores (n, d) image vectors against the (n, d) text vectors of the same pairs, by dot product.
 
     A text that ties with the right one counts as ahead of it, so equal or undefined vectors score nothing.
 
@@ -43,7 +46,7 @@ def image_to_text_recall(images: Matrix, texts: Matrix) -> Recall:
     """
     n = len(images)
     if n == 0:
-        raise ValueError("no held-out (image, text) pair to score: raise content.image.adapt.holdout")
+        raise ValueError("no held-out (image, text) pair to score")
     scores = images @ texts.T
     ahead = n - 1 - (scores < np.diag(scores)[:, None]).sum(axis=1)
     hits = int((ahead < 1).sum())

@@ -43,10 +43,10 @@ def items_frame(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
 
 
 def catalogue_rows(n: int) -> list[dict[str, object]]:
-    """Items 0..n-1, every combination of two colours in turn, told in the title and shown in the image."""
+    """Items 0..n-1, every pair of colours in turn, told in the title and shown in the image; no two are alike."""
     pairs = [(top, bottom) for top in COLOURS for bottom in COLOURS]
     return [
-        {"item_id": i, "title": f"{top} above {bottom}", "image_bytes": poster(top, bottom, seed=i)}
+        {"item_id": i, "title": f"{top} above {bottom} number {i}", "image_bytes": poster(top, bottom, seed=i)}
         for i, (top, bottom) in ((i, pairs[i % len(pairs)]) for i in range(n))
     ]
 

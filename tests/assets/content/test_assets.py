@@ -22,7 +22,7 @@ from assets.evaluation.settings import EvaluationSettings
 from assets.lake import Lake
 from assets.resources import Storage
 from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, TEXT_TABLE, content_schema, events_schema
-from tests.assets.content.conftest import DAY, catalogue_rows, items_frame
+from tests.assets.content.conftest import DAY, catalogue_rows, items_frame, poster
 
 N = 120
 STAGE = [text_embeddings, image_embeddings, content_embeddings, text_rows, image_rows, content_rows]
@@ -76,7 +76,9 @@ def test_the_stage_from_items_to_content_vectors(lake: Lake, tiny_settings: Imag
     assert "data:image/png;base64," in metadata(result, "content_embeddings")["nearest_neighbours"]
 
     recall = checks(result)[RECALL_CHECK]
-    assert {"recall_at_1", "chance_at_1", "held_out_items"} <= recall.metadata.keys()
+    assert {"recall_at_1", "chance_at_1", "p_value"} <= recall.metadata.keys()
+    assert recall.metadata["measured"].value is True
+    assert recall.metadata["held_out_pairs"].value <= 0.3 * N
     assert all(
         checks(result)[f"{table}_embeddings_cover_the_catalogue"].passed for table in ("text", "image", "content")
     )
@@ -84,8 +86,6 @@ def test_the_stage_from_items_to_content_vectors(lake: Lake, tiny_settings: Imag
 
 def test_only_what_changed_is_embedded(lake: Lake, tiny_settings: ImageSettings) -> None:
     rows = catalogue_rows(N)
-    for row in rows:
-        row["title"] = f"{row['title']} number {row['item_id']}"
     lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
     materialize(lake, tiny_settings)
     again = materialize(lake, tiny_settings)
@@ -104,7 +104,21 @@ def test_without_images_the_stage_still_runs(lake: Lake) -> None:
     result = materialize(lake, ImageSettings(mode="none"))
     assert result.success
     assert lake.scan(CONTENT_TABLE).collect()["vector"].list.len().to_list() == [384] * 3
-    assert checks(result)[RECALL_CHECK].passed
+    recall = checks(result)[RECALL_CHECK]
+    assert (recall.passed, recall.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert str(recall.description).startswith("Not measured: no image tower was trained")
+    assert recall.metadata["measured"].value is False
+
+
+def test_items_that_all_show_one_picture_train_no_tower_and_measure_nothing(
+    lake: Lake, tiny_settings: ImageSettings
+) -> None:
+    rows = [row | {"image_bytes": poster("red", "blue")} for row in catalogue_rows(N)]
+    lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
+    result = materialize(lake, tiny_settings)
+    assert result.success
+    assert not lake.scan(CONTENT_TABLE).collect()["has_image"].any()
+    assert str(checks(result)[RECALL_CHECK].description).startswith("Not measured")
 
 
 def test_what_an_item_is_called_from_the_cutoff_on_is_not_embedded(lake: Lake) -> None:

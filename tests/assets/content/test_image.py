@@ -108,6 +108,33 @@ def test_without_a_tower_no_item_has_an_image_vector(tmp_path: Path, tiny_settin
     assert found.table.frame["vector"].list.len().to_list() == [0] * 10
 
 
+def test_noise_that_variants_share_teaches_nothing(tmp_path: Path, tiny_settings: ImageSettings) -> None:
+    """Products in three variants: one picture of noise, saved three times; three titles that mean nearly the same."""
+    products, generator = 100, np.random.default_rng(11)
+    meaning = generator.normal(size=(products, 1, 12)) + 0.05 * generator.normal(size=(products, 3, 12))
+    meaning /= np.linalg.norm(meaning, axis=2, keepdims=True)
+    rows: list[dict[str, object]] = []
+    for product in range(products):
+        noise = generator.integers(0, 256, (4, 4, 3), np.uint8)
+        image = Image.fromarray(noise).resize((64, 64), Image.Resampling.NEAREST)
+        for variant, quality in enumerate((75, 85, 95)):
+            path = tmp_path / f"{product}-{variant}.jpg"
+            path.write_bytes(encoded(image, "JPEG", quality=quality))
+            rows.append({"item_id": 3 * product + variant, "image": path.name})
+    texts = pl.DataFrame(
+        [(i, f"text {i}", vector) for i, vector in enumerate(meaning.reshape(-1, 12).tolist())],
+        schema=embeddings_schema("int64"),
+        orient="row",
+    )
+    adapt = tiny_settings.adapt.model_copy(update={"epochs": 30, "patience": 30, "learning_rate": 1e-2})
+    settings = tiny_settings.model_copy(update={"adapt": adapt, "root": str(tmp_path)})
+    found = image_table(items_frame(rows).lazy(), texts, no_vectors(), tmp_path, settings, silent)
+    assert found.adapted is not None
+    assert found.adapted.recall is not None
+    assert found.adapted.recall.candidates == 30
+    assert found.adapted.recall.p_value > 0.05
+
+
 def test_an_exchanged_file_changes_the_hash(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (2, 2))))
     settings = ImageSettings(root=str(tmp_path))

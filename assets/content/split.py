@@ -49,7 +49,10 @@ def split(pairs: pl.DataFrame, pixels: NDArray[np.uint8], settings: AdaptSetting
     rows = pairs.select(CONTENT_HASH).with_row_index("row").with_columns(pl.Series("family", family))
     members = rows.sort(CONTENT_HASH).group_by("family", maintain_order=True).agg("row").get_column("row")
     parts: dict[Part, list[int]] = {"holdout": [], "validation": [], "train": []}
-    free = {"holdout": settings.holdout * len(pairs), "validation": settings.validation * len(pairs)}
+    free: dict[Part, float] = {
+        "holdout": settings.holdout * len(pairs),
+        "validation": settings.validation * len(pairs),
+    }
     for family_rows in members.to_list():
         part = next((part for part in free if len(family_rows) <= free[part]), None)
         if part is None:

@@ -1,7 +1,9 @@
 """Jobs that look after the data: replaying what was quarantined, forgetting a person."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +60,25 @@ def replay() -> None:
     clean_days_without_landing_files()
 
 
-class ForgetConfig(dg.Config):
-    """Whom to forget. What is written here stays on record, so `user` names a variable of the environment."""
+class Variable(Enum):
+    """The variable of the environment that holds the id; the name is all that gets on record."""
 
-    user: str = Field(description="{env: NAME} of a variable that holds the id.")
+    GENREC_FORGET_USER = "GENREC_FORGET_USER"
+
+
+class Named(dg.Config):
+    """Whom: not by the id, which would stay in the record of the run for good."""
+
+    env: Variable = Field(
+        default=Variable.GENREC_FORGET_USER,
+        description="Set it where the run is executed: `genrec forget` does, or start `genrec ui` with it.",
+    )
+
+
+class ForgetConfig(dg.Config):
+    """Whom to forget. What is written here stays on record, so an id is refused at launch."""
+
+    user: Named = Field(default=Named(), description="The variable that holds the id, never the id.")
     reason: str = Field(default="asked for by the person", description="Why; it is recorded, without the id.")
 
 
@@ -75,7 +92,7 @@ def forget_user(
     ray: RayResource,
 ) -> None:
     """Takes the person out of the lake and the endpoint, proves it, and tells who keeps landing files."""
-    store, person = lake.open(), Person.named(config.user, lake.id_type)
+    store, person = lake.open(), Person.named(_meant(config), lake.id_type)
     done = forget(store, person, config.reason)
     for event in _lineage(done, config.reason):
         context.log_event(event)
@@ -97,6 +114,22 @@ def forget_user(
 @dg.job(description="Forgets the user whose id is in the environment: everywhere, for good, and proves it.")
 def forgetting() -> None:
     forget_user()
+
+
+def _meant(config: ForgetConfig) -> str:
+    """The id.
+
+    Raises:
+        dg.Failure: there is none.
+    """
+    name = config.user.env.value
+    user = os.environ.get(name)
+    if not user:
+        raise dg.Failure(
+            f"nobody is named: run `genrec forget USER`, or start `genrec ui` with {name} in its environment",
+            allow_retries=False,
+        )
+    return user
 
 
 def _lineage(done: Forgetting, reason: str) -> Sequence[dg.AssetMaterialization]:

@@ -7,8 +7,6 @@ from datetime import date
 from orchestration.profile import Profile
 from orchestration.runs import Outcome, execute
 
-FORGET_VARIABLE = "GENREC_FORGET_USER"
-
 
 def replay_kept(profile: Profile, days: Sequence[date]) -> Outcome:
     """Cleans days of events again whose landing files are gone.
@@ -27,14 +25,18 @@ def forget(profile: Profile, user: str, reason: str) -> Outcome:
     """Runs the job that forgets `user`, whose id Dagster's record does not get to see.
 
     Raises:
+        ValueError: the reason holds the id.
         RunError: he could not be forgotten everywhere; the message says where not.
     """
     from orchestration.definitions import defs
+    from orchestration.upkeep import Variable
 
-    config = {"user": {"env": FORGET_VARIABLE}, "reason": reason}
-    os.environ[FORGET_VARIABLE] = user
+    if user in reason.split():
+        raise ValueError("--reason holds the id of the person, and it is recorded: give the reason without the id")
+    variable = Variable.GENREC_FORGET_USER.value
+    os.environ[variable] = user
     try:
-        run_config = {"ops": {"forget_user": {"config": config}}}
+        run_config = {"ops": {"forget_user": {"config": {"user": {"env": variable}, "reason": reason}}}}
         return execute(profile, defs().resolve_job_def("forgetting"), {}, run_config)
     finally:
-        del os.environ[FORGET_VARIABLE]
+        del os.environ[variable]

@@ -30,6 +30,10 @@ LENGTH_DISTANCE = "history_length_distance"
 ACTION_DISTANCE = "action_mix_distance"
 UNKNOWN_ITEM_SHARE = "unknown_item_share"
 
+OF_TRAINING_SET = (USERS_READ_OTHERWISE, LENGTH_DISTANCE)
+"""What cannot be measured without the training set, which is deleted when a person is forgotten: it names nobody, so
+nobody can be taken out of it."""
+
 HELD_OUT = 2
 """Of a user's interactions before the cutoff, so many at most were kept from training: the last one for the learning
 curve, and one for the evaluation."""
@@ -64,39 +68,49 @@ def skew_expectations(rules: SkewRules, severity: dict[str, Severity] | None = N
     return with_overrides(suite, ENDPOINT, severity or {})
 
 
+def has_training_set(lake: Lake, version: str) -> bool:
+    """Whether what `version` was trained on is still there."""
+    return (lake.folder(DATASETS) / version).is_dir()
+
+
 def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
     """How far `version` was trained on something else than what is served now, in one row.
 
     Columns:
         users_read_otherwise: Users of whom the endpoint reads, from the sequences of the training and up to the cutoff,
-            another history than stands in the training set.
+            another history than stands in the training set; null without a training set.
         changed_share: Of users whose history up to the cutoff is another in the newest sequences: late events, people
             who were forgotten.
-        history_length_distance: Jensen-Shannon distance (base 2, 0..1) of the training set's lengths to those of now.
+        history_length_distance: Jensen-Shannon distance (base 2, 0..1) of the training set's lengths to those of now;
+            null without a training set.
         action_mix_distance: The same of all actions before the cutoff to those since; null without any since.
         unknown_item_share: Of positive interactions since the cutoff, with items that the model does not know; null
             without any.
 
     Raises:
-        FileNotFoundError: the version's training set is gone.
         TableMissing: there are no sequences.
     """
     from models.artifact import load_artifact
 
     artifact = load_artifact(lake.folder(ARTIFACTS) / version)
-    trained = read_dataset(lake.folder(DATASETS) / version).histories
+    trained = read_dataset(lake.folder(DATASETS) / version).histories if has_training_set(lake, version) else None
     then = _served(_loaded(lake, artifact, artifact.manifest.table_versions[SEQUENCES_TABLE]), artifact)
     now = _loaded(lake, artifact, None)
     return pl.DataFrame(
         {
             "version": version,
-            USERS_READ_OTHERWISE: int(read_otherwise(trained, then.before).sum()),
+            USERS_READ_OTHERWISE: int(read_otherwise(trained, then.before).sum()) if trained is not None else None,
             CHANGED_SHARE: _changed_share(then, _served(now, artifact)),
-            LENGTH_DISTANCE: _distance(_length_counts(trained), _length_counts(_as_read(now, artifact))),
+            LENGTH_DISTANCE: _distance(_length_counts(trained), _length_counts(_as_read(now, artifact)))
+            if trained is not None
+            else None,
             ACTION_DISTANCE: _distance(*_action_counts(lake, _cutoff_ms(artifact))),
             UNKNOWN_ITEM_SHARE: _unknown_share(now, _cutoff_ms(artifact)),
         },
-        schema_overrides=dict.fromkeys((ACTION_DISTANCE, UNKNOWN_ITEM_SHARE), pl.Float64),
+        schema_overrides={
+            USERS_READ_OTHERWISE: pl.Int64,
+            **dict.fromkeys((LENGTH_DISTANCE, ACTION_DISTANCE, UNKNOWN_ITEM_SHARE), pl.Float64),
+        },
     )
 
 

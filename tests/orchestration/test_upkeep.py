@@ -43,6 +43,9 @@ STATUS = EndpointStatus(
 )
 
 
+NAMED = {"env": "GENREC_FORGET_USER"}
+
+
 class Remembering(BaseHTTPRequestHandler):
     """An endpoint that answers, on a cluster that cannot be reached."""
 
@@ -78,22 +81,29 @@ def endpoint() -> Iterator[int]:
         thread.join()
 
 
-def run(lake: Lake, port: int, monkeypatch: pytest.MonkeyPatch) -> dg.ExecuteInProcessResult:
-    monkeypatch.setenv("GENREC_FORGET_USER", str(PERSON.user))
+def run(
+    lake: Lake, port: int, monkeypatch: pytest.MonkeyPatch, user: object = NAMED, holds: str = str(PERSON.user)
+) -> dg.ExecuteInProcessResult:
+    """The job, with `user` in the launchpad and the id `holds` in the environment."""
+    monkeypatch.setenv("GENREC_FORGET_USER", holds)
     landing = str(Path(lake.root).parent / "landing")
     source = {"kind": "files"} | {table: {"path": f"{landing}/{table}.csv"} for table in ("events", "items")}
     with dg.instance_for_test() as instance:
-        return forgetting.execute_in_process(
-            run_config={"ops": {"forget_user": {"config": {"user": {"env": "GENREC_FORGET_USER"}}}}},
-            instance=instance,
-            raise_on_error=False,
-            resources={
-                "lake": Storage(root=lake.root),
-                "source": open_source(source, landing=landing, first_day=date(2026, 1, 1)),
-                "endpoint": EndpointSettings.model_validate({"port": port}),
-                "ray": RayCluster(dashboard=f"http://127.0.0.1:{free_port()}"),
-            },
-        )
+        try:
+            return forgetting.execute_in_process(
+                run_config={"ops": {"forget_user": {"config": {"user": user}}}},
+                instance=instance,
+                raise_on_error=False,
+                resources={
+                    "lake": Storage(root=lake.root),
+                    "source": open_source(source, landing=landing, first_day=date(2026, 1, 1)),
+                    "endpoint": EndpointSettings.model_validate({"port": port}),
+                    "ray": RayCluster(dashboard=f"http://127.0.0.1:{free_port()}"),
+                },
+            )
+        except dg.DagsterInvalidConfigError:
+            assert not instance.get_runs()
+            raise
 
 
 def test_an_endpoint_that_cannot_be_told_fails_the_run_and_says_so(
@@ -129,3 +139,20 @@ def test_the_release_that_is_deployed_again_is_another_one_and_knows_the_person_
     assert after.fingerprint != before.fingerprint
     for release in (before, after):
         assert release.sequences.scan({}).collect()[USER_ID].to_list() == ["bert"]
+
+
+@pytest.mark.parametrize("user", ["d41d8cd98f00b204", {"env": "d41d8cd98f00b204"}, {"env": "HOME"}, 7])
+def test_an_id_is_refused_at_launch_before_anything_is_stored(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, user: object
+) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        run(lake, free_port(), monkeypatch, user)
+
+
+def test_the_launchpad_needs_no_word_and_nobody_named_is_a_sentence(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(lake, free_port(), monkeypatch, {}).success
+    result = run(lake, free_port(), monkeypatch, holds="")
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "nobody is named: run `genrec forget USER`" in str(failure.user_failure_data)

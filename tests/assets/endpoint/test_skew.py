@@ -1,5 +1,6 @@
 """Training/serving skew: nothing where nothing is wrong, and each thing that can go wrong is seen."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -187,20 +188,7 @@ def test_the_checks_of_the_endpoint(tmp_path: Path) -> None:
     lake.overwrite("items", pl.DataFrame({"item_id": [1]}))
     releases_of(lake).promote(VERSION, "it is the first")
 
-    @dg.asset
-    def endpoint() -> None:
-        """Stands for the deployment, which the checks do not touch."""
-
-    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
-        result = dg.materialize(
-            [endpoint, training_serving_skew],
-            instance=instance,
-            resources={
-                "lake": Storage(root=str(tmp_path), id_type="int64"),
-                "quality": QualitySettings.model_validate({"skew": {"max_unknown_item_share": 1}}),
-            },
-        )
-    evaluated = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    evaluated = checked(tmp_path)
     assert evaluated.keys() == {e.name for e in skew_expectations(SkewRules())}
     name = "expect_column_values_to_be_between__"
     assert evaluated[f"{name}users_read_otherwise"].passed
@@ -209,3 +197,42 @@ def test_the_checks_of_the_endpoint(tmp_path: Path) -> None:
     assert changed.metadata["observed_value"].value == "0.6667"
     assert evaluated[f"{name}unknown_item_share"].passed
     assert (tmp_path / "data_docs" / "endpoint" / f"{VERSION}.html").is_file()
+
+
+def test_without_a_training_set_the_run_goes_on_and_what_was_not_measured_is_not_green(tmp_path: Path) -> None:
+    """It is deleted when a person is forgotten."""
+    trained(tmp_path, USUAL)
+    lake = Lake(str(tmp_path))
+    lake.overwrite("items", pl.DataFrame({"item_id": [1]}))
+    releases_of(lake).promote(VERSION, "it is the first")
+    whole = skew(tmp_path)
+    shutil.rmtree(lake.folder(DATASETS) / VERSION)
+    found = skew(tmp_path)
+    missing = {"users_read_otherwise": None, "history_length_distance": None}
+    assert found == whole | missing
+    evaluated = checked(tmp_path)
+    for name, check in evaluated.items():
+        unmeasured = name.split("__")[-1] in missing
+        assert check.severity == dg.AssetCheckSeverity.WARN or not unmeasured
+        assert unmeasured == str(check.description).startswith("Not measured: the champion's training set was deleted")
+        assert not (unmeasured and check.passed)
+
+
+def checked(root: Path) -> dict[str, dg.AssetCheckEvaluation]:
+    """The checks by name, in a run that must succeed."""
+
+    @dg.asset
+    def endpoint() -> None:
+        """Stands for the deployment, which the checks do not touch."""
+
+    with dg.DagsterInstance.ephemeral(tempdir=str(root)) as instance:
+        result = dg.materialize(
+            [endpoint, training_serving_skew],
+            instance=instance,
+            resources={
+                "lake": Storage(root=str(root), id_type="int64"),
+                "quality": QualitySettings.model_validate({"skew": {"max_unknown_item_share": 1}}),
+            },
+        )
+    assert result.success
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}

@@ -95,6 +95,8 @@ def status(
             print(json.dumps(report.model_dump()))
         else:
             console.print(status_table(report))
+        if report.problem:
+            raise SystemExit(1)
 
 
 @app.command()

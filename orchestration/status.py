@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from assets.lake import Lake
@@ -23,6 +24,7 @@ class Serving(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     alive: bool = Field(description="Whether it answered just now.")
+    profile: str | None = Field(default=None, description="The profile whose version that is.")
     version: str | None = Field(default=None, description="The version it serves.")
     data_cutoff: str | None = Field(default=None, description="It was trained on interactions before this moment.")
     error: str | None = Field(default=None, description="Why it does not answer, or did not load its newest release.")
@@ -38,6 +40,7 @@ class Status(BaseModel):
     evaluated: str | None = Field(description="The version that `metrics` are about: the champion, else the newest.")
     endpoint: str = Field(description="Where the endpoint answers, or would.")
     serving: Serving = Field(description="What the endpoint says of itself.")
+    problem: str | None = Field(description="What is not as it should be, in a sentence; the command then exits 1.")
     metrics: dict[str, dict[str, Any]] = Field(
         description="Scorer to metric to mean, low, high, n; other slices, such as `cold`, under their own name."
     )
@@ -49,13 +52,14 @@ def read_status(profile: Profile) -> Status:
     lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     settings = EndpointSettings.model_validate(profile.endpoint)
     champion = releases_of(lake).champion()
-    evaluated = _evaluation(lake, champion)
+    evaluated, serving = _evaluation(lake, champion), _ask(settings)
     return Status(
         profile=profile.name,
         champion=champion,
         evaluated=evaluated.version if evaluated else None,
         endpoint=settings.base_url,
-        serving=_ask(settings),
+        serving=serving,
+        problem=_problem(profile.name, champion, serving),
         metrics=evaluated.summary() if evaluated else {},
         seconds=_seconds(),
     )
@@ -69,7 +73,8 @@ def status_table(status: Status) -> Group:
     for row in (
         ("profile", status.profile),
         ("champion", status.champion or "none yet"),
-        ("endpoint", f"{status.endpoint} {state}"),
+        ("endpoint", escape(f"{status.endpoint} {state}")),
+        *([("problem", f"[red]{escape(status.problem)}[/red]")] if status.problem else []),
     ):
         about.add_row(*row)
     metrics = Table("", *HEADLINE, *(f"{name}, cold items" for name in HEADLINE), title=f"version {status.evaluated}")
@@ -96,7 +101,19 @@ def _ask(settings: EndpointSettings) -> Serving:
         except EndpointError as error:
             return Serving(alive=False, error=str(error))
     cutoff = found.data_cutoff.isoformat() if found.data_cutoff else None
-    return Serving(alive=True, version=found.version, data_cutoff=cutoff, error=found.last_error)
+    return Serving(alive=True, profile=found.profile, version=found.version, data_cutoff=cutoff, error=found.last_error)
+
+
+def _problem(profile: str, champion: str | None, serving: Serving) -> str | None:
+    if not serving.alive:
+        return f"{champion} is champion, but nothing answers: run `genrec up`" if champion else None
+    if serving.profile and serving.profile != profile:
+        return f"what answers there belongs to profile {serving.profile}: give one of the two another endpoint.port"
+    if serving.error:
+        return f"the endpoint did not load what it was told to serve: {serving.error}"
+    if serving.version != champion:
+        return f"the endpoint serves {serving.version}, but champion is {champion}: materialize 'endpoint'"
+    return None
 
 
 def _seconds() -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What is said about a version without loading it: its folder's files, its manifest, its place among versions."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,15 +56,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def list_versions(folder: Path) -> list[str]:
-    """The complete versions below `folder`, oldest first."""
-    created = {path.parent.name: _created(path) for path in folder.glob(f"[!.]*/{MANIFEST}")}
+    """The complete versions below `folder`, oldest first. One whose manifest cannot be read is none."""
+    created: dict[str, str] = {}
+    for path in folder.glob(f"[!.]*/{MANIFEST}"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            created[path.parent.name] = str(json.loads(path.read_text())["created"])
     return sorted(created, key=lambda version: (created[version], version))
 
 
 def new_version(now: datetime | None = None) -> str:
     """A version name that sorts by time."""
     return (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%f")[:-3].replace(".", "-")
-
-
-def _created(manifest: Path) -> str:
-    return str(json.loads(manifest.read_text())["created"])

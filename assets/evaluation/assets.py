@@ -75,10 +75,11 @@ def evaluation(
         },
         check_results=[
             dg.AssetCheckResult(
-                passed=verdict.passed,
+                passed=bool(verdict.passed),
                 check_name=verdict.check,
                 severity=dg.AssetCheckSeverity.WARN,
                 description=verdict.sentence,
+                metadata={"measured": verdict.passed is not None},
             )
             for verdict in verdicts(result)
         ],
@@ -123,6 +124,7 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
         "users": result.report.users,
         "targets": result.report.targets,
         **_rivals(result),
+        **{f"{scorer}_left_out": why for scorer, why in result.left_out.items()},
     }
     for part in (OVERALL, COLD, SHORT_HISTORY):
         measure = result.report.measure(CANDIDATE, result.metric, part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +52,10 @@ def judge(
         lake: The tables.
         folder: The version's artifact.
         settings: The profile's settings.
-        champion: Artifact of the reigning champion, evaluated on the same cases; it is left out if it was trained
-            on data after this version's cutoff, for then it has seen the answers.
-        without_content: Artifact of the same model trained without content embeddings.
+        champion: Artifact of the reigning champion, evaluated on the same cases. It is left out if it was trained on
+            data after this version's cutoff, for then it has seen the answers; and if it is broken, which the result
+            says, too: what cannot be served cannot keep another version from being served.
+        without_content: Artifact of the same model trained without content embeddings; left out if it is broken.
         truth: The source, where it knows what its users want.
         progress: Told of every batch.
 
@@ -65,10 +66,11 @@ def judge(
     from models.artifact import load_artifact
 
     candidate = load_artifact(folder)
-    reigning = load_artifact(champion) if champion else None
-    if reigning and reigning.manifest.cutoff > candidate.manifest.cutoff:
-        reigning = None
-    twin = load_artifact(without_content) if without_content else None
+    given = {CHAMPION: champion, WITHOUT_CONTENT: without_content}
+    others, broken = _load({name: path for name, path in given.items() if path})
+    left_out = dict(broken)
+    if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
+        left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
     questions = _ask(lake, candidate, settings)
     if settings.headline not in questions.cases:
         raise EvaluationError(
@@ -77,21 +79,44 @@ def judge(
             "materialize more days or widen `window_days`"
         )
     scorers = [
-        *_models({CANDIDATE: candidate, CHAMPION: reigning, WITHOUT_CONTENT: twin}, candidate.vocabulary),
+        *_models({CANDIDATE: candidate, **others}, candidate.vocabulary),
         *_baselines(questions, settings),
         *([Oracle(truth, candidate.vocabulary)] if truth else []),
     ]
+    protocols, failed = _evaluate_all_that_can(scorers, others, questions, settings, progress)
+    broken, left_out = broken | failed, left_out | failed
     return VersionEvaluation(
         version=candidate.version,
-        champion=reigning.version if reigning else None,
+        champion=champion.name if champion and CHAMPION not in left_out else None,
+        broken_champion=champion.name if champion and CHAMPION in broken else None,
+        left_out=left_out,
         cutoff=candidate.manifest.cutoff,
         window_days=settings.window_days,
         seed=settings.seed,
         table_versions=candidate.manifest.table_versions,
         headline=settings.headline,
         metric=settings.metric,
-        protocols=_evaluate(scorers, questions, settings, progress),
+        protocols=protocols,
     )
+
+
+def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, str]]:
+    """The artifacts that the endpoint would serve, and why the others are none of these."""
+    from models.artifact import load_artifact
+    from serving.loaded import check_answers
+
+    artifacts: dict[str, Artifact] = {}
+    broken: dict[str, str] = {}
+    for name, folder in folders.items():
+        try:
+            artifact = load_artifact(folder)
+            check_answers(artifact, folder)
+        except Exception as error:
+            # A damaged folder fails in as many ways as there are libraries that read it.
+            broken[name] = f"{type(error).__name__}: {error}"
+        else:
+            artifacts[name] = artifact
+    return artifacts, broken
 
 
 def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Questions:
@@ -111,10 +136,10 @@ def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Quest
     return make_questions(parts, items, candidate.vocabulary)
 
 
-def _models(artifacts: Mapping[str, Artifact | None], vocabulary: Vocabulary) -> list[Scorer]:
+def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[Scorer]:
     from models.evaluation.model_scorer import ModelScorer
 
-    return [ModelScorer(name, artifact, vocabulary) for name, artifact in artifacts.items() if artifact]
+    return [ModelScorer(name, artifact, vocabulary) for name, artifact in artifacts.items()]
 
 
 def _baselines(questions: Questions, settings: EvaluationSettings) -> list[Scorer]:
@@ -127,8 +152,28 @@ def _baselines(questions: Questions, settings: EvaluationSettings) -> list[Score
     ]
 
 
+def _evaluate_all_that_can(
+    scorers: Sequence[Scorer],
+    may_fail: Collection[str],
+    questions: Questions,
+    settings: EvaluationSettings,
+    progress: Progress | None,
+) -> tuple[dict[Protocol, EvaluationReport], dict[str, str]]:
+    """The reports without those scorers of `may_fail` that cannot score, and why these cannot."""
+    from models.evaluation.evaluate import ScoresError
+
+    try:
+        return _evaluate(scorers, questions, settings, progress), {}
+    except ScoresError as error:
+        if error.scorer not in may_fail:
+            raise
+        rest = [scorer for scorer in scorers if scorer.name != error.scorer]
+        reports, failed = _evaluate_all_that_can(rest, may_fail, questions, settings, progress)
+        return reports, {error.scorer: str(error), **failed}
+
+
 def _evaluate(
-    scorers: list[Scorer], questions: Questions, settings: EvaluationSettings, progress: Progress | None
+    scorers: Sequence[Scorer], questions: Questions, settings: EvaluationSettings, progress: Progress | None
 ) -> dict[Protocol, EvaluationReport]:
     from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 

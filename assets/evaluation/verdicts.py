@@ -19,10 +19,14 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to one check, with a sentence that holds the numbers."""
+    """The answer to one check, with a sentence that holds the numbers.
+
+    Attributes:
+        passed: None where nothing was measured, which is no pass.
+    """
 
     check: str
-    passed: bool
+    passed: bool | None
     sentence: str
 
 
@@ -39,7 +43,7 @@ def _clearly_beats(evaluation: VersionEvaluation, other: str, check: str) -> Ver
     report, metric = evaluation.report, evaluation.metric
     ours, theirs = report.measure(CANDIDATE, metric), report.measure(other, metric)
     if ours is None or theirs is None:
-        return Verdict(check, False, f"{metric} of {CANDIDATE} or {other} was not measured.")
+        return Verdict(check, None, f"Not measured: there is no {metric} of {CANDIDATE} or {other}.")
     sentence = f"{metric}: {CANDIDATE} {cell(ours)}, {other} {cell(theirs)}, {ours.n} users."
     return Verdict(check, ours.clearly_above(theirs), sentence)
 
@@ -48,7 +52,14 @@ def _content_helps(evaluation: VersionEvaluation) -> Verdict:
     metric = evaluation.metric
     gain = evaluation.report.difference(WITHOUT_CONTENT, metric, COLD)
     if gain is None or gain.low is None:
-        reason = "Not measured: no target is cold, or there is no twin without content."
-        return Verdict(CONTENT_HELPS_COLD_ITEMS, True, reason)
+        return Verdict(CONTENT_HELPS_COLD_ITEMS, None, f"Not measured: {_why_no_gain(evaluation)}.")
     sentence = f"{metric} on cold items, with content minus without: {cell(gain)}, {gain.n} users."
     return Verdict(CONTENT_HELPS_COLD_ITEMS, gain.low > 0, sentence)
+
+
+def _why_no_gain(evaluation: VersionEvaluation) -> str:
+    if WITHOUT_CONTENT in evaluation.left_out:
+        return f"the twin without content is left out ({evaluation.left_out[WITHOUT_CONTENT]})"
+    if WITHOUT_CONTENT not in evaluation.report.scorers:
+        return "the version has no twin without content (`training.train_ablation`)"
+    return "no target is cold, each was seen in training"

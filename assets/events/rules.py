@@ -27,7 +27,7 @@ class DriftRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_days: int = Field(
-        default=3, ge=1, le=7, description="Of those seven days so many must be known, else the day passes."
+        default=3, ge=1, le=7, description="Of those seven days so many must be known, else the day is not measured."
     )
     volume_ratio: tuple[float, float] = Field(
         default=(0.3, 3.0), description="Lowest and highest number of events, in means of the week."

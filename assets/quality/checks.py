@@ -24,12 +24,16 @@ def check_specs(asset: str, expectations: Iterable[Expectation]) -> list[dg.Asse
 
 
 def check_result(result: ExpectationResult) -> dg.AssetCheckResult:
-    """One expectation's result; one that could not be judged is a failure of severity ERROR."""
+    """One expectation's result; one that could not be judged is a failure of severity ERROR.
+
+    One that had nothing to judge is no pass: it is a WARN that says "not measured" and stops nothing.
+    """
     stops = result.expectation.severity == "block" or result.error is not None
     metadata: dict[str, dg.MetadataValue] = {
         "unexpected_count": dg.MetadataValue.int(result.unexpected),
         "unexpected_percent": dg.MetadataValue.float(result.unexpected_percent),
         "rows": dg.MetadataValue.int(result.rows),
+        "measured": dg.MetadataValue.bool(result.measured),
     }
     if result.observed:
         metadata["observed_value"] = dg.MetadataValue.text(result.observed)
@@ -37,8 +41,8 @@ def check_result(result: ExpectationResult) -> dg.AssetCheckResult:
         metadata["examples"] = dg.MetadataValue.md(markdown_table(result.examples))
     return dg.AssetCheckResult(
         check_name=result.expectation.name,
-        passed=result.passed,
-        severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
+        passed=result.passed and result.measured,
+        severity=dg.AssetCheckSeverity.ERROR if stops and not result.unmeasured else dg.AssetCheckSeverity.WARN,
         description=verdict(result),
         metadata=metadata,
     )
@@ -49,6 +53,8 @@ def verdict(result: ExpectationResult) -> str:
     expectation = result.expectation
     if result.error is not None:
         return f"{expectation.call} could not be judged: {result.error}"
+    if result.unmeasured:
+        return f"not measured: {expectation.unknown or 'there was nothing to judge'} ({expectation.call})"
     if result.passed:
         return f"{expectation.call} holds for {result.rows} rows"
     return f"{expectation.call} is broken by {result.unexpected} of {result.rows} {expectation.batch}"

@@ -20,6 +20,7 @@ class ExpectationResult:
         observed: The values that were judged, as text; rows are too many to be shown.
         rows: Rows judged.
         unexpected: Rows that break the rule.
+        measured: Whether there was anything to judge: a summary has no value where a question could not be asked.
         examples: The first few of those.
         error: Why it could not be judged, or None.
     """
@@ -31,10 +32,16 @@ class ExpectationResult:
     unexpected: int
     examples: pl.DataFrame
     error: str | None
+    measured: bool = True
 
     @property
     def unexpected_percent(self) -> float:
         return 100.0 * self.unexpected / self.rows if self.rows else 0.0
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether nothing broke the rule because nothing could have."""
+        return self.passed and not self.measured
 
     @property
     def blocks(self) -> bool:
@@ -96,6 +103,7 @@ def _result(expectation: Expectation, verdict: Any, counts: Counts, observed: st
         unexpected=counts.unexpected,
         examples=counts.examples,
         error=str(raised["exception_message"]) if raised["raised_exception"] else None,
+        measured=expectation.batch == "rows" or counts.ignored < counts.rows,
     )
 
 

@@ -40,7 +40,8 @@ def decide(evaluation: VersionEvaluation, champion: str | None, settings: GateSe
     """Decides on `evaluation.version`.
 
     The first version must beat popularity, a later one the champion, each by strictly more than the margin in the mean
-    of the per-user differences on the same cases. A missing or non-finite number never promotes.
+    of the per-user differences on the same cases. A missing or non-finite number never promotes. A champion that can no
+    longer score counts as beaten; then popularity is what is to be beaten, as for a first version.
 
     Args:
         evaluation: The version's evaluation.
@@ -50,8 +51,14 @@ def decide(evaluation: VersionEvaluation, champion: str | None, settings: GateSe
     version = evaluation.version
     if version == champion:
         return Decision(version=version, promote=False, reason=f"{version} is the champion already.")
+    why = evaluation.left_out.get(CHAMPION)
+    if champion and champion == evaluation.broken_champion:
+        decision = _compare(evaluation, POPULARITY, POPULARITY, settings)
+        reason = f"{decision.reason} The champion {champion} is broken and counts as beaten: {why}."
+        return decision.model_copy(update={"reason": reason})
     if champion and evaluation.champion != champion:
-        return _stays_back(version, f"it was not evaluated on the same cases as the champion {champion}")
+        because = f": {why}" if why else ""
+        return _stays_back(version, f"it was not evaluated on the same cases as the champion {champion}{because}")
     opponents = {CHAMPION: f"champion {champion}"} if champion else {}
     if settings.must_beat_popularity or not champion:
         opponents[POPULARITY] = POPULARITY

@@ -24,7 +24,16 @@ TargetMask = NDArray[np.bool_]
 
 
 class ScoresError(ValueError):
-    """A scorer returned something that cannot be ranked."""
+    """A scorer failed, or returned something that cannot be ranked.
+
+    Args:
+        scorer: Its name.
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, scorer: str, problem: str) -> None:
+        super().__init__(f"scorer '{scorer}' {problem}")
+        self.scorer = scorer
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ def evaluate(
     """Ranks the catalogue by every scorer and measures each slice; the first scorer is the candidate.
 
     Raises:
-        ScoresError: a scorer gave NaN or a wrong shape; the message names it and the user.
+        ScoresError: a scorer failed, or gave NaN or a wrong shape; the message names it and the user.
         ValueError: two scorers share a name, or a target or history row is not in the catalogue.
     """
     names = [scorer.name for scorer in scorers]
@@ -120,7 +129,7 @@ def _rank_all(
 ) -> Ranking:
     parts, done = [], 0
     for batch in cases.batches(max(1, min(settings.batch_users, SCORES_AT_ONCE // catalogue.items))):
-        scores = _checked(scorer.score(batch), scorer.name, batch, catalogue)
+        scores = _scores(scorer, batch, catalogue)
         parts.append(rank(scores, batch, catalogue, max(settings.ks)))
         done += len(batch)
         if progress:
@@ -130,15 +139,17 @@ def _rank_all(
     return Ranking(np.concatenate([p.ranks for p in parts]), np.concatenate([p.top for p in parts]))
 
 
-def _checked(
-    scores: NDArray[np.float32], name: str, batch: EvaluationCases, catalogue: Catalogue
-) -> NDArray[np.float32]:
+def _scores(scorer: Scorer, batch: EvaluationCases, catalogue: Catalogue) -> NDArray[np.float32]:
+    try:
+        scores = scorer.score(batch)
+    except Exception as error:
+        raise ScoresError(scorer.name, f"failed: {error}") from error
     expected = (len(batch), catalogue.items + 1)
     if scores.shape != expected:
-        raise ScoresError(f"scorer '{name}' gave scores of shape {scores.shape} where {expected} was asked for")
+        raise ScoresError(scorer.name, f"gave scores of shape {scores.shape} where {expected} was asked for")
     bad = np.isnan(scores[:, 1:]).any(axis=1)
     if bad.any():
-        raise ScoresError(f"scorer '{name}' gave NaN for user {batch.user_ids[int(np.argmax(bad))]!r}")
+        raise ScoresError(scorer.name, f"gave NaN for user {batch.user_ids[int(np.argmax(bad))]!r}")
     return scores.astype(np.float32, copy=False)
 
 

@@ -87,6 +87,10 @@ class VersionEvaluation(BaseModel):
 
     version: str = Field(description="The version that was evaluated.")
     champion: str | None = Field(description="The champion that was evaluated on the same cases; null: there was none.")
+    broken_champion: str | None = Field(
+        default=None, description="The champion where it can no longer score: there is nothing to be compared with."
+    )
+    left_out: dict[str, str] = Field(default_factory=dict, description="Scorers that are missing, and why.")
     cutoff: datetime = Field(description="Training data of every scorer ends before this instant (UTC).")
     window_days: int = Field(ge=1, description="Days after the cutoff that hold the time split's targets.")
     seed: int = Field(description="Seed of the user samples and the bootstrap.")

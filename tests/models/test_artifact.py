@@ -63,6 +63,14 @@ def test_a_manifest_from_when_actions_were_kept_as_bits_is_read_by_their_names(t
     assert load_artifact(folder).manifest.positive_actions == ["click"]
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "null"])
+def test_a_version_whose_manifest_cannot_be_read_is_none(tmp_path: Path, damage: str) -> None:
+    for name in ("v1", "v2"):
+        save_artifact(tmp_path, manifest(name), model(), vocabulary())
+    (tmp_path / "v1" / "manifest.json").write_text(damage)
+    assert list_versions(tmp_path) == ["v2"]
+
+
 def test_versions_are_never_overwritten(tmp_path: Path) -> None:
     save_artifact(tmp_path, manifest(), model(), vocabulary())
     with pytest.raises(ArtifactError, match="v1 exists already"):

@@ -1,3 +1,5 @@
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -5,15 +7,21 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from assets.evaluation.judge import EvaluationError, judge
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.records import record
 from assets.evaluation.settings import EvaluationSettings
-from assets.evaluation.verdicts import CHECKS, verdicts
+from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
 from assets.lake import Lake
+from assets.release.gate import GateSettings, decide
 from assets.schema import EVALUATIONS_TABLE
+from models.evaluation.cases import EvaluationCases
+from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import VersionEvaluation
+from models.manifest import ITEM_VECTORS, list_versions
 from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, write_version, write_world
 from tests.sequence_files import write_sequences
 
@@ -66,6 +74,87 @@ def test_a_champion_that_has_seen_the_answers_is_left_out(lake):
     assert "champion" not in result.report.scorers
 
 
+def _without_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def _half_a_file(name: str) -> Callable[[Path], None]:
+    def cut(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return cut
+
+
+def _other_numbers(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        vectors = load_file(folder / ITEM_VECTORS)["item_vectors"]
+        save_file({"item_vectors": change(vectors).contiguous()}, folder / ITEM_VECTORS)
+
+    return write
+
+
+BROKEN = {
+    "no folder": _without_folder,
+    "half a manifest": _half_a_file("manifest.json"),
+    "half the weights": _half_a_file("model.safetensors"),
+    "half a vocabulary": _half_a_file("vocabulary.parquet"),
+    "not finite": _other_numbers(lambda vectors: vectors * torch.nan),
+    "huge": _other_numbers(lambda vectors: vectors * 1e30),
+    "all zero": _other_numbers(torch.zeros_like),
+    "shuffled": _other_numbers(lambda vectors: vectors.roll(3, dims=0)),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN)
+def test_a_broken_champion_is_reported_and_keeps_nobody_from_becoming_one(lake: Lake, damage: str) -> None:
+    folder, champion = write_version(lake, "new"), write_version(lake, "old", seed=1)
+    BROKEN[damage](champion)
+    result = judge(lake, folder, SETTINGS, champion=champion)
+    assert "champion" not in result.report.scorers
+    assert (result.champion, result.broken_champion) == (None, "old")
+    assert result.left_out["champion"]
+    assert list(list_versions(lake.folder("artifacts")))[-1] in ("new", "old")
+    decision = decide(result, "old", GateSettings(metric="ndcg@2", margin=-1, must_beat_popularity=False))
+    assert decision.promote
+    assert "beats popularity" in decision.reason
+    assert "The champion old is broken and counts as beaten: " in decision.reason
+    assert not decide(result, "old", GateSettings(metric="ndcg@2", margin=1)).promote
+    assert not decide(result, "another", GateSettings(metric="ndcg@2", margin=-1)).promote
+
+
+def test_a_champion_that_fails_while_it_scores_is_left_out_and_the_others_are_compared(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, champion = write_version(lake, "new"), write_version(lake, "old", seed=1)
+    alone = judge(lake, folder, SETTINGS)
+    scored = ModelScorer.score
+
+    def fails(self: ModelScorer, cases: EvaluationCases) -> np.ndarray:
+        if self.name == "champion" and len(cases) < USERS:
+            raise RuntimeError("no memory is left")
+        return scored(self, cases)
+
+    monkeypatch.setattr(ModelScorer, "score", fails)
+    result = judge(lake, folder, SETTINGS, champion=champion)
+    assert result.left_out == {"champion": "scorer 'champion' failed: no memory is left"}
+    assert result.broken_champion == "old"
+    assert result.report.scorers == alone.report.scorers
+
+
+def test_a_broken_twin_leaves_its_check_without_an_answer_and_a_broken_candidate_is_an_error(lake: Lake) -> None:
+    folder, twin = write_version(lake, "new"), write_version(lake, "new", seed=2, folder="ablations")
+    BROKEN["half the weights"](twin)
+    result = judge(lake, folder, SETTINGS, without_content=twin)
+    assert list(result.left_out) == ["hstu_without_content"]
+    (answer,) = (verdict for verdict in verdicts(result) if verdict.check == CONTENT_HELPS_COLD_ITEMS)
+    assert answer.passed is None
+    assert answer.sentence.startswith("Not measured: the twin without content is left out (")
+    BROKEN["half the weights"](folder)
+    with pytest.raises(Exception, match=r"(?i)safetensor|header|incomplete"):
+        judge(lake, folder, SETTINGS)
+
+
 def test_an_empty_window_says_what_to_do(lake):
     folder = write_version(lake, "late", cutoff=CUTOFF + timedelta(days=7))
     with pytest.raises(EvaluationError, match=r"no user with a history has a new positive .* 2026-03-17"):
@@ -115,7 +204,10 @@ def test_verdicts_answer_every_check_with_the_numbers(lake):
     assert "ndcg@2: hstu 0." in answers[0].sentence
     assert "10 users" in answers[2].sentence
     without_twin = verdicts(judge(lake, lake.folder("artifacts") / "new", SETTINGS))
-    assert without_twin[2].sentence.startswith("Not measured")
+    assert (
+        without_twin[2].sentence == "Not measured: the version has no twin without content (`training.train_ablation`)."
+    )
+    assert without_twin[2].passed is None
 
 
 def _without_seconds(evaluation: VersionEvaluation) -> dict:

@@ -84,14 +84,18 @@ def landed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_first_days_pass_and_say_that_there_is_no_week_yet(landed: Path, instance: dg.DagsterInstance) -> None:
+def test_the_first_days_are_not_measured_and_say_that_there_is_no_week_yet(
+    landed: Path, instance: dg.DagsterInstance
+) -> None:
     result = run(landed, instance, 0, 2)
     assert result.success
     evaluated = checks(result)
     assert evaluated.keys() >= DRIFT | SHARES
     for name in DRIFT:
-        assert evaluated[name].passed
-        assert evaluated[name].metadata["observed_value"].value == "no trailing week yet"
+        assert (evaluated[name].passed, evaluated[name].severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert str(evaluated[name].description).startswith("not measured: no trailing week yet")
+        assert evaluated[name].metadata["measured"].value is False
+    assert all(evaluated[name].passed and evaluated[name].metadata["measured"].value for name in SHARES)
     assert [evaluated[name].metadata["observed_value"].value for name in sorted(SHARES)] == ["0", "0"]
     assert known(landed) == [(day, 200) for day in DAYS[:3]]
 

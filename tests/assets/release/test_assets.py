@@ -85,7 +85,12 @@ def test_the_evaluation_is_written_shown_and_checked(lake):
 
 def test_a_version_below_the_gate_is_rejected_and_can_be_promoted_by_hand(lake):
     write_version(lake, "one")
-    shown = metadata(materialize(lake, NEVER), "release")
+    result = materialize(lake, NEVER)
+    shown = metadata(result, "release")
+    (unmeasured,) = (c for c in result.get_asset_check_evaluations() if c.check_name == "content_helps_cold_items")
+    assert not unmeasured.passed
+    assert str(unmeasured.description).startswith("Not measured: the version has no twin without content")
+    assert unmeasured.metadata["measured"].value is False
     assert (shown["promoted"], shown["champion"]) == (False, "none")
     assert "one does not beat popularity on ndcg@2" in shown["reason"]
     assert releases(lake).champion() is None

@@ -17,13 +17,15 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from assets.commit import Commit
-from assets.object_store import object_output
 from assets.schema import TIME
-from assets.staging import STORED_TIME, StagedFile, Staging
+from assets.staging import Staging
 from models.columns import DAY
+from models.commit import STORED_TIME, Commit, StagedFile
 from models.history import action_bits
+from models.object_store import object_output
+from models.places import is_uri
 from models.sequence_store import SEQUENCES_TABLE, action_vocabulary, scan_sequences
+from models.tables import has_table, open_table, scan_table
 
 COMMIT_ATTEMPTS = 10
 
@@ -48,7 +50,7 @@ class Lake:
 
     @property
     def is_local(self) -> bool:
-        return "://" not in self.root
+        return not is_uri(self.root)
 
     @property
     def options(self) -> dict[str, str] | None:
@@ -69,7 +71,7 @@ class Lake:
         return path
 
     def exists(self, table: str) -> bool:
-        return DeltaTable.is_deltatable(self.uri(table), self.options)
+        return has_table(self.uri(table), self.options)
 
     def delta(self, table: str, version: int | None = None) -> DeltaTable:
         """The table's log.
@@ -79,7 +81,7 @@ class Lake:
         """
         if not self.exists(table):
             raise TableMissing(f"table '{table}' is not in {self.root} yet: materialize the asset '{table}' first")
-        return DeltaTable(self.uri(table), version=version, storage_options=self.options)
+        return open_table(self.uri(table), version, self.options)
 
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
         """Lazily reads `table`, optionally as of an earlier version.
@@ -87,7 +89,8 @@ class Lake:
         Raises:
             TableMissing: nothing was written to `table` yet.
         """
-        return restored(pl.scan_delta(self.delta(table, version), storage_options=self.options))
+        self.delta(table, version)
+        return restored(scan_table(self.uri(table), version, self.options))
 
     def sequences(self, version: int | None = None) -> pl.LazyFrame:
         """Users and their interactions (`models.sequence_store.scan_sequences`), optionally as of an earlier version.

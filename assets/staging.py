@@ -8,12 +8,10 @@ table. On an object store, where there are no locks, the retention job removes f
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +19,10 @@ from typing import IO, TYPE_CHECKING, Self
 from uuid import uuid4
 
 import polars as pl
-import polars.selectors as cs
 from polars.exceptions import PolarsError
 
-from assets.object_store import object_bytes
-from assets.schema import TIME
+from models.commit import StagedFile, write_file
+from models.places import scan_parquet
 from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
 
 if TYPE_CHECKING:
@@ -35,27 +32,6 @@ STAGING = "staging"
 LOCK = ".lock"
 DOOR = "door"
 """Who begins a run or sweeps passes here one at a time, so that no sweeper meets a lock that is not held yet."""
-
-STORED_TIME = pl.Datetime("us", "UTC")
-"""Delta knows microseconds only; the contract's milliseconds are restored on reading."""
-
-ROW_GROUP_ROWS = 65_536
-"""Small enough that a reader of one bucket skips most of a large day."""
-
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A Parquet file in a table's folder that no commit names yet.
-
-    Attributes:
-        path: Relative to the table.
-        partition: The partition columns' values, which the file itself does not hold.
-    """
-
-    path: str
-    partition: Mapping[str, str]
-    rows: int
-    bytes: int
 
 
 class Staging:
@@ -110,21 +86,9 @@ class Staging:
         Raises:
             OSError: it cannot be written.
         """
-        folder = "/".join(f"{name}={value}" for name, value in partition.items())
-        path = f"{folder}/{self.name(part, 'parquet')}" if folder else self.name(part, "parquet")
-        uri = f"{self.lake.uri(table)}/{path}"
-        with writing(uri):
-            if self.lake.is_local:
-                Path(uri).parent.mkdir(parents=True, exist_ok=True)
-            stored(frame.drop(list(partition))).write_parquet(
-                uri,
-                compression="zstd",
-                compression_level=1,
-                row_group_size=ROW_GROUP_ROWS,
-                storage_options=self.lake.options,
-            )
-        size = os.path.getsize(uri) if self.lake.is_local else object_bytes(uri, self.lake.options)
-        return StagedFile(path, dict(partition), frame.height, size)
+        name, table_place = self.name(part, "parquet"), self.lake.uri(table)
+        with writing(f"{table_place}/{name}"):
+            return write_file(table_place, name, frame, partition, self.lake.options)
 
     def write_partitions(
         self, table: str, frame: pl.DataFrame, partition_by: Sequence[str], part: int = 0
@@ -203,7 +167,7 @@ def _orphan_buckets(lake: Lake, token: str) -> list[Path]:
     # Another run may be writing a ledger right now, and half a file cannot be read.
     committed = _committed(table, "") if found else set()
     ledgers = [path for path in table.glob("*.parquet") if path.name in committed]
-    named = set(pl.scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
+    named = set(scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
     return [path for path in found if path.name not in named]
 
 
@@ -211,11 +175,6 @@ def _committed(table: Path, token: str) -> set[str]:
     """Names of the files with `token` that some commit made part of the table."""
     texts = (log.read_text() for log in (table / "_delta_log").glob("*.json"))
     return {Path(part).name for text in texts if token in text for part in text.split('"') if token in part}
-
-
-def stored(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` in the types that a Delta table holds."""
-    return frame.with_columns(cs.by_dtype(TIME).cast(STORED_TIME))
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.fs
 from polars.io.plugins import register_io_source
 
 from models.columns import (
@@ -30,6 +29,9 @@ from models.columns import (
     USER_ID,
     VALUES,
 )
+from models.object_store import object_input
+from models.places import is_uri
+from models.tables import scan_table
 
 SEQUENCES_TABLE = "sequences"
 ITEM_ROWS_TABLE = "item_rows"
@@ -143,9 +145,9 @@ def scan_sequences(
         storage_options: Of the object store, as delta-rs names them.
     """
     tables, options = f"{root.rstrip('/')}/tables", storage_options or None
-    ledger = pl.scan_delta(f"{tables}/{SEQUENCES_TABLE}", version=version, storage_options=options)
+    ledger = scan_table(f"{tables}/{SEQUENCES_TABLE}", version, options)
     files = ledger.sort(BUCKET).collect()
-    items = pl.scan_delta(f"{tables}/{ITEM_ROWS_TABLE}", storage_options=options).sort(ROW).collect()[ITEM_ID]
+    items = scan_table(f"{tables}/{ITEM_ROWS_TABLE}", options=options).sort(ROW).collect()[ITEM_ID]
     schema = sequence_columns(items.dtype)
 
     def buckets(
@@ -173,8 +175,7 @@ def action_vocabulary(
     Args:
         root, version, storage_options: As in `scan_sequences`.
     """
-    table = f"{root.rstrip('/')}/tables/{SEQUENCES_TABLE}"
-    ledger = pl.scan_delta(table, version=version, storage_options=storage_options or None)
+    ledger = scan_table(f"{root.rstrip('/')}/tables/{SEQUENCES_TABLE}", version, storage_options)
     return next(iter(ledger.select(ACTIONS).head(1).collect()[ACTIONS].to_list()), [])
 
 
@@ -209,9 +210,4 @@ def _named(codes: np.ndarray, names: list[str]) -> pl.Series:
 
 
 def _opened(uri: str, storage_options: dict[str, str] | None) -> pa.NativeFile:
-    if "://" not in uri:
-        return pa.memory_map(str(Path(uri)))
-    from deltalake.fs import DeltaStorageHandler
-
-    folder, _, name = uri.rpartition("/")
-    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(folder, storage_options)).open_input_file(name)
+    return object_input(uri, storage_options) if is_uri(uri) else pa.memory_map(str(Path(uri)))

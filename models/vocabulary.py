@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from models.columns import ITEM_ID
+from models.places import read_parquet
 
 ROW = "row"
 POPULARITY = "popularity"
@@ -72,7 +73,7 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":
-        table = pl.read_parquet(path).sort(ROW)
+        table = read_parquet(path).sort(ROW)
         popularity = np.concatenate([[0], table[POPULARITY].to_numpy()]).astype(np.float32)
         return cls(table[ITEM_ID], int(table[TRAINED].sum()), popularity)
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from uuid import uuid4
 
 import polars as pl
-from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
+
+from models.commit import Commit, write_file
+from models.tables import has_table, open_table, scan_table
 
 Action = Literal["promote", "reject", "rollback", "serve", "fail"]
 
@@ -113,21 +116,24 @@ class Releases:
 
     def log(self) -> pl.DataFrame:
         """Every decision, oldest first, in the columns of `LOG_SCHEMA`."""
-        if not DeltaTable.is_deltatable(self.uri, self.storage_options or None):
+        if not has_table(self.uri, self.storage_options):
             return pl.DataFrame(schema=LOG_SCHEMA)
-        rows = pl.scan_delta(self.uri, storage_options=self.storage_options or None)
+        rows = scan_table(self.uri, options=self.storage_options)
         return rows.select(pl.col(name).cast(dtype) for name, dtype in LOG_SCHEMA.items()).collect().sort(pl.all())
 
     def _append(self, action: Action, version: str, previous: str | None, reason: str, evaluation: str) -> None:
         if not version:
             raise ReleaseError(f"cannot {action} a version without a name: name a folder of the artifacts")
         row = (self._next_time(), action, version, previous, reason, evaluation)
-        frame = pl.DataFrame([row], schema=LOG_SCHEMA, orient="row").to_arrow()
+        frame, options = pl.DataFrame([row], schema=LOG_SCHEMA, orient="row"), self.storage_options or None
+        commit = Commit([write_file(self.uri, f"{uuid4().hex}.parquet", frame, {}, options)], frame)
         for attempt in range(1, APPEND_ATTEMPTS + 1):
             try:
-                return write_deltalake(self.uri, frame, mode="append", storage_options=self.storage_options or None)
+                if not has_table(self.uri, options) and commit.create(self.uri, options):
+                    return
+                commit.append(open_table(self.uri, options=options))
+                return
             except CommitFailedError:
-                # Two writers that create the table at once: the slower one finds it there and appends.
                 if attempt == APPEND_ATTEMPTS:
                     raise
                 time.sleep(0.05 * attempt)

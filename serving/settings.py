@@ -9,7 +9,9 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from models.history import action_bits
+from models.places import is_uri
 from models.sequence_store import action_vocabulary, scan_sequences
+from models.tables import scan_table
 
 DEPLOYMENT = "Endpoint"
 IMPORT_PATH = "serving.app:build"
@@ -71,7 +73,7 @@ class EndpointSettings(Settings):
 
 
 def _everywhere_the_same(place: str) -> str:
-    if "://" not in place and not Path(place).is_absolute():
+    if not is_uri(place) and not Path(place).is_absolute():
         raise ValueError(f"{place} is relative, but replicas have another working directory: give the absolute path")
     return place
 
@@ -86,7 +88,7 @@ class TableVersion(Settings):
     version: int = Field(ge=0, description="Number of the commit to read.")
 
     def scan(self, storage_options: dict[str, str]) -> pl.LazyFrame:
-        return pl.scan_delta(self.uri, version=self.version, storage_options=storage_options or None)
+        return scan_table(self.uri, self.version, storage_options)
 
 
 class SequencesVersion(Settings):

@@ -20,6 +20,7 @@ from assets.content.split import split
 from assets.content.tower import ImageTower, architecture_config, build_trainable
 from assets.content.vectors import to_matrix
 from models.columns import CONTENT_HASH, VECTOR
+from models.places import read_parquet
 
 WEIGHTS, CONFIG, SEEN = "tower.safetensors", "config.json", "pairs.parquet"
 
@@ -88,7 +89,7 @@ def _newest(folder: Path, recipe: str, pairs: pl.DataFrame, tolerance: float) ->
     """The last trained tower of `recipe` for which at most `tolerance` of `pairs` are new."""
     candidates = sorted(folder.glob(f"{recipe}-*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for config in candidates:
-        seen = pl.read_parquet(config.parent / SEEN)
+        seen = read_parquet(config.parent / SEEN)
         if pairs.join(seen, on=CONTENT_HASH, how="anti").height <= tolerance * pairs.height:
             return config.parent
     return None

@@ -23,6 +23,7 @@ from assets.quality.raw import checked
 from assets.schema import EVENTS_TABLE, TIME, IdType, events_schema
 from assets.staging import writing
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
+from models.places import scan_arrow
 
 IDENTITY = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
 """Two rows of a day with the same identity are one event that arrived twice."""
@@ -116,7 +117,7 @@ class Run:
 
     def read(self, day: date, first_slot: int, end_slot: int) -> pl.DataFrame:
         first, end = int(self.starts[day][first_slot]), int(self.starts[day][end_slot])
-        return pl.scan_ipc(self.path).slice(first, end - first).collect()
+        return scan_arrow(self.path).slice(first, end - first).collect()
 
 
 def _batches(raw: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:

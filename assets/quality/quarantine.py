@@ -10,8 +10,9 @@ from polars.datatypes import DataTypeClass
 
 from assets.lake import Lake
 from assets.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
-from assets.staging import StagedFile, Staging
+from assets.staging import Staging
 from models.columns import DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
+from models.commit import StagedFile
 
 
 class Reason(StrEnum):

@@ -11,8 +11,8 @@ from assets.quality.counting import Counts, count
 from assets.quality.expectation import Expectation
 from assets.quality.quarantine import Cleaned
 from assets.schema import QUARANTINE_SCHEMA
-from assets.staging import StagedFile
 from models.columns import DAY, REASON
+from models.commit import StagedFile
 
 ROWS = "rows"
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.retention.person import Person
 from models.columns import MALFORMED, ROW, USER_ID
+from models.places import scan_arrow, scan_parquet
 
 LONG = 12
 """Characters of an id that does not turn up as a word by chance."""
@@ -46,9 +47,9 @@ def names(path: Path, person: Person) -> bool:
     """Whether a file names the person; one that is deleted meanwhile does not."""
     try:
         if path.suffix == ".parquet":
-            return _in_table(pl.scan_parquet(path, hive_partitioning=False), person)
+            return _in_table(scan_parquet(path), person)
         if path.suffix == ".arrow":
-            return _in_table(pl.scan_ipc(path), person)
+            return _in_table(scan_arrow(path), person)
     except FileNotFoundError:
         return False
     except pl.exceptions.PolarsError:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.commit import Commit
 from assets.lake import Lake, restored
-from assets.staging import StagedFile, Staging
+from assets.staging import Staging
+from models.commit import Commit, StagedFile
+from models.places import scan_parquet
 
 PATH = "path"
 ROWS = "rows"
@@ -61,7 +62,7 @@ def _holding(folder: Path, theirs: pl.Expr) -> dict[str, int]:
     files = sorted(path for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts)
     if not files:
         return {}
-    rows = pl.scan_parquet(files, include_file_paths=PATH, hive_partitioning=False, missing_columns="insert")
+    rows = scan_parquet(files, include_file_paths=PATH, missing_columns="insert")
     found = rows.filter(theirs).group_by(PATH).agg(pl.len().alias(ROWS)).collect(engine="streaming")
     return {str(Path(path).relative_to(folder)): rows for path, rows in found.sort(PATH).iter_rows()}
 
@@ -76,7 +77,7 @@ def _without(
 
 def read_file(lake: Lake, table: str, path: str, like: pl.DataFrame) -> pl.LazyFrame:
     """One file of a table, in the columns of `like`; those of the partition, which it does not hold, as text."""
-    rows = pl.scan_parquet(f"{lake.uri(table)}/{path}", hive_partitioning=False, storage_options=lake.options)
+    rows = scan_parquet(f"{lake.uri(table)}/{path}", storage_options=lake.options)
     values = [pl.lit(value).alias(name) for name, value in partition_of(path).items()]
     return restored(rows).with_columns(values).select(like.columns)
 

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
-
-from assets.commit import KEEP_LOG
 from assets.lake import Lake
 from assets.retention.live import live_versions, named_tables
 from assets.retention.settings import RetentionSettings
 from assets.staging import Staging
 from assets.training.version import DATASETS, RUNS
 from assets.versions import ABLATIONS, ARTIFACTS
+from models.commit import KEEP_LOG
+from models.places import scan_parquet
 from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
 
 OF_A_VERSION = (ARTIFACTS, ABLATIONS, DATASETS, f"{RUNS}/{ARTIFACTS}", f"{RUNS}/{ABLATIONS}", f"{RUNS}/tuning")
@@ -63,20 +62,18 @@ def _vacuum(lake: Lake, table: str, pinned: set[int], settings: RetentionSetting
     hours = -(-int(settings.age.total_seconds()) // 3600)
     keep = sorted(version for version in pinned if version <= log.version())
 
-    def vacuum(dry_run: bool) -> list[str]:
-        return log.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True, keep_versions=keep)
-
-    # delta-rs lists what it deleted before, too, and a vacuum of nothing would leave two commits in the log.
-    there = [path for path in vacuum(dry_run=True) if Path(lake.uri(table), path).exists()]
-    if there:
-        vacuum(dry_run=False)
+    # delta-rs only says what can go: of a folder whose name it does not take it would delete links, not the files.
+    gone = log.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True, keep_versions=keep)
+    there = [path for name in gone if (path := Path(lake.uri(table), name)).exists()]
+    for path in there:
+        path.unlink()
     return len(there)
 
 
 def _unnamed_buckets(lake: Lake, settings: RetentionSettings, now: datetime) -> int:
     """Deletes the files that no ledger names which can still be read."""
     ledgers = sorted(Path(lake.uri(SEQUENCES_TABLE)).glob("*.parquet"))
-    named = set(pl.scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
+    named = set(scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
     buckets = [path for path in Path(lake.root, BUCKETS_FOLDER).glob("*") if path.name not in named]
     old = [path for path in buckets if _older(path, settings, now)]
     for path in old:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from assets.batches import batches
 from assets.sources.source import SourceError, because
+from models.places import scan_parquet
 
 PARQUET = b"PAR1"
 
@@ -50,7 +50,7 @@ def _damage(path: Path) -> str | None:
     if not _is_parquet(path):
         return None
     try:
-        for _ in batches(pl.scan_parquet(path, glob=False), LOOKED_AT):
+        for _ in batches(scan_parquet(path), LOOKED_AT):
             pass
     except LIBRARY_ERRORS as error:
         return because(error)

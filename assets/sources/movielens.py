@@ -38,6 +38,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from models.places import read_parquet, scan_parquet
 
 RATINGS = ("ratings.dat", "ratings.dat.gz", "ratings.csv", "ratings.csv.gz", "u.data", "u.data.gz")
 MOVIES = ("u.item", "items.parquet", "movies.dat", "movies.csv", "movies.csv.gz")
@@ -113,7 +114,7 @@ class MovieLens:
         posters = path.with_name(POSTERS)
         if posters.exists():
             parquet_columns(posters)
-            images = pl.scan_parquet(posters).select(
+            images = scan_parquet(posters).select(
                 pl.col("movie_id").cast(pl.Int64).alias(ITEM_ID), pl.col("jpeg").alias(IMAGE_BYTES)
             )
             movies = movies.join(images, on=ITEM_ID, how="left", maintain_order="left")
@@ -211,7 +212,7 @@ def _movies_parquet(path: Path) -> pl.DataFrame:
     there = parquet_columns(path)
     texts = [pl.col(name) for name in ("plot", "dbpedia_abstract") if name in there]
     try:
-        movies = pl.read_parquet(path)
+        movies = read_parquet(path)
     except (PolarsError, OSError) as error:
         raise SourceError(f"{path} is damaged ({because(error)}): write it again") from error
     return movies.select(

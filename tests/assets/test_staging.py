@@ -184,7 +184,7 @@ def test_a_run_killed_between_writing_a_frame_and_its_commit_leaves_no_file(lake
     code = """
 import os, signal, sys
 import polars as pl
-from assets.commit import Commit
+from models.commit import Commit
 from assets.lake import Lake
 
 Commit._actions = lambda self: os.kill(os.getpid(), signal.SIGKILL)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.fs
 from deltalake.fs import DeltaStorageHandler
 
 
@@ -10,6 +11,12 @@ def object_output(root: str, path: str, options: dict[str, str] | None) -> pa.Na
     """A new object at `path` below the URI `root`, to be written and closed."""
     # deltalake's own stream refuses the buffers that pyarrow hands it and takes nothing but bytes.
     return pa.PythonFile(_BytesOnly(DeltaStorageHandler(root, options)._handler.open_output_stream(path)), "w")
+
+
+def object_input(uri: str, options: dict[str, str] | None) -> pa.NativeFile:
+    """An object, to be read and closed."""
+    folder, _, name = uri.rpartition("/")
+    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(folder, options)).open_input_file(name)
 
 
 def object_bytes(uri: str, options: dict[str, str] | None) -> int:

@@ -1,16 +1,20 @@
-"""Staged files made part of a Delta table in one commit that knows every commit before it."""
+"""Data files of a Delta table, and their being made part of it in one commit that knows every commit before it."""
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from assets.staging import StagedFile, stored
+from models.object_store import object_bytes
+from models.tables import folder_of, has_table, new_location
 
 ALONE = CommitProperties(max_commit_retries=0)
 """Left to itself, delta-rs puts a commit on top of another writer's without looking at what that one added, and a day
@@ -18,6 +22,56 @@ that two runs replace at once would hold the rows of both."""
 
 KEEP_LOG = {"delta.enableExpiredLogCleanup": "false"}
 """Else delta-rs deletes commits older than 30 days, and no version that a model in production names could be read."""
+
+TIME = pl.Datetime("ms", "UTC")
+
+STORED_TIME = pl.Datetime("us", "UTC")
+"""Delta knows microseconds only; the contract's milliseconds are restored on reading."""
+
+ROW_GROUP_ROWS = 65_536
+"""Small enough that a reader of one bucket skips most of a large day."""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A Parquet file in a table's folder that no commit names yet.
+
+    Attributes:
+        path: Relative to the table.
+        partition: The partition columns' values, which the file itself does not hold.
+    """
+
+    path: str
+    partition: Mapping[str, str]
+    rows: int
+    bytes: int
+
+
+def write_file(
+    place: str, name: str, frame: pl.DataFrame, partition: Mapping[str, str], options: dict[str, str] | None
+) -> StagedFile:
+    """Writes a file of one partition for the table at `place`.
+
+    Args:
+        name: Of the file, within the partition's folder.
+        frame: Its rows; it may hold the partition's columns, the file does not.
+        options: Of the object store, as delta-rs names them.
+    """
+    path = "/".join([*(f"{column}={value}" for column, value in partition.items()), name])
+    rows, folder = stored(frame.drop(list(partition))), folder_of(place)
+    target = f"{place.rstrip('/')}/{path}" if folder is None else str(folder / path)
+    if folder is not None:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(
+        target, compression="zstd", compression_level=1, row_group_size=ROW_GROUP_ROWS, storage_options=options
+    )
+    size = object_bytes(target, options) if folder is None else os.path.getsize(target)
+    return StagedFile(path, dict(partition), frame.height, size)
+
+
+def stored(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` in the types that a Delta table holds."""
+    return frame.with_columns(cs.by_dtype(TIME).cast(STORED_TIME))
 
 
 @dataclass(frozen=True)
@@ -32,11 +86,11 @@ class Commit:
     like: pl.DataFrame
     partition_by: Sequence[str] = ()
 
-    def create(self, uri: str, options: dict[str, str] | None) -> bool:
-        """Makes a new table; False where another writer was faster."""
+    def create(self, place: str, options: dict[str, str] | None) -> bool:
+        """Makes a new table at a folder or URI; False where another writer was faster."""
         try:
             create_table_with_add_actions(
-                uri,
+                new_location(place),
                 self._schema(),
                 self._actions(),
                 partition_by=list(self.partition_by),
@@ -45,7 +99,7 @@ class Commit:
                 commit_properties=ALONE,
             )
         except DeltaError:
-            if DeltaTable.is_deltatable(uri, options):
+            if has_table(place, options):
                 return False
             raise
         return True

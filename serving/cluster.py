@@ -2,13 +2,13 @@
 
 import fcntl
 import hashlib
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from models.places import private_folder
 
 LOCK_S = 60.0
 POLL_S = 0.1
@@ -76,9 +76,5 @@ def _taken(descriptor: int) -> bool:
 
 def _lock_path(dashboard: str) -> Path:
     """One file per cluster, the same whatever home a command has, in a folder that nobody else can write to."""
-    folder = Path(tempfile.gettempdir()) / f"genrec-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink():
-        raise DeployError(f"{folder} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
-    return folder / f"serve-{hashlib.sha256(dashboard.rstrip('/').encode()).hexdigest()[:16]}.lock"
+    folder = private_folder("serve")
+    return folder / f"{hashlib.sha256(dashboard.rstrip('/').encode()).hexdigest()[:16]}.lock"

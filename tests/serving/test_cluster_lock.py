@@ -1,5 +1,6 @@
 """Whoever changes what a cluster serves is alone, across processes."""
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -56,9 +57,7 @@ def test_a_folder_that_others_made_is_refused(monkeypatch: pytest.MonkeyPatch, t
         pass
     (mine,) = tmp_path.iterdir()
     assert mine.stat().st_mode & 0o777 == 0o700
-    for file in mine.iterdir():
-        file.unlink()
-    mine.rmdir()
+    shutil.rmtree(mine)
     mine.symlink_to(tmp_path.parent)
-    with pytest.raises(DeployError, match="belongs to somebody else"):
+    with pytest.raises(PermissionError, match="belongs to somebody else"):
         of("http://127.0.0.1:2").alone().__enter__()

@@ -17,7 +17,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from assets.schema import TIME
+from assets.schema import REMOVE, TIME, require_same
 from assets.staging import Staging
 from models.columns import DAY
 from models.commit import STORED_TIME, Commit, StagedFile
@@ -189,13 +189,13 @@ class Lake:
             replace: Partition column to its values; None replaces the whole table.
 
         Raises:
-            ValueError: the table has other columns and is not replaced whole.
+            ValueError: the table has other columns or types and is not replaced whole.
         """
         commit = Commit(files, like, partition_by)
         if not self.exists(table) and commit.create(self.uri(table), self.options):
             return 0
         if replace is not None:
-            self._require_columns(table, like)
+            self._require_schema(table, commit)
         for attempt in range(COMMIT_ATTEMPTS - 1):
             with suppress(CommitFailedError):
                 return commit.replace(self.delta(table), replace)
@@ -210,22 +210,25 @@ class Lake:
 
         Raises:
             CommitFailedError: another writer changed the table since; no row was added.
+            ValueError: the table has other columns or types.
         """
         with Staging(self) as staging:
             commit = Commit([staging.write(table, frame, {})], frame)
             if after is not None:
+                self._require_schema(table, commit)
                 return commit.append(self.delta(table, after))
             if not commit.create(self.uri(table), self.options):
                 raise CommitFailedError(f"table '{table}' was made by another writer meanwhile: append to that")
             return 0
 
-    def _require_columns(self, table: str, like: pl.DataFrame) -> None:
-        there = self.scan(table).collect_schema().names()
-        if set(there) != set(like.columns):
+    def _require_schema(self, table: str, commit: Commit) -> None:
+        there, wanted = self.delta(table), restored(pl.LazyFrame(schema=pl.Schema(commit.schema)))
+        require_same(self.uri(table), self.scan(table).collect_schema(), wanted.collect_schema())
+        parts = there.metadata().partition_columns
+        if parts != list(commit.partition_by):
             raise ValueError(
-                f"table '{table}' in {self.root} has the columns {', '.join(there)}, the rows to be written "
-                f"{', '.join(like.columns)}: it was written by another version of the platform; remove "
-                f"{self.uri(table)} and materialize all its days again"
+                f"table '{table}' in {self.root} is kept by {', '.join(parts) or 'nothing'}, the rows to be written by "
+                f"{', '.join(commit.partition_by) or 'nothing'}: {REMOVE.format(self.uri(table))}"
             )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import dagster as dg
 
+from assets.compatibility import require_compatible
 from assets.content.settings import ContentSettings
 from assets.engine import Engine, EngineName, open_engine
 from assets.evaluation.settings import EvaluationSettings
@@ -53,7 +54,14 @@ class Storage:
     ray_address: str = ""
 
     def open(self) -> Lake:
-        return Lake(self.root, self.storage_options, self.artifacts)
+        """The lake, which holds what a run may add to, or nothing.
+
+        Raises:
+            ValueError: it was written with other ids or by another contract.
+        """
+        lake = Lake(self.root, self.storage_options, self.artifacts)
+        require_compatible(lake, self.id_type)
+        return lake
 
     def open_engine(self) -> AbstractContextManager[Engine]:
         """The engine that works on days and buckets."""

@@ -134,6 +134,31 @@ def content_schema(id_type: IdType) -> Schema:
     return {**embeddings_schema(id_type), HAS_TEXT: pl.Boolean(), HAS_IMAGE: pl.Boolean()}
 
 
+KEEP_IDS = "write `id_type: {}` in the profile, or let `lake.root` name a new folder and materialize all days there"
+REMOVE = "it was written by another version of the platform; remove {} and materialize all its days again"
+
+
+def require_same(place: str, there: Schema | pl.Schema, wanted: Schema | pl.Schema) -> None:
+    """Compares the columns and types of the table at `place` with those of rows to be written.
+
+    Raises:
+        ValueError: they differ; nothing may be written.
+    """
+    table = f"table '{place.rpartition('/')[2]}' in {place}"
+    if set(there) != set(wanted):
+        raise ValueError(
+            f"{table} has the columns {', '.join(there)}, the rows to be written {', '.join(wanted)}: "
+            f"{REMOVE.format(place)}"
+        )
+    for column, dtype in wanted.items():
+        if there[column] != dtype:
+            old, new = str(there[column]).lower(), str(dtype).lower()
+            raise ValueError(
+                f"{table} holds {column} as {old}, the rows to be written have it as {new}: "
+                + (KEEP_IDS.format(old) if column in (USER_ID, ITEM_ID) else REMOVE.format(place))
+            )
+
+
 EVENTS_TABLE = "events"
 ITEMS_TABLE = "items"
 RAW_EVENTS_TABLE = "raw_events"

@@ -91,7 +91,7 @@ class Commit:
         try:
             create_table_with_add_actions(
                 new_location(place),
-                self._schema(),
+                self.schema,
                 self._actions(),
                 partition_by=list(self.partition_by),
                 configuration=KEEP_LOG,
@@ -118,7 +118,7 @@ class Commit:
         log.create_write_transaction(
             [*self._actions()],
             mode="overwrite",
-            schema=self._schema(),
+            schema=self.schema,
             partition_by=list(self.partition_by),
             partition_filters=filters,
             commit_properties=ALONE,
@@ -138,13 +138,15 @@ class Commit:
         log.create_write_transaction(
             [*(RemoveAction(path, True, now) for path in gone), *self._actions()],
             mode="append",
-            schema=self._schema(),
+            schema=self.schema,
             partition_by=list(self.partition_by),
             commit_properties=ALONE,
         )
         return log.version() + 1
 
-    def _schema(self) -> Schema:
+    @property
+    def schema(self) -> Schema:
+        """The table's columns and types as Delta knows them."""
         return Schema.from_arrow(stored(self.like.head(0)).to_arrow().schema)
 
     def _actions(self) -> list[AddAction]:

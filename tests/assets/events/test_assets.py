@@ -16,6 +16,7 @@ from assets.items.assets import items
 from assets.lake import Lake
 from assets.partitions import daily
 from assets.resources import Storage
+from assets.schema import IdType
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
 
@@ -57,6 +58,7 @@ def run(
     last: date = FIRST,
     quality: dict[str, Any] | None = None,
     names: str = "{day}.jsonl",
+    id_type: IdType = "int64",
 ) -> dg.ExecuteInProcessResult:
     source = {"kind": "files"} | {table: {"path": f"{folder}/{table}/{names}"} for table in ("events", "items")}
     return dg.materialize(
@@ -64,7 +66,7 @@ def run(
         instance=instance,
         raise_on_error=False,
         resources={
-            "lake": Storage(root=str(folder / "lake"), id_type="int64"),
+            "lake": Storage(root=str(folder / "lake"), id_type=id_type),
             "source": open_source(source, landing=str(folder), first_day=FIRST),
             "quality": QualitySettings.model_validate(quality or {}),
         },

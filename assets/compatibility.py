@@ -1,0 +1,61 @@
+"""Whether a lake was written for the same ids and by the same contract as what a run would add to it."""
+
+import polars as pl
+
+from assets.lake import Lake, TableMissing
+from assets.quality.corrections import CORRECTIONS_SCHEMA, CORRECTIONS_TABLE
+from assets.quality.statistics import EVENT_STATISTICS_SCHEMA, EVENT_STATISTICS_TABLE
+from assets.quality.suppressions import SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE
+from assets.schema import (
+    CONTENT_TABLE,
+    EVENTS_TABLE,
+    ID_DTYPES,
+    IMAGE_TABLE,
+    ITEMS_TABLE,
+    LANDED_SCHEMA,
+    QUARANTINE_SCHEMA,
+    QUARANTINE_TABLE,
+    RAW_EVENTS_TABLE,
+    RAW_ITEMS_TABLE,
+    TEXT_TABLE,
+    IdType,
+    Schema,
+    events_schema,
+    items_schema,
+    require_same,
+)
+from models.columns import ITEM_ID, ROW
+from models.sequence_store import ITEM_ROWS_TABLE
+
+MADE_ANEW = (TEXT_TABLE, IMAGE_TABLE, CONTENT_TABLE)
+"""Tables of which a run replaces all rows, and so may change all but the type of the ids."""
+
+
+def require_compatible(lake: Lake, id_type: IdType) -> None:
+    """Compares every table that a run adds to with the contract.
+
+    A run writes several tables, one commit each; so all are judged before the first.
+
+    Raises:
+        ValueError: a table has other columns or types; the sentence says which, and what to do.
+    """
+    for table, wanted in _contract(id_type).items():
+        try:
+            there = lake.scan(table).collect_schema()
+        except TableMissing:
+            continue
+        require_same(lake.uri(table), {name: there[name] for name in wanted} if table in MADE_ANEW else there, wanted)
+
+
+def _contract(id_type: IdType) -> dict[str, Schema]:
+    return {
+        RAW_EVENTS_TABLE: LANDED_SCHEMA,
+        RAW_ITEMS_TABLE: LANDED_SCHEMA,
+        EVENTS_TABLE: events_schema(id_type),
+        ITEMS_TABLE: items_schema(id_type),
+        QUARANTINE_TABLE: QUARANTINE_SCHEMA,
+        CORRECTIONS_TABLE: CORRECTIONS_SCHEMA,
+        EVENT_STATISTICS_TABLE: EVENT_STATISTICS_SCHEMA,
+        SUPPRESSIONS_TABLE: SUPPRESSIONS_SCHEMA,
+        ITEM_ROWS_TABLE: {ITEM_ID: ID_DTYPES[id_type], ROW: pl.Int32()},
+    } | {table: {ITEM_ID: ID_DTYPES[id_type]} for table in MADE_ANEW}

@@ -100,6 +100,18 @@ def ranking(smoke: SmokeOption = False) -> None:
 
 
 @app.command()
+def overload(
+    rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
+    smoke: SmokeOption = False,
+) -> None:
+    """The endpoint at up to five times its capacity, beside a no-op deployment and one without admission; by `hey`."""
+    with sentences():
+        from benchmarks import overload as bench
+
+        _end("overload", bench.run(rounds, smoke, _report))
+
+
+@app.command()
 def validation(
     rows: Annotated[int, typer.Option(min=1, help="How many events.")] = 10_000_000, smoke: SmokeOption = False
 ) -> None:

@@ -4,6 +4,7 @@ Ray, Dagster and the encoders read these variables when they are imported or sta
 gets them, and a process that somebody else started (a code location of `dagster dev`) applies them first thing.
 """
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -30,6 +31,13 @@ FIXED = {
     # A short run otherwise spends a third of its time waiting for the next poll of the workers.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "RAY_SERVE_DEFAULT_HTTP_HOST": "127.0.0.1",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serving.door:middlewares",
+    # A request otherwise passes two more threads in the proxy and one in the replica, which work in their own anyway.
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    # A dead proxy is replaced after three failed checks: 30 s with Ray's own period of 10 s.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "5",
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -114,6 +122,8 @@ def variables(profile: "Profile") -> dict[str, str]:
         LAST_DAY_VARIABLE: profile.last_day.isoformat() if profile.last_day else "",
         "DAGSTER_HOME": str(dagster_home(profile.name)),
         "RAY_AUTH_TOKEN_PATH": str(ray_token_path()),
+        # As in `serving.door`, which would bring the web framework into every process.
+        "GENREC_DOOR": json.dumps(profile.endpoint.get("door", {})),
     }
 
 

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
-from serving.limits import BodyLimit
+from serving.admission import Admission
+from serving.limits import RETRY_AFTER_S, JsonOnly
 from serving.recommend import NotKnown, recommend, similar_items
 from serving.schema import (
     EndpointStatus,
@@ -33,17 +35,29 @@ A user without history is answered by popularity, and `source` and `reason` say 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
     404: {"model": Problem, "description": "The item or category is not known."},
+    408: {"model": Problem, "description": "The body did not arrive in time, or the answer took too long."},
     413: {"model": Problem, "description": "The body is too long."},
     415: {"model": Problem, "description": "The body is not declared as JSON."},
     422: {"model": Problem, "description": "A field is missing, unknown, of the wrong type or out of range."},
-    503: {"model": Problem, "description": "No release is loaded yet, or too many requests are waiting."},
+    500: {"model": Problem, "description": "A fault of the endpoint, which its log describes."},
+    503: {
+        "model": Problem,
+        "description": "No release is loaded yet, too many requests are waiting, or the replica that was asked died. "
+        "The header `Retry-After` says when to try again.",
+    },
 }
 
 
 def build_api(slot: ReleaseSlot, settings: AppSettings) -> FastAPI:
     """The application that answers from whatever `slot` holds at the time of a request."""
     api = FastAPI(title="genrec", version="1", description=DESCRIPTION)
-    api.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
+    api.add_middleware(
+        Admission,
+        settings=settings.admission,
+        body_limit_bytes=settings.body_limit_bytes,
+        body_deadline_s=settings.body_deadline_s,
+    )
+    api.add_middleware(JsonOnly)
     add_error_answers(api)
     add_routes(api, slot, ThreadPoolExecutor(settings.scoring_threads, thread_name_prefix="scoring"))
     return api
@@ -82,7 +96,17 @@ def add_error_answers(api: FastAPI) -> None:
 
     @api.exception_handler(NotLoaded)
     async def not_loaded(_: Request, error: NotLoaded) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=503, headers={"retry-after": "1"})
+        return JSONResponse({"detail": str(error)}, status_code=503, headers={"retry-after": str(RETRY_AFTER_S)})
+
+    @api.exception_handler(HTTPException)
+    async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
+        detail = f"{request.method} {request.url.path}: {error.detail}; /docs lists what there is"
+        return JSONResponse({"detail": detail}, status_code=error.status_code, headers=error.headers)
+
+    @api.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        detail = f"the endpoint failed on this request ({type(error).__name__}): its log says more"
+        return JSONResponse({"detail": detail}, status_code=500)
 
 
 def sentence(error: RequestValidationError) -> str:

@@ -5,11 +5,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from serving.cluster import DeployError
+from serving.limits import RETRY_AFTER_S
 from serving.ports import LOOPBACK, is_free
 from serving.settings import DEPLOYMENT, IMPORT_PATH, EndpointSettings, Owner, ReleaseConfig
-
-HEALTH_CHECK_PERIOD_S = 1.0
-HEALTH_CHECK_TIMEOUT_S = 2.0
 
 
 def application(settings: EndpointSettings, desired: ReleaseConfig) -> dict[str, Any]:
@@ -25,6 +23,9 @@ def application(settings: EndpointSettings, desired: ReleaseConfig) -> dict[str,
                 "num_replicas": settings.replicas,
                 "max_ongoing_requests": settings.max_ongoing_requests,
                 "max_queued_requests": settings.max_queued_requests,
+                "backpressure_config": {"status_code": 503, "retry_after_s": RETRY_AFTER_S},
+                "health_check_period_s": settings.health_check_period_s,
+                "health_check_timeout_s": settings.health_check_timeout_s,
                 # With the default of 0, replacing a single replica leaves nobody to answer while the new one loads.
                 "max_surge_percent": 100,
                 "ray_actor_options": {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},

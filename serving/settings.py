@@ -1,6 +1,7 @@
 """How the endpoint runs, and which release it should serve."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,8 @@ from models.history import action_bits
 from models.places import is_uri
 from models.sequence_store import action_vocabulary, scan_sequences
 from models.tables import scan_table
+from serving.admission import AdmissionSettings
+from serving.door import DoorSettings
 
 DEPLOYMENT = "Endpoint"
 IMPORT_PATH = "serving.app:build"
@@ -28,6 +31,10 @@ class AppSettings(Settings):
     """What a replica is built with; a change replaces the replicas, one new one up before an old one goes."""
 
     body_limit_bytes: int = Field(default=64 * 1024, ge=1024, description="Longest request body that is read.")
+    body_deadline_s: float = Field(default=5.0, gt=0, description="Seconds that a client has for sending the body.")
+    admission: AdmissionSettings = Field(
+        default=AdmissionSettings(), description="How many requests one replica lets in."
+    )
     scoring_threads: int = Field(default=2, ge=1, description="Requests that one replica scores at the same time.")
     torch_threads: int = Field(default=1, ge=1, description="Threads that torch uses within one request.")
 
@@ -45,14 +52,33 @@ class EndpointSettings(Settings):
         default="genrec", min_length=1, description="Name of the Serve application; a profile's own is its name."
     )
     route_prefix: str = Field(default="/", pattern="^/", description="Path below which the application answers.")
-    replicas: int = Field(default=1, ge=1, description="Copies of the model that answer requests.")
+    replicas: int = Field(
+        default_factory=lambda: min(2, len(os.sched_getaffinity(0))),
+        ge=1,
+        description="Copies of the model that answer requests; by default two, so that one may die, where there are "
+        "two cores.",
+    )
     num_cpus: float = Field(
         default=0.2, ge=0, description="CPUs that a replica reserves; small, so that training fits beside it."
     )
     num_gpus: float = Field(default=0.0, ge=0, description="GPUs that a replica reserves.")
-    max_ongoing_requests: int = Field(default=32, ge=1, description="Requests inside one replica at a time.")
+    door: DoorSettings = Field(
+        default=DoorSettings(),
+        description="How many requests the proxy lets in, before they are sent to a replica; of the profile whose "
+        "`genrec up` starts the head.",
+    )
+    max_ongoing_requests: int = Field(
+        default=256,
+        ge=1,
+        description="Requests inside one replica at a time, waiting ones included; more than are ever let in, because "
+        "Serve's router is slow where requests wait in it.",
+    )
     max_queued_requests: int = Field(
-        default=256, ge=-1, description="Requests waiting for a replica before the proxy answers 503; -1 is no limit."
+        default=256, ge=-1, description="Requests waiting for a replica before the router refuses; -1 is no limit."
+    )
+    health_check_period_s: float = Field(default=1.0, gt=0, description="Seconds between two checks of a replica.")
+    health_check_timeout_s: float = Field(
+        default=3.0, gt=0, description="Seconds for a check; after three failures in a row the replica is replaced."
     )
     request_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds after which the proxy gives a request up."

@@ -1,4 +1,7 @@
+import threading
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from typing import Any
 
 import numpy as np
@@ -7,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from models.history import Histories
 from models.inference import score
+from serving.admission import AdmissionSettings
 from serving.api import build_api
 from serving.settings import AppSettings
 from serving.slot import ReleaseSlot
@@ -204,8 +208,50 @@ def test_unknown_items_categories_and_paths_are_404(http: TestClient) -> None:
     response = http.post(RECOMMENDATIONS, json={"user_id": 100, "category": "evne"})
     assert response.status_code == 404
     assert response.json()["detail"].endswith("there are: even, new, odd")
-    assert http.get("/v2/status").status_code == 404
-    assert http.get(RECOMMENDATIONS).status_code == 405
+    for method, path, status, what in (
+        ("GET", "/v2/status", 404, "Not Found"),
+        ("GET", RECOMMENDATIONS, 405, "Method Not Allowed"),
+        ("DELETE", "/v1/status", 405, "Method Not Allowed"),
+    ):
+        response = http.request(method, path)
+        assert response.status_code == status
+        assert response.json()["detail"] == f"{method} {path}: {what}; /docs lists what there is"
+    assert http.get(RECOMMENDATIONS).headers["allow"] == "POST"
+
+
+def test_a_fault_of_the_endpoint_is_told_in_json(http: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("/secret/path")
+
+    monkeypatch.setattr("serving.recommend._allowed", fail)
+    response = http.post(RECOMMENDATIONS, json={"user_id": 100})
+    assert (response.status_code, response.headers["content-type"]) == (500, "application/json")
+    assert response.json()["detail"] == "the endpoint failed on this request (MemoryError): its log says more"
+
+
+def test_a_replica_lets_no_more_in_than_it_can_bear(slot: ReleaseSlot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing stands before Serve's proxy, it is the replica that refuses."""
+    go, began = threading.Event(), threading.Semaphore(0)
+
+    def wait(*_: object) -> None:
+        began.release()
+        go.wait(20)
+
+    monkeypatch.setattr("serving.recommend._allowed", wait)
+    settings = AppSettings(admission=AdmissionSettings(at_once=2, waiting=1, longest_wait_s=60))
+    with TestClient(build_api(slot, settings), raise_server_exceptions=False) as http, ThreadPoolExecutor(4) as pool:
+        busy = [pool.submit(http.post, RECOMMENDATIONS, json={"user_id": 100}) for _ in range(2)]
+        began.acquire(timeout=10)
+        began.acquire(timeout=10)
+        both = [pool.submit(http.post, RECOMMENDATIONS, json={"user_id": 100}) for _ in range(2)]
+        done, waiting = wait_for(both, timeout=20, return_when=FIRST_COMPLETED)
+        refused = done.pop().result()
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "too many, try again later" in refused.json()["detail"]
+        assert http.get("/healthz").json() == {"status": "ok"}
+        assert http.get("/v1/status").status_code == 200
+        go.set()
+        assert {answer.result().status_code for answer in [*busy, *waiting]} == {500}
 
 
 def test_nothing_is_answered_before_the_first_release() -> None:

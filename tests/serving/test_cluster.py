@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from serving.client import EndpointClient, EndpointError
+from serving.cluster import ServeCluster
 from serving.deploy import DeployError, Superseded, deploy, withdraw
 from serving.ports import free_port
 from serving.schema import RecommendationRequest, SimilarRequest
@@ -31,6 +32,7 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "1",
     "OMP_NUM_THREADS": "1",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serving.door:middlewares",
 }
 
 
@@ -138,7 +140,7 @@ class Traffic:
 
 
 def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard: str, world: World) -> None:
-    settings = EndpointSettings(port=free_port(), deploy_timeout_s=120)
+    settings = EndpointSettings(port=free_port(), replicas=1, deploy_timeout_s=120)
     a, b = world.release("a", seed=1), world.release("b", seed=2)
     with socket.socket() as other:
         other.bind(("127.0.0.1", settings.port))
@@ -169,6 +171,7 @@ def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard
     check_ownership(settings, b, dashboard)
     check_two_profiles_at_once(settings, b, dashboard)
     check_that_a_newer_deployment_does_not_wait(settings, b, a, dashboard)
+    check_that_of_two_replicas_one_may_die(settings, a, dashboard)
     check_that_withdrawing_ends_our_own_alone(settings, a, dashboard)
 
 
@@ -218,6 +221,26 @@ def check_that_a_newer_deployment_does_not_wait(
         assert client.status().version == "a"
 
 
+def check_that_of_two_replicas_one_may_die(settings: EndpointSettings, release: ReleaseConfig, dashboard: str) -> None:
+    """Killed or stopped amid its requests: the other answers them."""
+    two = settings.model_copy(update={"replicas": 2})
+    release = of_another(release, "ours")
+    deploy(two, release, dashboard)
+    replicas = ServeCluster(dashboard).details()["applications"]["genrec"]["deployments"]["Endpoint"]["replicas"]
+    pids = [replica["pid"] for replica in replicas if replica["state"] == "RUNNING"]
+    assert len(pids) == 2
+    with Traffic(settings.base_url) as traffic:
+        assert traffic.seen("a")
+        os.kill(pids[0], signal.SIGKILL)
+        answered = len(traffic.versions)
+        deadline = time.monotonic() + 30
+        while len(traffic.versions) < answered + 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert len(traffic.versions) >= answered + 200
+    assert traffic.failures == []
+    deploy(two, release, dashboard)
+
+
 def check_that_withdrawing_ends_our_own_alone(
     settings: EndpointSettings, release: ReleaseConfig, dashboard: str
 ) -> None:
@@ -244,3 +267,24 @@ def check_interface(settings: EndpointSettings) -> None:
         answer = http.post("/v1/recommendations", content=chunks, headers=headers)
         assert answer.status_code == 413
         assert "65536 bytes" in answer.json()["detail"]
+        refused = http.get("/healthz", headers={"x-request-id": "not an id"})
+        assert (refused.status_code, "X-Request-ID" in refused.json()["detail"]) == (400, True)
+        assert http.get("/healthz", headers={"x-request-id": "an-id"}).headers["x-request-id"] == "an-id"
+        missing = http.get("/nothing/here")
+        assert missing.status_code == 404
+        assert missing.json()["detail"].startswith("GET /nothing/here: Not Found")
+    slow = [half_sent(settings.port) for _ in range(48)]
+    with EndpointClient(settings.base_url, timeout_s=3) as client:
+        assert client.recommend(RecommendationRequest(user_id=100, k=3)).source == "model"
+    for one in slow:
+        one.close()
+
+
+def half_sent(port: int) -> socket.socket:
+    """A client that declares a body and sends its first byte."""
+    opened = socket.create_connection(("127.0.0.1", port))
+    head = (
+        "POST /v1/recommendations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    )
+    opened.sendall(head.encode())
+    return opened

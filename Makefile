@@ -1,6 +1,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
-BIN := $(VENV)/bin
+# Scripts name their interpreter by its path, which must hold no space or quotation mark; modules do not mind.
+RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
 .PHONY: setup demo test lint ui up down
@@ -8,27 +9,28 @@ INSTALLED := $(VENV)/.installed
 setup: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev]'
+	"$(PYTHON)" -m venv $(VENV)
+	$(RUN) pip install --quiet --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev]'
 	touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/genrec demo
+	$(RUN) orchestration.cli demo
 
+# Tests start clusters, which need a plain path to the interpreter.
 test: lint
-	$(BIN)/pytest
+	"$$($(RUN) orchestration.interpreter)" -m pytest
 
 lint: $(INSTALLED)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/mypy
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(VENV)/bin/python $(VENV)/bin/lint-imports --no-logo
+	$(RUN) mypy
 
 ui: $(INSTALLED)
-	$(BIN)/genrec ui
+	$(RUN) orchestration.cli ui
 
 up: $(INSTALLED)
-	$(BIN)/genrec up
+	$(RUN) orchestration.cli up
 
 down: $(INSTALLED)
-	$(BIN)/genrec down
+	$(RUN) orchestration.cli down

@@ -22,7 +22,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from models.commit import StagedFile, write_file
-from models.places import scan_parquet
+from models.files import scan_parquet
 from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
 
 if TYPE_CHECKING:

@@ -12,9 +12,6 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import polars as pl
 
 PLAIN = re.compile(r"[A-Za-z0-9/._+-]+")
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -80,18 +77,3 @@ def private_folder(name: str) -> Path:
     folder = mine / name
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def scan_parquet(files: str | Path | list[Path], **options: Any) -> pl.LazyFrame:
-    """`polars.scan_parquet` of the files of these very names, in the columns that they hold."""
-    return pl.scan_parquet(files, glob=False, hive_partitioning=False, **options)
-
-
-def read_parquet(file: str | Path) -> pl.DataFrame:
-    """`polars.read_parquet` of the file of this very name, in the columns that it holds."""
-    return pl.read_parquet(file, glob=False, hive_partitioning=False)
-
-
-def scan_arrow(file: str | Path) -> pl.LazyFrame:
-    """`polars.scan_ipc` of the file of this very name."""
-    return pl.scan_ipc(file, glob=False, hive_partitioning=False)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from models.columns import ITEM_ID
-from models.places import read_parquet
+from models.files import read_parquet
 
 ROW = "row"
 POPULARITY = "popularity"

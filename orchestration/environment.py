@@ -10,6 +10,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.places import absolute, plain
+
 if TYPE_CHECKING:
     from orchestration.profile import Profile
 
@@ -74,8 +76,12 @@ run_monitoring:
 
 
 def home() -> Path:
-    """The folder of all state: `GENREC_HOME`, else `.genrec` in the working directory."""
-    return Path(os.environ.get(HOME_VARIABLE) or ".genrec").absolute()
+    """The folder of all state: `GENREC_HOME`, else `.genrec` in the working directory.
+
+    Raises:
+        ValueError: its path is no UTF-8.
+    """
+    return absolute(os.environ.get(HOME_VARIABLE) or ".genrec", HOME_VARIABLE)
 
 
 def state_folder(profile_name: str) -> Path:
@@ -120,7 +126,8 @@ def variables(profile: "Profile") -> dict[str, str]:
         PROFILE_VARIABLE: profile.origin,
         FIRST_DAY_VARIABLE: profile.start().isoformat(),
         LAST_DAY_VARIABLE: profile.last_day.isoformat() if profile.last_day else "",
-        "DAGSTER_HOME": str(dagster_home(profile.name)),
+        # Dagster writes its folder into database URLs.
+        "DAGSTER_HOME": str(plain(dagster_home(profile.name))),
         "RAY_AUTH_TOKEN_PATH": str(ray_token_path()),
         # As in `serving.door`, which would bring the web framework into every process.
         "GENREC_DOOR": json.dumps(profile.endpoint.get("door", {})),

@@ -2,10 +2,8 @@
 
 import fcntl
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +13,9 @@ from pathlib import Path
 
 import httpx
 
+from models.places import PLAIN
 from orchestration.environment import child_environment, ray_folder, ray_token_path
+from orchestration.interpreter import interpreter
 from orchestration.processes import POLL_SECONDS, Process
 from orchestration.profile import Profile, RaySettings
 from serving.ports import LOOPBACK, free_port, is_free
@@ -94,10 +94,10 @@ def _start(profile: Profile) -> None:
     ray, folder = profile.ray, ray_folder()
     log = folder / "head.log"
     temp = tempfile.mkdtemp(prefix="genrec-", dir=_temp_root())
-    command = [str(Path(sys.executable).with_name("ray")), *_start_arguments(ray, temp)]
+    command = [interpreter(), "-m", "ray.scripts.scripts", *_start_arguments(ray, temp)]
     with open(log, "wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "orchestration.ray_head", str(_record()), temp, *command],
+            [interpreter(), "-m", "orchestration.ray_head", str(_record()), temp, *command],
             env=child_environment(profile),
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -182,7 +182,7 @@ def _require_free(ray: RaySettings) -> None:
 
 def _temp_root() -> str:
     root = tempfile.gettempdir()
-    return root if len(os.fsencode(root)) <= LONGEST_TEMP_ROOT else "/tmp"
+    return root if len(root) <= LONGEST_TEMP_ROOT and PLAIN.fullmatch(root) else "/tmp"
 
 
 def _link_logs(folder: Path, temp: str) -> None:

@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from models.places import absolute, is_uri
 from orchestration.environment import HOME_VARIABLE, home, state_folder
 from orchestration.stages import StageError, check_stage
 
 PROFILES = Path(__file__).parent / "profiles"
 AUTO_DAYS = 14
 STAGES = ("source", "quality", "content", "training", "evaluation", "release", "endpoint", "retention")
-VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|\$)")
 
 Section = dict[str, Any]
 Port = Annotated[int, Field(ge=1024, le=65535)]
@@ -117,14 +118,14 @@ class Profile(Settings):
     def lake_root(self) -> str:
         """An absolute folder, because other processes open it too, or a URI."""
         root = self.lake.root or str(state_folder(self.name))
-        return root if "://" in root else str(Path(root).absolute())
+        return root if is_uri(root) else str(absolute(root, "lake.root"))
 
     @property
     def artifacts_root(self) -> str:
         """An absolute folder, or nothing where the root is that folder."""
         if self.lake.artifacts:
-            return str(Path(self.lake.artifacts).absolute())
-        return str(state_folder(self.name)) if "://" in self.lake_root else ""
+            return str(absolute(self.lake.artifacts, "lake.artifacts"))
+        return str(state_folder(self.name)) if is_uri(self.lake_root) else ""
 
     def start(self) -> date:
         """The first day; `auto` is decided once and remembered beside the profile's state, so later days extend it."""
@@ -181,7 +182,8 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _expand(value: Any, path: Path, key: str, variables: Mapping[str, str]) -> Any:
-    """Replaces `$NAME` and `${NAME}` in every string, and dates by ISO strings, which Dagster's config can carry."""
+    """Replaces `$NAME`, `${NAME}` and `$$`, a dollar sign, in every string, and dates by ISO strings, which Dagster's
+    config can carry."""
     match value:
         case dict():
             return {k: _expand(v, path, f"{key}.{k}".lstrip("."), variables) for k, v in value.items()}
@@ -196,6 +198,8 @@ def _expand(value: Any, path: Path, key: str, variables: Mapping[str, str]) -> A
 
 def _variable(found: re.Match[str], path: Path, key: str, variables: Mapping[str, str]) -> str:
     name = found[1] or found[2]
+    if name is None:
+        return "$"
     if not variables.get(name):
         raise ProfileError(f"profile {path}: {key} is {found.string}, but ${name} is not set: export {name}=... first")
     return variables[name]

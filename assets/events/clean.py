@@ -23,7 +23,7 @@ from assets.quality.raw import checked
 from assets.schema import EVENTS_TABLE, TIME, IdType, events_schema
 from assets.staging import writing
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
-from models.places import scan_arrow
+from models.files import scan_arrow
 
 IDENTITY = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
 """Two rows of a day with the same identity are one event that arrived twice."""

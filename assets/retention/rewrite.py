@@ -9,7 +9,7 @@ import polars as pl
 from assets.lake import Lake, restored
 from assets.staging import Staging
 from models.commit import Commit, StagedFile
-from models.places import scan_parquet
+from models.files import scan_parquet
 
 PATH = "path"
 ROWS = "rows"

@@ -13,7 +13,7 @@ from assets.staging import Staging
 from assets.training.version import DATASETS, RUNS
 from assets.versions import ABLATIONS, ARTIFACTS
 from models.commit import KEEP_LOG
-from models.places import scan_parquet
+from models.files import scan_parquet
 from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
 
 OF_A_VERSION = (ARTIFACTS, ABLATIONS, DATASETS, f"{RUNS}/{ARTIFACTS}", f"{RUNS}/{ABLATIONS}", f"{RUNS}/tuning")

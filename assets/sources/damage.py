@@ -9,7 +9,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from assets.batches import batches
 from assets.sources.source import SourceError, because
-from models.places import scan_parquet
+from models.files import scan_parquet
 
 PARQUET = b"PAR1"
 

@@ -11,7 +11,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from assets.sources.formats.streamed import streamed
 from assets.sources.source import SourceError, because
-from models import places
+from models import files
 from models.columns import MALFORMED, SOURCE_FILE, SOURCE_ROW
 
 ADDED: dict[str, pl.DataType] = {SOURCE_ROW: pl.Int64(), MALFORMED: pl.String()}
@@ -27,7 +27,7 @@ def parquet_columns(path: Path) -> list[str]:
         SourceError: the file has no valid footer, as when it was cut off.
     """
     try:
-        return places.scan_parquet(path).collect_schema().names()
+        return files.scan_parquet(path).collect_schema().names()
     except (PolarsError, PanicException, OSError) as error:
         raise SourceError(f"{path} is no complete Parquet file ({because(error)}): write it again") from error
 
@@ -35,7 +35,7 @@ def parquet_columns(path: Path) -> list[str]:
 def scan_parquet(path: str | Path) -> pl.LazyFrame:
     """The file's columns, `source_file`, `source_row` and a `malformed` that is always null."""
     return (
-        places.scan_parquet(path)
+        files.scan_parquet(path)
         .with_row_index(SOURCE_ROW)
         .with_columns(
             pl.col(SOURCE_ROW).cast(pl.Int64),
@@ -54,7 +54,7 @@ def unfolded_parquet(path: Path, columns: Collection[str]) -> pl.LazyFrame:
     Raises:
         SourceError: while rows are collected: the lists of a row differ in length, or the file is damaged.
     """
-    there = {name: dtype for name, dtype in places.scan_parquet(path).collect_schema().items() if name in columns}
+    there = {name: dtype for name, dtype in files.scan_parquet(path).collect_schema().items() if name in columns}
     lists = [name for name, dtype in there.items() if isinstance(dtype, pl.List)]
     read = partial(_unfolded, path, list(there), lists)
     return streamed(read, pl.DataFrame(schema=there).explode(lists).schema | ADDED)

@@ -54,12 +54,15 @@ class Storage:
     ray_address: str = ""
 
     def open(self) -> Lake:
-        """The lake, which holds what a run may add to, or nothing.
+        return Lake(self.root, self.storage_options, self.artifacts)
+
+    def open_for_writing(self) -> Lake:
+        """The lake for those who add to its tables.
 
         Raises:
             ValueError: it was written with other ids or by another contract.
         """
-        lake = Lake(self.root, self.storage_options, self.artifacts)
+        lake = self.open()
         require_compatible(lake, self.id_type)
         return lake
 

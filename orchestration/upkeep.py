@@ -44,7 +44,7 @@ def clean_days_without_landing_files(
     quality: QualityResource,
 ) -> None:
     """Judges events and quarantined rows of the days again, and publishes what is good now."""
-    store, rules, days = lake.open(), quality, [date.fromisoformat(day) for day in config.days]
+    store, rules, days = lake.open_for_writing(), quality, [date.fromisoformat(day) for day in config.days]
     known = known_items(store.scan(ITEMS_TABLE)) if rules.reject_unknown_items else None
     judge = Judge(rules, lake.id_type, known, datetime.now(UTC), source.timestamp_unit("events"))
     with Staging(store) as staging:
@@ -92,7 +92,7 @@ def forget_user(
     ray: RayResource,
 ) -> None:
     """Takes the person out of the lake and the endpoint, proves it, and tells who keeps landing files."""
-    store, person = lake.open(), Person.named(_meant(config), lake.id_type)
+    store, person = lake.open_for_writing(), Person.named(_meant(config), lake.id_type)
     done = forget(store, person, config.reason)
     for event in _lineage(done, config.reason):
         context.log_event(event)

@@ -38,7 +38,7 @@ SIGNIFICANCE = 0.01
 def text_embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
 ) -> dg.MaterializeResult[None]:
-    tables = lake.open()
+    tables = lake.open_for_writing()
     items = _catalogue_at_cutoff(tables, evaluation)
     table = text_table(items, _known(tables, TEXT_TABLE), content.text, context.log.info)
     tables.overwrite(TEXT_TABLE, table.frame)
@@ -64,7 +64,7 @@ def text_embeddings(
 def image_embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
-    tables, settings = lake.open(), content.image
+    tables, settings = lake.open_for_writing(), content.image
     embeddings = image_table(
         _catalogue_at_cutoff(tables, evaluation),
         tables.scan(TEXT_TABLE).collect(),
@@ -92,7 +92,7 @@ def image_embeddings(
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.MaterializeResult[None]:
-    tables = lake.open()
+    tables = lake.open_for_writing()
     frame = content_table(tables.scan(TEXT_TABLE).collect(), tables.scan(IMAGE_TABLE).collect())
     tables.overwrite(CONTENT_TABLE, frame)
     sheet = neighbour_sheet(catalogue(tables), frame, content.image)

@@ -35,6 +35,6 @@ def events(
     Every raw row either stands here or in the table `quarantine` with the reason. If a blocking check fails, the run
     fails and the days stay as they were.
     """
-    run = EventsRun(lake.open(), source, quality, lake.id_type, lake.rows_in_memory)
+    run = EventsRun(lake.open_for_writing(), source, quality, lake.id_type, lake.rows_in_memory)
     with lake.open_engine() as engine:
         yield from run.publish(days_of(context), engine, context.log.info)

@@ -41,7 +41,7 @@ def items(
     Every raw row either stands here or in the table `quarantine` with the reason. If a blocking check fails, the run
     fails and the days stay as they were.
     """
-    store, rules, days = lake.open(), quality, days_of(context)
+    store, rules, days = lake.open_for_writing(), quality, days_of(context)
     logs = source
     landed = landed_files(store, "items", days)
     with damage_explained(file.path for file in landed):

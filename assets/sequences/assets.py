@@ -27,7 +27,7 @@ from models.sequence_store import SEQUENCES_TABLE
 def sequences(
     context: dg.AssetExecutionContext, lake: LakeResource, quality: QualityResource
 ) -> dg.MaterializeResult[None]:
-    store = lake.open()
+    store = lake.open_for_writing()
     with lake.open_engine() as engine, Staging(store) as staging:
         ledger = bring_up_to_date(
             store,

@@ -26,7 +26,7 @@ from models.columns import SOURCE_FILE, SOURCE_ROW
 def raw_events(
     context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource
 ) -> dg.MaterializeResult[None]:
-    return _landed(context, "events", lake.open(), source)
+    return _landed(context, "events", lake.open_for_writing(), source)
 
 
 @dg.asset(
@@ -42,7 +42,7 @@ def raw_events(
 def raw_items(
     context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource
 ) -> dg.MaterializeResult[None]:
-    return _landed(context, "items", lake.open(), source)
+    return _landed(context, "items", lake.open_for_writing(), source)
 
 
 def _landed(

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_another_type_of_ids_is_refused_before_any_table_changes(folder: Path) -> None:
     store = Storage(root=str(folder / "lake"), id_type="int64")
-    before = files(store.open())
+    before = files(store.open_for_writing())
     land(folder, "items", NEXT, [{"item_id": "2", "title": "new"}])
     land(folder, "events", NEXT, log(6, day=1))
     sentence = (
@@ -40,12 +40,12 @@ def test_another_type_of_ids_is_refused_before_any_table_changes(folder: Path) -
         "write `id_type: int64` in the profile, or let `lake.root` name a new folder"
     )
     with pytest.raises(ValueError, match=sentence):
-        Storage(root=store.root, id_type="string").open()
+        Storage(root=store.root, id_type="string").open_for_writing()
     with dg.DagsterInstance.ephemeral(tempdir=str(folder)) as instance:
         done = run(folder, instance, last=NEXT, id_type="string")
         assert not done.success
         assert not done.asset_materializations_for_node("raw_events")
-    assert files(store.open()) == before
+    assert files(store.open_for_writing()) == before
 
 
 @pytest.mark.parametrize(("was", "now"), [("int64", "string"), ("string", "int64")])

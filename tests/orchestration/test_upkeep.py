@@ -15,6 +15,7 @@ from assets.endpoint.rollout import champion_release
 from assets.lake import Lake
 from assets.resources import RayCluster, Storage
 from assets.retention.forget import forget
+from assets.schema import items_schema
 from assets.sources.settings import open_source
 from assets.versions import releases_of
 from models.columns import USER_ID
@@ -66,7 +67,7 @@ def lake(tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path / "lake"))
     put(lake, rows(["anna", "bert"]), 0)
     update(lake)
-    lake.overwrite("items", pl.DataFrame({"item_id": ["i0"]}))
+    lake.overwrite("items", pl.DataFrame([{"item_id": "i0"}], schema=items_schema("string")))
     releases_of(lake).promote("v1", "first")
     return lake
 

@@ -76,7 +76,8 @@ def recommend(
 ) -> pl.DataFrame:
     """The `k` best items of each user: `user_id`, `rank` from 1, `item_id`, `score` (cosine).
 
-    A user without a known item gets the most popular ones, with null for a score.
+    A user without a known item gets the most popular ones, with null for a score. There is no catalogue here, so any
+    item that the recommender knows may come, whenever it appeared.
 
     Args:
         interactions: What the users did, as in `fit_recommender`.

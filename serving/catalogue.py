@@ -1,13 +1,15 @@
-"""What people see of an item (title, categories) and from when on, by vocabulary row."""
+"""What people see of an item (title, categories), from when on and until when, by vocabulary row."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from models.availability import with_availability
+from models.availability import GONE_FROM, gone, with_availability
 from models.columns import AVAILABLE_FROM, CATEGORIES, DAY, ITEM_ID, TITLE
 from models.vocabulary import ROW, Vocabulary
+
+ALWAYS, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -18,36 +20,53 @@ class Catalogue:
         titles: (n + 1,) strings, null where an item has none.
         categories: (n + 1,) lists of strings.
         available_from: (n + 1,) int64 epoch milliseconds.
+        gone_from: (n + 1,) int64 epoch milliseconds, far ahead for an item that is not gone.
         rows_by_category: int64 rows of the items in each category.
     """
 
     titles: pl.Series
     categories: pl.Series
     available_from: np.ndarray
+    gone_from: np.ndarray
     rows_by_category: dict[str, np.ndarray]
 
     def available(self, now_ms: int) -> np.ndarray:
         """(n + 1,) bool: the items that may be shown at `now_ms`; row 0 never."""
-        mask = self.available_from <= now_ms
-        mask[0] = False
-        return mask
+        return ~(self.coming(now_ms) | self.gone(now_ms)) & (np.arange(len(self.titles)) > 0)
+
+    def coming(self, now_ms: int) -> np.ndarray:
+        """(n + 1,) bool: the items that are not available yet."""
+        return self.available_from > now_ms
+
+    def gone(self, now_ms: int) -> np.ndarray:
+        """(n + 1,) bool: the items that the catalogue no longer lists."""
+        return self.gone_from <= now_ms
 
 
-def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary) -> Catalogue:
+def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary, days: pl.LazyFrame | None = None) -> Catalogue:
     """Reads the `items` table: of several days on which an item was described, the latest counts, and for when it is
     available the earliest.
 
-    An item of the vocabulary that left the table stays servable, without title and categories.
+    An item of the vocabulary that the table never named is servable, without title and categories.
+
+    Args:
+        items: Rows of the table.
+        vocabulary: The items in question.
+        days: Rows of the table `catalogue_days`; None where it is not known what is gone.
     """
     rows = items.select(ITEM_ID, TITLE, CATEGORIES, AVAILABLE_FROM, DAY)
     newest = with_availability(rows).drop(DAY).with_columns(pl.col(AVAILABLE_FROM).dt.epoch("ms"))
+    left = gone(rows, days).with_columns(pl.col(GONE_FROM).dt.epoch("ms"))
     known = pl.LazyFrame({ITEM_ID: vocabulary.item_ids}).with_row_index(ROW, offset=1)
+    described = known.join(newest, on=ITEM_ID, how="left").join(left, on=ITEM_ID, how="left")
     nothing = pl.LazyFrame({ROW: [0]}, schema={ROW: pl.get_index_type()})
     table = (
-        pl.concat([nothing, known.join(newest, on=ITEM_ID, how="left")], how="diagonal")
+        pl.concat([nothing, described], how="diagonal")
         .sort(ROW)
         .with_columns(
-            pl.col(CATEGORIES).fill_null([]).list.drop_nulls(), pl.col(AVAILABLE_FROM).fill_null(np.iinfo(np.int64).min)
+            pl.col(CATEGORIES).fill_null([]).list.drop_nulls(),
+            pl.col(AVAILABLE_FROM).fill_null(ALWAYS),
+            pl.col(GONE_FROM).fill_null(NEVER),
         )
         .collect()
     )
@@ -55,6 +74,7 @@ def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary) -> Catalogue:
         titles=table[TITLE],
         categories=table[CATEGORIES],
         available_from=table[AVAILABLE_FROM].to_numpy(),
+        gone_from=table[GONE_FROM].to_numpy(),
         rows_by_category=_rows_by_category(table),
     )
 

@@ -50,7 +50,8 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
         artifact.vocabulary,
         keep_actions=artifact.manifest.merge_adjacent == "kind",
     )
-    catalogue = load_catalogue(config.items.scan(options), artifact.vocabulary)
+    days = config.catalogue_days.scan(options) if config.catalogue_days else None
+    catalogue = load_catalogue(config.items.scan(options), artifact.vocabulary, days)
     return LoadedRelease(
         config, artifact, histories, catalogue, datetime.now(UTC), round(time.perf_counter() - started, 3)
     )

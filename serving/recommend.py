@@ -18,6 +18,7 @@ from serving.schema import (
     SimilarItems,
     SimilarRequest,
 )
+from serving.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def recommend(
     """
     clock = request.at if request.at is not None else _request_time(release, now_ms)
     history, reason = _history(release, request, clock)
-    allowed = _allowed(release, request, history, now_ms if request.at is None else request.at)
+    shelf = _shelf(release, request, history, now_ms if request.at is None else request.at)
     scores = release.artifact.vocabulary.popularity
     if reason is None:
         asked_at = max(clock, int(history.timestamps[-1]))
@@ -65,11 +66,14 @@ def recommend(
             logger.exception("the model failed on a request; popularity answered it")
             on_failure(error)
             reason = f"version {release.config.version} failed on this history"
+    best = top_k(scores, shelf.left, request.k)
+    shortage = shelf.shortage(len(best), request.k)
     return Recommendations(
-        items=_ranked(release, top_k(scores, allowed, request.k), scores),
+        items=_ranked(release, best, scores),
         version=release.config.version,
         source="model" if reason is None else "popularity",
-        reason=reason,
+        reason=reason or (shortage.detail if shortage and not len(best) else None),
+        shortage=shortage,
         history_length=min(len(as_read(release.artifact, history).rows), release.artifact.model.config.max_length),
     )
 
@@ -85,12 +89,15 @@ def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) 
     if not row:
         raise NotKnown(f"item {request.item_id!r} is not known to version {release.config.version}")
     scores = similar(release.artifact, row).numpy()
-    nearest = top_k(scores, release.catalogue.available(now_ms), request.k)
+    shelf = Shelf.at(release.catalogue, now_ms)
+    shelf.take("excluded", np.arange(len(scores)) == row)
+    nearest = top_k(scores, shelf.left, request.k)
     itself = np.ones_like(scores)
     return SimilarItems(
         item=_ranked(release, np.array([row]), itself)[0],
         items=_ranked(release, nearest, scores),
         version=release.config.version,
+        shortage=shelf.shortage(len(nearest), request.k),
     )
 
 
@@ -132,17 +139,18 @@ def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> H
     return Histories.of([(rows.tolist(), times)])
 
 
-def _allowed(release: LoadedRelease, request: RecommendationRequest, history: Histories, now_ms: int) -> np.ndarray:
-    """(n + 1,) bool: available, of the category, not seen and not excluded."""
-    allowed = release.catalogue.available(now_ms)
+def _shelf(release: LoadedRelease, request: RecommendationRequest, history: Histories, now_ms: int) -> Shelf:
+    """What is available, of the category, not seen and not excluded."""
+    shelf = Shelf.at(release.catalogue, now_ms)
     if request.category is not None:
-        allowed &= _in_category(release, request.category)
+        shelf.take("of_other_categories", ~_in_category(release, request.category))
     if request.exclude_seen:
-        allowed[history.rows] = False
+        shelf.take("seen", shelf.marked(history.rows))
     if request.exclude_items:
         vocabulary = release.artifact.vocabulary
-        allowed[vocabulary.rows(stored_series(request.exclude_items, vocabulary.item_ids.dtype))] = False
-    return allowed
+        excluded = vocabulary.rows(stored_series(request.exclude_items, vocabulary.item_ids.dtype))
+        shelf.take("excluded", shelf.marked(excluded))
+    return shelf
 
 
 def _in_category(release: LoadedRelease, category: str) -> np.ndarray:

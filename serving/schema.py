@@ -106,13 +106,29 @@ class RankedItem(Message):
     score: float = Field(description="Cosine in [-1, 1] from the model; a decayed count from popularity.")
 
 
+class Shortage(Message):
+    """Why there are fewer items than asked for: what became of all the others. Each counts where it first applies."""
+
+    detail: str = Field(description="The same in one sentence.")
+    known: int = Field(description="Items that the version knows.")
+    gone: int = Field(default=0, description="No longer in the catalogue.")
+    not_available_yet: int = Field(default=0, description="Available later than the moment asked for.")
+    of_other_categories: int = Field(default=0, description="Not of the category asked for.")
+    seen: int = Field(default=0, description="In the history, which is left out.")
+    excluded: int = Field(
+        default=0, description="Named in `exclude_items`, or the item whose neighbours are asked for."
+    )
+    without_score: int = Field(default=0, description="Without a score that is a number.")
+
+
 class Recommendations(Message):
     """Items, best first, and where they come from."""
 
     items: list[RankedItem]
     version: str = Field(description="Version of the model that answered.")
     source: Literal["model", "popularity"]
-    reason: str | None = Field(description="Why popularity answered instead of the model.")
+    reason: str | None = Field(description="Why popularity answered instead of the model, or why there is no item.")
+    shortage: Shortage | None = Field(default=None, description="null: there are as many items as asked for.")
     history_length: int = Field(description="Interactions that the model read.")
 
 
@@ -122,6 +138,7 @@ class SimilarItems(Message):
     item: RankedItem = Field(description="The item that was asked about; its score is 1.")
     items: list[RankedItem]
     version: str
+    shortage: Shortage | None = Field(default=None, description="null: there are as many items as asked for.")
 
 
 class EndpointStatus(Message):

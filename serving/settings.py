@@ -152,6 +152,9 @@ class ReleaseConfig(Settings):
     artifact: Path = Field(description="Folder of the artifact, on a path that every replica can read.")
     sequences: SequencesVersion = Field(description="The users' sequences.")
     items: TableVersion = Field(description="The catalogue by day.")
+    catalogue_days: TableVersion | None = Field(
+        default=None, description="Which of those days list everything there is; null: nothing is ever gone."
+    )
     storage_options: dict[str, str] = Field(
         default_factory=dict, description="Object-store options of delta-rs for both tables.", repr=False
     )

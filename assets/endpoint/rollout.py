@@ -3,6 +3,7 @@
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE
 from assets.versions import ARTIFACTS, releases_of
+from models.availability import CATALOGUE_DAYS_TABLE
 from models.manifest import read_manifest
 from models.sequence_store import SEQUENCES_TABLE
 from serving.deploy import DeployError, LoadError, Superseded, deploy
@@ -28,9 +29,14 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
         version=version,
         artifact=lake.folder(ARTIFACTS) / version,
         sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
-        items=TableVersion(uri=lake.uri(ITEMS_TABLE), version=lake.version(ITEMS_TABLE)),
+        items=_newest(lake, ITEMS_TABLE),
+        catalogue_days=_newest(lake, CATALOGUE_DAYS_TABLE) if lake.exists(CATALOGUE_DAYS_TABLE) else None,
         storage_options=lake.storage_options,
     )
+
+
+def _newest(lake: Lake, table: str) -> TableVersion:
+    return TableVersion(uri=lake.uri(table), version=lake.version(table))
 
 
 def positive_actions(lake: Lake, version: str) -> list[str]:

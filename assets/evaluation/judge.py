@@ -10,7 +10,7 @@ from assets.evaluation.oracle import KnownTruth, Oracle
 from assets.evaluation.questions import Questions, make_questions
 from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.split import split
-from assets.items.catalogue import catalogue_at
+from assets.items.catalogue import catalogue_at, gone_at
 from assets.lake import Lake
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import VersionEvaluation
@@ -132,8 +132,9 @@ def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Quest
         hold_out_ties=manifest.held_out_ties,
         seed=manifest.held_out_seed,
     )
-    items = catalogue_at(lake, manifest.cutoff.date()).select(ITEM_ID, AVAILABLE_FROM).collect()
-    return make_questions(parts, items, candidate.vocabulary)
+    day = manifest.cutoff.date()
+    items = catalogue_at(lake, day).select(ITEM_ID, AVAILABLE_FROM).join(gone_at(lake, day), on=ITEM_ID, how="left")
+    return make_questions(parts, items.collect(), candidate.vocabulary)
 
 
 def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[Scorer]:

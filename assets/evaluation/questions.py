@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from assets.evaluation.split import REQUEST_TIME, TARGET_IDS, Split
+from models.availability import GONE_FROM
 from models.columns import AVAILABLE_FROM, ITEM_ID, USER_ID
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Questions:
 def make_questions(split: Split, items: pl.DataFrame, vocabulary: Vocabulary) -> Questions:
     """Args:
     split: The split that the candidate was trained on.
-    items: `item_id`, `available_from` of the catalogue, one row per item.
+    items: `item_id`, `available_from` of the catalogue, one row per item; `gone_from`, where it is known.
     vocabulary: The candidate's vocabulary; a target that it lacks counts as a miss of every scorer.
 
     Raises:
@@ -58,7 +59,7 @@ def make_questions(split: Split, items: pl.DataFrame, vocabulary: Vocabulary) ->
     trained = np.bincount(training.rows, minlength=len(vocabulary) + 1) > 0
     frames: dict[Protocol, pl.DataFrame] = {"time": split.time_cases, "leave_one_out": split.leave_one_out_cases}
     available = np.minimum(_available_from(items, vocabulary), _first_chosen(training, split, vocabulary))
-    catalogue = Catalogue(available_from=available, cold=~trained)
+    catalogue = Catalogue(available_from=available, cold=~trained, gone_from=_gone_from(items, vocabulary))
     asked = {protocol: _cases(frame, vocabulary) for protocol, frame in frames.items() if frame.height}
     cases = {protocol: _with_rivals(every, catalogue, protocol) for protocol, every in asked.items()}
     without = {protocol: len(every) - len(cases[protocol]) for protocol, every in asked.items()}
@@ -97,6 +98,16 @@ def _available_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray:
     times = np.zeros(len(vocabulary) + 1, np.int64)
     times[vocabulary.rows(items[ITEM_ID])] = items[AVAILABLE_FROM].dt.epoch("ms").fill_null(0).to_numpy()
     times[0] = 0
+    return times
+
+
+def _gone_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray | None:
+    """(n+1,) int64 ms, far ahead for items that are not gone; None where nothing is."""
+    gone = items.drop_nulls(GONE_FROM) if GONE_FROM in items.columns else items.clear()
+    if gone.is_empty():
+        return None
+    times = np.full(len(vocabulary) + 1, np.iinfo(np.int64).max)
+    times[vocabulary.rows(gone[ITEM_ID])] = gone[GONE_FROM].dt.epoch("ms").to_numpy()
     return times
 
 

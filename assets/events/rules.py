@@ -16,6 +16,13 @@ class ItemRules(BaseModel):
     max_image_bytes: int = Field(
         default=10_000_000, gt=0, description="Longer image bytes are dropped; the item itself stays."
     )
+    max_gone_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of the listed items that may be missing from a whole catalogue; of one that lacks more, as "
+        "one that was cut off does, nobody leaves.",
+    )
     max_without_content_share: float = Field(
         default=0.1, ge=0, le=1, description="Share of items without title, description and image that warns."
     )

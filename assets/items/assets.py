@@ -6,8 +6,10 @@ from typing import Any
 import dagster as dg
 
 from assets.events.rules import QualitySettings
+from assets.items import leaving
 from assets.items.clean import clean_items
 from assets.items.expectations import items_expectations
+from assets.items.listing import ListingRules, judge_days
 from assets.partitions import daily, days_of
 from assets.quality.amend import amended
 from assets.quality.checks import check_specs
@@ -31,15 +33,16 @@ from models.columns import DAY
     kinds={"polars", "delta", "greatexpectations"},
     owners=["team:data"],
     code_version="1",
-    check_specs=check_specs(ITEMS_TABLE, items_expectations(QualitySettings())),
+    check_specs=[*check_specs(ITEMS_TABLE, items_expectations(QualitySettings())), leaving.SPEC],
 )
 def items(
     context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource, quality: QualityResource
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-    """What can be recommended, one row per item and day on which it was added or changed.
+    """What can be recommended, one row per item and day on which it was described.
 
     Every raw row either stands here or in the table `quarantine` with the reason. If a blocking check fails, the run
-    fails and the days stay as they were.
+    fails and the days stay as they were. Where the catalogue comes whole, an item that a day lacks is gone
+    (`catalogue_days`).
     """
     store, rules, days = lake.open_for_writing(), quality, days_of(context)
     logs = source
@@ -54,3 +57,5 @@ def items(
         staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine), suite)
         summary = with_content(by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged), cleaned.accepted)
         yield from publish(store, ITEMS_TABLE, staged, days, summary, suite)
+    listing = ListingRules(source.snapshot, rules.items.max_gone_share)
+    yield leaving.few_leave(judge_days(store, min(days), listing, lake.id_type), days, listing)

@@ -6,7 +6,7 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE
-from models.availability import with_availability
+from models.availability import CATALOGUE_DAYS_TABLE, gone, with_availability
 from models.columns import DAY, ITEM_ID
 
 
@@ -32,6 +32,17 @@ def catalogue_at(lake: Lake, cutoff: date) -> pl.LazyFrame:
         TableMissing: no items were written yet.
     """
     return known_at(lake.scan(ITEMS_TABLE), cutoff)
+
+
+def gone_at(lake: Lake, cutoff: date) -> pl.LazyFrame:
+    """`item_id`, `gone_from`: what was known before the day `cutoff` to be gone (`models.availability.gone`).
+
+    Raises:
+        TableMissing: no items were written yet.
+    """
+    past = pl.col(DAY) < cutoff
+    days = lake.scan(CATALOGUE_DAYS_TABLE).filter(past) if lake.exists(CATALOGUE_DAYS_TABLE) else None
+    return gone(lake.scan(ITEMS_TABLE).filter(past), days)
 
 
 def known_at(items: pl.LazyFrame, cutoff: date) -> pl.LazyFrame:

@@ -15,7 +15,7 @@ from assets.sources.formats.json_lines import scan_json_lines
 from assets.sources.formats.parquet import parquet_columns, scan_parquet
 from assets.sources.formats.text import first_line
 from assets.sources.paths import DAY_FIELD, expanded, matching
-from assets.sources.source import LandedFile, RawTable, SourceError
+from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError
 from models.columns import DAY
 
 ENDINGS: dict[str, Format] = {
@@ -80,6 +80,11 @@ class Files:
         for path in sorted({path for paths in found.values() for path in paths}):
             _check(path, table, part, self.shapes.get(table))
         return [LandedFile.at(path, day) for day, paths in found.items() for path in paths]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """As the profile says; a catalogue that was published once for all tells nothing of what is gone."""
+        return "changes" if self.settings.items.once else self.settings.items.snapshot
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return self._part(table).timestamp_unit

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from assets.quality.casts import TimestampUnit
+from assets.sources.source import Snapshot
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,
@@ -102,6 +103,12 @@ class ItemFiles(TableFiles):
         default=False,
         description="Whether the catalogue was published once for all: an item without `available_from` then belongs "
         "to the profile's first day, and else, where the path has no `{day}`, to the first day of each run.",
+    )
+    snapshot: Snapshot = Field(
+        default="auto",
+        description="full: a day's rows are the whole catalogue, so what is missing is gone and leaves all answers; "
+        "changes: they are what was added or changed, and nothing ever leaves; auto: full once the days, each with "
+        "nearly all items of the day before, show it.",
     )
 
 

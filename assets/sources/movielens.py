@@ -21,7 +21,7 @@ from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
 from assets.sources.paths import expanded
-from assets.sources.source import LandedFile, RawTable, SourceError, because
+from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, because
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,
@@ -73,6 +73,8 @@ class MovieLens:
         settings: Where the folder is.
         first_day: First day of the profile, to which all movies belong.
     """
+
+    snapshot: Snapshot = "changes"
 
     def __init__(self, settings: MovieLensSettings, first_day: date) -> None:
         self.settings = settings

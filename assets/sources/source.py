@@ -14,6 +14,9 @@ from assets.quality.casts import TimestampUnit
 
 RawTable = Literal["events", "items"]
 
+Snapshot = Literal["auto", "full", "changes"]
+"""What a day's rows of the catalogue are: all there is, what was added or changed, or either, to be judged by them."""
+
 
 class SourceError(ValueError):
     """A landing file is missing or cannot be read; the message names the file and what to do."""
@@ -48,6 +51,11 @@ class Source(Protocol):
     `source_row` (0-based within the file) and `malformed` (the text of a row that could not be parsed, else null).
     It never drops a row: judging rows is the cleaner's work.
     """
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What a day's rows of the catalogue are."""
+        ...
 
     def land(self, table: RawTable, days: Sequence[date]) -> list[LandedFile]:
         """Makes sure the landing files of `days` are there and readable.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from assets.sources.files import Files, Shape
 from assets.sources.files_settings import FilesSettings
 from assets.sources.formats.parquet import unfolded_parquet
-from assets.sources.source import LandedFile, RawTable, SourceError
+from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError
 from models.columns import ACTION, DAY, ITEM_ID, MALFORMED, SOURCE_FILE, SOURCE_ROW, SURFACE, TIMESTAMP, USER_ID, VALUE
 
 PLAYED, ORGANIC, KIND = "played_ratio_pct", "is_organic", "event_type"
@@ -58,6 +58,8 @@ class Yambda:
         settings: Where the folder is, and what its times count from.
         first_day: First day of the profile, to which all items belong.
     """
+
+    snapshot: Snapshot = "changes"
 
     def __init__(self, settings: YambdaSettings, first_day: date) -> None:
         part = {"path": f"{settings.path}/{settings.events}", "format": "parquet"}

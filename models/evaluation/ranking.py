@@ -30,9 +30,9 @@ class Ranking:
 def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalogue, k: int) -> Ranking:
     """Ranks the targets of `cases` by `scores` (B, n+1).
 
-    Candidates are all items but those in the user's history and those not yet available at the request; a target is
-    always a candidate. Ties are broken against the targets: an item with the same score stands before them, so that a
-    constant scorer gets the worst rank. Among themselves tied targets keep their order.
+    Candidates are all items but those in the user's history, those not yet available at the request, and those gone by
+    then; a target is always a candidate. Ties are broken against the targets: an item with the same score stands before
+    them, so that a constant scorer gets the worst rank. Among themselves tied targets keep their order.
     """
     excluded = _excluded(cases, catalogue)
     rivals = scores.copy()
@@ -58,6 +58,8 @@ def rivals(cases: EvaluationCases, catalogue: Catalogue) -> IntArray:
 def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]:
     """(B, n+1) true where an item is no candidate."""
     excluded: NDArray[np.bool_] = catalogue.available_from > cases.request_times[:, None]
+    if catalogue.gone_from is not None:
+        excluded |= catalogue.gone_from <= cases.request_times[:, None]
     excluded[cases.history_cases, cases.histories.rows] = True
     excluded[cases.target_cases, cases.target_rows] = False
     excluded[:, 0] = True

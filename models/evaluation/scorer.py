@@ -29,17 +29,18 @@ class Catalogue:
     Attributes:
         available_from: (n+1,) int64, ms since the epoch; an item is no candidate for an earlier request.
         cold: (n+1,) bool, true for items without an interaction in training.
+        gone_from: (n+1,) int64, ms since the epoch; an item is no candidate for this request or a later one. None:
+            nothing is gone.
     """
 
     available_from: NDArray[np.int64]
     cold: NDArray[np.bool_]
+    gone_from: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        if self.available_from.shape != self.cold.shape or len(self.cold) < 2:
-            raise ValueError(
-                f"a catalogue of n items needs n+1 entries in both arrays, n > 0; "
-                f"got {self.available_from.shape} and {self.cold.shape}"
-            )
+        given = [array.shape for array in (self.available_from, self.cold, self.gone_from) if array is not None]
+        if len(set(given)) > 1 or len(self.cold) < 2:
+            raise ValueError(f"a catalogue of n items needs n+1 entries in all arrays, n > 0; got {given}")
 
     @property
     def items(self) -> int:

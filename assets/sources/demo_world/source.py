@@ -16,7 +16,7 @@ from assets.sources.demo_world.log import DAY_MS, FIRST_USER_ID, event_rows
 from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
 from assets.sources.formats.parquet import scan_parquet
-from assets.sources.source import LandedFile, RawTable, SourceError
+from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError
 from models.columns import DAY
 
 WORLD_VERSION = 1
@@ -31,6 +31,8 @@ class DemoWorld:
         landing: Folder for the landing files.
         first_day: Day 0 of the world.
     """
+
+    snapshot: Snapshot = "changes"
 
     def __init__(self, settings: DemoWorldSettings, landing: str, first_day: date) -> None:
         self.settings = settings

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from assets.evaluation.questions import make_questions
 from assets.evaluation.split import split
-from assets.events.rules import QualitySettings
+from assets.events.rules import ItemRules, QualitySettings
 from assets.items.catalogue import catalogue_at
 from assets.items.clean import clean_items
+from assets.items.listing import ListingRules, judge_days
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE
 from assets.sources.files import Files
@@ -37,14 +39,15 @@ class Chance:
         return np.random.default_rng(0).random((len(cases), self.items + 1), np.float32)
 
 
-def land_items(lake: Lake, path: str, days: Sequence[date], first_day: date) -> None:
+def land_items(lake: Lake, path: str, days: Sequence[date], first_day: date, **settings: Any) -> None:
     """What the assets `raw_items` and `items` make of the catalogue at `path`, in one run for each of `days`."""
-    tables = {"events": {"path": "unread.csv"}, "items": {"path": path}}
+    tables = {"events": {"path": "unread.csv"}, "items": {"path": path} | settings}
     source = Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day)
     for day in days:
         raw = source.read("items", source.land("items", [day]), [day])
         rows = clean_items(raw, QualitySettings(), "string", [day]).accepted
         lake.replace_days(ITEMS_TABLE, rows, [day])
+        judge_days(lake, day, ListingRules(source.snapshot, ItemRules().max_gone_share), "string")
 
 
 def clicks_by_user(events: Path) -> pl.DataFrame:

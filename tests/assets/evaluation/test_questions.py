@@ -53,6 +53,18 @@ def test_what_was_chosen_was_there_whatever_the_catalogue_says():
     assert questions.catalogue.available_from.tolist()[1:] == [NOON_MS, NOON_MS, NOON_MS + 1_000, later]
 
 
+def test_what_is_gone_is_no_rival_from_then_on():
+    items = pl.DataFrame(
+        {"item_id": list("abcd"), "available_from": [NOON] * 4, "gone_from": [None, None, None, NOON]},
+        schema_overrides={"gone_from": TIME},
+    )
+    cases = CASES.tail(1)
+    there = make_questions(Split(TRAINING, cases, CASES.clear()), items.drop("gone_from"), VOCABULARY)
+    left = make_questions(Split(TRAINING, cases, CASES.clear()), items, VOCABULARY)
+    assert rivals(there.cases["time"], there.catalogue).tolist() == [3]
+    assert rivals(left.cases["time"], left.catalogue).tolist() == [2]
+
+
 @pytest.mark.parametrize(("alone", "refused"), [(1, False), (3, True)])
 def test_a_case_without_a_rival_asks_nothing(alone, refused):
     """Some of 20 users have had everything but their target; the others have one item more to choose from."""

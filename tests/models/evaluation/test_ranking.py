@@ -34,6 +34,18 @@ def test_an_item_is_a_candidate_from_the_very_moment_it_becomes_available():
     assert rank(scores, cases, after, 1).ranks.tolist() == [1]
 
 
+def test_an_item_is_no_candidate_from_the_moment_on_at_which_it_is_gone():
+    cases = make_cases([([], [2])], request_time=1_000)
+    none, there = np.zeros(3, np.int64), np.zeros(3, bool)
+    before, at, target = (
+        Catalogue(none, there, gone_from=np.array(times)) for times in ([0, 1_001, 9_999], [0, 1_000, 9_999], [0, 0, 0])
+    )
+    scores = np.array([[0.0, 0.9, 0.5]], np.float32)
+    assert rank(scores, cases, before, 1).ranks.tolist() == [2]
+    assert rank(scores, cases, at, 1).ranks.tolist() == [1]
+    assert rank(scores, cases, target, 1).ranks.tolist() == [1], "what was chosen is a candidate whatever is gone"
+
+
 def test_a_target_in_the_history_stays_a_candidate():
     assert ranks([0.9, 0.8, 0.7], ([1, 2], [2])) == [1]
 

@@ -223,7 +223,7 @@ def test_a_fault_of_the_endpoint_is_told_in_json(http: TestClient, monkeypatch: 
     def fail(*_: object) -> None:
         raise MemoryError("/secret/path")
 
-    monkeypatch.setattr("serving.recommend._allowed", fail)
+    monkeypatch.setattr("serving.recommend._shelf", fail)
     response = http.post(RECOMMENDATIONS, json={"user_id": 100})
     assert (response.status_code, response.headers["content-type"]) == (500, "application/json")
     assert response.json()["detail"] == "the endpoint failed on this request (MemoryError): its log says more"
@@ -237,7 +237,7 @@ def test_a_replica_lets_no_more_in_than_it_can_bear(slot: ReleaseSlot, monkeypat
         began.release()
         go.wait(20)
 
-    monkeypatch.setattr("serving.recommend._allowed", wait)
+    monkeypatch.setattr("serving.recommend._shelf", wait)
     settings = AppSettings(admission=AdmissionSettings(at_once=2, waiting=1, longest_wait_s=60))
     with TestClient(build_api(slot, settings), raise_server_exceptions=False) as http, ThreadPoolExecutor(4) as pool:
         busy = [pool.submit(http.post, RECOMMENDATIONS, json={"user_id": 100}) for _ in range(2)]

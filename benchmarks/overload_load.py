@@ -49,10 +49,9 @@ def require_tool() -> None:
 
 def closed_loop(url: str, clients: int, seconds: float) -> Reading:
     """`clients` that ask again as soon as they are answered."""
-    processes = min(clients, CLOSED_PROCESSES)
-    each = [clients // processes + (place < clients % processes) for place in range(processes)]
+    each = shared_out(clients, CLOSED_PROCESSES)
     rows = _run(url, [["-c", str(count), "-z", f"{seconds:g}s"] for count in each], pause=0)
-    return _reading(rows, offered=len(rows), seconds=seconds)
+    return reading(rows, offered=len(rows), seconds=seconds)
 
 
 def open_loop(url: str, rate: float, seconds: int) -> Reading:
@@ -62,11 +61,16 @@ def open_loop(url: str, rate: float, seconds: int) -> Reading:
     many workers as requests per second. They start together, hence several processes that start one after the other.
     """
     workers = max(1, round(rate))
-    processes = min(workers, PROCESSES)
-    each = [workers // processes + (place < workers % processes) for place in range(processes)]
+    each = shared_out(workers, PROCESSES)
     arguments = [["-c", str(count), "-n", str(count * seconds), "-q", "1"] for count in each]
-    rows = _run(url, arguments, pause=1 / processes)
-    return _reading(rows, offered=workers * seconds, seconds=seconds)
+    rows = _run(url, arguments, pause=1 / len(each))
+    return reading(rows, offered=workers * seconds, seconds=seconds)
+
+
+def shared_out(workers: int, processes: int) -> list[int]:
+    """How many workers each of at most so many processes has, at least one."""
+    processes = min(workers, processes)
+    return [workers // processes + (place < workers % processes) for place in range(processes)]
 
 
 def _run(url: str, each: Sequence[Sequence[str]], pause: float) -> list[dict[str, str]]:
@@ -88,7 +92,8 @@ def _run(url: str, each: Sequence[Sequence[str]], pause: float) -> list[dict[str
         return rows
 
 
-def _reading(rows: list[dict[str, str]], offered: int, seconds: float) -> Reading:
+def reading(rows: list[dict[str, str]], offered: int, seconds: float) -> Reading:
+    """What `hey`'s rows say of `offered` requests in so many seconds."""
     took = [float(row["response-time"]) for row in rows if row["status-code"] == OK]
     good = [latency for latency in took if latency <= DEADLINE_S]
     others = Counter(row["status-code"] for row in rows if row["status-code"] != OK)

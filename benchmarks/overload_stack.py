@@ -1,6 +1,7 @@
 """The endpoint and a no-op deployment on a Ray head of their own, started as `genrec up` and the line start theirs."""
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ from serving.deploy import deploy
 from serving.ports import free_port
 from serving.settings import EndpointSettings
 
+HOME = "home"
 NOOP = "noop"
 START_S = 60
+TOKEN = secrets.token_hex(32)
 
 NO_LIMIT = {"at_once": 1_000_000, "waiting": 0, "longest_wait_s": 1000}
 UNGUARDED = {
@@ -49,6 +52,7 @@ def running_stack(folder: Path, endpoint: dict[str, Any]) -> Iterator[Stack]:
         endpoint: The profile's section `endpoint`, but for the port.
     """
     path = _profile(folder, endpoint)
+    _share_token(folder / HOME)
     try:
         with _applied(path) as profile:
             local_stack.up(profile)
@@ -65,7 +69,7 @@ def running_stack(folder: Path, endpoint: dict[str, Any]) -> Iterator[Stack]:
 def _applied(path: Path) -> Iterator[Profile]:
     """This process with the profile's environment, and a home beside the profile, for the length of the block."""
     before = dict(os.environ)
-    os.environ[environment.HOME_VARIABLE] = str(path.parent / "home")
+    os.environ[environment.HOME_VARIABLE] = str(path.parent / HOME)
     try:
         profile = load_profile(str(path))
         environment.apply(profile)
@@ -73,6 +77,14 @@ def _applied(path: Path) -> Iterator[Profile]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def _share_token(home: Path) -> None:
+    """Ray reads a process's token once, so all heads that one process talks to have the same."""
+    token = home / "ray" / "token"
+    token.parent.mkdir(parents=True)
+    token.touch(mode=0o600)
+    token.write_text(TOKEN)
 
 
 def _profile(folder: Path, endpoint: dict[str, Any]) -> Path:

@@ -6,6 +6,7 @@ from rich.table import Table
 from assets.endpoint.example import Example, ask_for_example, example_table
 from assets.endpoint.rollout import positive_actions
 from assets.lake import Lake
+from assets.versions import releases_of
 from orchestration.profile import Profile
 from serving.client import EndpointClient
 from serving.schema import RecommendationRequest
@@ -16,12 +17,12 @@ def show(profile: Profile, console: Console) -> None:
     """Asks the endpoint over HTTP for one telling user, and says where everything is.
 
     Raises:
-        EndpointError: the endpoint does not answer.
+        EndpointError: the endpoint does not answer, or serves something else than the profile's champion.
     """
     lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     settings = EndpointSettings.model_validate(profile.endpoint)
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
-        version = str(client.status().version)
+        version = str(client.require(profile.name, releases_of(lake).champion()).version)
         example = ask_for_example(lake, client, positive_actions(lake, version))
     console.print(_side_by_side(example))
     for what, where in (
@@ -35,9 +36,15 @@ def show(profile: Profile, console: Console) -> None:
 
 
 def recommend(profile: Profile, user: str, k: int, console: Console) -> None:
-    """Prints the endpoint's answer for one user."""
+    """Prints the endpoint's answer for one user.
+
+    Raises:
+        EndpointError: the endpoint does not answer, or serves something else than the profile's champion.
+    """
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     settings = EndpointSettings.model_validate(profile.endpoint)
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
+        client.require(profile.name, releases_of(lake).champion())
         answer = client.recommend(RecommendationRequest(user_id=user, k=k))
     table = Table(title=f"user {user}: {answer.source} of version {answer.version}", caption=answer.reason)
     for name in ("item", "title", "score"):

@@ -25,6 +25,10 @@ class EndpointError(RuntimeError):
         self.status_code = status_code
 
 
+class WrongEndpoint(EndpointError):
+    """Something answers, but not what was asked for: another profile's endpoint, or another version."""
+
+
 class EndpointClient:
     """Asks one endpoint; keeps its connection open. Close it, or use it in a `with` block.
 
@@ -49,6 +53,25 @@ class EndpointClient:
     def status(self) -> EndpointStatus:
         """What one replica serves."""
         return self._ask("GET", "/v1/status", EndpointStatus)
+
+    def require(self, profile: str, version: str | None) -> EndpointStatus:
+        """The status, where the endpoint serves `version` of `profile`.
+
+        Raises:
+            WrongEndpoint: it serves another profile or version.
+        """
+        found = self.status()
+        if found.profile and found.profile != profile:
+            raise WrongEndpoint(
+                f"what answers at {self.base_url} belongs to profile {found.profile}, not {profile}: give one of the "
+                "two another endpoint.port or endpoint.route_prefix"
+            )
+        if found.version != version:
+            raise WrongEndpoint(
+                f"the endpoint at {self.base_url} serves version {found.version}, but champion of profile {profile} is "
+                f"{version}: materialize 'endpoint'"
+            )
+        return found
 
     def close(self) -> None:
         self._http.close()

@@ -1,6 +1,7 @@
 """Every benchmark runs at its smallest and ends with one line of JSON."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,12 @@ def test_faults() -> None:
     found = figures("faults")
     assert found["kills"] == 1
     assert not any(found[wrong] for wrong in ("lost_rows", "differing_tables", "orphans", "unexplained_failures"))
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif(not shutil.which("hey"), reason="the load generator hey is not installed")
+def test_overload() -> None:
+    found = figures("overload")
+    assert {"good_share_2x", "good_share_5x", "p50_ratio", "throughput_ratio"} <= found.keys()
+    assert found["good_share_5x"] > 0  # type: ignore[operator]
+    assert found["throughput_ratio"] > 0  # type: ignore[operator]

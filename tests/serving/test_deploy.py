@@ -2,13 +2,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
+from serving.api import build_api
 from serving.applications import application, merged, release_of, require_ours
-from serving.client import EndpointClient, EndpointError
+from serving.client import EndpointClient, EndpointError, WrongEndpoint
 from serving.deploy import DeployError, deploy
 from serving.ports import free_port
-from serving.settings import EndpointSettings, Owner, ReleaseConfig, SequencesVersion, TableVersion
+from serving.settings import AppSettings, EndpointSettings, Owner, ReleaseConfig, SequencesVersion, TableVersion
+from serving.slot import ReleaseSlot
 
 SETTINGS = EndpointSettings(port=8123)
 
@@ -173,3 +176,17 @@ def test_an_endpoint_that_is_not_there_is_one_sentence() -> None:
     with EndpointClient(url) as client, pytest.raises(EndpointError, match=f"{url} does not answer") as caught:
         client.status()
     assert caught.value.status_code is None
+
+
+def test_an_endpoint_of_another_profile_or_version_is_not_taken_for_ours(
+    slot: ReleaseSlot, config: ReleaseConfig
+) -> None:
+    slot.replace(config.model_copy(update={"profile": "theirs"}).model_dump(mode="json"))
+    with EndpointClient("http://endpoint") as client, TestClient(build_api(slot, AppSettings())) as http:
+        client._http = http  # type: ignore[assignment]
+        client.base_url = ""
+        assert client.require("theirs", "v1").profile == "theirs"
+        with pytest.raises(WrongEndpoint, match="belongs to profile theirs, not ours"):
+            client.require("ours", "v1")
+        with pytest.raises(WrongEndpoint, match="serves version v1, but champion of profile theirs is v2"):
+            client.require("theirs", "v2")

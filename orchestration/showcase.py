@@ -46,7 +46,9 @@ def recommend(profile: Profile, user: str, k: int, console: Console) -> None:
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
         client.require(profile.name, releases_of(lake).champion())
         answer = client.recommend(RecommendationRequest(user_id=user, k=k))
-    table = Table(title=f"user {user}: {answer.source} of version {answer.version}", caption=answer.reason)
+    told = [answer.reason, answer.shortage.detail if answer.shortage else None]
+    caption = "; ".join(dict.fromkeys(sentence for sentence in told if sentence)) or None
+    table = Table(title=f"user {user}: {answer.source} of version {answer.version}", caption=caption)
     for name in ("item", "title", "score"):
         table.add_column(name)
     for item in answer.items:

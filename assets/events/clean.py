@@ -5,7 +5,7 @@ each a range of users on one day: from memory where all good rows fit there, els
 sorted by day and slot, so that a cell is one slice of every run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -33,7 +33,7 @@ FEWEST_ROWS = 65_536
 
 
 def clean_events(
-    raw: pl.LazyFrame, judge: Judge, days: Sequence[date], *, rows_in_memory: int, scratch: Path
+    raw: Iterable[pl.LazyFrame], judge: Judge, days: Sequence[date], *, rows_in_memory: int, scratch: Path
 ) -> Iterator[Cleaned]:
     """Judges the raw events of `days` part by part; the parts together hold every row once.
 
@@ -43,7 +43,7 @@ def clean_events(
     kept; one that arrives again on another day changes nothing in the sequences.
 
     Args:
-        raw: Rows as `Source.read` gives them, in order of arrival.
+        raw: Rows as `Source.read` gives them, in order of arrival; each frame is judged by itself.
         rows_in_memory: About how many rows are held at once.
         scratch: Folder for what does not fit; what is written there is deleted again.
 
@@ -53,7 +53,7 @@ def clean_events(
     arrivals = Arrivals()
     held: list[pl.DataFrame] = []
     runs: list[Run] = []
-    for batch in _batches(raw, rows_in_memory // 2):
+    for batch in (batch for frame in raw for batch in _batches(frame, rows_in_memory // 2)):
         good, rejected = judge.judge(checked(batch, days, REQUIRED, EVENTS_TABLE))
         if rejected.height:
             yield Cleaned(pl.DataFrame(schema=events_schema(judge.id_type)), rejected, rejected.clear())

@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from assets.events.rules import QualitySettings
-from assets.quality.casts import TimestampUnit, as_epoch_ms, as_float32, as_id, as_text, given, given_number
+from assets.quality.casts import (
+    TimestampUnit,
+    as_epoch_ms,
+    as_float32,
+    as_id,
+    as_text,
+    given,
+    given_number,
+    without_point,
+)
 from assets.quality.quarantine import Reason, quarantined
 from assets.quality.raw import completed, first_reason
 from assets.schema import EVENTS_TABLE, IdType
@@ -118,12 +127,16 @@ class Judge:
 
     def _casts(self, dtypes: pl.Schema) -> dict[str, pl.Expr]:
         """Each contract column's value, null where it does not convert; the timestamp in epoch ms."""
+        request = as_text(REQUEST_ID, dtypes[REQUEST_ID])
         return {
             USER_ID: as_id(USER_ID, dtypes[USER_ID], self.id_type),
             ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], self.id_type),
             TIMESTAMP: as_epoch_ms(TIMESTAMP, dtypes[TIMESTAMP], self.unit),
             VALUE: as_float32(VALUE, dtypes[VALUE]),
-        } | {column: as_text(column, dtypes[column]) for column in (ACTION, SURFACE, REQUEST_ID)}
+            ACTION: as_text(ACTION, dtypes[ACTION]),
+            SURFACE: as_text(SURFACE, dtypes[SURFACE]),
+            REQUEST_ID: pl.coalesce(without_point(request), request),
+        }
 
     def _with_first_day(self, typed: pl.DataFrame) -> pl.DataFrame:
         if self.known_items is None:

@@ -16,6 +16,7 @@ from assets.quality.quarantine import Cleaned, Reason, replace_quarantine
 from assets.quality.raw import checked
 from assets.quality.staged import Staged
 from assets.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, events_schema
+from assets.sources.source import of_one_schema
 from assets.staging import Staging
 from models.columns import ARRIVAL, DAY, MALFORMED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, TIMESTAMP
 
@@ -31,7 +32,7 @@ def clean_kept_days(lake: Lake, staging: Staging, judge: Judge, days: Sequence[d
     """
     put_aside = list(_judged_again(lake, judge, days))
     like = pl.DataFrame(schema=events_schema(judge.id_type))
-    raw = pl.concat([_events(lake, days), *(good.lazy() for good, _ in put_aside)], how="diagonal_relaxed")
+    raw = of_one_schema([_events(lake, days), *(good.lazy() for good, _ in put_aside)])
     still_bad = (Cleaned(like, rejected, rejected.clear()) for _, rejected in put_aside)
     parts = clean_events(raw, judge, days, rows_in_memory=rows_in_memory, scratch=staging.scratch)
     staged = Staged.joined([staged_parts(staging, still_bad, like), staged_parts(staging, parts, like)])
@@ -68,7 +69,8 @@ def _judged_again(lake: Lake, judge: Judge, days: Sequence[date]) -> Iterator[tu
     for (_, _, understood), rows in put_aside.partition_by(
         DAY, SOURCE_FILE, "understood", as_dict=True, maintain_order=True
     ).items():
-        raw = amended(_raw(rows).lazy(), lake, EVENTS_TABLE, days, judge.id_type).collect()
+        (frame,) = amended([_raw(rows).lazy()], lake, EVENTS_TABLE, days, judge.id_type)
+        raw = frame.collect()
         unit: TimestampUnit = "ms" if understood else _unit(raw, judge.unit)
         good, rejected = replace(judge, unit=unit).judge(checked(raw, days, REQUIRED, EVENTS_TABLE))
         moment = pl.from_epoch(TIMESTAMP, "ms").dt.replace_time_zone("UTC").cast(TIME)

@@ -73,8 +73,8 @@ def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
     """Cleans one group of days."""
     paths = [file.path for file in task.files]
     with Staging(task.lake, task.token) as staging, damage_explained(paths):
-        raw = task.source.read("events", task.files, task.days)
-        raw = amended(raw, task.lake, EVENTS_TABLE, task.days, task.judge.id_type)
+        landed = task.source.read("events", task.files, task.days)
+        raw = amended(landed, task.lake, EVENTS_TABLE, task.days, task.judge.id_type)
         parts = clean_events(raw, task.judge, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch)
         like = pl.DataFrame(schema=events_schema(task.judge.id_type))
         tallies = [Tally.of(like.lazy(), task.known)]

@@ -1,6 +1,6 @@
 """Raw catalogue rows to items: every row is either accepted with the contract's types or quarantined with a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import polars as pl
@@ -8,8 +8,8 @@ import polars as pl
 from assets.events.rules import QualitySettings
 from assets.quality.casts import TimestampUnit, as_epoch_ms, as_id, as_text, given
 from assets.quality.quarantine import Cleaned, Reason, quarantined
-from assets.quality.raw import arrived, completed, first_reason, mark_duplicates
-from assets.schema import ITEMS_TABLE, TIME, IdType, items_schema
+from assets.quality.raw import checked, completed, first_reason, mark_duplicates
+from assets.schema import ITEMS_TABLE, QUARANTINE_SCHEMA, TIME, IdType, items_schema
 from models.columns import (
     AVAILABLE_FROM,
     CATEGORIES,
@@ -19,6 +19,9 @@ from models.columns import (
     IMAGE_BYTES,
     ITEM_ID,
     MALFORMED,
+    REASON,
+    SOURCE_FILE,
+    SOURCE_ROW,
     TITLE,
 )
 
@@ -30,8 +33,17 @@ LATEST_MS = 253_402_300_799_999
 """The years 1 to 9999: a moment outside them is a number in the wrong unit, and no calendar can show it."""
 
 
+FRAME, PLACE, TOO_LARGE = "frame", "place", "too_large"
+NO_ROWS = pl.DataFrame(schema={DAY: pl.Date, SOURCE_FILE: pl.String, SOURCE_ROW: pl.Int64, MALFORMED: pl.String})
+NOTHING = pl.DataFrame(schema=QUARANTINE_SCHEMA)
+
+
 def clean_items(
-    raw: pl.LazyFrame, rules: QualitySettings, id_type: IdType, days: Sequence[date], unit: TimestampUnit = "ms"
+    raw: Iterable[pl.LazyFrame],
+    rules: QualitySettings,
+    id_type: IdType,
+    days: Sequence[date],
+    unit: TimestampUnit = "ms",
 ) -> Cleaned:
     """Judges the raw catalogue rows of `days`; `accepted` has `items_schema(id_type)`, in order of arrival.
 
@@ -40,20 +52,25 @@ def clean_items(
     holds the number of bytes instead of the bytes.
 
     Args:
+        raw: Rows as `Source.read` gives them; each frame is judged by itself, and the first row among them all is kept.
         unit: What a numeric or textual `available_from` counts.
 
     Raises:
         ValueError: a row belongs to none of `days`, or the files have no `item_id`.
     """
-    rows = arrived(raw, days, REQUIRED, ITEMS_TABLE)
-    typed = _typed(_with_image_bytes_apart(completed(rows, COLUMNS)), id_type, unit)
-    reasons = mark_duplicates(typed, first_reason(typed, _verdicts()), (ITEM_ID, DAY))
-    good = reasons.is_null()
-    too_large = good & (typed[IMAGE_BYTES].bin.size() > rules.items.max_image_bytes).fill_null(False)
+    frames = [NO_ROWS, *(checked(frame.collect(), days, REQUIRED, ITEMS_TABLE) for frame in raw)]
+    judged = [_judged(rows, id_type, unit).with_columns(pl.lit(n).alias(FRAME)) for n, rows in enumerate(frames)]
+    typed = pl.concat(judged).sort(DAY, SOURCE_FILE, SOURCE_ROW, maintain_order=True)
+    typed = typed.with_columns(mark_duplicates(typed, typed[REASON], (ITEM_ID, DAY)).alias(REASON))
+    too_large = pl.col(REASON).is_null() & (pl.col(IMAGE_BYTES).bin.size() > rules.items.max_image_bytes)
+    typed = typed.with_columns(too_large.fill_null(False).alias(TOO_LARGE))
+    accepted = _finished(typed.filter(pl.col(REASON).is_null()), rules).select(*items_schema(id_type))
+    verdicts = typed.select(FRAME, PLACE, REASON, TOO_LARGE).sort(FRAME, PLACE).partition_by(FRAME, as_dict=True)
+    told = [(rows, verdicts[n,]) for n, rows in enumerate(frames) if rows.height]
     return Cleaned(
-        accepted=_finished(typed.filter(good), rules).select(*items_schema(id_type)),
-        rejected=quarantined(rows, reasons, ITEMS_TABLE),
-        trimmed=_trimmed(rows, too_large),
+        accepted,
+        rejected=pl.concat([NOTHING, *(quarantined(rows, verdict[REASON], ITEMS_TABLE) for rows, verdict in told)]),
+        trimmed=pl.concat([NOTHING, *(_trimmed(rows, verdict[TOO_LARGE]) for rows, verdict in told)]),
     )
 
 
@@ -63,6 +80,19 @@ def _with_image_bytes_apart(rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     return rows.with_columns(
         pl.coalesce(pl.col(IMAGE_BYTES).cast(pl.Binary), IMAGE).alias(IMAGE_BYTES), pl.lit(None, pl.String).alias(IMAGE)
+    )
+
+
+def _judged(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataFrame:
+    """The contract's columns and types, where each row stands, and what is wrong with it, if anything."""
+    typed = _typed(_with_image_bytes_apart(completed(rows, COLUMNS)), id_type, unit)
+    return typed.select(
+        DAY,
+        pl.Series(SOURCE_FILE, rows[SOURCE_FILE].cast(pl.String)),
+        pl.Series(SOURCE_ROW, rows[SOURCE_ROW].cast(pl.Int64)),
+        pl.int_range(pl.len()).alias(PLACE),
+        first_reason(typed, _verdicts()).alias(REASON),
+        *COLUMNS,
     )
 
 

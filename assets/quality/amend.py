@@ -1,6 +1,6 @@
 """Raw rows as they are judged: with what a person corrected, and without who was forgotten."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import polars as pl
@@ -11,16 +11,29 @@ from assets.quality.suppressions import nobody, read_suppressions
 from assets.schema import EVENTS_TABLE, IdType
 
 
-def amended(raw: pl.LazyFrame, lake: Lake, origin: str, days: Sequence[date], id_type: IdType) -> pl.LazyFrame:
+def amended(
+    raw: Sequence[pl.LazyFrame], lake: Lake, origin: str, days: Sequence[date], id_type: IdType
+) -> Sequence[pl.LazyFrame]:
     """`raw` of `days` as `Source.read` gives it, in its order, batch by batch as before."""
     corrections = read_corrections(lake, origin, days)
     forgotten = read_suppressions(lake, id_type) if origin == EVENTS_TABLE else nobody(id_type)
     if corrections.cells.is_empty() and forgotten.empty:
         return raw
-    there = raw.collect_schema()
-    raw = raw.with_columns(pl.lit(None, pl.String).alias(name) for name in corrections.columns if name not in there)
-    return raw.map_batches(
-        lambda rows: forgotten.without(corrections.applied(forgotten.without(rows))),
+
+    def mended(rows: pl.DataFrame) -> pl.DataFrame:
+        return forgotten.without(corrections.applied(forgotten.without(rows)))
+
+    return [_changed(_with_columns(frame, corrections.columns), mended) for frame in raw]
+
+
+def _with_columns(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    there = frame.collect_schema()
+    return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in there)
+
+
+def _changed(frame: pl.LazyFrame, change: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.LazyFrame:
+    return frame.map_batches(
+        change,
         predicate_pushdown=False,
         projection_pushdown=False,
         slice_pushdown=False,

@@ -18,7 +18,25 @@ EXACT_FLOAT = 2**53
 MAX_SECONDS = 9_000_000_000_000_000
 """Seconds are clipped here before they become milliseconds, so that int64 cannot wrap around."""
 
-ISO_8601 = r"^\s*(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?))?\s*(?:[Zz]|([+-]\d{2}):?(\d{2})?)?\s*$"
+DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}"
+HOUR, SIXTIETH = r"(?:[01][0-9]|2[0-3])", r"[0-5][0-9]"
+CLOCK = rf"{HOUR}(?::{SIXTIETH}:{SIXTIETH}|{SIXTIETH}{SIXTIETH})(?:[.,][0-9]+)?|{HOUR}:?{SIXTIETH}"
+OFFSET = r"[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)"
+ISO_8601 = (
+    rf"^\s*(?P<date>{DATE})"
+    rf"(?:(?:[Tt]| +)(?P<clock>{CLOCK})(?:\s*(?P<offset>{OFFSET})(?:\[[^\]]*\])?)?)?"
+    r"\s*(?:[Zz]|(?i:UTC|GMT))?\s*$"
+)
+"""Date, clock and zone as ISO 8601, databases and warehouses write them; what does not match is no time.
+
+An offset follows a clock alone, for 2026-01-31-05 may as well be an hour, and is at most 14 hours, as the farthest zone
+is. Neither a 24th hour nor a 60th second is one: which moment they mean depends on who wrote them. Names of zones other
+than UTC are not known, but for one in brackets behind the offset that it stands for.
+"""
+
+WHOLE_FLOAT = r"^(-?(?:0|[1-9][0-9]*))\.0+$"
+JAVA_FLOAT = r"^-?[1-9]\.[0-9]+E(?:[7-9]|[1-9][0-9])$"
+"""A float from ten million on as Java, and so Spark, writes it."""
 
 
 def given(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -42,7 +60,7 @@ def as_text(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def as_id(column: str, dtype: pl.DataType, id_type: IdType) -> pl.Expr:
-    """An id of the profile's type.
+    """An id of the profile's type, the same one whatever format its file has: 12, 12.0 and '12.0' are 12.
 
     Text becomes an int64 only if the number reads back as the same text: '007' and '7' stay different ids.
     """
@@ -52,7 +70,7 @@ def as_id(column: str, dtype: pl.DataType, id_type: IdType) -> pl.Expr:
     elif dtype.is_integer():
         number = value if id_type == "string" else value.cast(pl.Int64, strict=False)
     elif _is_text(dtype) or dtype.is_decimal():
-        text = value.cast(pl.String)
+        text = without_point(value.cast(pl.String), exact=dtype.is_decimal())
         if id_type == "string":
             return pl.when(given(column, dtype)).then(text)
         number = text.cast(pl.Int64, strict=False)
@@ -60,6 +78,35 @@ def as_id(column: str, dtype: pl.DataType, id_type: IdType) -> pl.Expr:
     else:
         number = pl.lit(None, pl.Int64)
     return number.cast(pl.String) if id_type == "string" else number
+
+
+def without_point(text: pl.Expr, *, exact: bool = False) -> pl.Expr:
+    """`text`, but of a whole float the whole number: '12.0' is '12'.
+
+    Null where the float is so large that it stands for several whole numbers.
+
+    Args:
+        exact: All of `text` are decimals, which have no such limit and are no ids unless they are whole.
+    """
+    if exact:
+        whole = text.str.replace(r"\.0*$", "")
+        return pl.when(~whole.str.contains(".", literal=True)).then(whole)
+    return text.map_batches(_without_point, return_dtype=pl.String(), is_elementwise=True)
+
+
+def _without_point(texts: pl.Series) -> pl.Series:
+    if not texts.str.contains(".", literal=True).any():
+        return texts  # as nearly always, and much faster than to look at each
+    text = pl.col("text")
+    whole = text.str.extract(WHOLE_FLOAT, 1).cast(pl.Int64, strict=False)
+    number = (
+        pl.when(text.str.contains(WHOLE_FLOAT))
+        .then(pl.when(whole.abs() <= EXACT_FLOAT).then(whole).cast(pl.String))
+        .when(text.str.contains(JAVA_FLOAT))
+        .then(_whole(text.cast(pl.Float64, strict=False)).cast(pl.String))
+        .otherwise(text)
+    )
+    return texts.to_frame("text").select(number).to_series().alias(texts.name)
 
 
 def as_float32(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -127,11 +174,14 @@ def _float_to_ms(value: pl.Expr, unit: TimestampUnit) -> pl.Expr:
 
 def _iso_to_ms(text: pl.Expr) -> pl.Expr:
     parts = text.str.extract_groups(ISO_8601).struct
-    day, clock, hours, minutes = (parts.field(str(n)) for n in range(1, 5))
-    local = pl.concat_str(day, pl.lit("T"), clock.fill_null("00:00"))
-    moment = pl.coalesce(
-        local.str.strptime(pl.Datetime("ms"), form, strict=False) for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
-    ).dt.timestamp("ms")
-    sign = pl.when(hours.str.starts_with("-")).then(-1).otherwise(1)
-    offset = sign * (hours.str.slice(1).cast(pl.Int64) * 60 + minutes.fill_null("0").cast(pl.Int64))
-    return moment - offset.fill_null(0) * 60_000
+    day = parts.field("date").str.replace_all("-", "", literal=True).str.to_date("%Y%m%d", strict=False)
+    clock, offset = (parts.field(part).str.replace_all(":", "", literal=True) for part in ("clock", "offset"))
+    sign = pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
+    minutes = _number(clock, 0) * 60 + _number(clock, 2) - sign * (_number(offset, 1) * 60 + _number(offset, 3))
+    milliseconds = _number(clock.str.pad_end(len("hhmmss.fff"), "0"), len("hhmmss."), 3)
+    return day.cast(pl.Datetime("ms")).dt.timestamp("ms") + (minutes * 60 + _number(clock, 4)) * 1000 + milliseconds
+
+
+def _number(digits: pl.Expr, place: int, count: int = 2) -> pl.Expr:
+    """The digits at `place`; 0 where there are none."""
+    return digits.str.slice(place, count).cast(pl.Int64, strict=False).fill_null(0)

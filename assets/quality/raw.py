@@ -1,4 +1,4 @@
-"""Raw rows in order of arrival, ready to be judged."""
+"""Raw rows, ready to be judged."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,15 +7,6 @@ import polars as pl
 
 from assets.quality.quarantine import Reason
 from models.columns import DAY, MALFORMED, SOURCE_FILE, SOURCE_ROW
-
-
-def arrived(raw: pl.LazyFrame, days: Sequence[date], required: Sequence[str], table: str) -> pl.DataFrame:
-    """Collects raw rows in order of (day, file, row of the file).
-
-    Raises:
-        ValueError: as `checked`.
-    """
-    return checked(raw.collect().sort(DAY, SOURCE_FILE, SOURCE_ROW), days, required, table)
 
 
 def checked(rows: pl.DataFrame, days: Sequence[date], required: Sequence[str], table: str) -> pl.DataFrame:

@@ -22,8 +22,6 @@ SUPPRESSIONS_TABLE = "suppressions"
 WORD = r"[^\s,;|\"'{}\[\]():=]+"
 """What lies between the delimiters of delimited text and JSON."""
 
-WHOLE_FLOAT = r"\.0$"
-
 SALT, DIGEST, AT = "salt", "digest", "at"
 
 SUPPRESSIONS_SCHEMA: Schema = {
@@ -58,13 +56,10 @@ class Forgotten:
     def theirs(self, rows: pl.DataFrame) -> pl.Series:
         """(n,) bool whether each of raw `rows`, its `user_id` of any type, is of a forgotten user.
 
-        A row that could not be parsed is somebody's whose id stands in it as a word. Where ids are numbers, the text
-        7.0 is no id, but it is the row of user 7 that is put aside for it.
+        A row that could not be parsed is somebody's whose id stands in it as a word.
         """
         ids = pl.Series(USER_ID, [None], dtype=ID_DTYPES[self.id_type]).new_from_index(0, rows.height)
         if USER_ID in rows.columns:
-            if self.id_type == "int64" and rows.schema[USER_ID] == pl.String:
-                rows = rows.with_columns(pl.col(USER_ID).str.replace(WHOLE_FLOAT, ""))
             ids = rows.select(as_id(USER_ID, rows.schema[USER_ID], self.id_type)).to_series().cast(ids.dtype)
         theirs = ids.is_in(self._among(ids).implode()).fill_null(False)
         if MALFORMED in rows.columns and rows[MALFORMED].null_count() < rows.height:

@@ -79,12 +79,13 @@ def landed_rows(lake: Lake, source: Source, person: Person) -> Iterator[tuple[st
     files = [file for file in (LandedFile(*row) for row in listed.iter_rows()) if Path(file.path).is_file()]
     if not files:
         return
-    raw, alone = source.read("events", files, sorted({file.day for file in files})), person.alone
-    columns = [name for name in (USER_ID, MALFORMED) if name in raw.collect_schema()]
+    alone = person.alone
     with damage_explained(file.path for file in files):
-        for rows in batches(raw.select(SOURCE_FILE, SOURCE_ROW, *columns), ROWS_AT_ONCE):
-            theirs = rows.filter(alone.theirs(rows)).select(pl.col(SOURCE_FILE).cast(pl.String), SOURCE_ROW)
-            yield from theirs.iter_rows()
+        for frame in source.read("events", files, sorted({file.day for file in files})):
+            columns = [name for name in (USER_ID, MALFORMED) if name in frame.collect_schema()]
+            for rows in batches(frame.select(SOURCE_FILE, SOURCE_ROW, *columns), ROWS_AT_ONCE):
+                theirs = rows.filter(alone.theirs(rows)).select(pl.col(SOURCE_FILE).cast(pl.String), SOURCE_ROW)
+                yield from theirs.iter_rows()
 
 
 def _without_training_sets(lake: Lake) -> int:

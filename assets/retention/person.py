@@ -6,7 +6,7 @@ import polars as pl
 
 from assets.quality.corrections import COLUMN, CORRECTIONS_TABLE, WAS
 from assets.quality.quarantine import json_cell
-from assets.quality.suppressions import WHOLE_FLOAT, Forgotten, only, slot_of
+from assets.quality.suppressions import Forgotten, only, slot_of
 from assets.schema import EVENTS_TABLE, ID_DTYPES, QUARANTINE_TABLE, IdType
 from models.columns import MALFORMED, ROW, SLOT, USER_ID, VALUE
 
@@ -46,13 +46,11 @@ class Person:
         }
 
     def named_in(self, rows: pl.Series) -> pl.Series:
-        """(n,) bool whether each quarantined row (JSON) is his; a file that had ids as floats says 7.0 of user 7."""
+        """(n,) bool whether each quarantined row (JSON) is his."""
         cells = rows.to_frame(ROW).select(
             json_cell(pl.col(ROW), USER_ID).alias(USER_ID), json_cell(pl.col(ROW), MALFORMED).alias(MALFORMED)
         )
-        alone = self.alone
-        whole = cells.select(pl.col(USER_ID).str.replace(WHOLE_FLOAT, ""))
-        return alone.theirs(cells) | alone.theirs(whole)
+        return self.alone.theirs(cells)
 
     def _in_text(self, texts: pl.Series) -> pl.Series:
         return self.alone.theirs(texts.to_frame(MALFORMED))

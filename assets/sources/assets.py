@@ -52,7 +52,8 @@ def _landed(
     files = source.land(table, days)
     frame = ledger_frame(files)
     with damage_explained([files[0].path]):
-        sample = source.read(table, files[:1], days[:1]).head(PREVIEW_ROWS).collect()
+        (rows,) = source.read(table, files[:1], days[:1])
+        sample = rows.head(PREVIEW_ROWS).collect()
     version = lake.replace_days(LEDGERS[table], frame, days)
     distinct = frame.unique(SOURCE_FILE)
     return dg.MaterializeResult(

@@ -8,6 +8,7 @@ from pathlib import Path
 from polars.exceptions import PanicException, PolarsError
 
 from assets.batches import batches
+from assets.sources.formats.parquet import scan_parquet
 from assets.sources.source import SourceError, because
 from models.files import scan_parquet
 

@@ -1,8 +1,10 @@
 """Parquet, CSV or JSON Lines files as a source: somebody's own, or a published dataset's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -11,11 +13,11 @@ from assets.quality.casts import TimestampUnit
 from assets.sources.contract import in_contract, with_day
 from assets.sources.files_settings import FilesSettings, Format, TableFiles
 from assets.sources.formats.delimited import Dialect, delimited_columns, scan_delimited
-from assets.sources.formats.json_lines import scan_json_lines
+from assets.sources.formats.json_lines import absent_fields, scan_json_lines
 from assets.sources.formats.parquet import parquet_columns, scan_parquet
 from assets.sources.formats.text import first_line
 from assets.sources.paths import DAY_FIELD, expanded, matching
-from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError
+from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
 from models.columns import DAY
 
 ENDINGS: dict[str, Format] = {
@@ -29,6 +31,11 @@ ENDINGS: dict[str, Format] = {
     ".jsonl.gz": "jsonl",
     ".ndjson.gz": "jsonl",
 }
+
+ANY_DAY = "????-??-??"
+
+OBJECTS = ("jsonl", "literals")
+"""Formats whose rows name their own columns."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ class Files:
         """The files of `days`; each is there, not empty, and has the columns that it must have.
 
         Raises:
-            SourceError: a day has no file, or a file is empty, damaged, or lacks a required column.
+            SourceError: a day has no file, or a file is empty, damaged, or lacks a required or mapped column; JSON
+                Lines lack one that is a key of no line, be it of another day.
         """
         part = self._part(table)
         pattern = expanded(part.path, f"source.{table}.path")
@@ -77,8 +85,11 @@ class Files:
                 raise SourceError(
                     f"no {table} file for {day}: nothing matches {filled}; put the file there, or leave the day out"
                 )
-        for path in sorted({path for paths in found.values() for path in paths}):
+        distinct = sorted({path for paths in found.values() for path in paths})
+        for path in distinct:
             _check(path, table, part, self.shapes.get(table))
+        objects = [path for path in distinct if _format(path, part) in OBJECTS]
+        _check_keys(objects, partial(matching, pattern.replace(DAY_FIELD, ANY_DAY)), table, part)
         return [LandedFile.at(path, day) for day, paths in found.items() for path in paths]
 
     @property
@@ -89,7 +100,7 @@ class Files:
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return self._part(table).timestamp_unit
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
+    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
         """The raw rows of `days` in order of file and row; values of CSV and JSON Lines are strings.
 
         Where the path has no `{day}`, a row without a readable or plausible time counts to the earliest of `days`.
@@ -105,7 +116,7 @@ class Files:
         else:
             paths = dict.fromkeys(file.path for file in files)
             rows = [with_day(_rows(path, part, shape), part, wanted[0], self.first_day) for path in paths]
-        return pl.concat(rows, how="diagonal_relaxed").filter(pl.col(DAY).is_in(wanted))
+        return [frame.filter(pl.col(DAY).is_in(wanted)) for frame in of_one_schema(rows)]
 
     def _part(self, table: RawTable) -> TableFiles:
         return self.settings.events if table == "events" else self.settings.items
@@ -116,14 +127,14 @@ def _rows(name: str, part: TableFiles, shape: Shape | None) -> pl.LazyFrame:
     path = Path(name)
     if shape is None:
         return in_contract(_scan(path, part, [part.column(name) for name in part.contract]), part, path)
-    return in_contract(shape.rows(_scan(path, part, shape.needs), path), part, path)
+    return in_contract(shape.rows(_scan(path, part, shape.needs, whole=True), path), part, path)
 
 
-def _scan(path: Path, part: TableFiles, fields: Sequence[str]) -> pl.LazyFrame:
-    """The file's own columns; of JSON objects `fields` alone."""
+def _scan(path: Path, part: TableFiles, fields: Sequence[str], *, whole: bool = False) -> pl.LazyFrame:
+    """The file's `fields`, and what else it has if `whole`; of JSON objects `fields` alone."""
     form = _format(path, part)
     if form == "parquet":
-        return scan_parquet(path)
+        return scan_parquet(path, None if whole else fields)
     if form == "csv":
         return scan_delimited(path, _dialect(part))
     return scan_json_lines(path, fields, part.encoding, literals=form == "literals")
@@ -144,7 +155,7 @@ def _format(path: Path, part: TableFiles) -> Format:
 
 
 def _check(path: Path, table: RawTable, part: TableFiles, shape: Shape | None) -> None:
-    """Raises SourceError where the file is empty, damaged, or lacks a required column."""
+    """Raises SourceError where the file is empty, damaged, or lacks a required or mapped column."""
     if path.stat().st_size == 0:
         raise SourceError(f"{path} is empty: write it again, or remove it and leave its day out")
     match _format(path, part):
@@ -164,9 +175,51 @@ def _check(path: Path, table: RawTable, part: TableFiles, shape: Shape | None) -
 
 
 def _check_mapped(path: Path, table: RawTable, part: TableFiles, there: Sequence[str]) -> None:
-    for name in part.required:
-        if name not in part.constants and part.column(name) not in there:
+    for name, column in part.expected.items():
+        if column not in there:
             raise SourceError(
-                f"{path} has no column {part.column(name)!r} for {name} (it has {', '.join(there)}): "
-                f"set source.{table}.columns.{name} to the one that holds it, or source.{table}.constants.{name}"
+                f"{path} has no column {column!r} for {name} (it has {', '.join(there)}): {_advice(table, part, name)}"
             )
+
+
+def _check_keys(
+    paths: Sequence[Path], elsewhere: Callable[[], Sequence[Path]], table: RawTable, part: TableFiles
+) -> None:
+    """Raises SourceError where no line has a key, as one line may leave out what it has no value for.
+
+    Args:
+        paths: Files of JSON objects.
+        elsewhere: Files of all days, whose beginnings are looked at, too: all lines of a quiet day may lack a key.
+    """
+    absent, keys = list(part.expected.values()), list[str]()
+    for path in paths:
+        absent, found = _absent(path, part, absent)
+        keys = keys or found
+        if not absent:
+            return
+    if not keys:
+        return
+    for path in elsewhere():
+        with suppress(SourceError):
+            absent, _ = _absent(path, part, absent, to_the_end=False)
+        if not absent:
+            return
+    name = next(name for name, column in part.expected.items() if column == absent[0])
+    raise SourceError(
+        f"no line of {paths[0]} or another file has the key {absent[0]!r} for {name} (the first has "
+        f"{', '.join(keys)}): {_advice(table, part, name)}"
+    )
+
+
+def _absent(
+    path: Path, part: TableFiles, fields: Sequence[str], *, to_the_end: bool = True
+) -> tuple[list[str], list[str]]:
+    literals = _format(path, part) == "literals"
+    return absent_fields(path, fields, part.encoding, literals=literals, to_the_end=to_the_end)
+
+
+def _advice(table: RawTable, part: TableFiles, name: str) -> str:
+    setting = f"source.{table}.columns.{name}"
+    if name in part.required:
+        return f"set {setting} to the one that holds it, or source.{table}.constants.{name}"
+    return f"set {setting} to the one that holds it, or leave it out"

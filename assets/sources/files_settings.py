@@ -80,6 +80,12 @@ class TableFiles(BaseModel):
         """The file's column that holds the contract column `name`."""
         return self.columns.get(name, name)
 
+    @property
+    def expected(self) -> dict[str, str]:
+        """Contract name to the file's column, of those that are required or that the profile names."""
+        names = [name for name in self.contract if name in self.required or name in self.columns]
+        return {name: self.column(name) for name in names if name not in self.constants}
+
 
 class EventFiles(TableFiles):
     """The event logs."""

@@ -21,7 +21,7 @@ from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
 from assets.sources.paths import expanded
-from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, because
+from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, because, of_one_schema
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,
@@ -94,7 +94,7 @@ class MovieLens:
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return "s"
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
+    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
         """The raw rows of `days`; each file is read once however many days there are.
 
         A rating of an implausible time counts to the earliest of `days`.
@@ -105,7 +105,7 @@ class MovieLens:
         paths = [Path(name) for name in dict.fromkeys(file.path for file in files)]
         tables = [self._ratings(path, min(days)) if table == "events" else self._movies(path) for path in paths]
         rows = [_marked(rows, path) for rows, path in zip(tables, paths, strict=True)]
-        return pl.concat(rows).filter(pl.col(DAY).is_in(list(days)))
+        return [frame.filter(pl.col(DAY).is_in(list(days))) for frame in of_one_schema(rows)]
 
     def _ratings(self, path: Path, undated: date) -> pl.LazyFrame:
         moment = pl.from_epoch(as_epoch_ms(TIMESTAMP, pl.Int64(), "s"), "ms")

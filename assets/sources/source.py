@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -43,13 +44,21 @@ class LandedFile:
         return cls(day, str(path.absolute()), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
+def of_one_schema(frames: Iterable[pl.LazyFrame]) -> list[pl.LazyFrame]:
+    """`frames` in their order, neighbours joined where they have the same columns of the same types."""
+    schemas = ((frame.collect_schema(), frame) for frame in frames)
+    groups = groupby(schemas, key=lambda pair: list(pair[0].items()))
+    return [pl.concat([frame for _, frame in group]) for _, group in groups]
+
+
 class Source(Protocol):
     """An adapter from somebody's logs onto the data contract.
 
     `read` returns raw rows: contract columns under their contract names but with whatever type the file gave them
     (missing optional columns are left out), and besides `day` (the partition a row belongs to), `source_file`,
     `source_row` (0-based within the file) and `malformed` (the text of a row that could not be parsed, else null).
-    It never drops a row: judging rows is the cleaner's work.
+    It never drops a row: judging rows is the cleaner's work. Files whose columns differ stay apart, for no value may be
+    changed to fit those of another file: each frame holds neighbouring files of one schema.
     """
 
     @property
@@ -69,6 +78,6 @@ class Source(Protocol):
         """What a numeric or textual time in the raw rows counts."""
         ...
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
-        """The raw rows of `days` in `files`."""
+    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
+        """The raw rows of `days` in `files`, one frame after another."""
         ...

@@ -72,7 +72,7 @@ class Yambda:
         self.files = Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes)
         self.land, self.timestamp_unit = self.files.land, self.files.timestamp_unit
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
+    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
         """The raw rows of `days`; an item stands where an event first names it.
 
         Memory for events is that of a row group; for items, that of all ids.
@@ -80,8 +80,7 @@ class Yambda:
         rows = self.files.read(table, files, days)
         if table == "events":
             return rows
-        named = rows.group_by(ITEM_ID, DAY, SOURCE_FILE, MALFORMED).agg(pl.col(SOURCE_ROW).min())
-        return named.sort(SOURCE_FILE, SOURCE_ROW).unique(ITEM_ID, keep="first", maintain_order=True)
+        return [_once(frame) for frame in rows]
 
 
 def _events(start: int, rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
@@ -107,6 +106,11 @@ def _events(start: int, rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
 
 def _items(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
     return _flat(rows, path).select(ITEM_ID, SOURCE_ROW, MALFORMED)
+
+
+def _once(rows: pl.LazyFrame) -> pl.LazyFrame:
+    named = rows.group_by(ITEM_ID, DAY, SOURCE_FILE, MALFORMED).agg(pl.col(SOURCE_ROW).min())
+    return named.sort(SOURCE_FILE, SOURCE_ROW).unique(ITEM_ID, keep="first", maintain_order=True)
 
 
 def _kind_of(path: Path) -> str:

@@ -16,4 +16,5 @@ def test_the_files_of_a_folder_with_brackets_are_read() -> None:
         (file,) = source.land(table, [day])
         assert Path(file.path).parent == folder
         lines = len(Path(file.path).read_text().splitlines())
-        assert source.read(table, [file], [day]).collect().height == lines - 1
+        (rows,) = source.read(table, [file], [day])
+        assert rows.collect().height == lines - 1

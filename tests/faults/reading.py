@@ -109,9 +109,10 @@ def _files(path: Path) -> Files:
     return Files(FilesSettings.model_validate(settings), DAY)
 
 
-def _landed(source: Source, table: RawTable, days: Sequence[date]) -> tuple[pl.Series, pl.LazyFrame]:
+def _landed(source: Source, table: RawTable, days: Sequence[date]) -> tuple[pl.Series, list[pl.LazyFrame]]:
     """Places of all rows, and the rows."""
     landed = source.land(table, days)
     with damage_explained(file.path for file in landed[:1]):
-        rows = source.read(table, landed, days).select("source_row").collect()["source_row"]
+        frames = [frame.select("source_row").collect() for frame in source.read(table, landed, days)]
+        rows = pl.concat(frames)["source_row"]
     return rows, source.read(table, landed, days)

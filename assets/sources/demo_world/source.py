@@ -16,7 +16,7 @@ from assets.sources.demo_world.log import DAY_MS, FIRST_USER_ID, event_rows
 from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
 from assets.sources.formats.parquet import scan_parquet
-from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError
+from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
 from models.columns import DAY
 
 WORLD_VERSION = 1
@@ -57,10 +57,10 @@ class DemoWorld:
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return "ms"
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> pl.LazyFrame:
+    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
         """The raw rows of `days`; timestamps of events are int64 epoch milliseconds."""
         scans = [scan_parquet(f.path).with_columns(pl.lit(f.day).alias(DAY)) for f in files if f.day in set(days)]
-        return pl.concat(scans)
+        return of_one_schema(scans)
 
     def expected_feedback(self, user_ids: np.ndarray, item_ids: np.ndarray, day: date) -> np.ndarray:
         """The oracle: expected number of clicks of each user on each item on `day`.

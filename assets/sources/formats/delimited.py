@@ -4,16 +4,18 @@ A record is judged before it is parsed: it must have as many fields as the heade
 So one bad line costs neither its neighbours nor the file.
 """
 
+import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from assets.sources.formats.records import whole_records
+from assets.sources.formats.records import LONGEST_RECORD, whole_records
 from assets.sources.formats.streamed import streamed
 from assets.sources.formats.text import BLOCK_BYTES, LINE, UNDECODABLE, first_line, line_blocks
 from assets.sources.source import SourceError, because
@@ -46,15 +48,12 @@ def delimited_columns(path: Path, dialect: Dialect) -> list[str]:
     """The names of the columns.
 
     Raises:
-        SourceError: the file is empty or unreadable, or a name stands twice in its header.
+        SourceError: the file is empty or unreadable, or its header is no record or has a name twice.
     """
-    line = first_line(path, dialect.encoding)
     if dialect.names is not None:
+        first_line(path, dialect.encoding)
         return list(dialect.names)
-    names = [name.strip().strip('"') for name in line.split(dialect.delimiter)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SourceError(f"{path} has the column {twice[0]!r} twice in its header: rename one of them")
+    names, _ = _header(path, dialect, line_blocks(path, dialect.encoding, io.DEFAULT_BUFFER_SIZE))
     return names
 
 
@@ -77,11 +76,12 @@ def delimited_blocks(path: Path, dialect: Dialect, block_bytes: int = BLOCK_BYTE
     Raises:
         SourceError: as `scan_delimited`.
     """
-    names = delimited_columns(path, dialect)
-    lines = line_blocks(path, dialect.encoding, block_bytes)
+    lines, row = line_blocks(path, dialect.encoding, block_bytes), 0
     if dialect.names is None:
-        lines = _without_header(lines)
-    row = 0
+        names, rest = _header(path, dialect, lines)
+        lines = chain([rest], lines)
+    else:
+        names = list(dialect.names)
     for records in whole_records(lines, partial(_shaped, dialect, len(names))) if dialect.quoted else lines:
         plain = not records.str.contains('"', literal=True).any()
         # Without quotes there is nothing to quote, which is judged and parsed in a third of the time.
@@ -91,13 +91,41 @@ def delimited_blocks(path: Path, dialect: Dialect, block_bytes: int = BLOCK_BYTE
         yield _rows(path, judged, block, names)
 
 
-def _without_header(blocks: Iterator[pl.Series]) -> Iterator[pl.Series]:
-    """Less the first line that is not blank."""
-    for lines in blocks:
+def _header(path: Path, dialect: Dialect, blocks: Iterator[pl.Series]) -> tuple[list[str], pl.Series]:
+    """The names in the first record that is not blank, and what lines were read after it.
+
+    Raises:
+        SourceError: it is no record, or a name stands twice in it.
+    """
+    lines, problem = pl.Series(LINE, dtype=pl.String), "nothing closes its quotes"
+    for block in blocks:
+        lines = pl.concat([lines, block])
         filled = (lines.str.strip_chars() != "").arg_true()
-        if not filled.is_empty():
-            yield lines.slice(filled[0] + 1)
-            yield from blocks
+        lines = lines.slice(filled[0] if len(filled) else len(lines))
+        if lines.is_empty():
+            continue
+        try:
+            names, count = _first_record(lines, dialect)
+        except csv.Error as error:
+            problem = because(error)
+            if lines.str.len_bytes().sum() > LONGEST_RECORD:
+                break
+        else:
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise SourceError(f"{path} has the column {twice[0]!r} twice in its header: rename one of them")
+            return names, lines.slice(count)
+    raise SourceError(f"{path} has a header that cannot be read ({problem}): check its delimiter and quotes")
+
+
+def _first_record(lines: pl.Series, dialect: Dialect) -> tuple[list[str], int]:
+    """The fields of the first record without the blanks around them, and how many lines it takes."""
+    if not dialect.quoted:
+        return [name.strip() for name in lines[0].split(dialect.delimiter)], 1
+    reader = csv.reader(
+        (f"{line}\n" for line in lines), delimiter=dialect.delimiter, skipinitialspace=True, strict=True
+    )
+    return [name.strip() for name in next(reader)], reader.line_num
 
 
 def _judged(records: pl.Series, dialect: Dialect, width: int) -> pl.DataFrame:

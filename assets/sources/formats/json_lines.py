@@ -8,15 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.sources.formats.json_objects import Splitter, has, loaded
 from assets.sources.formats.streamed import streamed
 from assets.sources.formats.text import BLOCK_BYTES, LINE, UNDECODABLE, first_line, line_blocks
 from models.columns import MALFORMED, SOURCE_ROW
-
-JSON = "json"
-"""The line as JSON, if it is any."""
-
-LONG_INTEGER = r'("\s*:\s*)(-?\d{16,})(\s*[,}])'
-"""A bare integer after a key, too long for the JSON parser's floats; it is put in quotes before parsing."""
 
 
 def scan_json_lines(
@@ -40,31 +35,55 @@ def scan_json_lines(
         SourceError: the file is empty or unreadable; while rows are collected: it is damaged further on.
     """
     first_line(path, encoding)
-    schema: dict[str, pl.DataType] = {SOURCE_ROW: pl.Int64(), LINE: pl.String(), JSON: pl.String()}
-    lines = streamed(partial(_lines, path, encoding, block_bytes, literals), schema)
-    exact = lines.with_columns(pl.col(JSON).str.replace_all(LONG_INTEGER, '${1}"${2}"${3}').alias("exact"))
-    good = exact.with_columns(
-        (
-            pl.col("exact").str.starts_with("{")
-            & ~pl.col("exact").str.contains(UNDECODABLE, literal=True)
-            & pl.col("exact").str.json_path_match("$").is_not_null()
-        ).alias("good")
-    )
-    return good.select(
-        *(pl.when("good").then(pl.col("exact").str.json_path_match(_path(name))).alias(name) for name in fields),
-        SOURCE_ROW,
-        pl.when(~pl.col("good")).then(LINE).alias(MALFORMED),
-    )
+    distinct = list(dict.fromkeys(fields))
+    schema = dict.fromkeys(distinct, pl.String()) | {SOURCE_ROW: pl.Int64(), MALFORMED: pl.String()}
+    return streamed(partial(_rows, path, distinct, encoding, block_bytes, literals), schema)
 
 
-def _lines(path: Path, encoding: str, block_bytes: int, literals: bool) -> Iterator[pl.DataFrame]:
-    row = 0
+def absent_fields(
+    path: Path, fields: Sequence[str], encoding: str = "utf-8", *, literals: bool = False, to_the_end: bool = True
+) -> tuple[list[str], list[str]]:
+    """Those of `fields` that no line has, and the keys of the first line that is an object.
+
+    The file is read until all are found.
+
+    Args:
+        to_the_end: Whether to go on after the first block.
+
+    Raises:
+        SourceError: the file is empty or unreadable.
+    """
+    absent, keys = list(fields), list[str]()
+    for lines in _lines(path, encoding, BLOCK_BYTES):
+        for line in lines:
+            found = loaded(_json_of_literal(line) if literals else line)
+            keys = keys or list(found)
+            absent = [field for field in absent if not has(found, field)]
+            if keys and not absent:
+                return absent, keys
+        if not to_the_end:
+            break
+    return absent, keys
+
+
+def _rows(path: Path, fields: Sequence[str], encoding: str, block_bytes: int, literals: bool) -> Iterator[pl.DataFrame]:
+    splitter, row = Splitter(fields), 0
+    for lines in _lines(path, encoding, block_bytes):
+        texts = pl.Series([_json_of_literal(line) for line in lines], dtype=pl.String) if literals else lines
+        values, good = splitter.split(texts)
+        good &= ~texts.str.contains(UNDECODABLE, literal=True)
+        yield values.with_columns(pl.when(good).then(pl.all())).with_columns(
+            pl.int_range(row, row + len(lines), dtype=pl.Int64, eager=True).alias(SOURCE_ROW),
+            pl.select(pl.when(~good).then(lines)).to_series().alias(MALFORMED),
+        )
+        row += len(lines)
+
+
+def _lines(path: Path, encoding: str, block_bytes: int) -> Iterator[pl.Series]:
+    """The lines that are not blank, without blanks around them."""
     for block in line_blocks(path, encoding, block_bytes):
-        lines = block.str.strip_chars().to_frame(LINE).filter(pl.col(LINE) != "")
-        json_lines = [_json_of_literal(line) for line in lines[LINE]] if literals else lines[LINE]
-        rows = lines.with_row_index(SOURCE_ROW, offset=row).with_columns(pl.col(SOURCE_ROW).cast(pl.Int64))
-        yield rows.with_columns(pl.Series(JSON, json_lines, dtype=pl.String))
-        row += lines.height
+        lines = block.str.strip_chars()
+        yield lines.filter(lines != "").alias(LINE)
 
 
 def _json_of_literal(line: str) -> str:
@@ -73,7 +92,3 @@ def _json_of_literal(line: str) -> str:
         return json.dumps(ast.literal_eval(line))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return line
-
-
-def _path(name: str) -> str:
-    return "$" + "".join(f"[{part}]" if part.isdecimal() else f"['{part}']" for part in name.split("."))

@@ -1,4 +1,4 @@
-"""Parquet files, read lazily with the types they have."""
+"""Parquet files, read lazily with the types they have; Arrow reads those with types that Polars does not know."""
 
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -7,14 +7,18 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from polars.exceptions import PanicException, PolarsError
+from polars.exceptions import PolarsError
 
+from assets.sources.formats.arrow_types import converted, readable, stops_polars
 from assets.sources.formats.streamed import streamed
 from assets.sources.source import SourceError, because
 from models import files
 from models.columns import MALFORMED, SOURCE_FILE, SOURCE_ROW
 
 ADDED: dict[str, pl.DataType] = {SOURCE_ROW: pl.Int64(), MALFORMED: pl.String()}
+
+ROWS_AT_ONCE = 65_536
+"""Of a file that Arrow reads."""
 
 FOLDED_ROWS = 256
 """Rows with lists that are unfolded at once, because each may become thousands."""
@@ -26,23 +30,47 @@ def parquet_columns(path: Path) -> list[str]:
     Raises:
         SourceError: the file has no valid footer, as when it was cut off.
     """
+    return _schema(path).names
+
+
+def scan_parquet(path: str | Path, columns: Collection[str] | None = None) -> pl.LazyFrame:
+    """The file's columns, `source_file`, `source_row` and a `malformed` that is always null.
+
+    Args:
+        columns: Those that are wanted, be they there or not; None: all.
+
+    Raises:
+        SourceError: the file has no valid footer.
+    """
+    types = {field.name: field.type for field in _schema(Path(path))}
+    wanted = {name: readable(types[name]) for name in types if columns is None or name in columns}
+    if any(dtype != readable(dtype) and (name in wanted or stops_polars(dtype)) for name, dtype in types.items()):
+        schema = pl.DataFrame(pa.schema(list(wanted.items())).empty_table()).schema
+        rows = streamed(partial(_translated, Path(path), wanted), schema | ADDED)
+    else:
+        numbered = files.scan_parquet(path).select(*wanted).with_row_index(SOURCE_ROW)
+        rows = numbered.with_columns(pl.col(SOURCE_ROW).cast(pl.Int64), pl.lit(None, pl.String).alias(MALFORMED))
+    return rows.with_columns(pl.lit(str(path)).alias(SOURCE_FILE))
+
+
+def _schema(path: Path) -> pa.Schema:
     try:
-        return files.scan_parquet(path).collect_schema().names()
-    except (PolarsError, PanicException, OSError) as error:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(f"{path} is no complete Parquet file ({because(error)}): write it again") from error
 
 
-def scan_parquet(path: str | Path) -> pl.LazyFrame:
-    """The file's columns, `source_file`, `source_row` and a `malformed` that is always null."""
-    return (
-        files.scan_parquet(path)
-        .with_row_index(SOURCE_ROW)
-        .with_columns(
-            pl.col(SOURCE_ROW).cast(pl.Int64),
-            pl.lit(str(path)).alias(SOURCE_FILE),
-            pl.lit(None, dtype=pl.String).alias(MALFORMED),
-        )
-    )
+def _translated(path: Path, types: dict[str, pa.DataType]) -> Iterator[pl.DataFrame]:
+    """All rows, in columns of `types`."""
+    row = 0
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(ROWS_AT_ONCE, columns=list(types)):
+            values = pl.DataFrame(pa.table({name: converted(batch[name], dtype) for name, dtype in types.items()}))
+            numbers = pl.int_range(row, row + batch.num_rows, dtype=pl.Int64, eager=True).alias(SOURCE_ROW)
+            row += batch.num_rows
+            yield values.with_columns(numbers, pl.lit(None, pl.String).alias(MALFORMED))
+    except (PolarsError, OSError, pa.ArrowException, ValueError) as error:
+        raise SourceError(f"{path} is damaged after row {row} ({because(error)}): write it again") from error
 
 
 def unfolded_parquet(path: Path, columns: Collection[str]) -> pl.LazyFrame:
@@ -69,5 +97,5 @@ def _unfolded(path: Path, columns: list[str], lists: list[str]) -> Iterator[pl.D
             yield rows.explode(lists).select(
                 *columns, pl.col(SOURCE_ROW).cast(pl.Int64), pl.lit(None, pl.String).alias(MALFORMED)
             )
-    except (PolarsError, OSError, pa.ArrowException) as error:
+    except (PolarsError, OSError, pa.ArrowException, ValueError) as error:
         raise SourceError(f"{path} is damaged after row {row} ({because(error)}): fetch it again") from error

@@ -23,15 +23,20 @@ BLOCK_BYTES = 8 * 2**20
 LONGEST_LINE = 64 * 2**20
 """Characters; a longer line is no record of a log, and the file is refused rather than held in memory."""
 
+BEGINNING = 2**20
+"""Characters among which a line feed tells that lines end with one."""
+
 
 def line_blocks(path: Path, encoding: str = "utf-8", block_bytes: int = BLOCK_BYTES) -> Iterator[pl.Series]:
     """The file's lines without their line ends, one block after another; blank lines are among them.
+
+    Lines end with a line feed, which may follow a carriage return; where a file begins without any, with that alone.
 
     Raises:
         SourceError: the file is missing, empty, a damaged gzip archive, or has a line longer than `LONGEST_LINE`.
     """
     rest, empty = "", True
-    for text in _texts(path, encoding, block_bytes):
+    for text in _with_line_feeds(_texts(path, encoding, block_bytes)):
         whole, end, rest = (rest + text).rpartition("\n")
         if len(rest) > LONGEST_LINE:
             raise SourceError(f"{path} has a line of more than {LONGEST_LINE} characters: check that it is a text file")
@@ -55,6 +60,22 @@ def first_line(path: Path, encoding: str = "utf-8") -> str:
         if not filled.is_empty():
             return str(filled[0])
     raise _empty(path)
+
+
+def _with_line_feeds(texts: Iterator[str]) -> Iterator[str]:
+    """`texts` with a line feed for each carriage return where these alone end the lines."""
+    begun = ""
+    for text in texts:
+        begun += text
+        if "\n" in begun or len(begun) > BEGINNING:
+            break
+    beginning = begun[:BEGINNING]
+    if "\r" not in beginning or "\n" in beginning:
+        yield begun
+        yield from texts
+    else:
+        yield begun.replace("\r", "\n")
+        yield from (text.replace("\r", "\n") for text in texts)
 
 
 def _texts(path: Path, encoding: str, block_bytes: int) -> Iterator[str]:

@@ -46,7 +46,7 @@ def cleaned_by(rows: pl.LazyFrame, judge: Judge, rows_in_memory: int = 10**6) ->
     """All parts as one, in order of arrival; rows come as a source gives them, by day, file and row."""
     with TemporaryDirectory() as scratch:
         arrived = rows.sort("day", "source_file", "source_row")
-        parts = list(clean_events(arrived, judge, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
+        parts = list(clean_events([arrived], judge, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
         assert not list(Path(scratch).iterdir())
     accepted = pl.concat([pl.DataFrame(schema=events_schema(judge.id_type)), *(part.accepted for part in parts)])
     rejected = pl.concat([pl.DataFrame(schema=QUARANTINE_SCHEMA), *(part.rejected for part in parts)])
@@ -275,7 +275,7 @@ def test_parts_of_a_day_come_in_order_of_users_and_time(
     rows = raw([{"user_id": u, "timestamp": START + t, "item_id": 1 + i % 2} for u, t, i in events] or [{}])
     judge = Judge(RULES, "int64", KNOWN["int64"], NOW)
     with TemporaryDirectory() as scratch:
-        parts = list(clean_events(rows, judge, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
+        parts = list(clean_events([rows], judge, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
     accepted = pl.concat([part.accepted for part in parts])
     keys = list(zip(user_hashes(accepted["user_id"]), accepted["timestamp"], accepted["item_id"], strict=True))
     assert keys == sorted(keys)

@@ -28,7 +28,7 @@ def numbered(rows: pl.DataFrame, action: str, time_unit: str) -> pl.DataFrame:
 
 def clean(raw: pl.DataFrame, judge: Judge, scratch: Path) -> Cleaned:
     days = raw[DAY].unique().to_list()
-    parts = list(clean_events(raw.lazy(), judge, days, rows_in_memory=4_000_000, scratch=scratch))
+    parts = list(clean_events([raw.lazy()], judge, days, rows_in_memory=4_000_000, scratch=scratch))
     accepted, rejected = (pl.concat([getattr(part, name) for part in parts]) for name in ("accepted", "rejected"))
     return Cleaned(accepted, rejected, rejected.clear())
 

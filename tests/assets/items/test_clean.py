@@ -29,7 +29,7 @@ def clean(
 ) -> Cleaned:
     good = {"item_id": 1, "day": FIRST, "source_file": "f"}
     whole = [good | {"source_row": n} | row for n, row in enumerate(rows)]
-    return clean_items(pl.DataFrame(whole, schema_overrides=schema).lazy(), rules, id_type, DAYS, unit)
+    return clean_items([pl.DataFrame(whole, schema_overrides=schema).lazy()], rules, id_type, DAYS, unit)
 
 
 def reasons(cleaned: Cleaned) -> list[tuple[int, str]]:

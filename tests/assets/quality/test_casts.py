@@ -1,6 +1,7 @@
 """Conversions are exact or null."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -24,8 +25,8 @@ def apply(expression: pl.Expr, values: list[Any], dtype: pl.DataType | None = No
         (
             pl.String(),
             ["7", "007", "7.0", " 7", "-3", "9223372036854775807", "9223372036854775808", "abc", "", "  "],
-            [7, None, None, None, -3, 2**63 - 1, None, None, None, None],
-            ["7", "007", "7.0", " 7", "-3", "9223372036854775807", "9223372036854775808", "abc", None, None],
+            [7, None, 7, None, -3, 2**63 - 1, None, None, None, None],
+            ["7", "007", "7", " 7", "-3", "9223372036854775807", "9223372036854775808", "abc", None, None],
         ),
         (
             pl.Float64(),
@@ -33,12 +34,26 @@ def apply(expression: pl.Expr, values: list[Any], dtype: pl.DataType | None = No
             [7, None, 2**53, None, None, None, 0],
             ["7", None, str(2**53), None, None, None, "0"],
         ),
+        (
+            pl.String(),
+            ["12.00", "-0.0", "9007199254740992.0", "9007199254740993.0", "1.2345678E7", "5E3", "1.5", "007.0", "v1.0"],
+            [12, 0, 2**53, None, 12345678, None, None, None, None],
+            ["12", "0", str(2**53), None, "12345678", "5E3", "1.5", "007.0", "v1.0"],
+        ),
+        (
+            pl.Decimal(38, 2),
+            [Decimal("12.00"), Decimal("12.50"), Decimal("123456789012345678901234567890.00")],
+            [12, None, None],
+            ["12", None, "123456789012345678901234567890"],
+        ),
         (pl.UInt64(), [1, 2**63], [1, None], ["1", "9223372036854775808"]),
         (pl.Int32(), [1, None], [1, None], ["1", None]),
         (pl.Categorical(), ["12", "x"], [12, None], ["12", "x"]),
         (pl.Boolean(), [True], [None], [None]),
         (pl.Date(), [date(2026, 1, 1)], [None], [None]),
         (pl.List(pl.Int64()), [[1]], [None], [None]),
+        (pl.Struct({"id": pl.Int64()}), [{"id": 1}], [None], [None]),
+        (pl.Binary(), [b"0123456789abcdef"], [None], [None]),
     ],
 )
 def test_ids_convert_only_without_loss(dtype: pl.DataType, values: list, int64: list, string: list) -> None:
@@ -80,8 +95,38 @@ def test_huge_seconds_do_not_wrap_around() -> None:
         ("2026-01-01 13:00:00+01", NOON_MS),
         ("2026-01-01T12:00", NOON_MS),
         ("2026-01-01", NOON_MS - 12 * 3_600_000),
+        ("2026-01-01 12:00:00 UTC", NOON_MS),
+        ("2026-01-01 12:00:00.250 UTC", NOON_MS + 250),
+        ("2026-01-01 12:00:00.000 +0000", NOON_MS),
+        ("2026-01-01 17:30:00.1234567 +05:30", NOON_MS + 123),
+        ("2026-01-01 12:00:00+00", NOON_MS),
+        ("2026-01-01 12:00:00,25", NOON_MS + 250),
+        ("2026-01-01t12:00:00z", NOON_MS),
+        ("20260101T120000Z", NOON_MS),
+        ("20260101T1200", NOON_MS),
+        ("2026-01-02T02:00:00+14:00", NOON_MS),
+        ("2026-01-01T17:30:00+05:30[Asia/Kolkata]", NOON_MS),
+        ("2026-01-01T12:00:00.999999999Z", NOON_MS + 999),
+        (" 2026-01-01  12:00 gmt ", NOON_MS),
+        ("2026-01-01Z", NOON_MS - 12 * 3_600_000),
         ("2026-02-30", None),
+        ("20260230T120000Z", None),
+        ("2026-13-01T12:00:00Z", None),
         ("2026-01-01T25:00:00", None),
+        ("2026-01-01T24:00:00", None),
+        ("2026-01-01T12:60:00", None),
+        ("2016-12-31T23:59:60Z", None),
+        ("2026-01-01T12:00:00+99:99", None),
+        ("2026-01-01T12:00:00+14:01", None),
+        ("2026-01-01T12:00:00+05:60", None),
+        ("2026-01-01T12:00:00+5", None),
+        ("2026-01-01T12:00:00+0\N{ARABIC-INDIC DIGIT FIVE}", None),
+        ("2026-01-01T12:00.5", None),
+        ("2026-01-01T12", None),
+        ("2026-01-01-05", None),
+        ("20260101120000", None),
+        ("2026-01-01 12:00:00 Europe/Berlin", None),
+        ("2026-01-01 12:00:00 CET", None),
         ("01/02/2026", None),
         ("1767268800", None),
         ("yesterday", None),
@@ -90,6 +135,21 @@ def test_huge_seconds_do_not_wrap_around() -> None:
 def test_iso_text(text: str, expected: int | None) -> None:
     # beside another form, because a parser that infers one format per column would lose the rows of the second
     assert apply(as_epoch_ms("x", pl.String(), "iso"), ["2025-12-31T00:00:00Z", text])[1] == expected
+
+
+@cases(
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)),
+    st.sampled_from(["T", " ", "t"]),
+    st.sampled_from(["milliseconds", "microseconds", "seconds", "minutes"]),
+    st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+    st.sampled_from([str, lambda text: text[:-3] + text[-2:], lambda text: f"{text[:-6]} {text[-6:]}"]),
+)
+def test_every_moment_that_python_writes_is_read(
+    moment: datetime, separator: str, until: str, zone: Any, so: Any
+) -> None:
+    text = moment.replace(tzinfo=zone).isoformat(separator, until)
+    expected = (datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    assert apply(as_epoch_ms("x", pl.String(), "iso"), [so(text)]) == [expected]
 
 
 def test_date_times_are_taken_as_they_are_whatever_the_unit_says() -> None:

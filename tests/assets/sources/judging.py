@@ -17,8 +17,9 @@ NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def read(source: Source, table: RawTable, days: Sequence[date]) -> pl.DataFrame:
-    """The raw rows of `days`, landed and read as the assets do it."""
-    return source.read(table, source.land(table, days), days).collect(engine="streaming")
+    """The raw rows of `days`, landed and read as the assets do it; all files have one schema."""
+    frames = source.read(table, source.land(table, days), days)
+    return pl.concat(frame.collect(engine="streaming") for frame in frames)
 
 
 def judged(

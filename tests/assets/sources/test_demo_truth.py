@@ -28,8 +28,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> DemoWorld:
 def clicks(world: DemoWorld) -> pl.DataFrame:
     """Clicks in time order, with the item's topic and style."""
     days = [FIRST + timedelta(days=n) for n in range(14)]
-    log = world.read("events", world.land("events", days), days).filter(pl.col("action") == "click").collect()
-    items = world.read("items", world.land("items", days), days).select("item_id", "categories").collect()
+    log = (
+        pl.concat(world.read("events", world.land("events", days), days)).filter(pl.col("action") == "click").collect()
+    )
+    items = pl.concat(world.read("items", world.land("items", days), days)).select("item_id", "categories").collect()
     names = pl.col("categories").list
     topics = [t.name for t in TOPICS]
     return log.join(items, on="item_id", how="left", maintain_order="left").with_columns(

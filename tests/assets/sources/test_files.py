@@ -32,7 +32,7 @@ def _source(folder: Path, events: dict[str, Any] | None = None, items: dict[str,
 
 
 def _read(source: Files, table: str, days: list[date]) -> pl.DataFrame:
-    return source.read(table, source.land(table, days), days).collect()
+    return pl.concat(source.read(table, source.land(table, days), days)).collect()
 
 
 def test_a_folder_per_day_gives_each_file_its_day(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ DATA = Path(os.environ.get("GENREC_TEST_DATA") or Path(__file__).parents[4] / "s
 
 def _read(folder: Path, table: str, days: list[date], first_day: date = FIRST) -> pl.DataFrame:
     source = MovieLens(MovieLensSettings(kind="movielens", path=str(folder)), first_day)
-    return source.read(table, source.land(table, days), days).collect()
+    return pl.concat(source.read(table, source.land(table, days), days)).collect()
 
 
 @pytest.fixture

@@ -152,7 +152,8 @@ def test_damage_further_on_reaches_the_reader_of_batches_with_its_name(tmp_path:
     path = _events(tmp_path / f"e{ending}", 200_000)
     path.write_bytes(path.read_bytes()[:-1_000])
     source = _source(path)
-    batches = source.read("events", source.land("events", [DAY]), [DAY]).collect_batches(chunk_size=1_000, lazy=True)
+    (raw,) = source.read("events", source.land("events", [DAY]), [DAY])
+    batches = raw.collect_batches(chunk_size=1_000, lazy=True)
     with pytest.raises(SourceError, match=rf"e\{ending} cannot be read.*write it again"):
         list(batches)
 
@@ -162,7 +163,7 @@ def test_batches_come_in_order_of_file_and_row(tmp_path: Path, ending: str) -> N
     for name in ("b", "a", "c"):
         _events(tmp_path / f"{name}{ending}", 5_000)
     source = _source(tmp_path / f"*{ending}")
-    raw = source.read("events", source.land("events", [DAY]), [DAY])
+    (raw,) = source.read("events", source.land("events", [DAY]), [DAY])
     batches = list(raw.collect_batches(chunk_size=700, maintain_order=True, engine="streaming"))
     rows = pl.concat(batches)
     assert max(batch.height for batch in batches) <= 700
@@ -174,7 +175,8 @@ def test_batches_come_in_order_of_file_and_row(tmp_path: Path, ending: str) -> N
 def test_one_day_of_a_file_of_many_is_what_comes_back(tmp_path: Path) -> None:
     path = _events(tmp_path / "e.csv", 6_000, step=60)
     source, second = _source(path), DAY + timedelta(days=1)
-    rows = source.read("events", source.land("events", [second]), [second]).collect(engine="streaming")
+    (raw,) = source.read("events", source.land("events", [second]), [second])
+    rows = raw.collect(engine="streaming")
     assert rows["source_row"].to_list() == list(range(1_440, 2_880))
 
 

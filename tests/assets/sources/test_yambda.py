@@ -123,7 +123,7 @@ def test_users_with_long_histories_are_unfolded_in_bounded_memory(tmp_path: Path
 def read_in_batches(folder: str) -> Callable[[], object]:
     """Work for `peak_memory`: the rows of all users, batch by batch."""
     source = _source(Path(folder), events="likes.parquet")
-    raw = source.read("events", source.land("events", [FIRST]), [FIRST])
+    (raw,) = source.read("events", source.land("events", [FIRST]), [FIRST])
 
     def read() -> int:
         return sum(batch.height for batch in raw.collect_batches(chunk_size=50_000, engine="streaming"))

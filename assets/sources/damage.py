@@ -10,7 +10,6 @@ from polars.exceptions import PanicException, PolarsError
 from assets.batches import batches
 from assets.sources.formats.parquet import scan_parquet
 from assets.sources.source import SourceError, because
-from models.files import scan_parquet
 
 PARQUET = b"PAR1"
 

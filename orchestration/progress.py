@@ -93,9 +93,11 @@ class LineProgress:
         check = event.asset_check_evaluation_data
         if not check.passed:
             colour = "red" if check.severity == dg.AssetCheckSeverity.ERROR else "yellow"
+            measured = check.metadata.get("measured", dg.MetadataValue.bool(True)).value
+            came_out = "failed" if measured else "did not measure"
             why = f": {escape(check.description)}" if check.description else ""
             self._print(
-                f"      [{colour}]check {check.check_name} of {check.asset_key.to_user_string()} failed[/]{why}"
+                f"      [{colour}]check {check.check_name} of {check.asset_key.to_user_string()} {came_out}[/]{why}"
             )
 
     def _left(self, step: str) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from assets.lake import Lake
+from assets.quality.casts import as_id
 from assets.quality.quarantine import json_cell
-from assets.quality.suppressions import WHOLE_FLOAT
 from assets.schema import ID_DTYPES, ITEMS_TABLE, QUARANTINE_TABLE, IdType, Schema
 from assets.sources.source import Snapshot
 from models.availability import CATALOGUE_DAYS_TABLE, PUT_ASIDE, WHOLE
@@ -109,9 +109,8 @@ def _rejected(lake: Lake, id_type: IdType) -> pl.DataFrame:
     if not lake.exists(QUARANTINE_TABLE):
         return nothing
     rows = lake.scan(QUARANTINE_TABLE).filter(pl.col(ORIGIN) == ITEMS_TABLE)
-    text = json_cell(pl.col(ROW), ITEM_ID)
-    named = text if id_type == "string" else text.str.replace(WHOLE_FLOAT, "").cast(pl.Int64, strict=False)
-    return rows.select(DAY, named.alias(ITEM_ID)).collect()
+    texts = rows.select(DAY, json_cell(pl.col(ROW), ITEM_ID).alias(ITEM_ID))
+    return texts.with_columns(as_id(ITEM_ID, pl.String(), id_type).alias(ITEM_ID)).collect()
 
 
 def _judged(items: pl.LazyFrame, rejected: pl.DataFrame, kept: pl.DataFrame, rules: ListingRules) -> pl.DataFrame:

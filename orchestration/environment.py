@@ -48,6 +48,9 @@ FIXED = {
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:1000,muzzy_decay_ms:0",
 }
 
+PRIVATE = 0o077
+"""The mask of new files and folders: 0600 and 0700."""
+
 DAGSTER_YAML = """\
 telemetry:
   enabled: false
@@ -140,10 +143,15 @@ def child_environment(profile: "Profile") -> dict[str, str]:
 
 
 def apply(profile: "Profile") -> None:
-    """Gives this very process the environment; call it before anything of `assets` is imported."""
+    """Gives this very process and all that it starts the environment; call it before importing anything of `assets`.
+
+    What they write is for this user alone: logs name people.
+    """
+    os.umask(PRIVATE)
     os.environ.update(variables(profile))
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    home().mkdir(0o700, parents=True, exist_ok=True)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     return folder

@@ -18,8 +18,10 @@ import pytest
 import yaml
 
 from models.sequence_store import scan_sequences
+from models.tables import scan_table
 from orchestration.processes import Process
 from serving.ports import free_port
+from tests.private import open_to_others
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -93,7 +95,7 @@ class Installation:
         return httpx.get(f"http://127.0.0.1:{self.port}/v1/status", timeout=10).json()["version"]
 
     def table(self, name: str) -> pl.DataFrame:
-        return pl.read_delta(str(self.home / "small" / "tables" / name))
+        return scan_table(str(self.home / "small" / "tables" / name)).collect()
 
     def sequences(self) -> pl.DataFrame:
         return scan_sequences(str(self.home / "small")).collect()
@@ -159,7 +161,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
             }
         )
     )
-    made = Installation(folder / "home", profile, port)
+    made = Installation(folder / "My home ü [x] %20", profile, port)
     yield made
     made.run("down")
 
@@ -173,6 +175,7 @@ def test_the_line(installation: Installation) -> None:
     _rollback_puts_the_first_back(installation, first)
     _a_killed_run_leaves_nothing_half_written(installation)
     _down_leaves_no_process(installation)
+    assert not open_to_others(installation.home)
 
 
 def _raw_logs_reach_the_endpoint(installation: Installation) -> str:

@@ -1,4 +1,4 @@
-"""Every test gets a home of its own, so none touches the state of the person who runs it."""
+"""Every test gets a home of its own, so none touches the state of the person who runs it; its name is no easy one."""
 
 import os
 from pathlib import Path
@@ -12,5 +12,6 @@ from orchestration import environment
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith(("GENREC_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv(environment.HOME_VARIABLE, str(tmp_path / "home"))
-    return tmp_path / "home"
+    folder = tmp_path / "My home ü [x] #%20?"
+    monkeypatch.setenv(environment.HOME_VARIABLE, str(folder))
+    return folder

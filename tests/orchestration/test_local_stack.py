@@ -55,7 +55,12 @@ def test_a_stale_record_of_a_reused_id_harms_nobody(profile: Profile) -> None:
 
 
 @pytest.mark.cluster
-def test_life_of_a_head(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_life_of_a_head(profile: Profile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment is in a folder whose name Ray's commands would make several words of."""
+    odd = tmp_path / "My Projects ü [x]"
+    odd.symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "prefix", str(odd))
+    monkeypatch.setattr(sys, "executable", str(odd / "bin" / "python"))
     assert local_stack.up(profile)
     assert not local_stack.up(profile), "a second `up` must find the head running"
     assert local_stack.running(profile.ray)

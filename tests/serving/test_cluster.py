@@ -48,7 +48,9 @@ def dashboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with open(temp / "head.log", "wb") as log:
         head = subprocess.Popen(
             [
-                str(Path(sys.executable).with_name("ray")),
+                sys.executable,
+                "-m",
+                "ray.scripts.scripts",
                 *("start", "--head", "--block", "--num-cpus=4", "--disable-usage-stats"),
                 *("--node-ip-address=127.0.0.1", f"--port={free_port()}", "--dashboard-host=127.0.0.1"),
                 *(f"--dashboard-port={port}", "--dashboard-agent-listen-port=0"),

@@ -13,7 +13,8 @@ from assets.lake import Lake
 from assets.retention.person import Person
 from assets.retention.proof import search
 from models.columns import USER_ID
-from tests.orchestration.test_quarantine import DAY, START, genrec, profile
+from models.places import plain
+from tests.orchestration.test_quarantine import DAY, LAKE, START, genrec, profile
 
 __all__ = ["profile"]
 
@@ -39,13 +40,13 @@ def test_a_person_is_forgotten_in_one_command_and_dagster_shows_that_but_not_who
     with open(landing, "a") as file:
         file.write(json.dumps(row) + "\n")
     genrec("materialize", "-p", str(profile), "--select", "*sequences")
-    lake = Lake(str(tmp_path / "lake"))
+    lake = Lake(str(tmp_path / LAKE))
     assert lake.sequences().filter(pl.col(USER_ID) == PERSON.user).collect().height == 1
     told = genrec("forget", str(PERSON.user), "-p", str(profile), "--reason", "a letter")
     assert "taken out: 1 rows of events, 0 rows of quarantine" in told
     assert "files name the person" in told
     assert f"1 rows of landing files, which belong to others, name the person: {landing}:31" in told
-    assert search(tmp_path / "lake", PERSON).found == []
+    assert search(tmp_path / LAKE, PERSON).found == []
     assert search(home, PERSON).found == []
     assert lake.sequences().collect().height == 30
     (shown, configs) = _record(home)
@@ -55,14 +56,14 @@ def test_a_person_is_forgotten_in_one_command_and_dagster_shows_that_but_not_who
     assert shown["sequences"][1]["table_version"] == lake.version("sequences")
     assert configs[0]["ops"]["forget_user"]["config"]["user"] == {"env": "GENREC_FORGET_USER"}
     genrec("materialize", "-p", str(profile), "--select", "*sequences")
-    assert search(tmp_path / "lake", PERSON).found == []
+    assert search(tmp_path / LAKE, PERSON).found == []
     assert lake.sequences().collect().height == 30
 
 
 def _record(home: Path) -> tuple[dict[str, Any], Any]:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", EVENTS_OF],
-        env={**os.environ, "DAGSTER_HOME": str(home / "shop" / "dagster")},
+        env={**os.environ, "DAGSTER_HOME": str(plain(home / "shop" / "dagster"))},
         capture_output=True,
         text=True,
     )

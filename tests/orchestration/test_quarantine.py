@@ -17,6 +17,7 @@ from tests.private import open_to_others
 
 DAY = date(2026, 1, 2)
 START = 1_767_312_000_000
+LAKE = "The lake [x] ü%20"
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def profile(tmp_path: Path) -> Path:
     path = tmp_path / "shop.yaml"
     path.write_text(
         f"first_day: {DAY}\nlast_day: 2026-01-03\nray: {{mode: inline}}\n"
-        f"training: {{positive_actions: [view]}}\nlake: {{root: '{tmp_path}/The lake [x] ü%20'}}\nsource:\n"
+        f"training: {{positive_actions: [view]}}\nlake: {{root: '{tmp_path}/{LAKE}'}}\nsource:\n"
         f"  kind: files\n  events: {{path: '{landing}/events/{{day}}.jsonl'}}\n"
         f"  items: {{path: '{landing}/items/{{day}}.jsonl'}}\n"
     )
@@ -58,7 +59,7 @@ def test_show_tells_the_row_and_replay_brings_it_in_with_and_without_its_file(pr
     assert f"{landing}:30" in shown
     assert "the action is not in quality.actions" in shown
     fix = ["quarantine", "replay", "-p", str(profile), "--where", "action=clik", "--set", "action=click"]
-    lake = Lake(str(tmp_path / "The lake [x] ü%20"))
+    lake = Lake(str(tmp_path / LAKE))
     assert not open_to_others(Path(lake.root))
     before = lake.version("events"), lake.version("quarantine")
     assert "1 of 1 rows came in" in genrec(*fix)

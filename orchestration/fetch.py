@@ -63,7 +63,8 @@ def fetch(dataset: Dataset, into: Path, console: Console, sha256: Collection[str
 def profile_yaml(dataset: Dataset, folder: Path) -> str:
     """The profile that reads the dataset from `folder`, as YAML."""
     filled: dict[str, Any] = dict(dataset.profile)
-    filled["source"] = {key: value.replace(FOLDER, str(folder)) for key, value in filled["source"].items()}
+    there = str(folder).replace("$", "$$")
+    filled["source"] = {key: value.replace(FOLDER, there) for key, value in filled["source"].items()}
     return yaml.safe_dump(filled, sort_keys=False, default_flow_style=None, width=120)
 
 

@@ -89,7 +89,10 @@ def test_landing_files_are_read_under_their_own_names(folder: str, file: str) ->
             days = [FIRST, FIRST + timedelta(days=1)]
             files = source.land("events", days)
             assert [file.path for file in files] == [str(landing / str(day) / f"x{file}.csv") for day in days]
-            read = source.read("events", files, days).select("item_id", SOURCE_FILE, DAY).sort(DAY).collect()
+            frames = [
+                frame.select("item_id", SOURCE_FILE, DAY).collect() for frame in source.read("events", files, days)
+            ]
+            read = pl.concat(frames).sort(DAY)
             assert read.rows() == [(str(file.day), file.path, file.day) for file in files]
 
 

@@ -246,12 +246,14 @@ def check_that_of_two_replicas_one_may_die(settings: EndpointSettings, release: 
 def check_that_withdrawing_ends_our_own_alone(
     settings: EndpointSettings, release: ReleaseConfig, dashboard: str
 ) -> None:
-    """What is being answered is answered first; what somebody else owns is left alone."""
+    """What was asked before is answered, what is asked after is refused in words; nobody's connection is cut."""
     assert withdraw(settings, of_another(release, "theirs").owner, dashboard) == ["genrec"]
-    body = {"user_id": 100, "k": 3}
-    with httpx.Client(base_url=settings.base_url, trust_env=False) as http:
-        assert http.post("/v1/recommendations", json=body).status_code == 200
-    assert withdraw(settings, of_another(release, "ours").owner, dashboard) == []
+    with Traffic(settings.base_url) as traffic:
+        assert traffic.seen("a")
+        assert traffic.failures == []
+        assert withdraw(settings, of_another(release, "ours").owner, dashboard) == []
+    refused = {failure.partition("was refused with ")[2][:3] for failure in traffic.failures}
+    assert refused <= {"404", "503"}, traffic.failures[:3]
 
 
 def check_interface(settings: EndpointSettings) -> None:

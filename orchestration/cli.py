@@ -1,20 +1,17 @@
 """The command `genrec`."""
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from orchestration import bench, environment, local_stack, quarantine
+from orchestration import bench, environment, quarantine, stack
 from orchestration.options import ProfileOption, applied, range_of_days
 from orchestration.profile import Profile
 from orchestration.sentences import sentences
-from orchestration.workspace import workspace_arguments
-from serving.ports import LOOPBACK, is_free
+from serving.ports import LOOPBACK
 
 app = typer.Typer(
     help="genrec: raw logs to a live recommender, as a lineage of Dagster assets.",
@@ -25,8 +22,6 @@ app = typer.Typer(
 app.add_typer(bench.app, name="bench")
 app.add_typer(quarantine.app, name="quarantine")
 console = Console()
-
-UI_ADDRESS = (LOOPBACK, 3000)
 
 
 @app.command()
@@ -51,34 +46,45 @@ def materialize(
 
 
 @app.command()
-def up(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
-    """Starts the local Ray head, which trains and serves; it outlives this command."""
-    with sentences():
-        _up(applied(profile))
-
-
-@app.command()
-def down(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
-    """Stops the endpoint and the local Ray head."""
-    with sentences():
-        stopped = local_stack.down(applied(profile))
-        console.print("stopped the endpoint and the Ray head" if stopped else "nothing was running")
-
-
-@app.command()
-def ui(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
-    """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable."""
+def up(
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and start again what dies, until `genrec down`.")
+    ] = False,
+) -> None:
+    """Starts the local Ray head and the champion's endpoint, which both outlive this command."""
     with sentences():
         chosen = applied(profile)
+        with console.status("starting what does not run yet"):
+            stack.up(chosen, _tell)
+        if watch:
+            stack.watch(chosen, _tell)
+
+
+@app.command()
+def down(
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    everything: Annotated[bool, typer.Option("--all", help="Stop the head although it serves other profiles.")] = False,
+) -> None:
+    """Ends the endpoint once it has answered what it was asked, and the local Ray head if it serves nobody else."""
+    with sentences():
+        stack.down(applied(profile), everything, _tell)
+
+
+@app.command()
+def ui(
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI.")] = 3000,
+    name: Annotated[list[str] | None, typer.Option(help="A name by which a proxy in front of it is called.")] = None,
+) -> None:
+    """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable."""
+    with sentences():
+        from orchestration import ui as user_interface
+
+        chosen = applied(profile)
         _up(chosen)
-        host, port = UI_ADDRESS
-        if not is_free(port):
-            raise RuntimeError(f"port {port} of {host} is taken: a UI may run already at http://{host}:{port}")
-        os.execve(
-            Path(sys.executable).with_name("dagster"),
-            ["dagster", "dev", *workspace_arguments(), "-h", host, "-p", str(port)],
-            environment.child_environment(chosen),
-        )
+        console.print(f"Dagster's UI: http://{LOOPBACK}:{port}", highlight=False)
+        user_interface.serve(chosen, port, name or ())
 
 
 @app.command()
@@ -168,8 +174,7 @@ def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
     chosen_days = range_of_days(days) if days else None
     from orchestration import runs
 
-    if chosen.ray.mode == "local":
-        _up(chosen)
+    _up(chosen)
     console.print(f"profile [bold]{chosen.name}[/bold]: state in {environment.state_folder(chosen.name)}")
     outcome = runs.materialize(chosen, chosen_days, select)
     console.print(f"[green]all stages done[/green] in {outcome.wall_seconds:.0f} s")
@@ -177,11 +182,12 @@ def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
 
 
 def _up(profile: Profile) -> None:
-    if profile.ray.mode != "local":
-        return
     with console.status("starting the local Ray head"):
-        started = local_stack.up(profile)
-    console.print(f"Ray head {'started' if started else 'runs already'}: {profile.ray.dashboard_url}")
+        stack.up_head(profile, _tell)
+
+
+def _tell(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

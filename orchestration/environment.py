@@ -22,6 +22,9 @@ DEFAULT_PROFILE = "demo"
 FIRST_DAY_VARIABLE = "GENREC_FIRST_DAY"
 LAST_DAY_VARIABLE = "GENREC_LAST_DAY"
 
+UI_HOSTS_VARIABLE = "GENREC_UI_HOSTS"
+"""Names by which browsers may call the UI, with commas between, besides those of this machine."""
+
 FIXED = {
     # Ray turns token auth on or off by what it finds on the machine unless every process says the same.
     "RAY_AUTH_MODE": "token",

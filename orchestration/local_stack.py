@@ -23,7 +23,7 @@ from serving.ports import LOOPBACK, free_port, is_free
 START_SECONDS = 90
 GRACE_SECONDS = 15
 # A unix socket's path has at most 107 bytes, and Ray puts 63 behind its temporary folder.
-LONGEST_TEMP_ROOT = 27
+LONGEST_TEMP_ROOT = 25
 
 
 class StackError(RuntimeError):
@@ -32,7 +32,7 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True)
 class Head:
-    """A head that was started from this home, whether it still runs or not."""
+    """A head that was started from this home, whether it still runs or not; `temp` is the folder that holds Ray's."""
 
     process: Process
     temp: str
@@ -65,17 +65,21 @@ def up(profile: Profile) -> bool:
         return True
 
 
-def down(profile: Profile) -> bool:
-    """Stops the endpoint, the head and everything they started; returns whether anything was left to stop."""
+def down() -> bool:
+    """Stops the head and everything it started; returns whether anything was left to stop."""
     with _alone():
         head = _recorded()
         if not head:
             return False
         ran = bool(head.process.session())
-        if head.process.alive():
-            _shut_serve_down(head, profile.ray)
         _remove(head)
         return ran
+
+
+def wanted() -> bool:
+    """Whether a head should run: it was started from this home, and nobody has stopped it since."""
+    with _alone():
+        return _recorded() is not None
 
 
 def running(ray: RaySettings) -> bool:
@@ -93,8 +97,9 @@ def dashboard_request(method: str, path: str, ray: RaySettings, timeout: float =
 def _start(profile: Profile) -> None:
     ray, folder = profile.ray, ray_folder()
     log = folder / "head.log"
+    # Ray opens its own folder to everybody, so that another user could put a socket in place of one: nobody gets there.
     temp = tempfile.mkdtemp(prefix="genrec-", dir=_temp_root())
-    command = [interpreter(), "-m", "ray.scripts.scripts", *_start_arguments(ray, temp)]
+    command = [interpreter(), "-m", "ray.scripts.scripts", *_start_arguments(ray, f"{temp}/r")]
     with open(log, "wb") as output:
         child = subprocess.Popen(
             [interpreter(), "-m", "orchestration.ray_head", str(_record()), temp, *command],
@@ -132,15 +137,6 @@ def _start_arguments(ray: RaySettings, temp: str) -> list[str]:
         "--log-style=record",
         "--log-color=false",
     ]
-
-
-def _shut_serve_down(head: Head, ray: RaySettings) -> None:
-    """Lets replicas finish what they answer. A head that no longer listens has nothing left to finish."""
-    if head.runs_with(ray):
-        try:
-            dashboard_request("DELETE", "/api/serve/applications/", ray)
-        except httpx.HTTPError:
-            return
 
 
 def _remove(head: Head) -> None:
@@ -188,7 +184,7 @@ def _temp_root() -> str:
 def _link_logs(folder: Path, temp: str) -> None:
     link = folder / "logs"
     link.unlink(missing_ok=True)
-    link.symlink_to(Path(temp) / "session_latest" / "logs")
+    link.symlink_to(Path(temp) / "r" / "session_latest" / "logs")
 
 
 def _record() -> Path:

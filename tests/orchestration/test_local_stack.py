@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def profile(tmp_path: Path) -> Iterator[Profile]:
     path.write_text(yaml.safe_dump({**content, "ray": ports}))
     profile = load_profile(str(path))
     yield profile
-    local_stack.down(profile)
+    local_stack.down()
 
 
 def test_a_taken_port_is_named_with_its_setting(profile: Profile) -> None:
@@ -33,7 +34,7 @@ def test_a_taken_port_is_named_with_its_setting(profile: Profile) -> None:
         other.listen()
         with pytest.raises(local_stack.StackError, match=rf"port {profile.ray.dashboard_port} .*ray\.dashboard_port"):
             local_stack.up(profile)
-    assert not local_stack.down(profile)
+    assert not local_stack.down()
 
 
 def test_a_head_that_ends_at_once_is_told_with_its_last_words(
@@ -51,7 +52,7 @@ def test_a_stale_record_of_a_reused_id_harms_nobody(profile: Profile) -> None:
         f'{{"process": {{"pid": {os.getpid()}, "started": 1, "boot": "x"}}, "temp": "/nonexistent", "command": []}}'
     )
     assert not local_stack.running(profile.ray)
-    assert not local_stack.down(profile)
+    assert not local_stack.down()
 
 
 @pytest.mark.cluster
@@ -71,13 +72,15 @@ def test_life_of_a_head(profile: Profile, monkeypatch: pytest.MonkeyPatch, tmp_p
     members = head.process.session()
     assert len(members) > 3
     assert _listening_addresses(members) == {"127.0.0.1"}
+    assert stat.S_IMODE(Path(head.temp).stat().st_mode) == 0o700, "others reach what Ray opens to everybody"
+    assert Path(head.temp, "r", "session_latest").is_dir()
 
     os.kill(head.process.pid, signal.SIGKILL)
     assert head.process.session(), "Ray's servers outlive `ray start`, or this test shows nothing"
-    assert local_stack.down(profile)
+    assert local_stack.down()
     assert head.process.session() == []
     assert not Path(head.temp).exists()
-    assert not local_stack.down(profile)
+    assert not local_stack.down()
 
 
 def _node_address_seen_by_a_driver(profile: Profile) -> str:

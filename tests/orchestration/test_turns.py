@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
+import httpx
 import pytest
 from dagster._core.launcher import WorkerStatus
 
@@ -80,44 +82,64 @@ UNDER_ITS_JOB = """query($filter: RunsFilter!) { runsOrError(filter: $filter) { 
 TERMINATE = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "small_line.py").write_text(LINE)
-    (tmp_path / "workspace.yaml").write_text(
-        json.dumps(
-            {
-                "load_from": [
-                    {"python_file": {"relative_path": str(tmp_path / "small_line.py"), "location_name": MODULE}}
-                ]
-            }
-        )
-    )
-    profile = tmp_path / "shop.yaml"
-    profile.write_text(
+SERVE = """
+import sys
+from orchestration import ui
+from orchestration.profile import load_profile
+
+ui.workspace_arguments = lambda: ("-w", sys.argv[2])
+ui.serve(load_profile(sys.argv[1]), int(sys.argv[3]))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the small line, and a profile."""
+    folder = tmp_path_factory.mktemp("turns")
+    (folder / "small_line.py").write_text(LINE)
+    line = {"python_file": {"relative_path": str(folder / "small_line.py"), "location_name": MODULE}}
+    (folder / "workspace.yaml").write_text(json.dumps({"load_from": [line]}))
+    (folder / "shop.yaml").write_text(
         "{first_day: 2026-01-01, last_day: 2026-01-03, source: {kind: demo_world}, "
         "training: {positive_actions: [click]}}"
     )
-    for name, value in (
-        environment.child_environment(load_profile(str(profile))) | {"TEST_FOLDER": str(tmp_path)}
-    ).items():
-        monkeypatch.setenv(name, value)
-    return tmp_path
+    return folder
 
 
-@pytest.fixture
-def ui(folder: Path) -> Iterator[UserInterface]:
+@pytest.fixture(scope="module")
+def variables(folder: Path) -> dict[str, str]:
+    """The environment of every process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(environment.HOME_VARIABLE, str(folder / "home"))
+        return environment.child_environment(load_profile(str(folder / "shop.yaml"))) | {"TEST_FOLDER": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def ui(folder: Path, variables: dict[str, str]) -> Iterator[UserInterface]:
     port = free_port()
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    command = [dagster, "dev", "-w", str(folder / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
-    with user_interface(command, port, os.environ, folder / "ui.log") as running:
+    command = [sys.executable, "-c", SERVE, str(folder / "shop.yaml"), str(folder / "workspace.yaml"), str(port)]
+    with user_interface(command, port, variables, folder / "ui.log") as running:
         yield running
 
 
-def command(folder: Path, log: str) -> "subprocess.Popen[bytes]":
-    with open(folder / log, "wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", COMMAND], stdout=output, stderr=output, start_new_session=True
-        )
+@pytest.fixture
+def command(folder: Path, variables: dict[str, str]) -> Iterator[Callable[[str], "subprocess.Popen[bytes]"]]:
+    """Starts a command that runs the line, and says where it logs to."""
+    for path in folder.glob("go-*"):
+        path.unlink()
+    (folder / "journal").unlink(missing_ok=True)
+    started = []
+
+    def start(log: str) -> "subprocess.Popen[bytes]":
+        with open(folder / log, "wb") as output:
+            code = [sys.executable, "-W", "ignore", "-c", COMMAND]
+            started.append(subprocess.Popen(code, env=variables, stdout=output, stderr=output, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:
@@ -135,9 +157,9 @@ def begun(folder: Path) -> list[str]:
 
 
 def test_whoever_starts_a_run_waits_for_the_one_at_work_but_a_rollback_does_not(
-    folder: Path, ui: UserInterface
+    folder: Path, ui: UserInterface, command: Callable[[str], "subprocess.Popen[bytes]"]
 ) -> None:
-    first = command(folder, "first.log")
+    first = command("first.log")
     wait_for(lambda: begun(folder))
     (run_of_command,) = begun(folder)
 
@@ -149,7 +171,7 @@ def test_whoever_starts_a_run_waits_for_the_one_at_work_but_a_rollback_does_not(
             "dagster/asset_partition_range_end": "2026-01-02",
         },
     )
-    second = command(folder, "second.log")
+    second = command("second.log")
     wait_for(lambda: f"waits for run {run_of_command[:8]} of line" in (folder / "second.log").read_text())
     assert ui.wait(ui.launch("rollback")) == "SUCCESS"
     assert (folder / "acted").exists()
@@ -168,7 +190,7 @@ def test_whoever_starts_a_run_waits_for_the_one_at_work_but_a_rollback_does_not(
     assert {run["runId"] for run in shown} >= {run_of_command}
     assert all(run["repositoryOrigin"]["repositoryLocationName"] == MODULE for run in shown)
 
-    third = command(folder, "third.log")
+    third = command("third.log")
     wait_for(lambda: "waits for run" in (folder / "third.log").read_text())
     (waiting,) = {
         run["runId"]
@@ -188,12 +210,34 @@ def test_whoever_starts_a_run_waits_for_the_one_at_work_but_a_rollback_does_not(
     assert "Maximum is" not in ui.log.read_text()
 
 
-def test_a_run_whose_process_was_killed_is_known_to_be_dead_though_its_tags_live_on(folder: Path) -> None:
+def test_a_page_of_another_site_reaches_nothing_that_acts(ui: UserInterface) -> None:
+    mutation = "mutation { reloadWorkspace { __typename } }"
+
+    def ask(method: str, path: str = "/graphql", **headers: str) -> int:
+        json = {"query": mutation} if method == "POST" else None
+        return httpx.request(method, ui.url + path, json=json, headers=headers, timeout=60, trust_env=False).status_code
+
+    own, port = ui.url, ui.url.rpartition(":")[2]
+    assert ask("POST") == ask("POST", origin=own) == 200
+    assert ask("POST", origin="https://elsewhere.example") == 403
+    assert ask("POST", origin="null") == 403
+    assert ask("POST", origin=f"http://localhost:{port}") == 403, "another name is another origin"
+    assert ask("POST", host=f"localhost:{port}", origin=f"http://localhost:{port}") == 200
+    assert ask("POST", "/report_asset_materialization/days", origin="https://elsewhere.example") == 403
+    for key in ("query", "%71uery"):
+        assert ask("GET", f"/graphql?{key}={quote(mutation)}") == 403
+    assert ask("GET", host="elsewhere.example") == 400, "a name that was pointed here"
+    assert ask("GET", "/") == ask("GET", "/graphql", accept="text/html") == 200
+
+
+def test_a_run_whose_process_was_killed_is_known_to_be_dead_though_its_tags_live_on(
+    folder: Path, variables: dict[str, str], command: Callable[[str], "subprocess.Popen[bytes]"]
+) -> None:
     """A re-execution inherits the tags of the run before it; it must not be taken for that one's process."""
-    first = command(folder, "first.log")
+    first = command("first.log")
     wait_for(lambda: begun(folder))
-    with dg.DagsterInstance.get() as instance:
-        (run,) = instance.get_runs()
+    with dg.DagsterInstance.from_config(variables["DAGSTER_HOME"]) as instance:
+        (run,) = instance.get_runs(dg.RunsFilter(run_ids=begun(folder)))
         launcher = instance.run_launcher
         assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
         os.kill(first.pid, signal.SIGKILL)
@@ -201,7 +245,7 @@ def test_a_run_whose_process_was_killed_is_known_to_be_dead_though_its_tags_live
         assert launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
         again = instance.create_run_for_job(small_job(), tags=run.tags)
         assert launcher.check_run_worker_health(again).status == WorkerStatus.RUNNING
-    assert turns.is_free(environment.run_lock("shop"))
+    assert turns.is_free(folder / "home" / "shop" / "run.lock")
 
 
 def small_job() -> dg.JobDefinition:

@@ -1,0 +1,65 @@
+"""Dagster's UI and its daemon, which starts queued runs and keeps the schedules, as the two children of one command."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from orchestration.environment import UI_HOSTS_VARIABLE, child_environment
+from orchestration.profile import Profile
+from orchestration.workspace import workspace_arguments
+from serving.ports import LOOPBACK, is_free
+
+POLL_SECONDS = 0.5
+STOP_SECONDS = 30
+# At Dagster's usual level the daemon says every few seconds that it has looked at the queue.
+LEVEL = "warning"
+
+
+def serve(profile: Profile, port: int, names: Sequence[str] = ()) -> None:
+    """Serves the UI on this machine until the command is interrupted.
+
+    Args:
+        profile: The profile, already applied to the environment.
+        port: Port of the web server.
+        names: Names by which browsers call it, besides those of this machine: those of a proxy in front.
+
+    Raises:
+        RuntimeError: the port is taken, or one of the two has ended by itself.
+    """
+    if not is_free(port):
+        raise RuntimeError(f"port {port} of {LOOPBACK} is taken: a UI may run already at http://{LOOPBACK}:{port}")
+    environment = child_environment(profile) | {UI_HOSTS_VARIABLE: ",".join(names)}
+    where = ("-h", LOOPBACK, "-p", str(port), "--dagster-log-level", LEVEL)
+    daemon = str(Path(sys.executable).with_name("dagster-daemon"))
+    signal.signal(signal.SIGTERM, _interrupt)
+    children = {
+        "web server": [sys.executable, "-m", "orchestration.webserver", *workspace_arguments(), *where],
+        "daemon": [daemon, "run", *workspace_arguments(), "--log-level", LEVEL],
+    }
+    running = {name: subprocess.Popen(command, env=environment) for name, command in children.items()}
+    try:
+        while not (ended := [name for name, child in running.items() if child.poll() is not None]):
+            time.sleep(POLL_SECONDS)
+    finally:
+        _stop(list(running.values()))
+    raise RuntimeError(f"Dagster's {ended[0]} has ended by itself: what it said stands above")
+
+
+def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Ends them in good order, which also ends the code servers that they have started."""
+    for child in children:
+        child.send_signal(signal.SIGINT)
+    for child in children:
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt

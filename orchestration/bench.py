@@ -160,6 +160,17 @@ def nightly(
         _end("nightly", bench.run(events * 1_000_000, rounds, _kept(out), smoke, _report))
 
 
+@app.command()
+def rollback(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each way is measured.")] = 3, smoke: SmokeOption = False
+) -> None:
+    """The way back to the version before, by command and by UI, while a model trains; requests that fail meanwhile."""
+    with sentences():
+        from benchmarks import rollback as bench
+
+        _end("rollback", bench.run(rounds, smoke, _report))
+
+
 def _report(line: object) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=isinstance(line, str))
 

@@ -62,7 +62,7 @@ def running_stack(folder: Path, endpoint: dict[str, Any]) -> Iterator[Stack]:
         yield Stack(f"{settings.base_url}/v1/recommendations", f"{settings.base_url}/{NOOP}")
     finally:
         with _applied(path) as profile:
-            local_stack.down(profile)
+            local_stack.down()
 
 
 @contextmanager

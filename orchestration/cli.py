@@ -55,10 +55,11 @@ def up(
     """Starts the local Ray head and the champion's endpoint, which both outlive this command."""
     with sentences():
         chosen = applied(profile)
-        with console.status("starting what does not run yet"):
-            stack.up(chosen, _tell)
         if watch:
             stack.watch(chosen, _tell)
+            return
+        with console.status("starting what does not run yet"):
+            stack.up(chosen, _tell)
 
 
 @app.command()

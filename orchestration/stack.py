@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from orchestration import local_stack
+from orchestration.environment import state_folder
 from orchestration.profile import Profile
 from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
@@ -23,6 +25,7 @@ def up(profile: Profile, report: Report) -> None:
         DeployError: the champion cannot be deployed.
     """
     up_head(profile, report)
+    _wish(profile).touch()
     if profile.ray.mode != "inline":
         report(_up_endpoint(profile))
 
@@ -39,28 +42,36 @@ def up_head(profile: Profile, report: Report) -> None:
 
 
 def watch(profile: Profile, report: Report) -> None:
-    """Starts again what dies, until the head is stopped by `genrec down`.
+    """Starts head and endpoint, and again what dies, until `genrec down`.
 
     Raises:
         StackError: the head cannot be started.
     """
-    silent = 0
-    while local_stack.wanted():
-        time.sleep(WATCH_SECONDS)
-        headless = not local_stack.running(profile.ray)
+    up_head(profile, report)
+    _wish(profile).touch()
+    silent = PATIENCE
+    while _wanted(profile):
+        headless = profile.ray.mode == "local" and not local_stack.running(profile.ray)
         silent = 0 if _answering(profile) else silent + 1
-        if not headless and silent < PATIENCE:
-            continue
-        if headless and not local_stack.wanted():
-            break
-        try:
-            up(profile, report)
+        if (headless or silent >= PATIENCE) and _wanted(profile):
+            _tried(profile, report)
             silent = 0
-        except local_stack.StackError:
-            raise
-        except (RuntimeError, LookupError, OSError) as error:
-            report(f"the endpoint cannot be started, which is tried again: {error}")
-    report("the head was stopped, so there is nothing to watch")
+        time.sleep(WATCH_SECONDS)
+    report("`genrec down` was run, so there is nothing to watch")
+
+
+def _tried(profile: Profile, report: Report) -> None:
+    """Starts what does not run; an endpoint that cannot be started now may be when it is tried again.
+
+    Raises:
+        StackError: the head cannot be started.
+    """
+    try:
+        up(profile, report)
+    except local_stack.StackError:
+        raise
+    except (RuntimeError, LookupError, OSError) as error:
+        report(f"the endpoint cannot be started, which is tried again: {error}")
 
 
 def down(profile: Profile, everything: bool, report: Report) -> None:
@@ -69,6 +80,8 @@ def down(profile: Profile, everything: bool, report: Report) -> None:
     Args:
         everything: Stop the head although it serves other profiles.
     """
+    # First of all, or a watcher would take the end of the endpoint for its death.
+    _wish(profile).unlink(missing_ok=True)
     left = _withdraw(profile, report) if profile.ray.mode != "inline" else []
     if profile.ray.mode != "local":
         return
@@ -117,6 +130,16 @@ def _withdraw(profile: Profile, report: Report) -> list[str]:
     except DeployError as error:
         report(f"the endpoint was not ended in good order: {error}")
         return []
+
+
+def _wish(profile: Profile) -> Path:
+    """There as long as the endpoint should be: from `genrec up` to `genrec down`, whatever dies between."""
+    return state_folder(profile.name) / "up"
+
+
+def _wanted(profile: Profile) -> bool:
+    head = profile.ray.mode != "local" or local_stack.wanted()
+    return head and _wish(profile).exists()
 
 
 def _settings(profile: Profile) -> EndpointSettings:

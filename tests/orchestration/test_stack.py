@@ -47,7 +47,8 @@ def profile(tmp_path: Path) -> Iterator[Profile]:
 
 def genrec(profile: Profile, *arguments: str) -> "subprocess.Popen[str]":
     command = [str(Path(sys.executable).with_name("genrec")), *arguments, "-p", profile.origin]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
 def answered(profile: Profile) -> str | None:
@@ -94,7 +95,7 @@ def test_what_dies_is_started_again_and_down_lets_every_request_finish(profile: 
     assert traffic.cut_off == []
     told, _ = watcher.communicate(timeout=60)
     assert watcher.returncode == 0, told
-    assert "the head was stopped, so there is nothing to watch" in told
+    assert "`genrec down` was run, so there is nothing to watch" in told
     assert not local_stack.wanted()
     assert not local_stack.running(profile.ray)
 

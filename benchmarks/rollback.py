@@ -191,7 +191,9 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
                 spans.append(outs.promote(new))
         while clients.sent_within(spans) < requests:
             spans += [outs.promote(version) for version in (old, new)]
-        went_on = ui.status(training) == "STARTED"
+        went_on = (status := ui.status(training)) == "STARTED"
+        if not went_on:
+            report(f"the training did not go on: {status}, {_messages(ui, training)[-4:]}")
         clients.stop()
     failed = clients.failed_within(spans)
     report(

@@ -2,13 +2,12 @@
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 
 from orchestration.environment import UI_HOSTS_VARIABLE, child_environment
+from orchestration.interpreter import interpreter
 from orchestration.profile import Profile
 from orchestration.workspace import workspace_arguments
 from serving.ports import LOOPBACK, is_free
@@ -34,11 +33,10 @@ def serve(profile: Profile, port: int, names: Sequence[str] = ()) -> None:
         raise RuntimeError(f"port {port} of {LOOPBACK} is taken: a UI may run already at http://{LOOPBACK}:{port}")
     environment = child_environment(profile) | {UI_HOSTS_VARIABLE: ",".join(names)}
     where = ("-h", LOOPBACK, "-p", str(port), "--dagster-log-level", LEVEL)
-    daemon = str(Path(sys.executable).with_name("dagster-daemon"))
     signal.signal(signal.SIGTERM, _interrupt)
     children = {
-        "web server": [sys.executable, "-m", "orchestration.webserver", *workspace_arguments(), *where],
-        "daemon": [daemon, "run", *workspace_arguments(), "--log-level", LEVEL],
+        "web server": [interpreter(), "-m", "orchestration.webserver", *workspace_arguments(), *where],
+        "daemon": [interpreter(), "-m", "dagster._daemon", "run", *workspace_arguments(), "--log-level", LEVEL],
     }
     running = {name: subprocess.Popen(command, env=environment) for name, command in children.items()}
     try:

@@ -13,12 +13,14 @@ from assets.content.image import ImageEmbeddings, image_table
 from assets.content.incremental import Embedded, no_vectors
 from assets.content.pictures import learning_curve, neighbour_sheet
 from assets.content.recall import LEAST_IMAGES
+from assets.content.settings import ContentSettings, ImageSettings
 from assets.content.text import text_table
 from assets.items.catalogue import catalogue, catalogue_at
 from assets.lake import Lake
 from assets.metadata import markdown_table, table_metadata
 from assets.resources import ContentResource, EvaluationResource, LakeResource
 from assets.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, TEXT_TABLE
+from assets.sources.ledger import landing_folders
 from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
@@ -64,7 +66,8 @@ def text_embeddings(
 def image_embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
-    tables, settings = lake.open_for_writing(), content.image
+    tables = lake.open_for_writing()
+    settings = _image_settings(tables, content)
     embeddings = image_table(
         _catalogue_at_cutoff(tables, evaluation),
         tables.scan(TEXT_TABLE).collect(),
@@ -95,7 +98,7 @@ def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.Mater
     tables = lake.open_for_writing()
     frame = content_table(tables.scan(TEXT_TABLE).collect(), tables.scan(IMAGE_TABLE).collect())
     tables.overwrite(CONTENT_TABLE, frame)
-    sheet = neighbour_sheet(catalogue(tables), frame, content.image)
+    sheet = neighbour_sheet(catalogue(tables), frame, _image_settings(tables, content))
     return dg.MaterializeResult(
         data_version=_data_version(frame),
         metadata=_table_metadata(
@@ -133,6 +136,12 @@ def _catalogue_at_cutoff(tables: Lake, evaluation: EvaluationResource) -> pl.Laz
     if not days:
         return catalogue(tables)
     return catalogue_at(tables, evaluation.cutoff_time(max(days)).date())
+
+
+def _image_settings(tables: Lake, content: ContentSettings) -> ImageSettings:
+    """The profile's, with the folders of the catalogue's own files among those that images are read from."""
+    folders = landing_folders(tables, "items")
+    return content.image.model_copy(update={"roots": (*content.image.roots, *folders)})
 
 
 def _known(tables: Lake, table: str) -> pl.DataFrame:

@@ -15,8 +15,9 @@ import polars_hash as plh
 from assets.content.adapt import AdaptReport
 from assets.content.adapted import AdaptedTower, adapted_tower
 from assets.content.encoders import Progress
-from assets.content.images import Source, decode
+from assets.content.images import decode
 from assets.content.incremental import Embedded, assemble, content_hash, no_vectors, to_embed
+from assets.content.reading import Source, stamp
 from assets.content.settings import ImageSettings
 from assets.content.split import TEXT_HASH
 from assets.content.tower import ImageTower, load_pretrained
@@ -122,20 +123,11 @@ def image_hashes(items: pl.LazyFrame, settings: ImageSettings) -> pl.DataFrame:
     frame = items.select(ITEM_ID, IMAGE, in_table.alias(IMAGE_HASH)).collect()
     elsewhere = frame.filter(pl.col(IMAGE_HASH).is_null()).select(pl.col(IMAGE).drop_nulls().unique()).to_series()
     stamps = pl.DataFrame(
-        {IMAGE: elsewhere, "stamp": [_stamp(path, settings.root) for path in elsewhere]},
+        {IMAGE: elsewhere, "stamp": [stamp(path, settings) for path in elsewhere]},
         schema={IMAGE: pl.String, "stamp": pl.String},
     )
     joined = frame.join(stamps, on=IMAGE, how="left", maintain_order="left")
     return joined.select(ITEM_ID, pl.coalesce(IMAGE_HASH, pl.col(IMAGE) + "@" + pl.col("stamp")).alias(IMAGE_HASH))
-
-
-def _stamp(path: str, root: str) -> str:
-    """Size and time of a local file, so that an exchanged image is embedded again; empty for what is not one."""
-    try:
-        stat = (Path(root) / path.removeprefix("file://")).stat()
-    except (OSError, ValueError):
-        return ""
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def _adapted(

@@ -1,17 +1,22 @@
-"""Reads and decodes item images: hostile, broken and missing ones become a reason, never an exception."""
+"""Decodes item images: hostile, broken and missing ones become a reason, never an exception."""
 
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
+from assets.content.reading import Source, read
+from assets.content.rejected import ImageRejected
 from assets.content.settings import ImageSettings
 
 if TYPE_CHECKING:
@@ -23,12 +28,18 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 READERS = 8
 """Threads that read and decode; Pillow and the network release the interpreter lock."""
 
-Source = bytes | str | None
+LARGE = 4 * 10**6
+"""Pixels from which images are decoded one at a time, so that eight at once do not multiply the memory of the largest.
+
+They are also scaled down to about so many before anything else is done to them.
+"""
+
+PIECE = 4096
+"""Bytes of a JPEG that are decoded before the time is looked at: so many can ask for hundreds of passes over it."""
+
 Fit = Callable[[Image.Image], "NDArray[np.uint8]"]
 
-
-class ImageRejected(ValueError):
-    """An image that cannot be used; the message is the reason under which it is counted."""
+_one_large = Lock()
 
 
 @dataclass(frozen=True)
@@ -51,9 +62,12 @@ def decode(sources: Sequence[Source], fit: Fit, settings: ImageSettings) -> Deco
 
     def attempt(source: Source) -> NDArray[np.uint8] | str:
         try:
-            return fit(open_rgb(read(source, settings), settings.max_pixels))
+            content = read(source, settings)
+            return fit(open_rgb(content, settings.max_pixels, settings.max_aspect, settings.timeout_s))
         except ImageRejected as rejected:
             return str(rejected)
+        except Exception:  # one image, whatever is wrong with it, is not the others' matter
+            return "cannot be resized"
 
     with ThreadPoolExecutor(READERS) as readers:
         results = list(readers.map(attempt, sources))
@@ -65,38 +79,35 @@ def decode(sources: Sequence[Source], fit: Fit, settings: ImageSettings) -> Deco
     )
 
 
-def read(source: Source, settings: ImageSettings) -> bytes:
-    """The encoded bytes behind `source`, at most `settings.max_bytes` of them.
-
-    Raises:
-        ImageRejected: nothing there, too large, or not to be fetched.
-    """
-    if not source:
-        raise ImageRejected("no image given")
-    if isinstance(source, bytes):
-        content = source
-    elif source.startswith(("http://", "https://")):
-        content = _download(source, settings)
-    else:
-        content = _read_file(source, settings)
-    if not content:
-        raise ImageRejected("empty file")
-    if len(content) > settings.max_bytes:
-        raise ImageRejected(f"larger than {settings.max_bytes} bytes")
-    return content
-
-
-def open_rgb(content: bytes, max_pixels: int) -> Image.Image:
+def open_rgb(content: bytes, max_pixels: int, max_aspect: float = 200, seconds: float = 20) -> Image.Image:
     """Decodes `content` to RGB: first frame, upright, transparency on white, 16-bit greys scaled to 8.
 
+    Images of more than `LARGE` pixels come back smaller.
+
+    Args:
+        content: The encoded image.
+        max_pixels: Largest image that is decoded; its header is asked before.
+        max_aspect: Largest ratio of the longer to the shorter side.
+        seconds: Time after which decoding is given up where the decoder asks for more of `content`.
+
     Raises:
-        ImageRejected: not an image, broken, or of more than `max_pixels` pixels (checked before decoding).
+        ImageRejected: not an image, broken, too large, too thin or too slow.
     """
+    timed = _Timed(content, seconds)
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
+        with Image.open(timed, formats=FORMATS) as image:
+            shorter, longer = sorted(image.size)
+            if shorter * longer > max_pixels:
                 raise ImageRejected(f"decompression bomb: more than {max_pixels} pixels")
-            return _to_rgb(ImageOps.exif_transpose(image))
+            if longer > max_aspect * shorter:
+                raise ImageRejected(f"too thin: one side is more than {max_aspect:g} times the other")
+            if isinstance(image, JpegImageFile):
+                image.decodermaxblock = PIECE
+            large = shorter * longer > LARGE
+            with _one_large if large else nullcontext():
+                timed.restart()
+                image.load()
+                return _to_rgb(image)
     except ImageRejected:
         raise
     except UnidentifiedImageError as error:
@@ -108,46 +119,39 @@ def open_rgb(content: bytes, max_pixels: int) -> Image.Image:
         raise ImageRejected("truncated" if truncated else "does not decode") from error
 
 
+class _Timed(io.BytesIO):
+    """Bytes that are no longer handed out once time is up: a small file can keep a decoder busy for hours."""
+
+    def __init__(self, content: bytes, seconds: float) -> None:
+        super().__init__(content)
+        self._seconds = seconds
+        self.restart()
+
+    def restart(self) -> None:
+        """Lets the time begin anew: waiting for one's turn is no work."""
+        self._end = time.monotonic() + self._seconds
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.monotonic() > self._end:
+            raise ImageRejected("takes too long to decode")
+        return super().read(size)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((grey >> 8 if grey.max() > 255 else grey).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
+    if image.mode.startswith(("I", "F")):
+        image = _to_grey(image)
+    ImageOps.exif_transpose(image, in_place=True)
+    transparent = image.has_transparency_data
+    image = image.convert("RGBA" if transparent else "RGB")
+    if image.width * image.height > LARGE:
+        image = image.reduce(int(np.ceil(np.sqrt(image.width * image.height / LARGE))))
+    if transparent:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
-def _read_file(source: str, settings: ImageSettings) -> bytes:
-    from pyarrow import fs
-
-    try:
-        if "://" in source:
-            system, path = fs.FileSystem.from_uri(source)
-        else:
-            system, path = fs.LocalFileSystem(), str(Path(settings.root) / source)
-        with system.open_input_stream(path) as stream:
-            content: bytes = stream.read(settings.max_bytes + 1)
-    except FileNotFoundError as error:
-        raise ImageRejected("file not found") from error
-    except (OSError, ValueError) as error:
-        raise ImageRejected("file cannot be read") from error
-    return content
-
-
-def _download(address: str, settings: ImageSettings) -> bytes:
-    import httpx
-
-    if not settings.download:
-        raise ImageRejected("at a web address, and content.image.download is off")
-    content = b""
-    try:
-        with httpx.stream("GET", address, timeout=20, follow_redirects=True) as response:
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > settings.max_bytes:
-                    break
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ImageRejected("cannot be fetched") from error
-    return content
+def _to_grey(image: Image.Image) -> Image.Image:
+    """8-bit greys of one with more bits a pixel."""
+    grey = np.asarray(image)
+    scaled = grey // 256 if grey.max() > 255 else grey
+    return Image.fromarray(np.nan_to_num(scaled).clip(0, 255).astype(np.uint8))

@@ -4,6 +4,9 @@ import polars as pl
 
 from models.columns import CATEGORIES, DESCRIPTION, TITLE
 
+LONGEST = 50_000
+"""Characters of a text that are kept: encoders read a few hundred words, but would take apart all of a book first."""
+
 
 def item_text() -> pl.Expr:
     """Title, categories and description as one string; null where the item has none of them.
@@ -17,7 +20,7 @@ def item_text() -> pl.Expr:
         _clean(pl.col(DESCRIPTION)),
     ]
     return pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(
-        pl.concat_str(parts, separator=". ", ignore_nulls=True)
+        pl.concat_str(parts, separator=". ", ignore_nulls=True).str.head(LONGEST)
     )
 
 

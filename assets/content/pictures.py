@@ -12,7 +12,8 @@ import polars as pl
 
 from assets.content.adapt import AdaptReport
 from assets.content.content import nearest
-from assets.content.images import Source, decode
+from assets.content.images import decode
+from assets.content.reading import Source
 from assets.content.settings import ImageSettings
 from assets.figures import markdown_image, new_figure
 from models.columns import HAS_IMAGE, IMAGE, IMAGE_BYTES, ITEM_ID, TITLE

@@ -1,9 +1,10 @@
 """Settings of the encoders that turn an item's text and image into vectors: the profile's section `content`."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -13,6 +14,10 @@ SMALL_TOWER = str(Path(__file__).parent / "towers" / "vit-tiny-64.json")
 
 SCHEMAS = ("hf-hub:", "local-dir:")
 """Prefixes of open_clip architectures that bring their own weights."""
+
+
+STORE = re.compile(r"(?!https?:|file:)[a-z][a-z0-9+.-]*://[^/?#]+(/[^?#]*)?(\?[^#]*)?")
+"""The URI of a bucket or of a folder in it, with options."""
 
 
 class _Settings(BaseModel):
@@ -79,11 +84,42 @@ class ImageSettings(_Settings):
     image_size: int | None = Field(default=None, ge=8, description="Pixels a side; the architecture's own if unset.")
     batch: int = Field(default=128, ge=1, description="Images per forward pass.")
     precision: Precision = Field(default="auto", description="auto: bf16 where the hardware is quick with it.")
-    root: str = Field(default="", description="Folder that relative image paths of the catalogue start from.")
+    root: str = Field(
+        default="", description="Folder that relative image paths of the items table start from; files in it are read."
+    )
+    roots: tuple[str, ...] = Field(
+        default=(),
+        description="More folders that image files are read from. Those of the catalogue's files are read in any case, "
+        "others never; links are followed first.",
+    )
+    stores: tuple[str, ...] = Field(
+        default=(),
+        description="Object stores that images are read from, such as s3://bucket/photos?region=eu-west-1, with the "
+        "options of pyarrow's file systems. An image's own URI has none. Credentials belong in the environment.",
+    )
     download: bool = Field(default=False, description="Whether images at http(s) addresses may be fetched.")
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts (name, or name:port) that may be asked though their address is not public, or at a port "
+        "other than 80 and 443.",
+    )
+    timeout_s: float = Field(
+        default=20, gt=0, description="Seconds in which an image must be read, redirects included, and then decoded."
+    )
     max_bytes: int = Field(default=32 * 2**20, ge=1, description="Largest encoded image that is read.")
     max_pixels: int = Field(default=64 * 10**6, ge=1, description="Largest image that is decoded: no bombs.")
+    max_aspect: float = Field(
+        default=200, ge=1, description="Longer side over shorter: thinner strips are no pictures."
+    )
     adapt: AdaptSettings = Field(default=AdaptSettings(), description="Training of the image tower in mode adapt.")
+
+    @field_validator("stores")
+    @classmethod
+    def _are_stores(cls, stores: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [store for store in stores if not STORE.fullmatch(store)]
+        if strange:
+            raise ValueError(f"{strange[0]!r} is no object store: write a URI such as s3://bucket/photos")
+        return stores
 
     @model_validator(mode="after")
     def _weights_are_named(self) -> "ImageSettings":

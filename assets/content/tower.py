@@ -19,9 +19,13 @@ from assets.content.vectors import Matrix, normalised
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
+    from PIL import Image
 
 WHOLE_POSTER = {"resize_mode": "squash", "interpolation": "bilinear"}
 """How images are resized for a tower trained from scratch: posters carry their title at the edges, so no cropping."""
+
+LONGEST = 4
+"""Longer over shorter side of what a tower that looks at a square is shown."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,9 @@ class ImageTower:
         scaled = self.preprocess | {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
         transform = image_transform_v2(PreprocessCfg(**scaled), is_train=False)
 
-        def resize(image: Any) -> NDArray[np.uint8]:
-            return (transform(image) * 255).round().byte().numpy()
+        def resize(image: Image.Image) -> NDArray[np.uint8]:
+            shown = _middle(image) if self.preprocess["resize_mode"] == "shortest" else image
+            return (transform(shown) * 255).round().byte().numpy()
 
         return resize
 
@@ -68,6 +73,14 @@ class ImageTower:
                 batch = torch.from_numpy(pixels[start : start + settings.batch]).to(device())
                 parts.append(self.network(self.normalise(batch)).float().cpu().numpy())
         return normalised(np.concatenate(parts)) if parts else np.empty((0, 0), np.float32)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    """The part of a long image around the square that is looked at; what is cut off is not scaled up first."""
+    width, height = image.size
+    side = LONGEST * min(width, height)
+    left, top = max(0, width - side) // 2, max(0, height - side) // 2
+    return image.crop((left, top, width - left, height - top))
 
 
 def load_pretrained(settings: ImageSettings) -> ImageTower:

@@ -40,6 +40,15 @@ def landed_files(lake: Lake, table: RawTable, days: Sequence[date]) -> list[Land
     return [LandedFile(*row) for row in rows.select(*LANDED_SCHEMA).iter_rows()]
 
 
+def landing_folders(lake: Lake, table: RawTable) -> list[str]:
+    """The folders that the landed files of all days lie in; empty where nothing was landed."""
+    ledger = LEDGERS[table]
+    if not lake.exists(ledger):
+        return []
+    files = lake.scan(ledger).select(pl.col(SOURCE_FILE).unique()).collect()
+    return sorted({str(Path(file).parent) for file in files[SOURCE_FILE]})
+
+
 def fingerprint(files: Sequence[LandedFile]) -> str:
     """Equal for equal days, names and contents; what Dagster takes as the version of the landed data."""
     digest = hashlib.blake2b(digest_size=16)

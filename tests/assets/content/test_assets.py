@@ -21,7 +21,17 @@ from assets.content.settings import ContentSettings, ImageSettings, TextSettings
 from assets.evaluation.settings import EvaluationSettings
 from assets.lake import Lake
 from assets.resources import Storage
-from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, TEXT_TABLE, content_schema, events_schema
+from assets.schema import (
+    CONTENT_TABLE,
+    EVENTS_TABLE,
+    ITEMS_TABLE,
+    RAW_ITEMS_TABLE,
+    TEXT_TABLE,
+    content_schema,
+    events_schema,
+)
+from assets.sources.ledger import ledger_frame
+from assets.sources.source import LandedFile
 from tests.assets.content.conftest import DAY, catalogue_rows, items_frame, poster
 
 N = 120
@@ -108,6 +118,23 @@ def test_without_images_the_stage_still_runs(lake: Lake) -> None:
     assert (recall.passed, recall.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert str(recall.description).startswith("Not measured: no image tower was trained")
     assert recall.metadata["measured"].value is False
+
+
+def test_images_are_read_from_the_folders_of_the_catalogues_files_alone(
+    lake: Lake, tiny_settings: ImageSettings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    landing, elsewhere = tmp_path_factory.mktemp("landing"), tmp_path_factory.mktemp("elsewhere")
+    rows = catalogue_rows(N)
+    for folder, row in ((landing, rows[0]), (elsewhere, rows[1])):
+        (folder / "a.png").write_bytes(poster("red", "blue", seed=7))
+        row |= {"image_bytes": None, "image": str(folder / "a.png")}
+    (landing / "items.csv").write_text("item_id\n")
+    lake.replace_days(RAW_ITEMS_TABLE, ledger_frame([LandedFile.at(landing / "items.csv", DAY)]), [DAY])
+    lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
+    result = materialize(lake, tiny_settings)
+    assert lake.scan(CONTENT_TABLE).sort("item_id").collect()["has_image"].to_list() == [True, False] + [True] * (N - 2)
+    reason = "outside the folders of the catalogue's files and of content.image.roots"
+    assert reason in metadata(result, "image_embeddings")["unusable_by_reason"]
 
 
 def test_items_that_all_show_one_picture_train_no_tower_and_measure_nothing(

@@ -37,7 +37,7 @@ def test_every_item_has_a_row_and_unusable_images_a_reason(tmp_path: Path, tiny_
     rows[4]["image_bytes"] = b"junk"
     rows[5]["image_bytes"] = encoded(Image.new("1", (3000, 3000)))
     rows[6] |= {"image_bytes": None, "image": str(tmp_path / "missing.png")}
-    found = run(rows, tmp_path, tiny_settings.model_copy(update={"max_pixels": 10**6}))
+    found = run(rows, tmp_path, tiny_settings.model_copy(update={"max_pixels": 10**6, "roots": (str(tmp_path),)}))
     assert found.table.frame["item_id"].to_list() == list(range(N))
     assert dict(found.table.frame.schema) == embeddings_schema("int64")
     assert dict(found.rejected.iter_rows()) == {

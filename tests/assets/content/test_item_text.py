@@ -2,7 +2,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.content.item_text import item_text
+from assets.content.item_text import LONGEST, item_text
 
 SCHEMA = {"title": pl.String(), "description": pl.String(), "categories": pl.List(pl.String())}
 
@@ -25,6 +25,13 @@ def test_missing_parts_leave_no_trace() -> None:
 def test_no_text_at_all_is_null() -> None:
     assert text_of(None, None, None) is None
     assert text_of(" ", "\n", [""]) is None
+
+
+def test_of_a_book_the_beginning_is_kept() -> None:
+    text = text_of("Heat", "x" * 10**7, None)
+    assert text is not None
+    assert text.startswith("Heat. xxx")
+    assert len(text) == LONGEST
 
 
 @given(st.none() | st.text(), st.none() | st.text(), st.none() | st.lists(st.none() | st.text()))

@@ -1,3 +1,5 @@
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -9,8 +11,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from assets.content.encoders import EncoderUnavailable
+from assets.content.images import decode
 from assets.content.settings import SMALL_TOWER, ImageSettings
 from assets.content.tower import build_trainable, load_pretrained
+from tests.assets.content.conftest import encoded
 
 
 @pytest.fixture
@@ -94,3 +98,30 @@ def test_building_a_tower_is_seeded_and_leaves_the_global_generator_alone(tiny_s
     torch.manual_seed(1)
     assert torch.rand(1) == after
     np.testing.assert_array_equal(build_trainable(tiny_settings, 12, "key").embed(pixels, tiny_settings), first)
+
+
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("size", [(3, 4000), (20_000, 1), (1, 1), (16, 15)])
+def test_thin_images_are_not_scaled_up(tiny_settings: ImageSettings, mode: str, size: tuple[int, int]) -> None:
+    tower = build_trainable(tiny_settings, 12, "key")
+    shaped = replace(tower, preprocess={**tower.preprocess, "resize_mode": mode, "size": (64, 64)})
+    tracemalloc.start()
+    try:
+        found = decode([encoded(Image.new("RGB", size))], shaped.fit(), ImageSettings(max_aspect=10**6))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    if found.accepted[0]:
+        assert found.pixels.shape == (1, 3, 64, 64)
+    else:
+        assert found.reasons == ["cannot be resized"]
+    assert peak < 2**20
+
+
+def test_the_middle_of_a_long_image_is_what_a_square_tower_sees(tiny_architecture: str, weights: str) -> None:
+    settings = ImageSettings(mode="pretrained", architecture=tiny_architecture, pretrained=weights)
+    _, _, preprocess = open_clip.create_model_and_transforms("tiny-test-tower", weights)
+    noise = Image.effect_noise((400, 16), 80).convert("RGB")
+    tower = load_pretrained(settings)
+    seen = tower.normalise(torch.from_numpy(tower.fit()(noise)[None]))
+    np.testing.assert_allclose(seen.numpy(), preprocess(noise)[None].numpy(), atol=0.02)

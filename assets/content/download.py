@@ -100,11 +100,11 @@ def _allowed_addresses(host: str, port: int, settings: ImageSettings, end: float
     named = f"[{host}]" if ":" in host else host
     listed = {name.lower() for name in settings.hosts}
     if f"{named}:{port}" not in listed and port not in PORTS:
-        raise ImageRejected("at a port other than 80 and 443, and content.image.hosts does not list it")
+        raise ImageRejected("at a port that content.image.hosts does not list")
     found = within(_left(end), socket.getaddrinfo, host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     addresses = [str(info[4][0]) for info in found]
     if not ({named, f"{named}:{port}"} & listed) and not all(map(is_public, addresses)):
-        raise ImageRejected("at an address that is not public, and content.image.hosts does not list its host")
+        raise ImageRejected("not public, and not one of content.image.hosts")
     return list(dict.fromkeys(addresses))
 
 

@@ -71,7 +71,7 @@ def _place(source: str, settings: ImageSettings) -> tuple[Path, Path]:
     roots = [Path(os.path.realpath(root)) for root in (settings.root, *settings.roots) if root]
     inside = next((root for root in roots if real.is_relative_to(root)), None)
     if inside is None:
-        raise ImageRejected("outside the folders of the catalogue's files and of content.image.roots")
+        raise ImageRejected("outside the folders that content.image.roots allows")
     if real == inside:
         raise ImageRejected("not a regular file")
     return inside, real.relative_to(inside)

@@ -133,7 +133,7 @@ def test_images_are_read_from_the_folders_of_the_catalogues_files_alone(
     lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
     result = materialize(lake, tiny_settings)
     assert lake.scan(CONTENT_TABLE).sort("item_id").collect()["has_image"].to_list() == [True, False] + [True] * (N - 2)
-    reason = "outside the folders of the catalogue's files and of content.image.roots"
+    reason = "outside the folders that content.image.roots allows"
     assert reason in metadata(result, "image_embeddings")["unusable_by_reason"]
 
 

@@ -25,6 +25,7 @@ lint: $(INSTALLED)
 	$(RUN) ruff check .
 	$(VENV)/bin/python $(VENV)/bin/lint-imports --no-logo
 	$(RUN) mypy
+	GENREC_HOME=$(VENV)/.home DG_CLI_CONFIG=.ci/dg.toml $(RUN) dagster_dg_cli.cli check defs
 
 ui: $(INSTALLED)
 	$(RUN) orchestration.cli ui

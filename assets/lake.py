@@ -122,6 +122,10 @@ class Lake:
         actions = pa.table(self.delta(table, version).get_add_actions(flatten=True))
         return pl.DataFrame(pl.from_arrow(actions)).select("path", "num_records", cs.starts_with("partition."))
 
+    def rows(self, table: str) -> int:
+        """How many rows the whole table holds."""
+        return int(self.files(table)["num_records"].sum())
+
     def days(self, table: str) -> list[date]:
         """The days that hold rows, ascending; empty where the table does not exist."""
         if not self.exists(table):

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.schema import COLUMN_DESCRIPTIONS
 from models.columns import USER_ID
 
 PREVIEW_ROWS = 8
@@ -14,16 +15,30 @@ SOMEBODY = "..."
 """Stands for a user's id."""
 
 
-def table_metadata(frame: pl.DataFrame, **more: Any) -> Mapping[str, Any]:
-    """Metadata of a table that was just written; `more` adds entries of the asset's own."""
+ROWS, PARTITION_ROWS = "dagster/row_count", "dagster/partition_row_count"
+"""Rows of the whole table, and those of one of its days: Dagster's own keys, which the UI shows and plots."""
+
+
+def table_metadata(frame: pl.DataFrame, rows: int, **more: Any) -> Mapping[str, Any]:
+    """What is said of a table that was just written.
+
+    Args:
+        frame: Its first rows at least.
+        rows: How many it has.
+        more: Entries of the asset's own.
+    """
     return {
-        "dagster/row_count": frame.height,
-        "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()]
-        ),
+        ROWS: rows,
+        **column_schema(frame),
         "preview": dg.MetadataValue.md(markdown_table(frame.head(PREVIEW_ROWS))),
         **more,
     }
+
+
+def column_schema(frame: pl.DataFrame) -> Mapping[str, Any]:
+    """The columns, which the UI lists with their types and descriptions."""
+    columns = [dg.TableColumn(name, str(dtype), COLUMN_DESCRIPTIONS.get(name)) for name, dtype in frame.schema.items()]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
 def markdown_table(frame: pl.DataFrame) -> str:

@@ -5,8 +5,9 @@ asset is imported, because Dagster wants partitions when an asset is defined.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -23,3 +24,16 @@ daily = dg.DailyPartitionsDefinition(
 def days_of(context: dg.AssetExecutionContext) -> Sequence[date]:
     """The days this run materializes: one, or a range in a single-run backfill."""
     return [date.fromisoformat(key) for key in context.partition_keys]
+
+
+TellDay = Callable[[date, Mapping[str, Any]], None]
+"""Adds metadata to what the UI shows of one day."""
+
+
+def days_told(context: dg.AssetExecutionContext) -> TellDay:
+    """What a run of many days returns as metadata would stand under each of them; this tells each day its own."""
+
+    def tell(day: date, metadata: Mapping[str, Any]) -> None:
+        context.add_asset_metadata(metadata, partition_key=day.isoformat())
+
+    return tell

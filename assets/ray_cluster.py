@@ -1,7 +1,13 @@
 """Attaching to the Ray cluster that the profile names."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+SECONDS_TO_END = 30
 
 
 class ClusterMissing(ConnectionError):
@@ -13,7 +19,7 @@ def attached(address: str) -> Iterator[None]:
     """This process as a driver of the running cluster at `address` (host:port) for the length of the block.
 
     The address is always explicit: a bare `ray.init()` starts a private cluster that dies with the process, or joins
-    whichever cluster it finds.
+    whichever cluster it finds. What workers print is printed here too, so it stands with the run's own output.
 
     Raises:
         ClusterMissing: nothing answers there.
@@ -23,10 +29,29 @@ def attached(address: str) -> Iterator[None]:
     import ray
 
     try:
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.WARNING)
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=True, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError) as error:
         raise ClusterMissing(f"no Ray cluster answers at '{address}': start one with `genrec up`") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def interruptible(work: Callable[[], Result]) -> Result:
+    """What `work` returns; if this process is interrupted meanwhile, its workers end at once and the interrupt goes on.
+
+    Ray's trainers put a handler of their own in the place of the one for interrupts, which ends the process as if all
+    were well. In another thread they cannot; and to leave the cluster ends whatever this process began there.
+    """
+    import ray
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                ray.shutdown()
+                wait([future], timeout=SECONDS_TO_END)
+            raise

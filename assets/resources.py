@@ -18,6 +18,7 @@ from assets.engine import Engine, EngineName, open_engine
 from assets.evaluation.settings import EvaluationSettings
 from assets.events.rules import QualitySettings
 from assets.lake import Lake
+from assets.quality.data_docs import DATA_DOCS, DataDocs
 from assets.release.gate import GateSettings
 from assets.retention.settings import RetentionSettings
 from assets.schema import IdType
@@ -40,6 +41,7 @@ class Storage:
         rows_in_memory: About how many rows a stage holds at once.
         engine: Where days and buckets are worked on.
         ray_address: GCS address of the cluster that the engine `ray` works on.
+        data_docs_url: Where readers reach the folder of Data Docs; empty: as files.
     """
 
     root: str
@@ -52,6 +54,7 @@ class Storage:
     rows_in_memory: int = 4_000_000
     engine: EngineName = "local"
     ray_address: str = ""
+    data_docs_url: str = ""
 
     def open(self) -> Lake:
         return Lake(self.root, self.storage_options, self.artifacts)
@@ -65,6 +68,10 @@ class Storage:
         lake = self.open()
         require_compatible(lake, self.id_type)
         return lake
+
+    def data_docs(self) -> DataDocs:
+        """The pages that Great Expectations' results are told on."""
+        return DataDocs(self.open().folder(DATA_DOCS), self.data_docs_url)
 
     def open_engine(self) -> AbstractContextManager[Engine]:
         """The engine that works on days and buckets."""

@@ -10,8 +10,10 @@ import polars as pl
 
 from models.columns import (
     ACTION,
+    ACTIONS,
     ARRIVAL,
     AVAILABLE_FROM,
+    BUCKET,
     CATEGORIES,
     CONTENT_HASH,
     DAY,
@@ -21,6 +23,7 @@ from models.columns import (
     IMAGE,
     IMAGE_BYTES,
     ITEM_ID,
+    ITEM_IDS,
     ORIGIN,
     REASON,
     REQUEST_ID,
@@ -29,10 +32,13 @@ from models.columns import (
     SOURCE_FILE,
     SOURCE_ROW,
     SURFACE,
+    SURFACES,
     TIMESTAMP,
+    TIMESTAMPS,
     TITLE,
     USER_ID,
     VALUE,
+    VALUES,
     VECTOR,
 )
 from models.sequence_store import sequence_columns
@@ -157,6 +163,49 @@ def require_same(place: str, there: Schema | pl.Schema, wanted: Schema | pl.Sche
                 f"{table} holds {column} as {old}, the rows to be written have it as {new}: "
                 + (KEEP_IDS.format(old) if column in (USER_ID, ITEM_ID) else REMOVE.format(place))
             )
+
+
+COLUMN_DESCRIPTIONS: dict[str, str] = {
+    USER_ID: "Who did it.",
+    ITEM_ID: "The item.",
+    TIMESTAMP: "When it happened, UTC, in milliseconds.",
+    ACTION: "What was done, a word of the profile's vocabulary.",
+    VALUE: "A number that belongs to the action, such as a rating, a price or a share that was played.",
+    SURFACE: "Where in the product it happened.",
+    REQUEST_ID: "The request whose answer the user acted on; equal for what was shown and done together.",
+    ARRIVAL: "Place of the event among those of its day, from 0, in order of arrival.",
+    SLOT: "Part of the users that the user belongs to, by a stable hash.",
+    DAY: "The daily partition, UTC.",
+    TITLE: "Title for readers and the text encoder.",
+    DESCRIPTION: "Longer text for the text encoder.",
+    CATEGORIES: "Categories, from coarse to fine.",
+    IMAGE: "Path or URI of the picture.",
+    IMAGE_BYTES: "The encoded picture, where the source carries it.",
+    AVAILABLE_FROM: "Since when the item can be recommended, UTC.",
+    ORIGIN: "Table that the row was meant for.",
+    REASON: "Why the row was put aside.",
+    SOURCE_FILE: "Landing file that the row came from.",
+    SOURCE_ROW: "Place of the row in that file, from 0.",
+    ROW: "The whole raw row, as JSON.",
+    "bytes": "Size of the landing file.",
+    "modified": "When the landing file was last changed, UTC.",
+    ITEM_IDS: "The user's items, oldest first.",
+    TIMESTAMPS: "When each happened, UTC, ascending.",
+    ACTIONS: "What was done with each, as a bit mask over the vocabulary.",
+    VALUES: "Largest value of each, null where there was none.",
+    SURFACES: "Where each happened.",
+    BUCKET: "File of the sequences that holds the user.",
+    CONTENT_HASH: "Tells what was embedded and by which encoder; null where the item has no such content.",
+    VECTOR: "The embedding, float32.",
+    HAS_TEXT: "Whether the first half of the vector stands for a text.",
+    HAS_IMAGE: "Whether the second half of the vector stands for a picture.",
+    "learning_rate": "AdamW's learning rate of the trial.",
+    "temperature": "Divisor of the cosine logits in the trial.",
+    "epochs": "Epochs that the trial trained before it ended or was stopped.",
+    "ndcg_at_10": "NDCG@10 of the held-out last interactions, what trials are judged by.",
+    "seconds": "How long the trial took.",
+}
+"""What a reader of the UI is told of each column, by its name, whatever table it stands in."""
 
 
 EVENTS_TABLE = "events"

@@ -70,6 +70,7 @@ def run(job: Job) -> float:
     from assets.events.publish import EventsRun
     from assets.events.rules import QualitySettings
     from assets.lake import Lake
+    from assets.quality.data_docs import DATA_DOCS, DataDocs
     from assets.sequences.build import bring_up_to_date
     from assets.sources.ledger import LEDGERS, ledger_frame
     from assets.sources.settings import open_source
@@ -80,7 +81,11 @@ def run(job: Job) -> float:
     engine = LocalEngine(os.cpu_count() or 1)
     started = perf_counter()
     lake.replace_days(LEDGERS["events"], ledger_frame(source.land("events", days)), days)
-    list(EventsRun(lake, source, rules, "int64", job.rows_in_memory).publish(days, engine, lambda _: None))
+    list(
+        EventsRun(lake, source, rules, "int64", job.rows_in_memory, DataDocs(lake.folder(DATA_DOCS))).publish(
+            days, engine, lambda _: None, lambda *_: None
+        )
+    )
     with Staging(lake) as staging:
         bring_up_to_date(lake, staging, engine, rules.actions, "int64", rows_in_memory=job.rows_in_memory)
     return perf_counter() - started

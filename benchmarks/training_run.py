@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -16,12 +15,11 @@ from benchmarks.figures import Report
 from benchmarks.leave_one_out import means, ranks
 from benchmarks.movielens import HeldOut
 from benchmarks.recipes import Recipe
-from models.checkpoint import COUNTERS, save_checkpoint
+from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
 from models.recommender import Recommender
 from models.training import EpochReport, Worker, fit
 
 READINGS = "readings.jsonl"
-CHECKPOINT = "after-epoch-"
 SELECTION = "ndcg@10"
 
 
@@ -68,8 +66,8 @@ def readings(
         enough: Ends the run early.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = _checkpoint(folder)
-    done = _epoch(checkpoint) if checkpoint else 0
+    checkpoint = newest_checkpoint(folder)
+    done = epochs_done(checkpoint) if checkpoint else 0
     taken = [reading for reading in _read(folder) if reading.epoch <= done]
     (folder / READINGS).write_text("".join(_line(reading) for reading in taken))
     config = recipe.training.model_copy(update={"seed": seed})
@@ -87,7 +85,7 @@ def readings(
         taken.append(reading)
         with (folder / READINGS).open("a") as file:
             file.write(_line(reading))
-        _save(folder, task, optimizer, report.epoch)
+        next_checkpoint(folder, task, optimizer, report.epoch)
         say(_progress(report, reading, perf_counter() - started))
         if enough(reading):
             raise Reached
@@ -118,23 +116,6 @@ def _progress(report: EpochReport, reading: Reading, evaluation_seconds: float) 
         f"{report.tokens / report.seconds:,.0f} tokens/s, "
         f"HR@10 {figures['hr@10']:.4f}, NDCG@10 {figures['ndcg@10']:.4f} (read in {evaluation_seconds:.1f} s)"
     )
-
-
-def _save(folder: Path, task: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
-    before = _checkpoint(folder)
-    save_checkpoint(folder / f"{CHECKPOINT}{epoch}", task, optimizer, epoch)
-    if before:
-        shutil.rmtree(before)
-
-
-def _checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint: its counters are written last."""
-    complete = [path.parent for path in folder.glob(f"{CHECKPOINT}*/{COUNTERS}")]
-    return max(complete, key=_epoch, default=None)
-
-
-def _epoch(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix(CHECKPOINT))
 
 
 def _line(reading: Reading) -> str:

@@ -25,6 +25,9 @@ from models.windows import Windows
 # Steps between two looks at the loss on a GPU, which must wait each time.
 READ_LOSS_EVERY = 32
 
+SECONDS_BETWEEN_STEPS = 5.0
+"""How often somebody who watches is told of the steps of an epoch."""
+
 
 @dataclass(frozen=True)
 class EpochReport:
@@ -50,6 +53,29 @@ class EpochReport:
 
 
 @dataclass(frozen=True)
+class StepReport:
+    """How far one epoch is.
+
+    Attributes:
+        epoch: Counted from 1.
+        epochs: How many there will be.
+        step: Steps done in it.
+        steps: How many there will be.
+        loss: Mean over this worker's positions so far.
+        tokens: This worker's positions so far.
+        seconds: Since it began.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Worker:
     """This process's place among the training processes."""
 
@@ -60,6 +86,7 @@ class Worker:
 
 
 OnEpoch = Callable[[EpochReport, nn.Module, torch.optim.Optimizer], None]
+OnStep = Callable[[StepReport], None]
 
 
 def fit(
@@ -69,6 +96,8 @@ def fit(
     worker: Worker | None = None,
     on_epoch: OnEpoch = lambda report, task, optimizer: None,
     resume_from: Path | None = None,
+    on_step: OnStep | None = None,
+    step_seconds: float = SECONDS_BETWEEN_STEPS,
 ) -> Recommender:
     """Trains `recommender` in place on next-item prediction over `histories` (rows 1..n, oldest first).
 
@@ -79,6 +108,8 @@ def fit(
         on_epoch: Called by every worker after each epoch with the report, the training task (for checkpoints) and
             the optimiser.
         resume_from: Folder written by `save_checkpoint`.
+        on_step: Called by this worker within an epoch, about every `step_seconds`; training is the same without it.
+        step_seconds: See `on_step`.
 
     Raises:
         ValueError: no user has two interactions, so nothing can be learned; or an item is not in the table; or a
@@ -95,7 +126,10 @@ def fit(
     done = load_checkpoint(resume_from, task, optimizer) if resume_from else 0
     wrapped = worker.wrap(task)
     for epoch in range(done, config.epochs):
-        report = _train_epoch(wrapped, optimizer, histories, config, worker, epoch, recommender.config.max_length)
+        pulse = _Pulse(on_step, step_seconds, epoch + 1, config.epochs)
+        report = _train_epoch(
+            wrapped, optimizer, histories, config, worker, epoch, recommender.config.max_length, pulse
+        )
         on_epoch(report, task, optimizer)
     return recommender.eval()
 
@@ -118,6 +152,7 @@ def _train_epoch(
     worker: Worker,
     epoch: int,
     max_length: int,
+    pulse: "_Pulse",
 ) -> EpochReport:
     started = perf_counter()
     generator = _seed(config.seed, epoch, worker)
@@ -144,6 +179,7 @@ def _train_epoch(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        pulse.beat(step + 1, len(steps), total, tokens)
     # A finite loss may still have had a gradient that was not; nobody shall save what came of it.
     _check_finite(torch.stack([weight.detach().sum() for weight in task.parameters()]), "model", epoch)
     return EpochReport(
@@ -155,6 +191,22 @@ def _train_epoch(
         sparsity=sparsity(kept, lengths),
         tokens_kept=float(kept.sum() / lengths.sum()),
     )
+
+
+class _Pulse:
+    """Tells of the steps of one epoch, now and then: to look at the loss may mean to wait for it."""
+
+    def __init__(self, on_step: OnStep | None, seconds: float, epoch: int, epochs: int) -> None:
+        self._on_step, self._seconds, self._epoch, self._epochs = on_step, seconds, epoch, epochs
+        self._began = self._last = perf_counter()
+
+    def beat(self, step: int, steps: int, total: Tensor, tokens: int) -> None:
+        now = perf_counter()
+        if self._on_step is None or now - self._last < self._seconds:
+            return
+        self._last = now
+        loss = total.item() / tokens
+        self._on_step(StepReport(self._epoch, self._epochs, step, steps, loss, tokens, now - self._began))
 
 
 def _check_finite(value: Tensor, name: str, epoch: int) -> None:

@@ -75,15 +75,16 @@ def down(
 @app.command()
 def ui(
     profile: ProfileOption = environment.DEFAULT_PROFILE,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI.")] = 3000,
+    port: Annotated[int | None, typer.Option(min=1024, max=65535, help="Port of the UI; default: ui.port.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="A name by which a proxy in front of it is called.")] = None,
 ) -> None:
-    """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable."""
+    """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable; Data Docs beside it."""
     with sentences():
         from orchestration import ui as user_interface
 
         chosen = applied(profile)
         _up(chosen)
+        port = port or chosen.ui.port
         console.print(f"Dagster's UI: http://{LOOPBACK}:{port}", highlight=False)
         user_interface.serve(chosen, port, name or ())
 

@@ -19,7 +19,7 @@ def defs() -> dg.Definitions:
     from orchestration import housekeeping, jobs, line, resources, schedules, turns, upkeep
 
     return dg.Definitions(
-        assets=line.all_assets(),
+        assets=line.all_assets(profile),
         asset_checks=line.all_checks(),
         resources=resources.build_resources(profile),
         executor=turns.executor(environment.run_lock(profile.name)),

@@ -9,7 +9,9 @@ from assets.resources import EndpointResource, LakeResource, RayResource
 from assets.versions import releases_of
 from orchestration import turns
 
-THE_LINE = dg.AssetSelection.assets("endpoint").upstream()
+SEARCH = dg.AssetSelection.assets("tuned_hyperparameters")
+THE_LINE = dg.AssetSelection.assets("endpoint").upstream() - SEARCH
+"""What a night runs. The search for hyper-parameters comes before the model, but takes hours and is asked for."""
 
 line = dg.define_asset_job(
     "line", THE_LINE, description="Raw logs to the live endpoint: every stage for the chosen days."
@@ -23,7 +25,7 @@ nightly = dg.define_asset_job(
 
 tuning = dg.define_asset_job(
     "tuning",
-    dg.AssetSelection.assets("tuned_hyperparameters"),
+    SEARCH,
     description="Searches learning rate and temperature; training takes them up where the profile says `use_tuned`.",
 )
 

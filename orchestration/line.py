@@ -14,6 +14,11 @@ import assets.release.assets
 import assets.sequences.assets
 import assets.sources.assets
 import assets.training.assets
+from assets.code_version import code_version
+from assets.data_version import digest
+from orchestration.profile import Profile
+from orchestration.resources import RESOURCE_STAGES
+from orchestration.stages import check_stage
 
 MODULES = (
     assets.sources.assets,
@@ -29,9 +34,17 @@ MODULES = (
 )
 
 
-def all_assets() -> Sequence[dg.AssetsDefinition]:
+def all_assets(profile: Profile) -> Sequence[dg.AssetsDefinition]:
+    """The assets, each with a code version of what makes it: the commit, and the settings that the profile gives it."""
     loaded = dg.load_assets_from_modules(MODULES)
-    return [asset for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
+    return [_versioned(asset, profile) for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
+
+
+def _versioned(asset: dg.AssetsDefinition, profile: Profile) -> dg.AssetsDefinition:
+    sections = {RESOURCE_STAGES[key] for key in asset.required_resource_keys if key in RESOURCE_STAGES}
+    settings = {stage: check_stage(stage, getattr(profile, stage)) for stage in sections}
+    version = f"{code_version()} {digest(settings)[:8]}" if settings else code_version()
+    return asset.map_asset_specs(lambda spec: spec.replace_attributes(code_version=version))
 
 
 def all_checks() -> Sequence[dg.AssetChecksDefinition]:

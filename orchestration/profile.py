@@ -81,6 +81,20 @@ class RaySettings(Settings):
         return f"http://127.0.0.1:{self.dashboard_port}" if self.mode == "local" else self.dashboard
 
 
+class UiSettings(Settings):
+    """Dagster's UI on this machine, and what its pages link to."""
+
+    port: Port = Field(default=3000, description="Port of the UI, unless `genrec ui --port` names another.")
+    data_docs_port: Port = Field(default=3001, description="Port of the Data Docs that `genrec ui` serves beside it.")
+    data_docs_url: str = Field(
+        default="", description="URL by which readers reach the Data Docs; empty: that port of this machine."
+    )
+
+    @property
+    def docs_url(self) -> str:
+        return self.data_docs_url or f"http://127.0.0.1:{self.data_docs_port}"
+
+
 class Profile(Settings):
     """Everything that tells one installation of the line from another."""
 
@@ -91,6 +105,7 @@ class Profile(Settings):
     id_type: Literal["string", "int64"] = Field(default="string", description="Type of user and item ids.")
     lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are.")
     ray: RaySettings = Field(default=RaySettings(), description="Which Ray cluster trains and serves.")
+    ui: UiSettings = Field(default=UiSettings(), description="Dagster's UI on this machine.")
     source: Section = Field(description="Where raw logs and the catalogue come from.")
     quality: Section = Field(default_factory=dict, description="What makes a row good and a day acceptable.")
     content: Section = Field(default_factory=dict, description="Which encoders turn texts and images into vectors.")

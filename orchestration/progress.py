@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from assets.metadata import PARTITION_ROWS, ROWS
+
 
 class LineProgress:
     """Turns a run's Dagster events and its own log lines into a live account of the line.
@@ -84,10 +86,13 @@ class LineProgress:
         self._bar.update(self._task, completed=self._done)
 
     def _count(self, step: str, event: dg.DagsterEvent) -> None:
-        rows = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
-        # A range of days is one record per day, each with the rows of the whole range.
-        if rows is not None and isinstance(rows.value, int):
-            self._rows[step] = rows.value
+        metadata = event.step_materialization_data.materialization.metadata
+        of_day, of_table = (metadata[key].value if key in metadata else None for key in (PARTITION_ROWS, ROWS))
+        if isinstance(of_day, int):
+            # A range of days is one record per day.
+            self._rows[step] = self._rows.get(step, 0) + of_day
+        elif isinstance(of_table, int):
+            self._rows[step] = of_table
 
     def _check(self, event: dg.DagsterEvent) -> None:
         check = event.asset_check_evaluation_data

@@ -5,13 +5,18 @@ from typing import Any
 
 import dagster as dg
 
+from assets.events.rules import QualitySettings
+from assets.quality.suites import suites
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
 from orchestration.environment import state_folder
 from orchestration.launchpad import overridden, schema
-from orchestration.profile import Profile
+from orchestration.profile import STAGES, Profile
 from orchestration.stages import check_stage
+
+RESOURCE_STAGES = {"gate" if stage == "release" else stage: stage for stage in STAGES}
+"""The name by which assets ask for a stage's settings, to the profile's section; `release` is an asset."""
 
 
 def build_resources(profile: Profile) -> dict[str, object]:
@@ -21,6 +26,10 @@ def build_resources(profile: Profile) -> dict[str, object]:
     def opened(settings: SourceSettings) -> Source:
         return open_source(settings, landing=storage.landing, first_day=profile.start())
 
+    def checked(rules: QualitySettings) -> QualitySettings:
+        suites(rules)
+        return rules
+
     return {
         "lake": storage,
         "ray": RayCluster(
@@ -28,12 +37,9 @@ def build_resources(profile: Profile) -> dict[str, object]:
             address=profile.ray.gcs_address,
             dashboard=profile.ray.dashboard_url,
         ),
+        **{name: settings_resource(profile, stage) for name, stage in RESOURCE_STAGES.items()},
         "source": settings_resource(profile, "source", opened),
-        "gate": settings_resource(profile, "release"),
-        **{
-            stage: settings_resource(profile, stage)
-            for stage in ("quality", "content", "training", "evaluation", "endpoint", "retention")
-        },
+        "quality": settings_resource(profile, "quality", checked),
     }
 
 
@@ -50,6 +56,7 @@ def storage_of(profile: Profile) -> Storage:
         rows_in_memory=profile.lake.rows_in_memory,
         engine=profile.lake.engine,
         ray_address=profile.ray.gcs_address,
+        data_docs_url=profile.ui.docs_url,
     )
 
 

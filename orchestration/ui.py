@@ -1,4 +1,7 @@
-"""Dagster's UI and its daemon, which starts queued runs and keeps the schedules, as the two children of one command."""
+"""Dagster's UI and its daemon, which starts queued runs and keeps the schedules, as the two children of one command.
+
+Data Docs are served beside them, because browsers follow no link from a page to a file.
+"""
 
 import signal
 import subprocess
@@ -6,9 +9,11 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
+from orchestration import data_docs
 from orchestration.environment import UI_HOSTS_VARIABLE, child_environment
 from orchestration.interpreter import interpreter
 from orchestration.profile import Profile
+from orchestration.resources import storage_of
 from orchestration.workspace import workspace_arguments
 from serving.ports import LOOPBACK, is_free
 
@@ -27,10 +32,10 @@ def serve(profile: Profile, port: int, names: Sequence[str] = ()) -> None:
         names: Names by which browsers call it, besides those of this machine: those of a proxy in front.
 
     Raises:
-        RuntimeError: the port is taken, or one of the two has ended by itself.
+        RuntimeError: a port is taken, or one of the two has ended by itself.
     """
-    if not is_free(port):
-        raise RuntimeError(f"port {port} of {LOOPBACK} is taken: a UI may run already at http://{LOOPBACK}:{port}")
+    _require_free(port, "give `--port`, or set ui.port in the profile")
+    _require_free(profile.ui.data_docs_port, "set ui.data_docs_port in the profile")
     environment = child_environment(profile) | {UI_HOSTS_VARIABLE: ",".join(names)}
     where = ("-h", LOOPBACK, "-p", str(port), "--dagster-log-level", LEVEL)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -38,13 +43,23 @@ def serve(profile: Profile, port: int, names: Sequence[str] = ()) -> None:
         "web server": [interpreter(), "-m", "orchestration.webserver", *workspace_arguments(), *where],
         "daemon": [interpreter(), "-m", "dagster._daemon", "run", *workspace_arguments(), "--log-level", LEVEL],
     }
-    running = {name: subprocess.Popen(command, env=environment) for name, command in children.items()}
-    try:
-        while not (ended := [name for name, child in running.items() if child.poll() is not None]):
-            time.sleep(POLL_SECONDS)
-    finally:
-        _stop(list(running.values()))
+    storage = storage_of(profile)
+    with data_docs.served(storage.data_docs().folder, profile.ui.data_docs_port, storage.data_docs_url):
+        running = {name: subprocess.Popen(command, env=environment) for name, command in children.items()}
+        try:
+            while not (ended := [name for name, child in running.items() if child.poll() is not None]):
+                time.sleep(POLL_SECONDS)
+        finally:
+            _stop(list(running.values()))
     raise RuntimeError(f"Dagster's {ended[0]} has ended by itself: what it said stands above")
+
+
+def _require_free(port: int, cure: str) -> None:
+    if not is_free(port):
+        raise RuntimeError(
+            f"port {port} of {LOOPBACK} is taken, perhaps by a UI that runs already at http://{LOOPBACK}:{port}: "
+            f"end that program, {cure}"
+        )
 
 
 def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 from assets.events.judge import Judge, known_items
 from assets.events.kept import clean_kept_days
 from assets.lake import Lake
+from assets.metadata import PARTITION_ROWS
 from assets.resources import EndpointResource, LakeResource, QualityResource, RayResource, SourceResource
 from assets.retention.forget import Forgetting, forget, landed_rows
 from assets.retention.person import Person
@@ -51,7 +52,7 @@ def clean_days_without_landing_files(
         staged = clean_kept_days(store, staging, judge, days, lake.rows_in_memory)
     context.log.info(f"{len(days)} days: {staged.rows_accepted} events, {staged.rows_rejected} rows stay put aside")
     for day, rows in staged.accepted.iter_rows():
-        metadata = {"dagster/row_count": rows, "replayed": "from the tables, the landing files being gone"}
+        metadata = {PARTITION_ROWS: rows, "replayed": "from the tables, the landing files being gone"}
         context.log_event(dg.AssetMaterialization(EVENTS_TABLE, partition=day.isoformat(), metadata=metadata))
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from serving.admission import Admission
@@ -50,7 +51,14 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def build_api(slot: ReleaseSlot, settings: AppSettings) -> FastAPI:
     """The application that answers from whatever `slot` holds at the time of a request."""
-    api = FastAPI(title="genrec", version="1", description=DESCRIPTION)
+    # Pages of the API that load nothing from elsewhere; Redoc's would, its logo.
+    api = FastAPIOffline(
+        redoc_url=None,
+        title="genrec",
+        version="1",
+        description=DESCRIPTION,
+        swagger_ui_parameters={"validatorUrl": None},
+    )
     api.add_middleware(
         Admission,
         settings=settings.admission,

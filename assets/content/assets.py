@@ -34,7 +34,6 @@ SIGNIFICANCE = 0.01
     description="One vector per item from its title, categories and description; unchanged texts keep theirs.",
     group_name="content",
     owners=["team:ml"],
-    code_version="2",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def text_embeddings(
@@ -60,7 +59,6 @@ def text_embeddings(
     ],
     group_name="content",
     owners=["team:ml"],
-    code_version="2",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def image_embeddings(
@@ -91,7 +89,6 @@ def image_embeddings(
     description="One vector per item: text and image side by side, zeros where an item has no such content.",
     group_name="content",
     owners=["team:ml"],
-    code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.MaterializeResult[None]:
@@ -171,8 +168,7 @@ def _table_metadata(frame: pl.DataFrame, **more: Any) -> Mapping[str, Any]:
     dims = pl.col(VECTOR).list.len().alias("dimensions")
     preview = frame.head().with_columns(dims).drop(VECTOR)
     return {
-        **table_metadata(frame.head(0), **more),
-        "dagster/row_count": frame.height,
+        **table_metadata(frame.head(0), frame.height, **more),
         "dimensions": int(frame[VECTOR].list.len().max() or 0),  # type: ignore[arg-type]
         "preview": dg.MetadataValue.md(markdown_table(preview)),
     }

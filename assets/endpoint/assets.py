@@ -2,17 +2,17 @@
 
 import dagster as dg
 
-from assets.endpoint.rollout import deploy_champion
+from assets.data_version import data_version
+from assets.endpoint.rollout import champion_release, deploy_champion
 from assets.endpoint.shown import endpoint_metadata
 from assets.resources import EndpointResource, LakeResource, RayResource
 
 
 @dg.asset(
-    deps=["release"],
+    deps=["release", "sequences", "items"],
     group_name="serving",
     kinds={"rayserve", "fastapi"},
     owners=["team:serving"],
-    code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="The champion behind HTTP, with the newest histories and catalogue. A new champion is loaded beside "
     "the old one and replaces it between two requests; one that does not load fails here and is champion no more, and "
@@ -24,4 +24,7 @@ def endpoint(
     tables = lake.open()
     status = deploy_champion(tables, lake.profile, endpoint, ray.dashboard)
     context.log.info(f"endpoint: {status.version} answers at {endpoint.base_url}")
-    return dg.MaterializeResult(metadata=endpoint_metadata(tables, endpoint, status))
+    return dg.MaterializeResult(
+        metadata=endpoint_metadata(tables, endpoint, status),
+        data_version=data_version(context, endpoint, champion_release(tables, lake.profile).fingerprint),
+    )

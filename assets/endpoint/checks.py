@@ -8,7 +8,6 @@ from assets.endpoint.rollout import champion_release
 from assets.endpoint.skew import ENDPOINT, OF_TRAINING_SET, has_training_set, measure_skew, skew_expectations
 from assets.events.rules import SkewRules
 from assets.quality.checks import check_result, check_specs
-from assets.quality.data_docs import write_data_docs
 from assets.quality.validation import validate
 from assets.resources import LakeResource, QualityResource
 
@@ -20,7 +19,7 @@ def training_serving_skew(lake: LakeResource, quality: QualityResource) -> Itera
     version = champion_release(store, lake.profile).version
     suite = skew_expectations(rules.skew, rules.severity)
     validation = validate(ENDPOINT, {"versions": measure_skew(store, version)}, suite)
-    write_data_docs(store.folder("data_docs") / ENDPOINT, version, validation.report)
+    lake.data_docs().write(ENDPOINT, version, validation.report)
     gone = () if has_training_set(store, version) else OF_TRAINING_SET
     for result in validation.results:
         unmeasured = set(result.expectation.columns) & set(gone)

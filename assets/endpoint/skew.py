@@ -55,11 +55,17 @@ class Served:
 def skew_expectations(rules: SkewRules, severity: dict[str, Severity] | None = None) -> list[Expectation]:
     """The suite on training/serving skew. The names of the checks do not depend on the rules."""
 
-    def at_most(column: str, high: float, why: str, severity: Severity = "warn") -> Expectation:
-        return between(column, 0, high, why, severity, "versions", NOTHING_NEW)
+    def at_most(column: str, high: float, why: str, severity: Severity = "warn", name: str = "") -> Expectation:
+        return between(column, 0, high, why, severity, "versions", NOTHING_NEW, name)
 
     suite = [
-        at_most(USERS_READ_OTHERWISE, 0, "The endpoint reads histories exactly as training read them", "block"),
+        at_most(
+            USERS_READ_OTHERWISE,
+            0,
+            "The endpoint reads histories exactly as training read them",
+            "block",
+            "histories_read_as_trained",
+        ),
         at_most(CHANGED_SHARE, rules.max_changed_share, "Few histories changed behind the cutoff since training"),
         at_most(LENGTH_DISTANCE, rules.max_history_length_distance, "Histories are about as long as in training"),
         at_most(ACTION_DISTANCE, rules.max_action_mix_distance, "Actions are mixed as they were before the cutoff"),

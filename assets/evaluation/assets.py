@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.content.assets import content_embeddings
+from assets.data_version import data_version
 from assets.evaluation.judge import CANDIDATE, judge
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.plots import metric_bars, metric_table
@@ -39,7 +40,6 @@ class EvaluationRun(dg.Config):
     group_name="evaluation",
     kinds={"pytorch", "delta"},
     owners=["team:ml"],
-    code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[dg.AssetCheckSpec(name, asset="evaluation", description=text) for name, text in CHECKS.items()],
     description=(
@@ -56,14 +56,14 @@ def evaluation(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, settings = lake.open(), evaluation
     version = version_in_question(context, tables, "hstu_model", config.version)
-    folder, opened = tables.folder(ARTIFACTS) / version, source
+    folder = tables.folder(ARTIFACTS) / version
     result = judge(
         tables,
         folder,
         settings,
         champion=_champion(tables, version),
         without_content=_existing(tables.folder(ABLATIONS) / version),
-        truth=opened if isinstance(opened, KnownTruth) else None,
+        truth=source if isinstance(source, KnownTruth) else None,
         progress=_reporting(context),
     )
     written, table_version = result.write(folder), record(tables, result)
@@ -73,6 +73,7 @@ def evaluation(
             "table": f"{EVALUATIONS_TABLE} at version {table_version}",
             **_metadata(result),
         },
+        data_version=data_version(context, settings, result.version, result.champion),
         check_results=[
             dg.AssetCheckResult(
                 passed=bool(verdict.passed),

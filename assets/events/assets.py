@@ -5,13 +5,15 @@ from typing import Any
 
 import dagster as dg
 
+from assets.data_version import data_version
 from assets.events.expectations import events_expectations
 from assets.events.publish import EventsRun
 from assets.events.rules import QualitySettings
-from assets.partitions import daily, days_of
+from assets.partitions import daily, days_of, days_told
 from assets.quality.checks import check_specs
 from assets.resources import LakeResource, QualityResource, SourceResource
 from assets.schema import EVENTS_TABLE
+from assets.sources.ledger import landed_files
 
 
 @dg.asset(
@@ -21,7 +23,6 @@ from assets.schema import EVENTS_TABLE
     group_name="validated",
     kinds={"polars", "delta", "greatexpectations"},
     owners=["team:data"],
-    code_version="1",
     check_specs=check_specs(EVENTS_TABLE, events_expectations(QualitySettings())),
 )
 def events(
@@ -35,6 +36,9 @@ def events(
     Every raw row either stands here or in the table `quarantine` with the reason. If a blocking check fails, the run
     fails and the days stay as they were.
     """
-    run = EventsRun(lake.open_for_writing(), source, quality, lake.id_type, lake.rows_in_memory)
+    store, days = lake.open_for_writing(), days_of(context)
+    run = EventsRun(store, source, quality, lake.id_type, lake.rows_in_memory, lake.data_docs())
+    version = data_version(context, quality, lake.id_type, landed_files(store, "events", days))
+    context.op_execution_context.set_data_version(context.asset_key, version)
     with lake.open_engine() as engine:
-        yield from run.publish(days_of(context), engine, context.log.info)
+        yield from run.publish(days, engine, context.log.info, days_told(context))

@@ -13,6 +13,8 @@ from assets.events.judge import Judge, known_items
 from assets.events.rules import QualitySettings
 from assets.events.stage import stage_events
 from assets.lake import Lake
+from assets.partitions import TellDay
+from assets.quality.data_docs import DataDocs
 from assets.quality.drift import with_drift
 from assets.quality.publish import publish
 from assets.quality.statistics import earlier_days, remember
@@ -30,6 +32,7 @@ class EventsRun:
     Attributes:
         source: Whose landing files are read; the ledger says which they are.
         rows_in_memory: About how many rows may be held at once.
+        data_docs: Where the verdicts are told.
     """
 
     lake: Lake
@@ -37,9 +40,10 @@ class EventsRun:
     rules: QualitySettings
     id_type: IdType
     rows_in_memory: int
+    data_docs: DataDocs
 
     def publish(
-        self, days: Sequence[date], engine: Engine, report: Callable[[str], None]
+        self, days: Sequence[date], engine: Engine, report: Callable[[str], None], tell: TellDay
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         """Cleans `days`, judges them whole, and replaces them in the table unless a blocking expectation fails.
 
@@ -61,5 +65,5 @@ class EventsRun:
             summary = by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged)
             earlier = earlier_days(lake, days)
             summary = with_drift(summary, statistics, earlier, rules.drift.min_days, rules.min_rows_judged)
-            yield from publish(lake, EVENTS_TABLE, staged, days, summary, suite)
+            yield from publish(lake, EVENTS_TABLE, staged, days, summary, suite, tell, self.data_docs)
             remember(lake, statistics, days)

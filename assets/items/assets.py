@@ -5,12 +5,13 @@ from typing import Any
 
 import dagster as dg
 
+from assets.data_version import data_version
 from assets.events.rules import QualitySettings
 from assets.items import leaving
 from assets.items.clean import clean_items
 from assets.items.expectations import items_expectations
 from assets.items.listing import ListingRules, judge_days
-from assets.partitions import daily, days_of
+from assets.partitions import daily, days_of, days_told
 from assets.quality.amend import amended
 from assets.quality.checks import check_specs
 from assets.quality.publish import publish
@@ -32,7 +33,6 @@ from models.columns import DAY
     group_name="validated",
     kinds={"polars", "delta", "greatexpectations"},
     owners=["team:data"],
-    code_version="1",
     check_specs=[*check_specs(ITEMS_TABLE, items_expectations(QualitySettings())), leaving.SPEC],
 )
 def items(
@@ -44,18 +44,21 @@ def items(
     fails and the days stay as they were. Where the catalogue comes whole, an item that a day lacks is gone
     (`catalogue_days`).
     """
-    store, rules, days = lake.open_for_writing(), quality, days_of(context)
-    logs = source
+    store, days = lake.open_for_writing(), days_of(context)
     landed = landed_files(store, "items", days)
+    version = data_version(context, quality, lake.id_type, landed)
+    context.op_execution_context.set_data_version(context.asset_key, version)
     with damage_explained(file.path for file in landed):
-        raw = amended(logs.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
-        cleaned = clean_items(raw, rules, lake.id_type, days, logs.timestamp_unit("items"))
+        raw = amended(source.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
+        cleaned = clean_items(raw, quality, lake.id_type, days, source.timestamp_unit("items"))
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:
         files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])
-        suite = items_expectations(rules)
+        suite = items_expectations(quality)
         staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine), suite)
-        summary = with_content(by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged), cleaned.accepted)
-        yield from publish(store, ITEMS_TABLE, staged, days, summary, suite)
-    listing = ListingRules(source.snapshot, rules.items.max_gone_share)
+        summary = with_content(
+            by_day(staged.accepted, staged.rejected, days, quality.min_rows_judged), cleaned.accepted
+        )
+        yield from publish(store, ITEMS_TABLE, staged, days, summary, suite, days_told(context), lake.data_docs())
+    listing = ListingRules(source.snapshot, quality.items.max_gone_share)
     yield leaving.few_leave(judge_days(store, min(days), listing, lake.id_type), days, listing)

@@ -1,6 +1,7 @@
 """Expectations and their results as Dagster asset checks."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -36,7 +37,7 @@ def check_result(result: ExpectationResult) -> dg.AssetCheckResult:
         "measured": dg.MetadataValue.bool(result.measured),
     }
     if result.observed:
-        metadata["observed_value"] = dg.MetadataValue.text(result.observed)
+        metadata |= _numbers(*result.observed)
     if result.examples.height:
         metadata["examples"] = dg.MetadataValue.md(markdown_table(result.examples))
     return dg.AssetCheckResult(
@@ -46,6 +47,12 @@ def check_result(result: ExpectationResult) -> dg.AssetCheckResult:
         description=verdict(result),
         metadata=metadata,
     )
+
+
+def _numbers(low: float, high: float) -> dict[str, dg.MetadataValue[Any]]:
+    """The value that was judged, or the ends of several: numbers, which the UI plots from run to run."""
+    named = {"observed_value": low} if low == high else {"observed_min": low, "observed_max": high}
+    return {name: dg.MetadataValue.float(value) for name, value in named.items()}
 
 
 def verdict(result: ExpectationResult) -> str:

@@ -6,8 +6,14 @@ opened. Here links and scripts are taken out, a small style sheet stands in, and
 
 import html
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+DATA_DOCS = "data_docs"
+"""The folder of the lake that holds the pages."""
 
 POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
@@ -33,6 +39,26 @@ REMOTE = re.compile(
 )
 CSS_URL = re.compile(r"url\((?!['\"]?data:)[^)]*\)|@import[^;]*;", re.I)
 REMOTE_LINK = re.compile(r"<a\b[^>]*href=['\"](?!#)[^>]*>(.*?)</a>", re.S | re.I)
+
+
+@dataclass(frozen=True)
+class DataDocs:
+    """The pages of all assets.
+
+    Attributes:
+        folder: Holds a folder of pages for each asset.
+        url: Where readers reach it over HTTP; empty: as files.
+    """
+
+    folder: Path
+    url: str = ""
+
+    def write(self, asset: str, page: str, report: Any) -> str:
+        """Writes the page of one validation of an asset; returns its address."""
+        written = write_data_docs(self.folder / asset, page, report)
+        assets = sorted(path.parent.name for path in self.folder.glob("*/index.html"))
+        _replace(self.folder / "index.html", _list("Data Docs", {name: f"{name}/index.html" for name in assets}))
+        return f"{self.url.rstrip('/')}/{quote(asset)}/{quote(written.name)}" if self.url else written.as_uri()
 
 
 def write_data_docs(folder: Path, page: str, report: Any) -> Path:
@@ -63,8 +89,13 @@ def self_contained(page: str) -> str:
 
 def _index(folder: Path) -> str:
     pages = sorted((p.stem for p in folder.glob("*.html") if p.stem != "index"), reverse=True)
-    links = "".join(f'<li><a href="{html.escape(p)}.html">{html.escape(p)}</a></li>' for p in pages)
-    title = f"Data Docs: {html.escape(folder.name)}"
+    return _list(f"Data Docs: {folder.name}", {page: f"{page}.html" for page in pages})
+
+
+def _list(title: str, pages: Mapping[str, str]) -> str:
+    """A page of links: what each is called, to where it leads."""
+    links = "".join(f'<li><a href="{html.escape(to)}">{html.escape(name)}</a></li>' for name, to in pages.items())
+    title = html.escape(title)
     return (
         f'<!DOCTYPE html><html><head>{POLICY}<meta charset="utf-8"><title>{title}</title>{STYLE}</head>'
         f"<body><h1>{title}</h1><ul>{links}</ul></body></html>"

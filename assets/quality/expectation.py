@@ -27,6 +27,7 @@ class Expectation:
         batch: Which frame is judged: the rows, their summary by day, or that of a model's version.
         ignored: True for each row that the rule says nothing about, such as one without a value.
         unknown: What a reader is told where the summary has no value.
+        name: The name of the asset check, for a person to read.
     """
 
     type: str
@@ -38,10 +39,11 @@ class Expectation:
     batch: Batch = "rows"
     ignored: pl.Expr = field(default_factory=lambda: pl.lit(False), hash=False, compare=False, repr=False)
     unknown: str = ""
+    name: str = field(kw_only=True)
 
     @property
-    def name(self) -> str:
-        """`type__column`: the name of the asset check."""
+    def former_name(self) -> str:
+        """What the check was called in profiles of earlier versions."""
         return f"{self.type}__{'_'.join(self.columns)}"
 
     @property
@@ -53,7 +55,12 @@ class Expectation:
 
 def not_null(column: str, why: str) -> Expectation:
     return Expectation(
-        "expect_column_values_to_not_be_null", (column,), {"column": column}, pl.col(column).is_null(), why
+        "expect_column_values_to_not_be_null",
+        (column,),
+        {"column": column},
+        pl.col(column).is_null(),
+        why,
+        name=f"{column}_not_null",
     )
 
 
@@ -65,6 +72,7 @@ def between(
     severity: Severity = "block",
     batch: Batch = "rows",
     unknown: str = "",
+    name: str = "",
 ) -> Expectation:
     """Values, where there are any, lie in [low, high]; None leaves a side open."""
     value = pl.col(column)
@@ -79,6 +87,7 @@ def between(
         batch,
         value.is_null(),
         unknown,
+        name=name or f"{column}_in_range",
     )
 
 
@@ -90,6 +99,7 @@ def one_of(column: str, values: Sequence[str], why: str) -> Expectation:
         ~pl.col(column).is_in(list(values)),
         why,
         ignored=pl.col(column).is_null(),
+        name=f"{column}_in_vocabulary",
     )
 
 
@@ -118,6 +128,7 @@ def _unique(columns: Sequence[str], repeated: pl.Expr, why: str) -> Expectation:
         repeated & ~empty,
         why,
         ignored=empty,
+        name="no_duplicates",
     )
 
 
@@ -133,6 +144,9 @@ def with_overrides(
     mine = {key.removeprefix(f"{table}."): value for key, value in severity.items() if key.startswith(f"{table}.")}
     strange = sorted(mine.keys() - {expectation.name for expectation in known})
     if strange:
+        renamed = {expectation.former_name: expectation.name for expectation in known}
+        if strange[0] in renamed:
+            raise ValueError(f"quality.severity: {table}.{strange[0]} is called {table}.{renamed[strange[0]]} now")
         names = ", ".join(expectation.name for expectation in known)
         raise ValueError(f"quality.severity: table '{table}' has no check '{strange[0]}'; it has {names}")
     return [replace(expectation, severity=mine.get(expectation.name, expectation.severity)) for expectation in known]

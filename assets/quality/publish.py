@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets.lake import Lake
-from assets.metadata import markdown_table, table_metadata
+from assets.metadata import PARTITION_ROWS, markdown_table, table_metadata
+from assets.partitions import TellDay
 from assets.quality.checks import check_result, refusal
-from assets.quality.data_docs import write_data_docs
+from assets.quality.data_docs import DataDocs
 from assets.quality.expectation import Expectation
 from assets.quality.quarantine import by_reason, replace_quarantine
 from assets.quality.staged import Staged
@@ -26,6 +26,8 @@ def publish(
     days: Sequence[date],
     summary: pl.DataFrame,
     expectations: Sequence[Expectation],
+    tell: TellDay,
+    data_docs: DataDocs,
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """Replaces the days of `table` by the staged rows, unless a blocking expectation fails.
 
@@ -35,9 +37,9 @@ def publish(
         dg.Failure: a blocking expectation failed; the check results were yielded before.
     """
     validation = validate(table, {"days": summary}, expectations, staged.counts)
-    docs = write_data_docs(lake.folder("data_docs") / table, _page(days), validation.report)
+    docs = dg.MetadataValue.url(data_docs.write(table, _page(days), validation.report))
     reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
-    metadata = _metadata(staged, reasons, docs)
+    metadata = {**_counts(staged), "quarantine": _quarantine(reasons), "data_docs": docs}
     if validation.blocking:
         replace_quarantine(lake, table, staged.quarantine_files, days)
         yield from map(check_result, validation.results)
@@ -45,12 +47,14 @@ def publish(
     # Rows leave the quarantine after they came in here, so that a kill in between loses none of those that got better.
     version = lake.commit_days(table, staged.files, staged.preview, days)
     replace_quarantine(lake, table, staged.quarantine_files, days)
+    for day in sorted(days):
+        of_day = staged.of_day(day)
+        tell(day, {PARTITION_ROWS: of_day.rows_accepted, **_counts(of_day)})
+    # What is said of the whole table stands under the newest day alone, lest each of thousands repeats it.
+    whole = table_metadata(staged.preview, lake.rows(table), days=len(days), quarantine=_quarantine(reasons))
+    tell(max(days), whole)
     yield dg.MaterializeResult(
-        metadata={
-            **table_metadata(staged.preview, table_version=version, days=len(days)),
-            **metadata,
-            "dagster/row_count": staged.rows_accepted,
-        },
+        metadata={"data_docs": docs, "table_version": version},
         check_results=[check_result(result) for result in validation.results],
     )
 
@@ -60,13 +64,16 @@ def _page(days: Sequence[date]) -> str:
     return first if first == last else f"{first}_{last}"
 
 
-def _metadata(staged: Staged, reasons: pl.DataFrame, docs: Path) -> Mapping[str, Any]:
+def _counts(staged: Staged) -> Mapping[str, Any]:
     accepted, rejected = staged.rows_accepted, staged.rows_rejected
+    reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
     return {
         "rows_in": accepted + rejected,
         "rows_accepted": accepted,
         "rows_rejected": rejected,
         "rejected_share": rejected / max(1, accepted + rejected),
-        "quarantine": dg.MetadataValue.md(markdown_table(reasons) if reasons.height else "No row was put aside."),
-        "data_docs": dg.MetadataValue.url(docs.as_uri()),
     } | {f"quarantined_{reason}": rows for reason, rows in reasons.select(REASON, "rows").iter_rows()}
+
+
+def _quarantine(reasons: pl.DataFrame) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.md(markdown_table(reasons) if reasons.height else "No row was put aside.")

@@ -17,7 +17,7 @@ class ExpectationResult:
 
     Attributes:
         passed: Great Expectations was content with the counts.
-        observed: The values that were judged, as text; rows are too many to be shown.
+        observed: Lowest and highest of the values that were judged; None of rows, which are too many, and of none.
         rows: Rows judged.
         unexpected: Rows that break the rule.
         measured: Whether there was anything to judge: a summary has no value where a question could not be asked.
@@ -27,7 +27,7 @@ class ExpectationResult:
 
     expectation: Expectation
     passed: bool
-    observed: str
+    observed: tuple[float, float] | None
     rows: int
     unexpected: int
     examples: pl.DataFrame
@@ -93,7 +93,9 @@ def validate(
     return Validation(results, report(table, verdicts))
 
 
-def _result(expectation: Expectation, verdict: Any, counts: Counts, observed: str) -> ExpectationResult:
+def _result(
+    expectation: Expectation, verdict: Any, counts: Counts, observed: tuple[float, float] | None
+) -> ExpectationResult:
     raised = verdict.exception_info
     return ExpectationResult(
         expectation=expectation,
@@ -107,17 +109,9 @@ def _result(expectation: Expectation, verdict: Any, counts: Counts, observed: st
     )
 
 
-def _observed(expectation: Expectation, frame: pl.LazyFrame | pl.DataFrame | None) -> str:
-    """The value that was judged, or the range over several."""
+def _observed(expectation: Expectation, frame: pl.LazyFrame | pl.DataFrame | None) -> tuple[float, float] | None:
     column = expectation.columns[0]
     if frame is None or expectation.batch == "rows" or column not in frame.lazy().collect_schema():
-        return ""
-    values = frame.lazy().select(column).collect()[column].drop_nulls()
-    if values.is_empty():
-        return expectation.unknown
-    low, high = values.min(), values.max()
-    return _number(low) if low == high else f"{_number(low)} to {_number(high)}"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return None
+    values = frame.lazy().select(pl.col(column).drop_nulls().cast(pl.Float64)).collect()[column]
+    return None if values.is_empty() else (values.min(), values.max())  # type: ignore[return-value]

@@ -3,6 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
+from assets.data_version import data_version
 from assets.evaluation.assets import evaluation
 from assets.lake import Lake
 from assets.release.gate import decide, decide_by_hand
@@ -30,7 +31,6 @@ class ReleaseRun(dg.Config):
     group_name="release",
     kinds={"delta"},
     owners=["team:ml"],
-    code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Promotes the evaluated version if it beats the champion (the first one: popularity); records why.",
 )
@@ -47,7 +47,10 @@ def release(
         decision = decide(_evaluation(tables, version), champion, gate)
     record(releases, decision, champion)
     context.log.info(decision.reason)
-    return dg.MaterializeResult(metadata=release_metadata(releases, version, decision.reason, decision.numbers))
+    return dg.MaterializeResult(
+        metadata=release_metadata(releases, version, decision.reason, decision.numbers),
+        data_version=data_version(context, gate, version, releases.champion()),
+    )
 
 
 def _evaluation(lake: Lake, version: str) -> VersionEvaluation:

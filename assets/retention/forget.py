@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.batches import batches
 from assets.lake import Lake
+from assets.quality.data_docs import DATA_DOCS
 from assets.quality.suppressions import suppress
 from assets.retention.person import Person
 from assets.retention.proof import names
@@ -25,8 +26,6 @@ from assets.sources.source import LandedFile, Source
 from assets.staging import Staging
 from assets.training.version import DATASETS
 from models.columns import DAY, MALFORMED, SOURCE_FILE, SOURCE_ROW, USER_ID
-
-DATA_DOCS = "data_docs"
 
 ROWS_AT_ONCE = 500_000
 """Of landing files, of which three columns are read."""

@@ -4,6 +4,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from assets.data_version import data_version
 from assets.events.assets import events
 from assets.figures import bars
 from assets.metadata import table_metadata
@@ -19,7 +20,6 @@ from models.sequence_store import SEQUENCES_TABLE
     group_name="sequences",
     kinds={"polars", "arrow", "delta"},
     owners=["team:data"],
-    code_version="2",
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Everything each user was shown and did, in time order, in buckets by a stable user hash. New days are "
     "folded in; users whose earlier days changed are made anew.",
@@ -44,17 +44,16 @@ def sequences(
     return dg.MaterializeResult(
         metadata=table_metadata(
             sample,
-            **{
-                "dagster/row_count": users,
-                "users": users,
-                "interactions": interactions,
-                "buckets": ledger.height,
-                "longest": int(ledger["longest"].max() or 0),  # type: ignore[arg-type]
-                "data_end": str(max(store.days(EVENTS_TABLE))),
-                "table_version": store.version(SEQUENCES_TABLE),
-                "lengths": dg.MetadataValue.md(_lengths(ledger)),
-            },
-        )
+            users,
+            users=users,
+            interactions=interactions,
+            buckets=ledger.height,
+            longest=int(ledger["longest"].max() or 0),  # type: ignore[arg-type]
+            data_end=str(max(store.days(EVENTS_TABLE))),
+            table_version=store.version(SEQUENCES_TABLE),
+            lengths=dg.MetadataValue.md(_lengths(ledger)),
+        ),
+        data_version=data_version(context, quality.actions, lake.id_type),
     )
 
 

@@ -1,23 +1,25 @@
 """Raw logs and catalogue: the landing files of each day, on record."""
 
+from collections.abc import Iterable, Mapping
+
 import dagster as dg
 import polars as pl
+import pyarrow.parquet as pq
 
 from assets.lake import Lake
-from assets.metadata import PREVIEW_ROWS, markdown_table, table_metadata
-from assets.partitions import daily, days_of
+from assets.metadata import PREVIEW_ROWS, column_schema, markdown_table
+from assets.partitions import daily, days_of, days_told
 from assets.resources import LakeResource, SourceResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS, fingerprint, ledger_frame
 from assets.sources.source import RawTable, Source
-from models.columns import SOURCE_FILE, SOURCE_ROW
+from models.columns import DAY, SOURCE_FILE, SOURCE_ROW
 
 
 @dg.asset(
     group_name="raw",
     kinds={"parquet", "deltalake"},
     owners=["team:data"],
-    code_version="1",
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Landing files of the event logs: what users were shown and did, as the app wrote it. "
@@ -33,7 +35,6 @@ def raw_events(
     group_name="raw",
     kinds={"parquet", "deltalake"},
     owners=["team:data"],
-    code_version="1",
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="Landing files of the catalogue: titles, descriptions, categories and images of new or changed items. "
@@ -54,16 +55,17 @@ def _landed(
     with damage_explained([files[0].path]):
         (rows,) = source.read(table, files[:1], days[:1])
         sample = rows.head(PREVIEW_ROWS).collect()
-    version = lake.replace_days(LEDGERS[table], frame, days)
-    distinct = frame.unique(SOURCE_FILE)
-    return dg.MaterializeResult(
-        metadata=table_metadata(
-            frame,
-            days=len(days),
-            files=distinct.height,
-            bytes=int(distinct["bytes"].sum()),
-            table_version=version,
-            sample=dg.MetadataValue.md(markdown_table(sample.select(pl.exclude(SOURCE_FILE, SOURCE_ROW)))),
-        ),
-        data_version=dg.DataVersion(fingerprint(files)),
-    )
+    version, tell = lake.replace_days(LEDGERS[table], frame, days), days_told(context)
+    for (day,), of_day in frame.partition_by(DAY, as_dict=True, maintain_order=True).items():
+        tell(day, {"files": of_day.height, "bytes": int(of_day["bytes"].sum()), **_rows(of_day[SOURCE_FILE])})
+    shown = sample.select(pl.exclude(SOURCE_FILE, SOURCE_ROW))
+    tell(max(days), {"days": len(days), "sample": dg.MetadataValue.md(markdown_table(shown)), **column_schema(shown)})
+    return dg.MaterializeResult(metadata={"table_version": version}, data_version=dg.DataVersion(fingerprint(files)))
+
+
+def _rows(paths: Iterable[str]) -> Mapping[str, int]:
+    """How many rows the files hold, where they say so themselves; those of other days are among them."""
+    files = list(paths)
+    if not all(path.endswith(".parquet") for path in files):
+        return {}
+    return {"rows_in_files": sum(pq.read_metadata(path).num_rows for path in files)}

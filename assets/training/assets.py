@@ -1,5 +1,6 @@
 """The assets `hstu_model`, its ablation `hstu_without_content`, and the search `tuned_hyperparameters`."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -8,19 +9,21 @@ from typing import Any
 import dagster as dg
 
 from assets.content.assets import content_embeddings
+from assets.data_version import data_version
 from assets.items.assets import items
 from assets.metadata import table_metadata
 from assets.ray_cluster import attached
 from assets.resources import (
     EvaluationResource,
     LakeResource,
+    RayCluster,
     RayResource,
     TrainingResource,
 )
 from assets.schema import EVENTS_TABLE, TUNING_TABLE
 from assets.sequences.assets import sequences
 from assets.training.plots import learning_curve, trials_plot
-from assets.training.ray_train import Progress, TrainingJob
+from assets.training.ray_train import Entry, TrainingJob
 from assets.training.settings import TrainingSettings
 from assets.training.tune import search
 from assets.training.version import (
@@ -39,11 +42,10 @@ from models.manifest import MODEL_CARD, Manifest, read_manifest
 
 
 @dg.asset(
-    deps=[sequences, content_embeddings, items],
+    deps=[sequences, content_embeddings, items, "tuned_hyperparameters"],
     group_name="training",
     kinds={"pytorch", "ray"},
     owners=["team:ml"],
-    code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="A new version of the recommender, trained by Ray on everything before the evaluation cutoff.",
 )
@@ -59,6 +61,7 @@ def hstu_model(
     tuned = tables.scan(TUNING_TABLE).collect().row(0, named=True) if settings.use_tuned else None
     optimisation = optimisation_of(settings, tuned)
     with _cluster(ray):
+        _tell_of_dashboard(context, ray)
         version = train_version(
             tables,
             manifest,
@@ -69,7 +72,9 @@ def hstu_model(
             with_content=True,
             on_progress=_reporting(context),
         )
-    return dg.MaterializeResult(metadata=_version_metadata(version))
+    return dg.MaterializeResult(
+        metadata={**_version_metadata(version), **_dashboard(ray)}, data_version=dg.DataVersion(version.fingerprint)
+    )
 
 
 @dg.asset(
@@ -77,21 +82,24 @@ def hstu_model(
     group_name="training",
     kinds={"pytorch"},
     owners=["team:ml"],
-    code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="The model's twin without content embeddings: what the content is worth, in the evaluation.",
 )
 def hstu_without_content(
     context: dg.AssetExecutionContext, lake: LakeResource, training: TrainingResource
 ) -> dg.MaterializeResult[None]:
-    tables, settings = lake.open(), training
+    tables, settings, version_of_data = lake.open(), training, data_version(context, training)
+
+    def made(**metadata: Any) -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata=metadata, data_version=version_of_data)
+
     if not (settings.use_content and settings.train_ablation):
-        return dg.MaterializeResult(metadata={"skipped": "the profile trains no twin without content"})
+        return made(skipped="the profile trains no twin without content")
     manifest = read_manifest(tables.folder(ARTIFACTS) / version_in_question(context, tables, "hstu_model"))
     if (tables.folder(ABLATIONS) / manifest.version).exists():
-        return dg.MaterializeResult(metadata={"skipped": f"the twin of {manifest.version} exists already"})
+        return made(skipped=f"the twin of {manifest.version} exists already")
     if not (tables.folder(DATASETS) / manifest.version).exists():
-        return dg.MaterializeResult(metadata={"skipped": f"the training set of {manifest.version} was deleted"})
+        return made(skipped=f"the training set of {manifest.version} was deleted")
     version = train_version(
         tables,
         manifest,
@@ -102,7 +110,7 @@ def hstu_without_content(
         with_content=False,
         on_progress=_reporting(context),
     )
-    return dg.MaterializeResult(metadata=_version_metadata(version))
+    return made(**_version_metadata(version))
 
 
 @dg.asset(
@@ -110,7 +118,6 @@ def hstu_without_content(
     group_name="tuning",
     kinds={"pytorch", "ray"},
     owners=["team:ml"],
-    code_version="1",
     backfill_policy=dg.BackfillPolicy.single_run(),
     description="A Ray Tune search (ASHA) over learning rate and temperature; the best trial first.",
 )
@@ -129,11 +136,19 @@ def tuned_hyperparameters(
         str(dataset), str(storage), model_config(settings, content_width(dataset)), optimisation, workers=0
     )
     with attached(ray.address):
-        result = search(job, settings.search, storage)
+        _tell_of_dashboard(context, ray)
+        result = search(job, settings.search, lambda trial, step: context.log.info(f"trial {trial}: {step}"))
     tables.overwrite(TUNING_TABLE, result.trials)
     context.log.info(f"best of {result.trials.height} trials: {result.best}")
     return dg.MaterializeResult(
-        metadata=table_metadata(result.trials, trials=dg.MetadataValue.md(trials_plot(result.trials)), **result.best)
+        metadata=table_metadata(
+            result.trials,
+            result.trials.height,
+            trials=dg.MetadataValue.md(trials_plot(result.trials)),
+            **result.best,
+            **_dashboard(ray),
+        ),
+        data_version=data_version(context, settings, evaluation),
     )
 
 
@@ -147,15 +162,21 @@ def _cluster(ray: RayResource) -> AbstractContextManager[None]:
     return attached(ray.address) if ray.mode == "attach" else nullcontext()
 
 
-def _reporting(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
-        context.log.info(
-            f"epoch {progress.epoch}/{progress.epochs}: loss {progress.loss:.3f}, "
-            f"NDCG@10 {progress.ndcg_at_10:.4f}, {progress.tokens_per_second:,.0f} tokens/s, "
-            f"{progress.seconds_left:.0f} s left"
-        )
+def _reporting(context: dg.AssetExecutionContext) -> Callable[[Entry | str], None]:
+    return lambda progress: context.log.info(str(progress))
 
-    return report
+
+def _tell_of_dashboard(context: dg.AssetExecutionContext, ray: RayCluster) -> None:
+    if ray.dashboard:
+        context.log.info(f"the workers can be watched at {ray.dashboard}: {_login()}")
+
+
+def _dashboard(ray: RayCluster) -> dict[str, Any]:
+    return {"ray_dashboard": dg.MetadataValue.url(ray.dashboard), "ray_login": _login()} if ray.dashboard else {}
+
+
+def _login() -> str:
+    return f"it asks once for the cluster's token, which stands in {os.environ.get('RAY_AUTH_TOKEN_PATH', 'its file')}"
 
 
 def _version_metadata(version: TrainedVersion) -> dict[str, Any]:

@@ -4,18 +4,17 @@ A run is described by values and folders only, so the same job runs inline (no c
 from any process that sees the folders.
 """
 
-import json
-import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
+from assets.ray_cluster import interruptible
+from assets.training.journal import Following, entries, note
 from models.config import ModelConfig, TrainingConfig
 
 PROGRESS = "progress.jsonl"
-FINAL = "final"
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,9 @@ class TrainingJob:
 
     Attributes:
         dataset: Folder written by `assets.training.dataset.write_dataset`.
-        folder: Folder of this run: progress, checkpoints, and at the end the final state.
+        folder: Folder of this run, which every worker sees: progress and checkpoints.
         workers: Ray Train workers; 0 trains in this process, without a cluster.
+        step_seconds: How often steps within an epoch are told of.
     """
 
     dataset: str
@@ -36,6 +36,7 @@ class TrainingJob:
     use_gpu: bool = False
     threads_per_worker: int = 1
     max_failures: int = 0
+    step_seconds: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -55,39 +56,73 @@ class Progress:
     sparsity: float
     tokens_kept: float
 
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch}/{self.epochs}: loss {self.loss:.3f}, NDCG@10 {self.ndcg_at_10:.4f}, "
+            f"{self.tokens_per_second:,.0f} tokens/s, {self.seconds_left:.0f} s left"
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far an epoch is, as rank 0 sees it."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.3f}, "
+            f"{self.tokens_per_second:,.0f} tokens/s"
+        )
+
+
+Entry = Progress | Step
+"""What a worker tells of its progress."""
+
 
 class TrainingFailed(RuntimeError):
     """Training ended without a model."""
 
 
-def train(job: TrainingJob, on_progress: Callable[[Progress], None] = lambda progress: None) -> list[Progress]:
-    """Trains, reporting each epoch as it ends; the final state lies in `job.folder/final`.
+def train(job: TrainingJob, on_progress: Callable[[Entry], None] = lambda progress: None) -> list[Progress]:
+    """Trains, telling of epochs and steps; the final state is the newest checkpoint in `job.folder`.
 
-    The caller must be attached to the Ray cluster already unless `job.workers` is 0.
+    A job whose folder holds a checkpoint goes on from there, and ends as if it had never stopped. The caller must be
+    attached to the Ray cluster already unless `job.workers` is 0.
 
     Raises:
         TrainingFailed: a worker failed more often than `job.max_failures`, or raised.
     """
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
+
+    from models.checkpoint import newest_checkpoint
 
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if newest_checkpoint(folder) is None:
+        (folder / PROGRESS).unlink(missing_ok=True)
     trainer = TorchTrainer(
         train_loop,
         train_loop_config=_to_json(job),
         torch_config=TorchConfig(backend="nccl" if job.use_gpu else "gloo"),
         scaling_config=ScalingConfig(num_workers=job.workers, use_gpu=job.use_gpu),
         run_config=RunConfig(
-            name="checkpoints",
+            name=f"ray-{uuid4().hex[:8]}",
             storage_path=str(folder),
             failure_config=FailureConfig(max_failures=job.max_failures),
-            checkpoint_config=CheckpointConfig(num_to_keep=2),
         ),
     )
-    with _following(folder / PROGRESS, on_progress):
+
+    with Following(folder, lambda _, entry: on_progress(entry_of(entry))):
         try:
-            trainer.fit()
+            # Without workers it trains in this very thread, where an interrupt reaches it.
+            _ = interruptible(trainer.fit) if job.workers else trainer.fit()
         except Exception as error:
             raise TrainingFailed(f"training in {folder} failed: {_last_line(error)}") from error
     return read_progress(folder)
@@ -98,44 +133,49 @@ def train_loop(config: dict[str, Any]) -> None:
     import ray.train
     import ray.train.torch
     import torch
+    from ray.train.collective import broadcast_from_rank_zero
 
     from assets.training.dataset import read_dataset
-    from models.checkpoint import save_checkpoint
-    from models.training import EpochReport, Worker, fit
+    from models.checkpoint import newest_checkpoint, next_checkpoint
+    from models.training import EpochReport, StepReport, Worker, fit
 
     job = _from_json(config)
+    folder = Path(job.folder)
     if job.workers:
         torch.set_num_threads(job.threads_per_worker)
     dataset = read_dataset(Path(job.dataset))
     context = ray.train.get_context()
-    rank = context.get_world_rank()
+    rank, workers = context.get_world_rank(), context.get_world_size()
     recommender = new_recommender(job, dataset.vocabulary.trained, dataset.content)
 
     def on_epoch(report: EpochReport, task: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        metrics: dict[str, Any] = {"epoch": report.epoch, "loss": report.loss}
-        if rank != 0:
-            ray.train.report(metrics)
-            return
-        progress = _progress(report, validation_ndcg(recommender, dataset), context.get_world_size())
-        with tempfile.TemporaryDirectory() as temporary:
-            save_checkpoint(Path(temporary), task, optimizer, report.epoch)
-            ray.train.report(asdict(progress), checkpoint=ray.train.Checkpoint.from_directory(temporary))
-        _write_progress(Path(job.folder) / PROGRESS, progress)
-        if report.epoch == report.epochs:
-            save_checkpoint(Path(job.folder) / FINAL, task, optimizer, report.epoch)
+        if rank == 0:
+            # The line is first: an epoch that is done again has two, one without it would be missing in the curve.
+            note(folder / PROGRESS, progress_of(report, validation_ndcg(recommender, dataset), workers))
+            next_checkpoint(folder, task, optimizer, report.epoch)
+        ray.train.report({"epoch": report.epoch, "loss": report.loss})
+
+    def on_step(report: StepReport) -> None:
+        note(folder / PROGRESS, step_of(report, workers))
 
     worker = Worker(
         rank=rank,
-        world_size=context.get_world_size(),
+        world_size=workers,
         wrap=ray.train.torch.prepare_model,
         device=str(ray.train.torch.get_device()),
     )
-    latest = ray.train.get_checkpoint()
-    if latest is None:
-        fit(recommender, dataset.histories, job.training, worker, on_epoch)
-        return
-    with latest.as_directory() as folder:
-        fit(recommender, dataset.histories, job.training, worker, on_epoch, resume_from=Path(folder))
+    # All go on from the same one, whatever becomes visible to the others meanwhile.
+    newest = broadcast_from_rank_zero(str(newest_checkpoint(folder) or ""))
+    fit(
+        recommender,
+        dataset.histories,
+        job.training,
+        worker,
+        on_epoch,
+        resume_from=Path(newest) if newest else None,
+        on_step=on_step if rank == 0 else None,
+        step_seconds=job.step_seconds,
+    )
 
 
 def new_recommender(job: TrainingJob, trained: int, content: Any) -> Any:
@@ -153,12 +193,15 @@ def trained_recommender(job: TrainingJob, trained: int, content: Any) -> Any:
     """The model that a finished `job` left in its folder."""
     import torch
 
-    from models.checkpoint import load_checkpoint
+    from models.checkpoint import load_checkpoint, newest_checkpoint
     from models.objectives.next_item import NextItem
 
     recommender = new_recommender(job, trained, content)
     task = NextItem(recommender, job.training.loss)
-    load_checkpoint(Path(job.folder) / FINAL, task, torch.optim.AdamW(task.parameters()))
+    newest = newest_checkpoint(Path(job.folder))
+    if newest is None:
+        raise TrainingFailed(f"training in {job.folder} left no checkpoint: materialize `hstu_model` again")
+    load_checkpoint(newest, task, torch.optim.AdamW(task.parameters()))
     return recommender.eval()
 
 
@@ -176,13 +219,18 @@ def validation_ndcg(recommender: Any, dataset: Any) -> float:
 
 def read_progress(folder: Path) -> list[Progress]:
     """The epochs of a run, each once: after a restart the later line of an epoch counts."""
-    path = folder / PROGRESS
-    lines = path.read_text().splitlines() if path.exists() else []
-    by_epoch = {progress.epoch: progress for progress in (Progress(**json.loads(line)) for line in lines)}
+    told = map(entry_of, entries(folder / PROGRESS))
+    by_epoch = {entry.epoch: entry for entry in told if isinstance(entry, Progress)}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 
 
-def _progress(report: Any, ndcg: float, workers: int) -> Progress:
+def entry_of(told: dict[str, Any]) -> Entry:
+    """An entry as a journal holds it."""
+    return Progress(**told) if "ndcg_at_10" in told else Step(**told)
+
+
+def progress_of(report: Any, ndcg: float, workers: int) -> Progress:
+    """A `models.training.EpochReport` of one of several workers, as that of all of them."""
     return Progress(
         epoch=report.epoch,
         epochs=report.epochs,
@@ -195,36 +243,16 @@ def _progress(report: Any, ndcg: float, workers: int) -> Progress:
     )
 
 
-def _write_progress(path: Path, progress: Progress) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(asdict(progress)) + "\n")
-
-
-class _following:
-    """Calls back for every line that rank 0 appends to the progress file while the block runs."""
-
-    def __init__(self, path: Path, callback: Callable[[Progress], None]) -> None:
-        self._path, self._callback = path, callback
-        self._stop = Event()
-        self._thread = Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _follow(self) -> None:
-        seen = 0
-        stopping = False
-        while not stopping:
-            stopping = self._stop.wait(0.5)
-            lines = self._path.read_text().split("\n")[:-1] if self._path.exists() else []
-            for line in lines[seen:]:
-                self._callback(Progress(**json.loads(line)))
-            seen = len(lines)
+def step_of(report: Any, workers: int) -> Step:
+    """A `models.training.StepReport` of one of several workers, as that of all of them."""
+    return Step(
+        epoch=report.epoch,
+        epochs=report.epochs,
+        step=report.step,
+        steps=report.steps,
+        loss=report.loss,
+        tokens_per_second=report.tokens * workers / report.seconds,
+    )
 
 
 def _to_json(job: TrainingJob) -> dict[str, Any]:

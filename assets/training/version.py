@@ -1,8 +1,9 @@
 """From tables to a trained version: split, dataset, training, artifact."""
 
 import platform
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assets.code_version import code_version
+from assets.data_version import digest
 from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.split import training_interactions
 from assets.lake import Lake
 from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
-from assets.training.dataset import CONTENT, make_dataset, read_dataset, write_dataset
-from assets.training.ray_train import Progress, TrainingJob, train, trained_recommender
+from assets.training.dataset import CONTENT, content_digest, make_dataset, read_dataset, write_dataset
+from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
 from assets.versions import ABLATIONS, ARTIFACTS
 from models.columns import DAY, ITEM_ID, VECTOR
@@ -31,13 +34,18 @@ RUNS = "training_runs"
 
 @dataclass(frozen=True)
 class TrainedVersion:
-    """A version that was just written."""
+    """A version that was just written.
+
+    Attributes:
+        fingerprint: Of what decides the model: training set, model, optimisation, workers, code.
+    """
 
     folder: Path
     manifest: Manifest
     curve: list[Progress]
     users: int
     interactions: int
+    fingerprint: str
 
 
 def prepare(
@@ -85,7 +93,7 @@ def prepare(
         held_out_seed=evaluation.seed,
         held_out_ties=evaluation.hold_out_ties,
         table_versions={table: lake.version(table) for table in tables} | {SEQUENCES_TABLE: sequences},
-        code_version=package_version("genrec"),
+        code_version=code_version(),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",
         libraries={name: package_version(name) for name in ("torch", "ray", "polars", "deltalake")},
     )
@@ -101,15 +109,18 @@ def train_version(
     workers: int,
     *,
     with_content: bool,
-    on_progress: Callable[[Progress], None],
+    on_progress: Callable[[Entry | str], None],
 ) -> TrainedVersion:
     """Trains on a prepared training set and writes the version's artifact.
+
+    A run that was ended before it was done is gone on with, if what decides its outcome is the same.
 
     Args:
         workers: Ray Train workers; 0 trains in this process.
         with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
     """
     from models.artifact import save_artifact
+    from models.checkpoint import epochs_done, newest_checkpoint
 
     dataset = read_dataset(dataset_folder)
     where = ARTIFACTS if with_content else ABLATIONS
@@ -117,7 +128,7 @@ def train_version(
     optimisation = optimisation.model_copy(update={"loss": loss})
     job = TrainingJob(
         dataset=str(dataset_folder),
-        folder=str(lake.folder(RUNS) / where / manifest.version),
+        folder="",
         model=model_config(settings, dataset.content.shape[1] if with_content else 0),
         training=optimisation,
         workers=workers,
@@ -125,12 +136,31 @@ def train_version(
         threads_per_worker=settings.threads_per_worker,
         max_failures=settings.max_failures,
     )
+    fingerprint = fingerprint_of(job)
+    run = lake.folder(RUNS) / where / fingerprint
+    job = replace(job, folder=str(run))
+    if before := newest_checkpoint(run):
+        on_progress(f"goes on after epoch {epochs_done(before)} of a run with the same inputs that was ended")
     curve = train(job, on_progress)
     recommender = trained_recommender(job, dataset.vocabulary.trained, dataset.content)
     metrics = {"loss": curve[-1].loss, "validation_ndcg@10": curve[-1].ndcg_at_10}
     final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics})
     folder = save_artifact(lake.folder(where), final, recommender, dataset.vocabulary)
-    return TrainedVersion(folder, final, curve, len(dataset.histories), len(dataset.histories.rows))
+    shutil.rmtree(run, ignore_errors=True)
+    return TrainedVersion(folder, final, curve, len(dataset.histories), len(dataset.histories.rows), fingerprint)
+
+
+def fingerprint_of(job: TrainingJob) -> str:
+    """Equal for jobs that end with the same model, bit for bit; also the name of their folder."""
+    return digest(
+        code_version(),
+        content_digest(Path(job.dataset)),
+        job.model,
+        job.training,
+        job.workers,
+        job.threads_per_worker,
+        job.use_gpu,
+    )
 
 
 def model_config(settings: TrainingSettings, content_dim: int) -> ModelConfig:

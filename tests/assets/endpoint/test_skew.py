@@ -190,12 +190,11 @@ def test_the_checks_of_the_endpoint(tmp_path: Path) -> None:
 
     evaluated = checked(tmp_path)
     assert evaluated.keys() == {e.name for e in skew_expectations(SkewRules())}
-    name = "expect_column_values_to_be_between__"
-    assert evaluated[f"{name}users_read_otherwise"].passed
-    changed = evaluated[f"{name}changed_share"]
+    assert evaluated["histories_read_as_trained"].passed
+    changed = evaluated["changed_share_in_range"]
     assert (changed.passed, changed.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert changed.metadata["observed_value"].value == "0.6667"
-    assert evaluated[f"{name}unknown_item_share"].passed
+    assert changed.metadata["observed_value"].value == pytest.approx(2 / 3)
+    assert evaluated["unknown_item_share_in_range"].passed
     assert (tmp_path / "data_docs" / "endpoint" / f"{VERSION}.html").is_file()
 
 
@@ -212,7 +211,7 @@ def test_without_a_training_set_the_run_goes_on_and_what_was_not_measured_is_not
     assert found == whole | missing
     evaluated = checked(tmp_path)
     for name, check in evaluated.items():
-        unmeasured = name.split("__")[-1] in missing
+        unmeasured = name in {"histories_read_as_trained", "history_length_distance_in_range"}
         assert check.severity == dg.AssetCheckSeverity.WARN or not unmeasured
         assert unmeasured == str(check.description).startswith("Not measured: the champion's training set was deleted")
         assert not (unmeasured and check.passed)

@@ -25,8 +25,8 @@ FIRST = daily.start.date()
 NEXT = FIRST + timedelta(days=1)
 START = int(daily.start.timestamp()) * 1000
 DAY_MS = 86_400_000
-SHARE = "expect_column_values_to_be_between__rejected_share"
-ROWS = "expect_column_values_to_be_between__rows"
+SHARE = "rejected_share_in_range"
+ROWS = "every_day_has_events"
 
 
 def land(folder: Path, table: str, day: date, rows: list[dict[str, Any]]) -> None:
@@ -87,6 +87,18 @@ def table(folder: Path, name: str) -> pl.DataFrame:
     return Lake(str(folder / "lake")).scan(name).collect()
 
 
+def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dict[str, Any]]:
+    """Day to what the UI shows of it."""
+    made = result.asset_materializations_for_node(asset)
+    return {str(one.partition): {name: value.value for name, value in one.metadata.items()} for one in made}
+
+
+def versions(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    assert result.success
+    made = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
+    return {one.asset_key.to_user_string(): (one.tags or {})["dagster/data_version"] for one in made}
+
+
 @pytest.fixture
 def landed(tmp_path: Path) -> Path:
     for day in (FIRST, NEXT):
@@ -115,16 +127,51 @@ def test_a_range_of_days_is_one_run_and_every_day_is_published(landed: Path, ins
     assert table(landed, "events").group_by("day").len().sort("day").rows() == [(FIRST, 39), (NEXT, 20)]
     assert table(landed, "items").height == 4
     assert table(landed, "quarantine").select("origin", "day", "reason").rows() == [("events", FIRST, "unknown_action")]
-    told = result.asset_materializations_for_node("events")[0].metadata
-    assert (told["rows_in"].value, told["rows_accepted"].value, told["rows_rejected"].value) == (60, 59, 1)
-    assert told["quarantined_unknown_action"].value == 1
-    assert Path(str(told["data_docs"].value).removeprefix("file://")).is_file()
+    told = shown(result, "events")
+    counts = ("rows_in", "rows_accepted", "rows_rejected", "dagster/partition_row_count")
+    assert {day: tuple(metadata[name] for name in counts) for day, metadata in told.items()} == {
+        FIRST.isoformat(): (40, 39, 1, 39),
+        NEXT.isoformat(): (20, 20, 0, 20),
+    }
+    assert told[FIRST.isoformat()]["quarantined_unknown_action"] == 1
+    assert "quarantined_unknown_action" not in told[NEXT.isoformat()]
+    assert told[NEXT.isoformat()]["dagster/row_count"] == 59
+    assert "dagster/row_count" not in told[FIRST.isoformat()]
+    assert [day["dagster/partition_row_count"] for day in shown(result, "items").values()] == [2, 2]
+    assert Path(str(told[FIRST.isoformat()]["data_docs"]).removeprefix("file://")).is_file()
     for asset in (events, items):
         evaluated = checks(result, asset.key.to_user_string())
         assert set(evaluated) == {spec.name for spec in asset.check_specs}
         measured = [e for e in evaluated.values() if "measured" not in e.metadata or e.metadata["measured"].value]
         assert all(evaluation.passed for evaluation in measured)
-        assert {e.check_name.split("__")[1] for e in evaluated.values() if e not in measured} <= NEEDS_A_WEEK
+        assert {e.check_name.removesuffix("_in_range") for e in evaluated.values() if e not in measured} <= NEEDS_A_WEEK
+
+
+def test_days_that_are_made_again_show_the_whole_table_and_each_its_own_rows(
+    landed: Path, instance: dg.DagsterInstance
+) -> None:
+    run(landed, instance, NEXT)
+    again = shown(run(landed, instance), "events")
+    assert {day: metadata["dagster/partition_row_count"] for day, metadata in again.items()} == {FIRST.isoformat(): 40}
+    assert again[FIRST.isoformat()]["dagster/row_count"] == 60
+
+
+def test_columns_are_described(landed: Path, instance: dg.DagsterInstance) -> None:
+    result = run(landed, instance)
+    for asset in ("events", "items"):
+        columns = shown(result, asset)[FIRST.isoformat()]["dagster/column_schema"].columns
+        assert {column.name for column in columns} == set(table(landed, asset).columns)
+        assert all(column.description for column in columns)
+
+
+def test_data_versions_follow_content_and_settings_and_nothing_else(landed: Path, instance: dg.DagsterInstance) -> None:
+    first = versions(run(landed, instance, NEXT))
+    assert versions(run(landed, instance, NEXT)) == first
+    stricter = versions(run(landed, instance, NEXT, quality={"max_rejected_share": 0.04}))
+    assert {asset for asset in first if stricter[asset] != first[asset]} == {"items", "events"}
+    land(landed, "events", NEXT, log(19, day=1))
+    changed = versions(run(landed, instance, NEXT))
+    assert {asset for asset in first if changed[asset] != first[asset]} == {"raw_events", "events"}
 
 
 def test_an_item_that_snapshots_no_longer_list_leaves_that_night_and_a_cut_off_one_takes_nobody_out(
@@ -179,7 +226,7 @@ def test_a_bad_day_is_refused_and_yesterdays_rows_stay(landed: Path, stored: dg.
 
 
 def test_a_profile_can_soften_and_harden_a_check(landed: Path, instance: dg.DagsterInstance) -> None:
-    value = "expect_column_values_to_be_between__value"
+    value = "value_in_range"
     bad = log(30, value=-1.0) + log(10, timestamp=START // 1000)
     land(landed, "events", FIRST, bad)
     soft = run(landed, instance, quality={"severity": {f"events.{SHARE}": "warn"}})

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.events.rules import QualitySettings
 from assets.quality.checks import check_result, check_specs, refusal
 from assets.quality.counting import EXAMPLES, count
 from assets.quality.data_docs import self_contained, write_data_docs
@@ -23,6 +24,7 @@ from assets.quality.expectation import (
     unique_together,
     with_overrides,
 )
+from assets.quality.suites import suites
 from assets.quality.validation import ExpectationResult, Validation, validate
 
 ROWS = pl.DataFrame(
@@ -173,7 +175,7 @@ def test_an_expectation_that_does_not_fit_spoils_no_other() -> None:
 
 
 def test_checks_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two checks 'expect_column_values_to_be_between__value'"):
+    with pytest.raises(ValueError, match="two checks 'value_in_range'"):
         validate("events", {"rows": ROWS}, SUITE[2:4])
 
 
@@ -188,7 +190,10 @@ def test_a_day_is_shown_with_the_value_that_was_judged() -> None:
         validate("events", {"days": DAYS.with_columns(share=share)}, [ratio]).results[0]
         for share in (pl.col("share"), pl.lit(0.25), pl.lit(None, pl.Float64))
     ]
-    assert [result.observed for result in seen] == ["0.01 to 0.5", "0.25", "no trailing week yet"]
+    assert [result.observed for result in seen] == [(0.01, 0.5), (0.25, 0.25), None]
+    numbers = [{k: v.value for k, v in check_result(r).metadata.items() if k.startswith("observed")} for r in seen]
+    assert numbers == [{"observed_min": 0.01, "observed_max": 0.5}, {"observed_value": 0.25}, {}]
+    assert "no trailing week yet" in str(check_result(seen[2]).description)
     assert all(result.passed for result in seen)
 
 
@@ -205,7 +210,7 @@ def test_what_could_not_be_judged_fails_and_blocks() -> None:
 
 def test_results_become_asset_checks(validation: Validation) -> None:
     user, _, value, *_ = [check_result(r) for r in validation.results]
-    assert user.check_name == "expect_column_values_to_not_be_null__user"
+    assert user.check_name == "user_not_null"
     assert (user.passed, user.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert (value.passed, value.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert user.metadata["unexpected_count"].value == 1
@@ -216,16 +221,34 @@ def test_results_become_asset_checks(validation: Validation) -> None:
 def test_specs_are_known_without_a_run() -> None:
     specs = {spec.name: spec for spec in check_specs("events", SUITE[:3])}
     assert list(specs) == [e.name for e in SUITE[:3]]
-    assert specs["expect_column_values_to_not_be_null__user"].blocking
-    assert not specs["expect_column_values_to_be_between__value"].blocking
+    assert specs["user_not_null"].blocking
+    assert not specs["value_in_range"].blocking
 
 
 def test_severity_overrides_name_table_and_check() -> None:
-    name = "expect_column_values_to_not_be_null__user"
+    name = "user_not_null"
     assert with_overrides(SUITE[:2], "events", {f"events.{name}": "warn"})[0].severity == "warn"
     assert with_overrides(SUITE[:2], "events", {f"items.{name}": "warn"})[0].severity == "block"
-    with pytest.raises(ValueError, match=r"table 'events' has no check 'typo'; it has expect_"):
+    with pytest.raises(ValueError, match=r"table 'events' has no check 'typo'; it has user_not_null"):
         with_overrides(SUITE, "events", {"events.typo": "warn"})
+
+
+def test_a_former_name_is_refused_with_the_name_of_now() -> None:
+    former = "events.expect_column_values_to_not_be_null__user"
+    with pytest.raises(ValueError, match=rf"{former} is called events\.user_not_null now"):
+        with_overrides(SUITE, "events", {former: "warn"})
+
+
+def test_names_of_checks_are_for_people() -> None:
+    for asset, suite in suites(QualitySettings()).items():
+        names = [expectation.name for expectation in suite]
+        assert len(set(names)) == len(names)
+        assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", name) and "expect" not in name for name in names), asset
+
+
+def test_a_severity_of_no_asset_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"evnts\.no_duplicates is no '<asset>\.<check>' of events, items, endpoint"):
+        suites(QualitySettings(severity={"evnts.no_duplicates": "warn"}))
 
 
 def test_the_refusal_is_one_sentence_with_the_numbers(validation: Validation) -> None:

@@ -3,6 +3,7 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from assets.lake import Lake
@@ -41,11 +42,16 @@ def test_a_run_over_days_lands_every_day_once(tmp_path: Path) -> None:
     events, items = landed_files(lake, "events", DAYS), landed_files(lake, "items", DAYS)
     assert [file.day for file in events] == [file.day for file in items] == DAYS
     assert [file.bytes for file in events] == [os.path.getsize(file.path) for file in events]
-    told = result.asset_materializations_for_node("raw_events")[0].metadata
-    assert told["files"].value == 3
-    assert told["days"].value == 3
-    assert told["bytes"].value == sum(file.bytes for file in events)
-    assert "impression" in told["sample"].value
+    made = result.asset_materializations_for_node("raw_events")
+    for file, one in zip(events, made, strict=True):
+        assert one.partition == file.day.isoformat()
+        assert one.metadata["files"].value == 1
+        assert one.metadata["bytes"].value == file.bytes
+        assert one.metadata["rows_in_files"].value == pl.scan_parquet(file.path).select(pl.len()).collect().item()
+        assert not {"dagster/row_count", "dagster/partition_row_count"} & one.metadata.keys()
+    assert ["sample" in one.metadata for one in made] == [False, False, True]
+    assert "impression" in made[-1].metadata["sample"].value
+    assert made[-1].metadata["days"].value == 3
 
 
 def test_landing_again_changes_neither_files_nor_data_version(tmp_path: Path) -> None:

@@ -1,21 +1,39 @@
 """Training by Ray Train: inline, and on a real cluster that loses a worker."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
+import textwrap
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
+import yaml
 
 from assets.schema import TIME
 from assets.training.dataset import make_dataset, read_dataset, write_dataset
-from assets.training.ray_train import Progress, TrainingFailed, TrainingJob, train, trained_recommender
+from assets.training.ray_train import (
+    Entry,
+    Progress,
+    Step,
+    TrainingFailed,
+    TrainingJob,
+    read_progress,
+    train,
+    trained_recommender,
+)
 from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
-from orchestration.environment import FIXED
+from orchestration import environment, local_stack
+from orchestration.profile import load_profile
+from serving.ports import free_port
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = ModelConfig(width=16, max_length=8, backbone=HstuConfig(layers=1, heads=1, head_dim=16))
@@ -23,7 +41,6 @@ TRAINING = TrainingConfig(
     epochs=4, batch_size=32, learning_rate=5e-3, loss=SampledSoftmaxConfig(negatives=32, shared=True)
 )
 TEST_RUN = "GENREC_TEST_RUN"
-HEALTH_CHECK = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
 
 
 @pytest.fixture
@@ -50,15 +67,57 @@ def dataset(tmp_path: Path) -> str:
     return str(write_dataset(made, tmp_path / "dataset"))
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    import ray
+@dataclass(frozen=True)
+class Head:
+    """A Ray head that outlives the drivers which attach to it, as that of `genrec up` does."""
 
-    monkeypatch.setenv(TEST_RUN, uuid.uuid4().hex)
-    monkeypatch.setenv(HEALTH_CHECK, FIXED[HEALTH_CHECK])
-    ray.init(address="local", num_cpus=4, log_to_driver=False)
-    yield
-    ray.shutdown()
+    environment: dict[str, str]
+    address: str
+
+    def driver(self, code: str, work: TrainingJob) -> "subprocess.Popen[str]":
+        """A process that attaches, runs `code` on the job `work` and prints an entry a line."""
+        given = {**vars(work), "model": work.model.model_dump(), "training": work.training.model_dump()}
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-u", "-c", DRIVER + textwrap.indent(code, "    ")],
+            env={**self.environment, "TEST_JOB": json.dumps(given), "TEST_ADDRESS": self.address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+DRIVER = """
+import json, os
+from assets.ray_cluster import attached
+from assets.training.ray_train import _from_json, train
+from assets.training.settings import SearchSettings
+from assets.training.tune import search
+
+work = _from_json(json.loads(os.environ["TEST_JOB"]))
+with attached(os.environ["TEST_ADDRESS"]):
+"""
+TRAIN = "train(work, lambda entry: print('told', entry.epoch))"
+SEARCH = """
+settings = SearchSettings(trials=2, concurrent=2, epochs=2, grace_epochs=2)
+result = search(work, settings, lambda trial, entry: print("told", trial, type(entry).__name__))
+print("trials", result.trials["epochs"].to_list())
+"""
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    folder = tmp_path_factory.mktemp("head")
+    path = folder / "shop.yaml"
+    ports = {"port": free_port(), "dashboard_port": free_port(), "object_store_mb": 100}
+    content = {"first_day": "2026-01-01", "source": {"kind": "demo_world"}, "training": {"positive_actions": ["click"]}}
+    path.write_text(yaml.safe_dump({**content, "ray": ports}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(environment.HOME_VARIABLE, str(folder / "home"))
+        patch.setenv(TEST_RUN, uuid.uuid4().hex)
+        profile = load_profile(str(path))
+        local_stack.up(profile)
+        yield Head(environment.child_environment(profile), profile.ray.gcs_address)
+        local_stack.down(profile)
 
 
 def job(
@@ -73,7 +132,7 @@ def weights(finished: TrainingJob) -> dict[str, torch.Tensor]:
 
 
 def test_inline_training_reports_every_epoch_and_leaves_its_state(dataset: str, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[Entry] = []
     finished = job(dataset, tmp_path / "run", workers=0)
     curve = train(finished, seen.append)
     assert [point.epoch for point in seen] == [1, 2, 3, 4]
@@ -89,35 +148,120 @@ def test_a_run_that_cannot_start_says_why(dataset: str, tmp_path: Path) -> None:
         train(broken)
 
 
+def test_an_epoch_is_told_of_while_it_goes_on(dataset: str, tmp_path: Path) -> None:
+    told: list[Entry] = []
+    quick = replace(job(dataset, tmp_path / "run", workers=0), step_seconds=0.0)
+    curve = train(quick, told.append)
+    steps = [(entry.epoch, entry.step, entry.steps) for entry in told if isinstance(entry, Step)]
+    assert steps == [(epoch, step, 3) for epoch in range(1, 5) for step in range(1, 4)]
+    assert [entry for entry in told if isinstance(entry, Progress)] == curve
+    assert str(told[0]).startswith("epoch 1/4, step 1/3: loss ")
+    silent = job(dataset, tmp_path / "silent", workers=0)
+    train(silent)
+    assert_equal(weights(quick), weights(silent))
+
+
+def interrupt_at(epoch: int) -> Callable[[Entry], None]:
+    """Interrupts this process once, as Ctrl-C and the UI's button do, when training tells of `epoch`."""
+    sent = []
+
+    def told(entry: Entry) -> None:
+        if entry.epoch >= epoch and not sent:
+            sent.append(entry)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return told
+
+
+def test_training_that_was_cancelled_goes_on_where_it_was(dataset: str, tmp_path: Path) -> None:
+    longer = TRAINING.model_copy(update={"epochs": 60})
+    cancelled = job(dataset, tmp_path / "cancelled", workers=0, training=longer)
+    with pytest.raises(KeyboardInterrupt):
+        train(cancelled, interrupt_at(3))
+    done = [point.epoch for point in read_progress(tmp_path / "cancelled")]
+    assert 3 <= len(done) < 60
+
+    again: list[Entry] = []
+    curve = train(cancelled, again.append)
+    assert again[0].epoch in (len(done), len(done) + 1)
+    assert [point.epoch for point in curve] == list(range(1, 61))
+    uninterrupted = job(dataset, tmp_path / "uninterrupted", workers=0, training=longer)
+    assert [point.loss for point in train(uninterrupted)] == [point.loss for point in curve]
+    assert_equal(weights(uninterrupted), weights(cancelled))
+
+
 @pytest.mark.cluster
-@pytest.mark.usefixtures("cluster")
-def test_a_lost_worker_changes_nothing(dataset: str, tmp_path: Path) -> None:
-    killed: list[int] = []
-
-    def kill_a_worker_once(progress: Progress) -> None:
-        if progress.epoch >= 2 and not killed:
-            killed.append(worker_pid())
-            os.kill(killed[0], signal.SIGKILL)
-
+def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str, tmp_path: Path, head: Head) -> None:
     longer = TRAINING.model_copy(update={"epochs": 40})
-    disturbed = job(dataset, tmp_path / "disturbed", workers=2, training=longer, failures=2)
-    curve = train(disturbed, kill_a_worker_once)
-    assert killed
-    assert [point.epoch for point in curve] == list(range(1, 41))
+    lost, cancelled, undisturbed = (
+        job(dataset, tmp_path / name, workers=2, training=longer, failures=2)
+        for name in ("lost", "cancelled", "undisturbed")
+    )
+    with head.driver(TRAIN, lost) as driver:
+        wait_for_epoch(driver, 2)
+        os.kill(worker_pids()[0], signal.SIGKILL)
+        output, errors = driver.communicate(timeout=200)
+    assert driver.returncode == 0, errors
+    assert [point.epoch for point in read_progress(tmp_path / "lost")] == list(range(1, 41))
 
-    undisturbed = job(dataset, tmp_path / "undisturbed", workers=2, training=longer)
-    train(undisturbed)
-    for name, value in weights(undisturbed).items():
-        assert torch.equal(value, weights(disturbed)[name]), name
+    with head.driver(TRAIN, cancelled) as driver:
+        wait_for_epoch(driver, 2)
+        driver.send_signal(signal.SIGINT)
+        output, errors = driver.communicate(timeout=60)
+    assert driver.returncode != 0
+    assert "KeyboardInterrupt" in errors
+    end = time.monotonic() + 20
+    while worker_pids():
+        assert time.monotonic() < end, "the workers go on after the run was cancelled"
+        time.sleep(0.1)
+    done = len(read_progress(tmp_path / "cancelled"))
+    assert done < 40
+    with head.driver(TRAIN, cancelled) as driver:
+        output, errors = driver.communicate(timeout=200)
+    assert driver.returncode == 0, errors
+    assert f"told {done - 1}\n" not in output, "it began anew"
+    assert [point.epoch for point in read_progress(tmp_path / "cancelled")] == list(range(1, 41))
+
+    with head.driver(TRAIN, undisturbed) as driver:
+        output, errors = driver.communicate(timeout=200)
+    assert driver.returncode == 0, errors
+    assert_equal(weights(undisturbed), weights(lost))
+    assert_equal(weights(undisturbed), weights(cancelled))
 
 
-def worker_pid() -> int:
-    """A train worker of the cluster that this test started: its environment carries the test's mark."""
-    mark = f"{TEST_RUN}={os.environ[TEST_RUN]}".encode()
+@pytest.mark.cluster
+def test_a_search_tells_of_its_trials(dataset: str, tmp_path: Path, head: Head) -> None:
+    work = job(dataset, tmp_path / "search", workers=0, training=TRAINING.model_copy(update={"epochs": 2}))
+    with head.driver(SEARCH, replace(work, step_seconds=0.0)) as driver:
+        output, errors = driver.communicate(timeout=200)
+    assert driver.returncode == 0, errors
+    assert "trials [2, 2]" in output
+    told = [line.split()[1:] for line in output.splitlines() if line.startswith("told ")]
+    assert len({trial for trial, _ in told}) == 2
+    assert [kind for _, kind in told].count("Progress") == 4
+    assert [kind for _, kind in told].count("Step") == 2 * 2 * 3
+
+
+def wait_for_epoch(driver: "subprocess.Popen[str]", epoch: int) -> None:
+    assert driver.stdout
+    for line in driver.stdout:
+        if line.startswith("told ") and int(line.split()[1]) >= epoch:
+            return
+    raise AssertionError(driver.communicate()[1])
+
+
+def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    for name, value in ours.items():
+        assert torch.equal(value, theirs[name]), name
+
+
+def worker_pids() -> list[int]:
+    """The train workers of the cluster that this test started: their environment carries the test's mark."""
+    mark, found = f"{TEST_RUN}={os.environ[TEST_RUN]}".encode(), []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if b"RayTrainWorker" in (folder / "cmdline").read_bytes() and mark in (folder / "environ").read_bytes():
-                return int(folder.name)
+                found.append(int(folder.name))
         except OSError:
             continue
-    raise AssertionError("no train worker is running")
+    return found

@@ -1,0 +1,25 @@
+"""All suites of the platform, and whether a profile names their checks aright."""
+
+from assets.endpoint.skew import ENDPOINT, skew_expectations
+from assets.events.expectations import events_expectations
+from assets.events.rules import QualitySettings
+from assets.items.expectations import items_expectations
+from assets.quality.expectation import Expectation
+from assets.schema import EVENTS_TABLE, ITEMS_TABLE
+
+
+def suites(rules: QualitySettings) -> dict[str, list[Expectation]]:
+    """Asset to its expectations.
+
+    Raises:
+        ValueError: `rules.severity` names an asset or a check that does not exist.
+    """
+    found = {
+        EVENTS_TABLE: events_expectations(rules),
+        ITEMS_TABLE: items_expectations(rules),
+        ENDPOINT: skew_expectations(rules.skew, rules.severity),
+    }
+    strange = [key for key in rules.severity if key.split(".")[0] not in found]
+    if strange:
+        raise ValueError(f"quality.severity: {strange[0]} is no '<asset>.<check>' of {', '.join(found)}")
+    return found

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks.figures import Figures, last_line
 from orchestration import environment
 from orchestration.sentences import sentences
+from orchestration.terminal import new_console
 
 app = typer.Typer(help="Measures what this project claims; docs/benchmarks.md says how.", no_args_is_help=True)
-console = Console()
+console = new_console()
 
 
 class Size(StrEnum):

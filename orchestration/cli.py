@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orchestration import bench, environment, quarantine, stack
 from orchestration.options import ProfileOption, applied, range_of_days
 from orchestration.profile import Profile
 from orchestration.sentences import sentences
+from orchestration.terminal import new_console
 from serving.ports import LOOPBACK
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(bench.app, name="bench")
 app.add_typer(quarantine.app, name="quarantine")
-console = Console()
+console = new_console()
 
 
 @app.command()
@@ -177,9 +177,9 @@ def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
     from orchestration import runs
 
     _up(chosen)
-    console.print(f"profile [bold]{chosen.name}[/bold]: state in {environment.state_folder(chosen.name)}")
+    console.print(f"profile {chosen.name}: state in {environment.state_folder(chosen.name)}")
     outcome = runs.materialize(chosen, chosen_days, select)
-    console.print(f"[green]all stages done[/green] in {outcome.wall_seconds:.0f} s")
+    console.print(f"all stages done in {outcome.wall_seconds:.0f} s", style="green")
     return chosen
 
 

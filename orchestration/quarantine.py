@@ -5,20 +5,20 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from orchestration import environment
 from orchestration.options import ProfileOption, applied, range_of_days
 from orchestration.profile import Profile
 from orchestration.sentences import sentences
+from orchestration.terminal import new_console
 
 if TYPE_CHECKING:
     from assets.lake import Lake
     from assets.quality.review import Selection
 
 app = typer.Typer(help="Rows that were put aside: which, why, and how they come in after all.", no_args_is_help=True)
-console = Console()
+console = new_console()
 
 LONGEST_CELL = 300
 

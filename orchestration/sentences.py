@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.text import Text
+
+from orchestration.terminal import new_console
 
 EXPECTED = (ValueError, LookupError, RuntimeError, OSError)
 
@@ -19,5 +21,5 @@ def sentences() -> Iterator[None]:
     except EXPECTED as error:
         if os.environ.get("GENREC_TRACEBACK"):
             raise
-        Console(stderr=True).print(f"[red]genrec:[/red] {error}", highlight=False, soft_wrap=True)
+        new_console(stderr=True).print(Text.assemble(("genrec:", "red"), f" {error}"), soft_wrap=True)
         raise SystemExit(1) from error

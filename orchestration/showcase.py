@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from assets.endpoint.example import Example, ask_for_example, example_table
 from assets.endpoint.rollout import positive_actions
@@ -32,7 +33,7 @@ def show(profile: Profile, console: Console) -> None:
         ("Dagster's UI", "make ui"),
         ("stop everything", "make down"),
     ):
-        console.print(f"[bold]{what:<16}[/bold] {where}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble((f"{what:<16}", "bold"), f" {where}"), soft_wrap=True)
 
 
 def recommend(profile: Profile, user: str, k: int, console: Console) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from assets.lake import Lake
 from assets.versions import ARTIFACTS, releases_of
@@ -73,8 +73,8 @@ def status_table(status: Status) -> Group:
     for row in (
         ("profile", status.profile),
         ("champion", status.champion or "none yet"),
-        ("endpoint", escape(f"{status.endpoint} {state}")),
-        *([("problem", f"[red]{escape(status.problem)}[/red]")] if status.problem else []),
+        ("endpoint", f"{status.endpoint} {state}"),
+        *([("problem", Text(status.problem, "red"))] if status.problem else []),
     ):
         about.add_row(*row)
     metrics = Table("", *HEADLINE, *(f"{name}, cold items" for name in HEADLINE), title=f"version {status.evaluated}")

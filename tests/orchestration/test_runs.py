@@ -10,6 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from models.places import plain
+
 TWO_STAGES = """
 import os, sys
 import dagster as dg
@@ -79,7 +81,7 @@ def run(line: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 def instance(home: Path, line: Path) -> Iterator[dg.DagsterInstance]:
     """The instance that the runs write to, opened after the first of them."""
     assert run(line).returncode == 0
-    with dg.DagsterInstance.from_config(str(home / "shop" / "dagster")) as found:
+    with dg.DagsterInstance.from_config(str(plain(home / "shop" / "dagster"))) as found:
         yield found
 
 
@@ -113,7 +115,7 @@ def test_a_failure_is_one_sentence(line: Path) -> None:
 
 def test_days_and_selection_narrow_the_run(line: Path, home: Path) -> None:
     assert run(line, TEST_DAYS="2026-01-02:2026-01-03", TEST_SELECT="days").returncode == 0
-    with dg.DagsterInstance.from_config(str(home / "shop" / "dagster")) as instance:
+    with dg.DagsterInstance.from_config(str(plain(home / "shop" / "dagster"))) as instance:
         assert instance.get_materialized_partitions(dg.AssetKey("days")) == {"2026-01-02", "2026-01-03"}
         assert instance.get_latest_materialization_event(dg.AssetKey("total")) is None
 
@@ -127,7 +129,7 @@ def test_a_wrong_request_is_told_before_anything_runs(line: Path, home: Path) ->
         result = run(line, **given)
         assert result.returncode == 1
         assert sentence in result.stdout
-    with dg.DagsterInstance.from_config(str(home / "shop" / "dagster")) as instance:
+    with dg.DagsterInstance.from_config(str(plain(home / "shop" / "dagster"))) as instance:
         assert not instance.get_runs()
 
 

@@ -6,7 +6,6 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Group
 from rich.table import Table
-from rich.text import Text
 
 from assets.lake import Lake
 from assets.versions import ARTIFACTS, releases_of
@@ -74,7 +73,7 @@ def status_table(status: Status) -> Group:
         ("profile", status.profile),
         ("champion", status.champion or "none yet"),
         ("endpoint", f"{status.endpoint} {state}"),
-        *([("problem", Text(status.problem, "red"))] if status.problem else []),
+        *([("problem", status.problem)] if status.problem else []),
     ):
         about.add_row(*row)
     metrics = Table("", *HEADLINE, *(f"{name}, cold items" for name in HEADLINE), title=f"version {status.evaluated}")

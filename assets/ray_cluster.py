@@ -1,13 +1,15 @@
 """Attaching to the Ray cluster that the profile names."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from threading import Thread
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
-SECONDS_TO_END = 30
+SECONDS_TO_END = 10
+POLL_SECONDS = 0.2
 
 
 class ClusterMissing(ConnectionError):
@@ -46,12 +48,24 @@ def interruptible(work: Callable[[], Result]) -> Result:
     """
     import ray
 
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
+    future: Future[Result] = Future()
+
+    def do() -> None:
         try:
-            return future.result()
-        except BaseException:
-            if not future.done():
-                ray.shutdown()
-                wait([future], timeout=SECONDS_TO_END)
-            raise
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    # A daemon: an interrupted process must not wait for it for ever, whatever it waits for itself.
+    thread = Thread(target=do, daemon=True)
+    thread.start()
+    try:
+        # A signal that another thread was given is seen when this one wakes, so it must not sleep until the end.
+        while not future.done():
+            wait([future], timeout=POLL_SECONDS)
+        return future.result()
+    except BaseException:
+        if not future.done():
+            ray.shutdown()
+            thread.join(SECONDS_TO_END)
+        raise

@@ -192,7 +192,7 @@ def test_training_that_was_cancelled_goes_on_where_it_was(dataset: str, tmp_path
 
 @pytest.mark.cluster
 def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str, tmp_path: Path, head: Head) -> None:
-    longer = TRAINING.model_copy(update={"epochs": 300})
+    longer = TRAINING.model_copy(update={"epochs": 120})
     lost, cancelled, undisturbed = (
         job(dataset, tmp_path / name, workers=2, training=longer, failures=2)
         for name in ("lost", "cancelled", "undisturbed")
@@ -202,7 +202,7 @@ def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str
         os.kill(worker_pids()[0], signal.SIGKILL)
         output, errors = driver.communicate(timeout=200)
     assert driver.returncode == 0, errors
-    assert [point.epoch for point in read_progress(tmp_path / "lost")] == list(range(1, 301))
+    assert [point.epoch for point in read_progress(tmp_path / "lost")] == list(range(1, 121))
 
     with head.driver(TRAIN, cancelled) as driver:
         wait_for_epoch(driver, 2)
@@ -215,12 +215,12 @@ def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str
         assert time.monotonic() < end, "the workers go on after the run was cancelled"
         time.sleep(0.1)
     done = len(read_progress(tmp_path / "cancelled"))
-    assert done < 300
+    assert done < 120
     with head.driver(TRAIN, cancelled) as driver:
         output, errors = driver.communicate(timeout=200)
     assert driver.returncode == 0, errors
     assert f"told {done - 1}\n" not in output, "it began anew"
-    assert [point.epoch for point in read_progress(tmp_path / "cancelled")] == list(range(1, 301))
+    assert [point.epoch for point in read_progress(tmp_path / "cancelled")] == list(range(1, 121))
 
     with head.driver(TRAIN, undisturbed) as driver:
         output, errors = driver.communicate(timeout=200)

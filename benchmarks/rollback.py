@@ -150,11 +150,13 @@ class RollOuts:
         assert self._process.stdin
         assert self._process.stdout
         print(version, file=self._process.stdin, flush=True)
+        said = []
         for line in self._process.stdout:
             if line.startswith("{"):
                 told = json.loads(line)
                 return told["began"], told["done"]
-        raise RuntimeError(f"the roll-out of {version} failed")
+            said.append(line)
+        raise RuntimeError(f"the roll-out of {version} failed: {''.join(said)}")
 
     def close(self) -> None:
         self._process.communicate()

@@ -98,3 +98,13 @@ def test_overload() -> None:
     assert {"good_share_2x", "good_share_5x", "p50_ratio", "throughput_ratio"} <= found.keys()
     assert found["good_share_5x"] > 0  # type: ignore[operator]
     assert found["throughput_ratio"] > 0  # type: ignore[operator]
+
+
+@pytest.mark.cluster
+def test_rollback() -> None:
+    """Fails by itself where the training does not go on."""
+    found = figures("rollback")
+    assert found["failed_requests"] == 0
+    assert found["requests"] >= 200  # type: ignore[operator]
+    assert found["command_s"] > 0  # type: ignore[operator]
+    assert found["ui_s"] > 0  # type: ignore[operator]

@@ -61,7 +61,7 @@ def materialize(profile: Profile, days: tuple[date, date] | None = None, select:
 
     definitions = defs()
     job = definitions.resolve_job_def("line")
-    selected = _selected(definitions, select) if select else None
+    selected = _selected(definitions, job, select) if select else None
     first, last = _partition_range(days)
     tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
     return execute(profile, job, tags, selected=selected)
@@ -137,17 +137,20 @@ def step_seconds(instance: dg.DagsterInstance, run_id: str) -> dict[str, float]:
     }
 
 
-def _selected(definitions: dg.Definitions, select: str) -> frozenset[dg.AssetKey]:
+def _selected(definitions: dg.Definitions, job: dg.JobDefinition, select: str) -> frozenset[dg.AssetKey]:
+    """The assets that `select` means: those of the line, and others, such as the long search, if it names them."""
     graph = definitions.resolve_asset_graph()
     try:
-        keys = dg.AssetSelection.from_string(select).resolve(graph)
+        found = dg.AssetSelection.from_string(select).resolve(graph)
     except dg.DagsterError as error:
         raise RunError(f"--select {select}: {' '.join(str(error).split())}") from error
+    named, line = set(re.findall(r"\w+", select)), job.asset_layer.executable_asset_keys
+    keys = frozenset(key for key in found if key in line or _name(key) in named)
     if not keys:
         raise RunError(
             f"--select {select} names no asset: the line is {', '.join(sorted(map(_name, graph.get_all_asset_keys())))}"
         )
-    return frozenset(keys)
+    return keys
 
 
 def _stages(job: dg.JobDefinition) -> Collection[str]:

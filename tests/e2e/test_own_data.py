@@ -59,7 +59,7 @@ def shop(tmp_path: Path) -> Path:
     return profile
 
 
-def genrec(profile: Path, *arguments: str) -> str:
+def genrec(profile: Path, *arguments: str, exits: int = 0) -> str:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("GENREC_", "DAGSTER_", "RAY_"))}
     finished = subprocess.run(
         [str(Path(sys.executable).with_name("genrec")), *arguments, "--profile", str(profile)],
@@ -68,7 +68,7 @@ def genrec(profile: Path, *arguments: str) -> str:
         text=True,
         check=False,
     )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.returncode == exits, finished.stdout + finished.stderr
     return finished.stdout
 
 
@@ -82,6 +82,8 @@ def test_a_new_users_first_steps(shop: Path) -> None:
 
     genrec(shop, "materialize", "--select", "*release")
     assert scan_sequences(str(tables.parent)).collect().height == USERS
-    status = json.loads(genrec(shop, "status", "--json"))
+    status = json.loads(genrec(shop, "status", "--json", exits=1))
     assert status["champion"]
+    assert not status["serving"]["alive"], "the endpoint was not asked for, which status calls a problem"
+    assert status["champion"] in status["problem"]
     assert status["metrics"]["hstu"]["ndcg@10"]["mean"] >= 0

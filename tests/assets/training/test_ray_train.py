@@ -117,7 +117,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         profile = load_profile(str(path))
         local_stack.up(profile)
         yield Head(environment.child_environment(profile), profile.ray.gcs_address)
-        local_stack.down(profile)
+        local_stack.down()
 
 
 def job(

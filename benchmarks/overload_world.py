@@ -88,6 +88,7 @@ def _sequences(root: Path) -> SequencesVersion:
         np.arange(USERS + 1, dtype=np.int64) * HISTORY,
         np.random.default_rng(0).integers(1, ITEMS + 1, count).astype(np.int32),
         times.astype(np.int64),
+        times.astype(np.int64),
         np.ones(count, np.int32),
         np.full(count, np.nan, np.float32),
         np.full(count, -1, np.int16),

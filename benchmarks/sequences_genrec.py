@@ -87,7 +87,9 @@ def run(job: Job) -> float:
         )
     )
     with Staging(lake) as staging:
-        bring_up_to_date(lake, staging, engine, rules.actions, "int64", rows_in_memory=job.rows_in_memory)
+        bring_up_to_date(
+            lake, staging, engine, rules.actions, "int64", rules.request_gap, rows_in_memory=job.rows_in_memory
+        )
     return perf_counter() - started
 
 

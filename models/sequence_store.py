@@ -43,6 +43,7 @@ SURFACE_NAMES = "surface_names"
 INTERACTIONS = "interactions"
 FIELDS: dict[str, np.dtype[Any]] = {
     "item_row": np.dtype(np.int32),
+    "started": np.dtype(np.int64),
     "timestamp": np.dtype(np.int64),
     "actions": np.dtype(np.int32),
     "value": np.dtype(np.float32),
@@ -62,17 +63,19 @@ class BucketSequences:
         user_ids: (U,) strings or int64.
         offsets: (U + 1,) int64; user u owns the interactions from offsets[u] to offsets[u + 1].
         item_row: (L,) int32 row in `item_rows`, 1 or more.
-        timestamp: (L,) int64 epoch milliseconds of the interaction's last action.
+        started: (L,) int64 epoch milliseconds of the interaction's first action.
+        timestamp: (L,) int64 epoch milliseconds of its last action.
         actions: (L,) int32 bit mask of actions.
         value: (L,) float32 largest value, NaN where there was none.
         surface: (L,) int16 position in the names of surfaces, -1 where there was none.
-        occasion: (L,) int64 what tells the occasions of one user and item apart: a hash of the request, or the moment.
+        occasion: (L,) int64 hash of the request, or without one the moment; a request may be several occasions.
         arrival: (L,) int64 order of arrival of the interaction's first event; decides between equal timestamps.
     """
 
     user_ids: pl.Series
     offsets: np.ndarray
     item_row: np.ndarray
+    started: np.ndarray
     timestamp: np.ndarray
     actions: np.ndarray
     value: np.ndarray
@@ -107,19 +110,21 @@ def read_bucket(uri: str, storage_options: dict[str, str] | None = None) -> Buck
     batch = pa.ipc.open_file(_opened(uri, storage_options)).get_batch(0)
     lists = batch.column(INTERACTIONS)
     flat = lists.values
+    # Files of earlier versions have no `started`.
+    fields = [name if flat.type.get_field_index(name) >= 0 else "timestamp" for name in FIELDS]
     return BucketSequences(
         pl.Series(USER_ID, pl.from_arrow(batch.column(USER_ID))),
         lists.offsets.to_numpy(),
-        *(flat.field(name).to_numpy(zero_copy_only=True) for name in FIELDS),
+        *(flat.field(name).to_numpy(zero_copy_only=True) for name in fields),
     )
 
 
 def sequence_columns(ids: pl.DataType) -> dict[str, pl.DataType]:
     """One row per user, lists in (timestamp, arrival) order, one element per interaction.
 
-    An interaction merges all actions of one user on one item within one request (or, without a request id, at one
-    timestamp): `actions` is their bit mask (`action_vocabulary` names the bits), `values` the largest value, null where
-    there was none.
+    An interaction merges all actions of one user on one item within one request, as far as they lie close together (or,
+    without a request id, at one timestamp): `actions` is their bit mask (`action_vocabulary` names the bits), `values`
+    the largest value, null where there was none.
     """
     return {
         USER_ID: ids,

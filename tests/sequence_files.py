@@ -59,11 +59,13 @@ def _bucket(frame: pl.DataFrame, items: pl.Series, rows: dict[object, int]) -> B
     lengths = frame[ITEM_IDS].list.len().to_numpy()
     count = len(items)
     filled = frame.filter(pl.col(ITEM_IDS).list.len() > 0)
+    times = filled[TIMESTAMPS].explode().dt.epoch("ms").to_numpy().astype(np.int64)
     return BucketSequences(
         frame[USER_ID],
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         np.array([rows[item] for item in items], np.int32),
-        filled[TIMESTAMPS].explode().dt.epoch("ms").to_numpy().astype(np.int64),
+        times,
+        times,
         filled[ACTIONS].explode().to_numpy().astype(np.int32),
         np.full(count, np.nan, np.float32),
         np.full(count, -1, np.int16),

@@ -107,6 +107,17 @@ class QualitySettings(BaseModel):
     min_rows_judged: int = Field(
         default=100, ge=1, description="Days with fewer raw rows are not judged by their own rejected share."
     )
+    request_gap: timedelta = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(0),
+        description="Actions of one request on one item that lie further apart are two interactions.",
+    )
+    max_reused_request_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="A larger share of a user's request ids that go on after a longer pause warns that they are none.",
+    )
     value_range: tuple[float, float] = Field(
         default=(0.0, 1e6), description="Lowest and highest `value` of an event that is not worth a warning."
     )

@@ -6,6 +6,8 @@ from assets.events.rules import QualitySettings
 from assets.items.expectations import items_expectations
 from assets.quality.expectation import Expectation
 from assets.schema import EVENTS_TABLE, ITEMS_TABLE
+from assets.sequences.requests import request_expectations
+from models.sequence_store import SEQUENCES_TABLE
 
 
 def suites(rules: QualitySettings) -> dict[str, list[Expectation]]:
@@ -17,6 +19,7 @@ def suites(rules: QualitySettings) -> dict[str, list[Expectation]]:
     found = {
         EVENTS_TABLE: events_expectations(rules),
         ITEMS_TABLE: items_expectations(rules),
+        SEQUENCES_TABLE: request_expectations(rules),
         ENDPOINT: skew_expectations(rules.skew, rules.severity),
     }
     strange = [key for key in rules.severity if key.split(".")[0] not in found]

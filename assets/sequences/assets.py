@@ -6,11 +6,15 @@ import polars as pl
 
 from assets.data_version import data_version
 from assets.events.assets import events
+from assets.events.rules import QualitySettings
 from assets.figures import bars
 from assets.metadata import table_metadata
-from assets.resources import LakeResource, QualityResource
+from assets.quality.checks import check_result, check_specs
+from assets.quality.validation import validate
+from assets.resources import LakeResource, QualityResource, Storage
 from assets.schema import EVENTS_TABLE
 from assets.sequences.build import bring_up_to_date
+from assets.sequences.requests import REQUESTS, REUSED_SHARE, measure_requests, request_expectations
 from assets.staging import Staging
 from models.sequence_store import SEQUENCES_TABLE
 
@@ -21,12 +25,11 @@ from models.sequence_store import SEQUENCES_TABLE
     kinds={"polars", "arrow", "delta"},
     owners=["team:data"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=check_specs(SEQUENCES_TABLE, request_expectations(QualitySettings())),
     description="Everything each user was shown and did, in time order, in buckets by a stable user hash. New days are "
     "folded in; users whose earlier days changed are made anew.",
 )
-def sequences(
-    context: dg.AssetExecutionContext, lake: LakeResource, quality: QualityResource
-) -> dg.MaterializeResult[None]:
+def sequences(context: dg.AssetExecutionContext, lake: LakeResource, quality: QualityResource) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     store = lake.open_for_writing()
     with lake.open_engine() as engine, Staging(store) as staging:
         ledger = bring_up_to_date(
@@ -35,6 +38,7 @@ def sequences(
             engine,
             quality.actions,
             lake.id_type,
+            quality.request_gap,
             rows_in_memory=lake.rows_in_memory,
             buckets=lake.user_buckets or None,
         )
@@ -53,8 +57,25 @@ def sequences(
             table_version=store.version(SEQUENCES_TABLE),
             lengths=dg.MetadataValue.md(_lengths(ledger)),
         ),
-        data_version=data_version(context, quality.actions, lake.id_type),
+        data_version=data_version(context, quality.actions, lake.id_type, quality.request_gap),
+        check_results=_judged(lake, ledger, quality),
     )
+
+
+def _judged(lake: Storage, ledger: pl.DataFrame, rules: QualitySettings) -> list[dg.AssetCheckResult]:
+    store = lake.open()
+    measured = measure_requests(store, ledger, rules.request_gap)
+    validation = validate(SEQUENCES_TABLE, {"versions": measured}, request_expectations(rules))
+    lake.data_docs().write(SEQUENCES_TABLE, f"version {store.version(SEQUENCES_TABLE)}", validation.report)
+    (result,) = map(check_result, validation.results)
+    if not result.passed:
+        requests, share = measured.select(REQUESTS, REUSED_SHARE).row(0)
+        result = result._replace(
+            description=f"{share:.0%} of {requests} requests go on after more than {rules.request_gap}: what is mapped "
+            "to request_id is a counter that begins anew, or a constant, and no request id; map another column or none "
+            "(source.events.columns), or raise quality.request_gap if such actions belong together"
+        )
+    return [result]
 
 
 def _lengths(ledger: pl.DataFrame) -> str:

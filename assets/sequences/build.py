@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from assets.schema import EVENTS_TABLE, ID_DTYPES, IdType
 from assets.sequences.changes import Changes, changes_since, everything
 from assets.sequences.encode import NEEDED, Encoding, extended_surfaces
 from assets.sequences.item_rows import extend_item_rows
-from assets.sequences.ledger import LEDGER_SCHEMA, Built, read_ledger, state_of
+from assets.sequences.ledger import LEDGER_SCHEMA, REQUEST_GAP_MS, Built, read_ledger, state_of
 from assets.sequences.merge import NewEvents, merge_sequences
 from assets.staging import Staging, writing
 from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, USER_ID
@@ -60,6 +60,7 @@ class Update:
     events_version: int
     encoding: Encoding
     id_type: IdType
+    request_gap: timedelta
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def bring_up_to_date(
     engine: Engine,
     actions: Sequence[str],
     id_type: IdType,
+    request_gap: timedelta,
     *,
     rows_in_memory: int,
     buckets: int | None = None,
@@ -91,6 +93,7 @@ def bring_up_to_date(
 
     Args:
         actions: The declared action vocabulary; an action's position is its bit in the version that is written.
+        request_gap: Actions of one request on one item that lie further apart are two interactions.
         rows_in_memory: About how many rows may be held at once.
         buckets: How many files there are; None: as many as keep one within the rows in memory.
 
@@ -104,7 +107,7 @@ def bring_up_to_date(
     count = buckets or buckets_for(_rows(lake, version), rows_in_memory)
     ledger = read_ledger(lake)
     before = state_of(ledger)
-    same = before is not None and before.buckets == count and before.actions == list(actions)
+    same = before is not None and before.made_like(count, actions, request_gap)
     changes = changes_since(lake, before.events_version, version) if same and before else everything()
     if changes.nothing:
         return ledger
@@ -117,7 +120,7 @@ def bring_up_to_date(
         actions,
         extended_surfaces(before.surfaces if before else [], fresh),
     )
-    update = Update(lake, staging.token, version, encoding, id_type)
+    update = Update(lake, staging.token, version, encoding, id_type, request_gap)
     tasks = _tasks(update, ledger, count, changes, engine.workers, rows_in_memory)
     built = [one for several in engine.map(build_buckets, tasks) for one in several]
     return _commit(update, ledger, built, count)
@@ -149,7 +152,7 @@ def _build(staging: Staging, update: Update, bucket: Bucket, events: NewEvents) 
     before = BucketSequences.empty(pl.Series(USER_ID, [], dtype=ID_DTYPES[update.id_type]))
     if bucket.before is not None:
         before = read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{bucket.before}", lake.options)
-    merged = merge_sequences(before, events)
+    merged = merge_sequences(before, events, update.request_gap, update.encoding.surfaces)
     name = staging.name(bucket.number, "arrow")
     with writing(f"{BUCKETS_FOLDER}/{name}"), lake.output(f"{BUCKETS_FOLDER}/{name}") as sink:
         write_bucket(merged, sink)
@@ -213,6 +216,7 @@ def _commit(update: Update, ledger: pl.DataFrame, built: Sequence[Built], count:
     }
     state = {
         "events_version": update.events_version,
+        REQUEST_GAP_MS: update.request_gap // timedelta(milliseconds=1),
         ACTIONS: list(update.encoding.actions),
         SURFACE_NAMES: list(update.encoding.surfaces),
     }

@@ -54,6 +54,7 @@ class Encoding:
         bits = pl.lit(pl.Series([1 << position for position in range(len(self.actions))], dtype=pl.Int32))
         encoded = events.select(
             self._rows_of(events[ITEM_ID]).alias("item_row"),
+            pl.col(TIMESTAMP).dt.timestamp("ms").alias("started"),
             pl.col(TIMESTAMP).dt.timestamp("ms").alias("timestamp"),
             bits.gather(_codes(ACTION, self.actions)).alias(ACTIONS),
             pl.col(VALUE).fill_null(float("nan")).alias("value"),
@@ -101,6 +102,9 @@ def _codes(column: str, names: Sequence[str]) -> pl.Expr:
 
 
 def _occasion() -> pl.Expr:
-    """The request, or without one the moment: as a hash, since it only tells occasions of one user and item apart."""
+    """The request, or without one the moment: as a hash, since it only tells occasions of one user and item apart.
+
+    Actions of one request that lie far apart are several occasions (`assets.sequences.merge`).
+    """
     request: pl.Expr = plh.NonCryptographicHashingNameSpace(pl.col(REQUEST_ID)).xxhash64()
     return pl.coalesce(request.reinterpret(signed=True), pl.col(TIMESTAMP).dt.timestamp("ms"))

@@ -1,6 +1,8 @@
 """The table `sequences`: which file holds each bucket, and which events went into all of them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from models.sequence_store import FILE, SEQUENCES_TABLE, SURFACE_NAMES, BucketSe
 
 LENGTH_BINS = 32
 
+REQUEST_GAP_MS = "request_gap_ms"
+
 LEDGER_SCHEMA: Schema = {
     BUCKET: pl.Int32(),
     FILE: pl.String(),
@@ -21,11 +25,12 @@ LEDGER_SCHEMA: Schema = {
     "longest": pl.Int64(),
     "lengths": pl.List(pl.Int64()),
     "events_version": pl.Int64(),
+    REQUEST_GAP_MS: pl.Int64(),
     ACTIONS: pl.List(pl.String()),
     SURFACE_NAMES: pl.List(pl.String()),
 }
-"""One row per bucket. `lengths` counts users by the binary logarithm of their number of interactions; the last three
-columns, the same in all rows, are what the sequences were made from."""
+"""One row per bucket. `lengths` counts users by the binary logarithm of their number of interactions; the last four
+columns, the same in all rows, are what the sequences were made from; ledgers of earlier versions have no gap."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,18 @@ class Built:
 
 @dataclass(frozen=True)
 class State:
-    """What the sequences were made from: a version of the events, and what their numbers stand for."""
+    """What the sequences were made from: a version of the events, what ends a request, what numbers stand for."""
 
     events_version: int
+    request_gap_ms: int | None
     actions: list[str]
     surfaces: list[str]
     buckets: int
+
+    def made_like(self, buckets: int, actions: Sequence[str], request_gap: timedelta) -> bool:
+        """Whether new events can be folded into what is there."""
+        same_gap = self.request_gap_ms == request_gap // timedelta(milliseconds=1)
+        return same_gap and self.buckets == buckets and self.actions == list(actions)
 
 
 def read_ledger(lake: Lake, version: int | None = None) -> pl.DataFrame:
@@ -72,4 +83,4 @@ def state_of(ledger: pl.DataFrame) -> State | None:
     if ledger.is_empty():
         return None
     row = ledger.row(0, named=True)
-    return State(row["events_version"], row[ACTIONS], row[SURFACE_NAMES], ledger.height)
+    return State(row["events_version"], row.get(REQUEST_GAP_MS), row[ACTIONS], row[SURFACE_NAMES], ledger.height)

@@ -1,13 +1,18 @@
 """Folding events into the sequences of a bucket of users.
 
-What a user did with one item on one occasion (a request or, without one, a moment) is one interaction: the time of its
-last action, all action bits, the largest value, the surface of the earliest event that names one. An event that comes
-twice, or late, changes nothing that it should not: folding asks for maxima, minima and bits alone.
+What a user did with one item on one occasion (a request or, without one, a moment) is one interaction: the times of its
+first and last action, all action bits, the largest value, one surface. An event that comes twice, or late, changes
+nothing that it should not: folding asks for maxima, minima and bits alone.
+
+A request ends where its next action on the item is more than a gap away, for the request ids of many logs begin anew
+each day, or are always the same. The first and the last time of every interaction are enough to tell whether a late
+event belongs to one of them, or makes two of them one.
 """
 
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +69,23 @@ class NewEvents:
         return np.concatenate([np.empty(0, np.int64), *runs])
 
 
-def merge_sequences(before: BucketSequences, events: NewEvents) -> BucketSequences:
+def merge_sequences(
+    before: BucketSequences, events: NewEvents, gap: timedelta, surfaces: Sequence[str]
+) -> BucketSequences:
     """The sequences `before` with `events` folded in.
 
-    The same result comes from all events at once as from any split of them into parts by arrival, folded in that order.
+    The same result comes from all events at once as from any split of them into parts, folded in any order.
+
+    Args:
+        gap: Actions of one request on one item that lie further apart are two interactions.
+        surfaces: Names of surfaces; of several in one interaction the first in the alphabet is kept.
 
     Raises:
         ValueError: two users have the same hash.
     """
     merged = _native if native.compiles(SOURCE) else _polars
-    return merged(before, events)
+    ranks = np.argsort(np.argsort(np.array(surfaces, dtype=object))).astype(np.int16)
+    return merged(before, events, gap // timedelta(milliseconds=1), ranks)
 
 
 def _before(hashes: np.ndarray, slot: int) -> int:
@@ -91,7 +103,7 @@ class _Columns(ctypes.Structure):
         return cls(*(array.ctypes.data for array in arrays))
 
 
-def _native(before: BucketSequences, events: NewEvents) -> BucketSequences:
+def _native(before: BucketSequences, events: NewEvents, gap: int, surface_ranks: np.ndarray) -> BucketSequences:
     most = len(before.item_row) + len(events)
     users = len(before) + len(events)
     old_hashes = user_hashes(before.user_ids)
@@ -103,6 +115,8 @@ def _native(before: BucketSequences, events: NewEvents) -> BucketSequences:
     merge = native.kernel(SOURCE).merge_sequences
     merge.restype = ctypes.c_int64
     count = merge(
+        ctypes.c_int64(gap),
+        _pointer(surface_ranks),
         ctypes.c_int64(len(before)),
         _pointer(old_hashes),
         _pointer(np.ascontiguousarray(before.offsets)),
@@ -121,7 +135,7 @@ def _native(before: BucketSequences, events: NewEvents) -> BucketSequences:
     return BucketSequences(ids, offsets[: count + 1], *(array[:end] for array in out))
 
 
-def _polars(before: BucketSequences, events: NewEvents) -> BucketSequences:
+def _polars(before: BucketSequences, events: NewEvents, gap: int, surface_ranks: np.ndarray) -> BucketSequences:
     """The same by library calls: where there is no compiler, and what the kernel is tested against."""
     old = pl.DataFrame({name: getattr(before, name) for name in FIELDS}).with_columns(
         before.user_ids.gather(pl.Series(np.repeat(np.arange(len(before)), before.lengths))).alias(USER_ID),
@@ -129,18 +143,25 @@ def _polars(before: BucketSequences, events: NewEvents) -> BucketSequences:
     )
     every = pl.DataFrame(events.columns).with_columns(events.user_ids.alias(USER_ID), pl.Series("hash", events.hashes))
     new = every.select(pl.all().gather(pl.Series(events.positions)))
-    surface = pl.col("surface").filter(pl.col("surface") != NO_SURFACE).first().fill_null(NO_SURFACE)
+    codes, ranks = range(len(surface_ranks)), surface_ranks.tolist()
+    rank = pl.col("surface").replace_strict(codes, ranks, default=None, return_dtype=pl.Int16)
+    code = pl.col("surface").replace_strict(ranks, codes, default=NO_SURFACE, return_dtype=pl.Int16)
+    key = ("hash", USER_ID, "item_row", "occasion")
+    apart = pl.col("started") - pl.col("timestamp").cum_max().shift(1).over(key) > gap
     rows = (
         pl.concat([old, new.select(old.columns)])
-        .sort("arrival", maintain_order=True)
-        .group_by("hash", USER_ID, "item_row", "occasion", maintain_order=True)
+        .sort("started")
+        .with_columns(apart.fill_null(False).cum_sum().over(key).alias("group"))
+        .group_by(*key, "group")
         .agg(
+            pl.col("started").min(),
             pl.col("timestamp").max(),
             pl.col("actions").bitwise_or(),
             pl.col("value").fill_nan(None).max().fill_null(float("nan")),
-            surface.cast(pl.Int16),
+            rank.min().alias("surface"),
             pl.col("arrival").min(),
         )
+        .with_columns(code)
         .sort("hash", USER_ID, "timestamp", "arrival")
     )
     users = rows.group_by("hash", USER_ID, maintain_order=True).len()

@@ -30,6 +30,7 @@ from models.sequence_store import BUCKETS_FOLDER, FILE
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
 ROWS = 400
+GAP = timedelta(minutes=30)
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
@@ -91,7 +92,7 @@ def build(lake: Lake, engine: Engine, source: Files) -> None:
             staged, _ = stage_events(staging, engine, source, files, days, judge, [], None, 600)
             lake.commit_days(EVENTS_TABLE, staged.files, staged.preview, days)
         with Staging(lake) as staging:
-            bring_up_to_date(lake, staging, engine, DEFAULT_ACTIONS, "string", rows_in_memory=200, buckets=4)
+            bring_up_to_date(lake, staging, engine, DEFAULT_ACTIONS, "string", GAP, rows_in_memory=200, buckets=4)
 
 
 def contents(lake: Lake) -> dict[str, bytes]:

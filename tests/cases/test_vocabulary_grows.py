@@ -22,6 +22,7 @@ from models.sequence_store import SEQUENCES_TABLE
 from tests.cases.folder import cases
 
 FIRST = date(2026, 1, 1)
+GAP = timedelta(minutes=30)
 DAYS = [FIRST + timedelta(days=n) for n in range(14)]
 
 
@@ -42,7 +43,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def update(lake: Lake, actions: Sequence[str]) -> int:
     with Staging(lake) as staging:
-        bring_up_to_date(lake, staging, LocalEngine(1), actions, "string", rows_in_memory=10**6, buckets=2)
+        bring_up_to_date(lake, staging, LocalEngine(1), actions, "string", GAP, rows_in_memory=10**6, buckets=2)
     return lake.version(SEQUENCES_TABLE)
 
 

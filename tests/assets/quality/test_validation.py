@@ -247,7 +247,9 @@ def test_names_of_checks_are_for_people() -> None:
 
 
 def test_a_severity_of_no_asset_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"evnts\.no_duplicates is no '<asset>\.<check>' of events, items, endpoint"):
+    with pytest.raises(
+        ValueError, match=r"evnts\.no_duplicates is no '<asset>\.<check>' of events, items, sequences, endpoint"
+    ):
         suites(QualitySettings(severity={"evnts.no_duplicates": "warn"}))
 
 

@@ -1,10 +1,11 @@
 """Sequences follow the events: the same bytes whether days come together, one by one, late or again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,14 +15,15 @@ from assets.engine import LocalEngine
 from assets.lake import Lake
 from assets.schema import EVENTS_TABLE, events_schema, sequences_schema
 from assets.sequences.build import bring_up_to_date, buckets_for
-from assets.sequences.ledger import read_ledger
+from assets.sequences.ledger import REQUEST_GAP_MS, read_ledger
 from assets.staging import Staging
 from models.columns import ACTIONS, BUCKET, DAY, ITEM_IDS, SURFACES, TIMESTAMPS, USER_ID, VALUES
-from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+from models.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, INTERACTIONS, SEQUENCES_TABLE
 
 ACTIONS_DECLARED = ("impression", "click", "play")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST = START.date()
+HALF_AN_HOUR = timedelta(minutes=30)
 
 Row = tuple[object, ...]
 
@@ -43,7 +45,9 @@ def put(lake: Lake, frame: pl.DataFrame, *days: int) -> None:
     lake.replace_days(EVENTS_TABLE, frame, [FIRST + timedelta(day) for day in days])
 
 
-def update(lake: Lake, buckets: int = 4, rows_in_memory: int = 10**6, workers: int = 2) -> pl.DataFrame:
+def update(
+    lake: Lake, buckets: int = 4, rows_in_memory: int = 10**6, workers: int = 2, gap: timedelta = HALF_AN_HOUR
+) -> pl.DataFrame:
     with Staging(lake) as staging:
         return bring_up_to_date(
             lake,
@@ -51,6 +55,7 @@ def update(lake: Lake, buckets: int = 4, rows_in_memory: int = 10**6, workers: i
             LocalEngine(workers),
             ACTIONS_DECLARED,
             "string",
+            gap,
             rows_in_memory=rows_in_memory,
             buckets=buckets,
         )
@@ -94,6 +99,74 @@ def test_a_request_over_midnight_is_one_interaction(lake: Lake) -> None:
     user = lake.sequences().collect().row(0, named=True)
     assert (user[ITEM_IDS], user[ACTIONS]) == (["b", "a"], [0b010, 0b011])
     assert (user[VALUES], user[SURFACES]) == ([None, 2.0], [None, "home"])
+
+
+DAY_LATER = 86400
+
+
+@pytest.mark.parametrize("request_of", [lambda day: "0", lambda day: str(day % 2)], ids=["constant", "restarting"])
+def test_clicks_of_different_days_stay_apart_whatever_the_request_id(
+    lake: Lake, request_of: Callable[[int], str]
+) -> None:
+    for day in (0, 1, 2, 3):
+        clicks = [("u", "a", day * DAY_LATER + 60, "click", None, None, request_of(day), 0)]
+        put(lake, events(clicks, day), day)
+        update(lake)
+    user = lake.sequences().collect().row(0, named=True)
+    assert user[TIMESTAMPS] == [at(day * DAY_LATER + 60) for day in (0, 1, 2, 3)]
+
+
+def test_a_request_goes_on_as_long_as_no_pause_is_longer_than_the_gap(lake: Lake) -> None:
+    minutes = [0, 25, 50, 81]
+    rows = [("u", "a", 60 * minute, "click", None, None, "r", n) for n, minute in enumerate(minutes)]
+    put(lake, events(rows), 0)
+    update(lake)
+    assert lake.sequences().collect()[TIMESTAMPS].to_list() == [[at(50 * 60), at(81 * 60)]]
+
+
+def test_a_late_event_makes_two_interactions_one(lake: Lake) -> None:
+    ends = [("u", "a", 0, "impression", None, "home", "r", 0), ("u", "a", 3000, "play", 0.5, "away", "r", 1)]
+    put(lake, events(ends), 0)
+    update(lake)
+    assert lake.sequences().collect()[ACTIONS].to_list() == [[0b001, 0b100]]
+    put(lake, events([("u", "a", 1500, "click", None, None, "r", 0)], day=1), 1)
+    update(lake)
+    user = lake.sequences().collect().row(0, named=True)
+    assert (user[ACTIONS], user[TIMESTAMPS], user[SURFACES]) == ([0b111], [at(3000)], ["away"])
+
+
+def test_another_gap_makes_the_sequences_anew(lake: Lake) -> None:
+    rows = [("u", "a", 60 * minute, "click", None, None, "r", minute) for minute in (0, 20)]
+    put(lake, events(rows), 0)
+    update(lake)
+    assert lake.sequences().collect()[ITEM_IDS].to_list() == [["a"]]
+    update(lake, gap=timedelta(minutes=10))
+    assert lake.sequences().collect()[ITEM_IDS].to_list() == [["a", "a"]]
+
+
+def test_sequences_of_earlier_versions_are_read_and_made_anew(lake: Lake) -> None:
+    """Their files have no `started`, their ledger no gap."""
+    clicks = [("u", "a", day * DAY_LATER, "click", None, None, "0", day) for day in (0, 1)]
+    put(lake, events(clicks), 0)
+    ledger = update(lake)
+    now = lake.sequences().collect()
+    for file in ledger[FILE]:
+        path = Path(lake.root) / BUCKETS_FOLDER / file
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+        lists = batch.column(INTERACTIONS)
+        fields = [name for name in FIELDS if name != "started"]
+        flat = pa.StructArray.from_arrays([lists.values.field(name) for name in fields], fields)
+        columns = [batch.column(USER_ID), pa.LargeListArray.from_arrays(lists.offsets, flat)]
+        older = pa.record_batch(columns, batch.schema.names)
+        with pa.ipc.new_file(f"{path}.old", older.schema) as writer:
+            writer.write_batch(older)
+        Path(f"{path}.old").rename(path)
+    lake.overwrite(SEQUENCES_TABLE, ledger.drop(REQUEST_GAP_MS))
+    old = lake.version(SEQUENCES_TABLE)
+    assert lake.sequences(old).collect().equals(now)
+    update(lake)
+    assert lake.version(SEQUENCES_TABLE) == old + 1
+    assert lake.sequences().collect().equals(now)
 
 
 def test_equal_times_keep_their_order_of_arrival(lake: Lake) -> None:
@@ -170,6 +243,7 @@ EVENT = st.tuples(
     st.sampled_from([None, "home", "away"]),
     st.sampled_from([None, "r", "s"]),
 )
+GAPS = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(seconds=2), HALF_AN_HOUR])
 DAYS_OF_EVENTS = st.lists(st.lists(EVENT, max_size=12), min_size=1, max_size=5)
 
 
@@ -184,35 +258,35 @@ def ordered(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 @settings(max_examples=40, deadline=None)
-@given(DAYS_OF_EVENTS, st.integers(4, 40))
+@given(DAYS_OF_EVENTS, st.integers(4, 40), GAPS)
 def test_day_by_day_equals_one_pass_to_the_byte(
-    tmp_path_factory: pytest.TempPathFactory, drawn: list[list[Row]], rows_in_memory: int
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[list[Row]], rows_in_memory: int, gap: timedelta
 ) -> None:
     frames = [ordered(frame) for frame in days_of(drawn)]
     nightly, whole = (Lake(str(tmp_path_factory.mktemp(name))) for name in ("nightly", "whole"))
     for day, frame in enumerate(frames):
         put(nightly, frame, day)
-        update(nightly)
+        update(nightly, gap=gap)
     put(whole, pl.concat(frames), *range(len(frames)))
-    update(whole, rows_in_memory=rows_in_memory, workers=1)
+    update(whole, rows_in_memory=rows_in_memory, workers=1, gap=gap)
     assert contents(nightly) == contents(whole)
 
 
 @settings(max_examples=40, deadline=None)
-@given(DAYS_OF_EVENTS, st.lists(EVENT, max_size=12), st.integers(0, 4))
+@given(DAYS_OF_EVENTS, st.lists(EVENT, max_size=12), st.integers(0, 4), GAPS)
 def test_a_day_that_changes_later_equals_one_that_was_right_at_once(
-    tmp_path_factory: pytest.TempPathFactory, drawn: list[list[Row]], wrong: list[Row], place: int
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[list[Row]], wrong: list[Row], place: int, gap: timedelta
 ) -> None:
     frames = [ordered(frame) for frame in days_of(drawn)]
     place %= len(frames)
     late, whole = (Lake(str(tmp_path_factory.mktemp(name))) for name in ("late", "whole"))
     false = [ordered(events([(*row, n) for n, row in enumerate(wrong)], place).unique(["user_id", "timestamp"]))]
     put(late, pl.concat(frames[:place] + false + frames[place + 1 :]), *range(len(frames)))
-    update(late)
+    update(late, gap=gap)
     put(late, frames[place], place)
-    update(late)
+    update(late, gap=gap)
     put(whole, pl.concat(frames), *range(len(frames)))
-    update(whole)
+    update(whole, gap=gap)
     columns = pl.exclude(BUCKET)
     assert late.sequences().select(columns).collect().equals(whole.sequences().select(columns).collect())
 

@@ -1,8 +1,10 @@
 """The kernel folds as library calls do, and without a compiler nothing changes but the time."""
 
 import os
+import random
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from models.columns import USER_ID
 from models.sequence_store import FIELDS, BucketSequences, read_bucket, write_bucket
 
 KEYS = ("offsets", *FIELDS)
+SURFACES = ("home", "away", "search")
+RANKS = np.array([1, 0, 2], np.int16)
 
 
 def drawn(seed: int, rows: int, day: int, *, texts: bool) -> NewEvents:
@@ -29,7 +33,8 @@ def drawn(seed: int, rows: int, day: int, *, texts: bool) -> NewEvents:
     users = pl.Series(USER_ID, names, pl.String) if texts else pl.Series(USER_ID, numbers, pl.Int64)
     columns = {
         "item_row": draw.integers(1, 5, rows).astype(np.int32),
-        "timestamp": draw.integers(0, 50, rows) + 30 * day,
+        "started": (times := draw.integers(0, 50, rows) + 30 * day),
+        "timestamp": times,
         "actions": (1 << draw.integers(0, 5, rows)).astype(np.int32),
         "value": np.where(draw.random(rows) < 0.5, np.nan, draw.random(rows)).astype(np.float32),
         "surface": draw.integers(-1, 3, rows).astype(np.int16),
@@ -47,6 +52,10 @@ def same(one: BucketSequences, other: BucketSequences) -> bool:
     )
 
 
+def fold(before: BucketSequences, events: NewEvents, gap: int = 10) -> BucketSequences:
+    return merge_sequences(before, events, timedelta(milliseconds=gap), SURFACES)
+
+
 def nobody(events: NewEvents) -> BucketSequences:
     return BucketSequences.empty(events.user_ids)
 
@@ -57,26 +66,39 @@ EVENTS = st.builds(
     st.lists(st.integers(0, 60), min_size=2, max_size=4),
     st.booleans(),
 )
+GAPS = st.integers(0, 20)
 
 
 @pytest.mark.skipif(not native.compiles(merge.SOURCE), reason="there is no C++ compiler")
 @settings(max_examples=100, deadline=None)
-@given(EVENTS)
-def test_the_kernel_folds_as_library_calls_do(days: list[NewEvents]) -> None:
+@given(EVENTS, GAPS)
+def test_the_kernel_folds_as_library_calls_do(days: list[NewEvents], gap: int) -> None:
     by_kernel = by_library = nobody(days[0])
     for events in days:
-        by_kernel, by_library = merge._native(by_kernel, events), merge._polars(by_library, events)
+        by_kernel = merge._native(by_kernel, events, gap, RANKS)
+        by_library = merge._polars(by_library, events, gap, RANKS)
         assert same(by_kernel, by_library)
+
+
+@settings(max_examples=100, deadline=None)
+@given(EVENTS, GAPS, st.randoms(use_true_random=False))
+def test_parts_can_be_folded_in_any_order(days: list[NewEvents], gap: int, shuffled: random.Random) -> None:
+    users = pl.concat([events.user_ids for events in days])
+    columns = {name: np.concatenate([events.columns[name] for events in days]) for name in FIELDS}
+    at_once = fold(nobody(days[0]), NewEvents.of(users, columns), gap)
+    shuffled.shuffle(days)
+    one_by_one = nobody(days[0])
+    for events in days:
+        one_by_one = fold(one_by_one, events, gap)
+    assert same(one_by_one, at_once)
 
 
 @settings(max_examples=100, deadline=None)
 @given(EVENTS, st.integers(0, SLOTS))
 def test_users_can_be_folded_in_ranges_of_slots(days: list[NewEvents], cut: int) -> None:
     for events in days:
-        whole = merge_sequences(nobody(events), events)
-        parts = [
-            merge_sequences(nobody(events), events.of_slots(first, end)) for first, end in ((0, cut), (cut, SLOTS))
-        ]
+        whole = fold(nobody(events), events)
+        parts = [fold(nobody(events), events.of_slots(first, end)) for first, end in ((0, cut), (cut, SLOTS))]
         assert sum(map(len, parts)) == len(whole)
         assert pl.concat([part.user_ids for part in parts]).equals(whole.user_ids)
         assert np.array_equal(np.concatenate([part.item_row for part in parts]), whole.item_row)
@@ -86,16 +108,16 @@ def test_two_users_of_one_hash_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(merge, "user_hashes", lambda ids: np.full(len(ids), 7, np.uint64))
     columns = {name: np.zeros(2, dtype) for name, dtype in FIELDS.items()}
     clash = NewEvents.of(pl.Series(USER_ID, ["ann", "bob"]), columns)
-    for fold in (merge._native, merge._polars) if native.compiles(merge.SOURCE) else (merge._polars,):
+    for merged in (merge._native, merge._polars) if native.compiles(merge.SOURCE) else (merge._polars,):
         with pytest.raises(ValueError, match=r"'ann', 'bob' have the same 64-bit hash"):
-            fold(nobody(clash), clash)
+            merged(nobody(clash), clash, 0, RANKS)
 
 
 @settings(max_examples=30, deadline=None)
 @given(EVENTS)
 def test_a_file_holds_what_was_written(tmp_path_factory: pytest.TempPathFactory, days: list[NewEvents]) -> None:
     folder = tmp_path_factory.mktemp("buckets")
-    sequences = merge_sequences(nobody(days[0]), days[0])
+    sequences = fold(nobody(days[0]), days[0])
     for name in ("one", "two"):
         write_bucket(sequences, str(folder / name))
     assert same(read_bucket(str(folder / "one")), sequences)
@@ -107,11 +129,11 @@ def test_without_a_compiler_libraries_do_the_same(tmp_path: Path) -> None:
         "import warnings; warnings.simplefilter('ignore');"
         "import sys; from assets.events import order; from tests.assets.sequences.test_merge import *;"
         "assert not native.compiles(merge.SOURCE) and not native.compiles(order.SOURCE);"
-        "found = merge_sequences(nobody(drawn(3, 500, 0, texts=True)), drawn(3, 500, 0, texts=True));"
+        "found = fold(nobody(drawn(3, 500, 0, texts=True)), drawn(3, 500, 0, texts=True));"
         "write_bucket(found, sys.argv[1])"
     )
     environment = {**os.environ, "CXX": "no-such-compiler", native.CACHE_VARIABLE: str(tmp_path)}
     path = str(tmp_path / "bucket.arrow")
     subprocess.run([sys.executable, "-c", code, path], env=environment, check=True)
     events = drawn(3, 500, 0, texts=True)
-    assert same(read_bucket(path), merge_sequences(nobody(events), events))
+    assert same(read_bucket(path), fold(nobody(events), events))

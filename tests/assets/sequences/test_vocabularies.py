@@ -20,6 +20,7 @@ from models.sequence_store import SEQUENCES_TABLE, action_vocabulary
 from serving.settings import SequencesVersion
 from tests.assets.sequences.test_build import events, put
 
+GAP = timedelta(minutes=30)
 DONE = [("u", "a", 0, "view"), ("u", "b", 1, "click"), ("u", "c", 2, "play"), ("v", "b", 3, "view")]
 
 
@@ -29,7 +30,7 @@ def rows() -> pl.DataFrame:
 
 def update(lake: Lake, actions: Sequence[str]) -> int:
     with Staging(lake) as staging:
-        bring_up_to_date(lake, staging, LocalEngine(1), actions, "string", rows_in_memory=10**6, buckets=2)
+        bring_up_to_date(lake, staging, LocalEngine(1), actions, "string", GAP, rows_in_memory=10**6, buckets=2)
     return lake.version(SEQUENCES_TABLE)
 
 

@@ -16,9 +16,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	$(RUN) orchestration.cli demo
 
-# Tests start clusters, which need a plain path to the interpreter.
+# Tests start clusters, which need a plain path to the interpreter. A worker needs a core, and up to 5 GB of memory.
 test: lint
-	"$$($(RUN) orchestration.interpreter)" -m pytest
+	"$$($(RUN) orchestration.interpreter)" -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(RUN) ruff format --check .

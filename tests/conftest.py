@@ -1,7 +1,9 @@
 """Settings of all tests."""
 
+import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 # A shared machine may be slow for a moment; a deadline would make that a failure.
@@ -10,3 +12,14 @@ settings.load_profile("no-deadline")
 
 # A shell that starts the suite in the background lets it, and all that it starts, ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Workers side by side have a core each, and so has all that they start: more threads would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take minutes come first, so that at the end no worker is left alone with one of them."""
+    long = {item.path for item in items if item.get_closest_marker("cluster")}
+    items.sort(key=lambda item: item.path not in long)

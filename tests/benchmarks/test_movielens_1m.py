@@ -50,10 +50,9 @@ def test_chance_finds_ten_of_the_movies_outside_the_window(ratings: Ratings) -> 
     assert found == pytest.approx(expected, abs=3 * (expected / len(held_out.histories)) ** 0.5)
 
 
-@pytest.mark.timeout(1800)
 def test_a_short_training_passes_the_smoke_mark(ratings: Ratings) -> None:
     recipe = RECIPES["base"]
     held_out = hold_out(ratings, 1)
     model = untrained(recipe, held_out.items, seed=0)
-    fit(model, held_out.histories, recipe.training.model_copy(update={"epochs": 20}))
-    assert means(ranks(model, held_out))["hr@10"] >= 0.28
+    fit(model, held_out.histories, recipe.training.model_copy(update={"epochs": 5}))
+    assert means(ranks(model, held_out))["hr@10"] >= 0.18

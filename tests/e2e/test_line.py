@@ -145,7 +145,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                 "first_day": FIRST.isoformat(),
                 "last_day": (LAST + timedelta(days=1)).isoformat(),
                 "id_type": "int64",
-                "source": {"kind": "demo_world", "events": 30_000},
+                "source": {"kind": "demo_world", "events": 10_000, "dirt": 0.02},
                 "content": {"image": {"adapt": {"epochs": 1}}},
                 "training": {
                     "positive_actions": ["click"],

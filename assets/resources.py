@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -92,6 +92,13 @@ class RayCluster:
     address: str = ""
     dashboard: str = ""
 
+
+NO_CONFIG: Any = dg.Field(
+    dg.Shape({}),  # type: ignore[no-untyped-call]
+    is_required=False,
+    description="Nothing can be set here: the settings of the stages stand under `resources`.",
+)
+"""What a definition takes in the launchpad unless it says otherwise. Without it Dagster takes anything, unread."""
 
 LakeResource = dg.ResourceParam[Storage]
 RayResource = dg.ResourceParam[RayCluster]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.resources import LakeResource, RetentionResource
+from assets.resources import NO_CONFIG, LakeResource, RetentionResource
 from assets.retention.compact import compact
 from assets.retention.vacuum import apply_retention
 
 
-@dg.op
+@dg.op(config_schema=NO_CONFIG)
 def compact_tables(context: dg.OpExecutionContext, lake: LakeResource, retention: RetentionResource) -> None:
     """Joins the small files of every table."""
     store = lake.open()
@@ -19,7 +19,7 @@ def compact_tables(context: dg.OpExecutionContext, lake: LakeResource, retention
     context.log.info(f"files joined: {told}" if told else "no table has small files")
 
 
-@dg.op
+@dg.op(config_schema=NO_CONFIG)
 def delete_what_nothing_names(context: dg.OpExecutionContext, lake: LakeResource, retention: RetentionResource) -> None:
     """Deletes old table versions, bucket files, training sets and trained versions that no live version names."""
     deleted = apply_retention(lake.open(), retention)

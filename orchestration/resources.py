@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.events.rules import QualitySettings
 from assets.quality.suites import suites
-from assets.resources import RayCluster, Storage
+from assets.resources import NO_CONFIG, RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
 from orchestration.environment import state_folder
@@ -22,6 +22,11 @@ RESOURCE_STAGES = {"gate" if stage == "release" else stage: stage for stage in S
 def build_resources(profile: Profile) -> dict[str, object]:
     """One resource for each name that an asset may ask for."""
     storage = storage_of(profile)
+    cluster = RayCluster(
+        mode="inline" if profile.ray.mode == "inline" else "attach",
+        address=profile.ray.gcs_address,
+        dashboard=profile.ray.dashboard_url,
+    )
 
     def opened(settings: SourceSettings) -> Source:
         return open_source(settings, landing=storage.landing, first_day=profile.start())
@@ -31,12 +36,8 @@ def build_resources(profile: Profile) -> dict[str, object]:
         return rules
 
     return {
-        "lake": storage,
-        "ray": RayCluster(
-            mode="inline" if profile.ray.mode == "inline" else "attach",
-            address=profile.ray.gcs_address,
-            dashboard=profile.ray.dashboard_url,
-        ),
+        "lake": fixed_resource(storage, "Where the tables are."),
+        "ray": fixed_resource(cluster, "Which Ray cluster trains and serves."),
         **{name: settings_resource(profile, stage) for name, stage in RESOURCE_STAGES.items()},
         "source": settings_resource(profile, "source", opened),
         "quality": settings_resource(profile, "quality", checked),
@@ -57,6 +58,13 @@ def storage_of(profile: Profile) -> Storage:
         engine=profile.lake.engine,
         ray_address=profile.ray.gcs_address,
         data_docs_url=profile.ui.docs_url,
+    )
+
+
+def fixed_resource(value: object, description: str) -> dg.ResourceDefinition:
+    """What the profile alone decides: it belongs to the installation, and a launch that would change it is refused."""
+    return dg.ResourceDefinition(
+        lambda _: value, config_schema=NO_CONFIG, description=f"{description} The profile says; no launch changes it."
     )
 
 

@@ -85,7 +85,7 @@ def is_free(path: Path) -> bool:
 def executor(lock: Path | None) -> dg.ExecutorDefinition:
     """Executes all steps in one process: in turn, by that lock, or at once where there is none."""
 
-    @dg.executor(name="in_turn" if lock else "at_once")
+    @dg.executor(name="in_turn" if lock else "at_once", config_schema={})
     def in_process(_: dg.InitExecutorContext) -> dg.Executor:
         return _InProcess(lock)
 

@@ -21,6 +21,8 @@ POLL_SECONDS = 0.5
 STOP_SECONDS = 30
 # At Dagster's usual level the daemon says every few seconds that it has looked at the queue.
 LEVEL = "warning"
+# Every minute the daemon loads the definitions anew, and what held the old ones ends with a warning.
+DAEMON_LEVELS = ("--log-level", LEVEL, "--code-server-log-level", "error")
 
 
 def serve(profile: Profile, port: int, names: Sequence[str] = ()) -> None:
@@ -41,7 +43,7 @@ def serve(profile: Profile, port: int, names: Sequence[str] = ()) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     children = {
         "web server": [interpreter(), "-m", "orchestration.webserver", *workspace_arguments(), *where],
-        "daemon": [interpreter(), "-m", "dagster._daemon", "run", *workspace_arguments(), "--log-level", LEVEL],
+        "daemon": [interpreter(), "-m", "dagster._daemon", "run", *workspace_arguments(), *DAEMON_LEVELS],
     }
     storage = storage_of(profile)
     with data_docs.served(storage.data_docs().folder, profile.ui.data_docs_port, storage.data_docs_url):

@@ -18,7 +18,7 @@ from assets.content.text import text_table
 from assets.items.catalogue import catalogue, catalogue_at
 from assets.lake import Lake
 from assets.metadata import markdown_table, table_metadata
-from assets.resources import ContentResource, EvaluationResource, LakeResource
+from assets.resources import NO_CONFIG, ContentResource, EvaluationResource, LakeResource
 from assets.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, TEXT_TABLE
 from assets.sources.ledger import landing_folders
 from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
@@ -35,6 +35,7 @@ SIGNIFICANCE = 0.01
     group_name="content",
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
 )
 def text_embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
@@ -60,6 +61,7 @@ def text_embeddings(
     group_name="content",
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
 )
 def image_embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
@@ -90,6 +92,7 @@ def image_embeddings(
     group_name="content",
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
 )
 def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.MaterializeResult[None]:
     tables = lake.open_for_writing()
@@ -109,7 +112,10 @@ def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.Mater
 
 def _row_check(asset: dg.AssetsDefinition, table: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=asset, name=f"{table}_cover_the_catalogue", description="Each item of the catalogue has a row."
+        asset=asset,
+        name=f"{table}_cover_the_catalogue",
+        description="Each item of the catalogue has a row.",
+        config_schema=NO_CONFIG,
     )
     def every_item_has_a_row(lake: LakeResource) -> dg.AssetCheckResult:
         tables = lake.open()

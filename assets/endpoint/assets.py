@@ -5,7 +5,7 @@ import dagster as dg
 from assets.data_version import data_version
 from assets.endpoint.rollout import champion_release, deploy_champion
 from assets.endpoint.shown import endpoint_metadata
-from assets.resources import EndpointResource, LakeResource, RayResource
+from assets.resources import NO_CONFIG, EndpointResource, LakeResource, RayResource
 
 
 @dg.asset(
@@ -14,6 +14,7 @@ from assets.resources import EndpointResource, LakeResource, RayResource
     kinds={"rayserve", "fastapi"},
     owners=["team:serving"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     description="The champion behind HTTP, with the newest histories and catalogue. A new champion is loaded beside "
     "the old one and replaces it between two requests; one that does not load fails here and is champion no more, and "
     "the old one goes on.",

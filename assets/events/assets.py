@@ -11,7 +11,7 @@ from assets.events.publish import EventsRun
 from assets.events.rules import QualitySettings
 from assets.partitions import daily, days_of, days_told
 from assets.quality.checks import check_specs
-from assets.resources import LakeResource, QualityResource, SourceResource
+from assets.resources import NO_CONFIG, LakeResource, QualityResource, SourceResource
 from assets.schema import EVENTS_TABLE
 from assets.sources.ledger import landed_files
 
@@ -20,6 +20,7 @@ from assets.sources.ledger import landed_files
     deps=["raw_events", "items"],
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     group_name="validated",
     kinds={"polars", "delta", "greatexpectations"},
     owners=["team:data"],

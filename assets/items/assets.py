@@ -18,7 +18,7 @@ from assets.quality.publish import publish
 from assets.quality.quarantine import write_quarantine
 from assets.quality.staged import Staged
 from assets.quality.summary import by_day, with_content
-from assets.resources import LakeResource, QualityResource, SourceResource
+from assets.resources import NO_CONFIG, LakeResource, QualityResource, SourceResource
 from assets.schema import ITEMS_TABLE
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landed_files
@@ -30,6 +30,7 @@ from models.columns import DAY
     deps=["raw_items"],
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     group_name="validated",
     kinds={"polars", "delta", "greatexpectations"},
     owners=["team:data"],

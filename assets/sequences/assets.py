@@ -11,7 +11,7 @@ from assets.figures import bars
 from assets.metadata import table_metadata
 from assets.quality.checks import check_result, check_specs
 from assets.quality.validation import validate
-from assets.resources import LakeResource, QualityResource, Storage
+from assets.resources import NO_CONFIG, LakeResource, QualityResource, Storage
 from assets.schema import EVENTS_TABLE
 from assets.sequences.build import bring_up_to_date
 from assets.sequences.requests import REQUESTS, REUSED_SHARE, measure_requests, request_expectations
@@ -26,6 +26,7 @@ from models.sequence_store import SEQUENCES_TABLE
     owners=["team:data"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=check_specs(SEQUENCES_TABLE, request_expectations(QualitySettings())),
+    config_schema=NO_CONFIG,
     description="Everything each user was shown and did, in time order, in buckets by a stable user hash. New days are "
     "folded in; users whose earlier days changed are made anew.",
 )

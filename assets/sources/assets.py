@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from assets.lake import Lake
 from assets.metadata import PREVIEW_ROWS, column_schema, markdown_table
 from assets.partitions import daily, days_of, days_told
-from assets.resources import LakeResource, SourceResource
+from assets.resources import NO_CONFIG, LakeResource, SourceResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS, fingerprint, ledger_frame
 from assets.sources.source import RawTable, Source
@@ -22,6 +22,7 @@ from models.columns import DAY, SOURCE_FILE, SOURCE_ROW
     owners=["team:data"],
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     description="Landing files of the event logs: what users were shown and did, as the app wrote it. "
     "The table lists the files of each day; their rows are judged in `events`.",
 )
@@ -37,6 +38,7 @@ def raw_events(
     owners=["team:data"],
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     description="Landing files of the catalogue: titles, descriptions, categories and images of new or changed items. "
     "The table lists the files of each day; their rows are judged in `items`.",
 )

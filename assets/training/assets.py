@@ -14,6 +14,7 @@ from assets.items.assets import items
 from assets.metadata import table_metadata
 from assets.ray_cluster import attached
 from assets.resources import (
+    NO_CONFIG,
     EvaluationResource,
     LakeResource,
     RayCluster,
@@ -47,6 +48,7 @@ from models.manifest import MODEL_CARD, Manifest, read_manifest
     kinds={"pytorch", "ray"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     description="A new version of the recommender, trained by Ray on everything before the evaluation cutoff.",
 )
 def hstu_model(
@@ -83,6 +85,7 @@ def hstu_model(
     kinds={"pytorch"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     description="The model's twin without content embeddings: what the content is worth, in the evaluation.",
 )
 def hstu_without_content(
@@ -119,6 +122,7 @@ def hstu_without_content(
     kinds={"pytorch", "ray"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
     description="A Ray Tune search (ASHA) over learning rate and temperature; the best trial first.",
 )
 def tuned_hyperparameters(

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from orchestration.profile import PROFILES, ProfileError, load_profile
-from orchestration.resources import build_resources
+from orchestration.resources import build_resources, storage_of
 
 GOOD = {"first_day": "2026-01-01", "id_type": "int64", "source": {"kind": "demo_world"}}
 TRAINING = {"positive_actions": ["click"]}
@@ -47,7 +47,7 @@ def test_a_file_takes_its_name_and_its_state_from_its_stem(tmp_path: Path, home:
 def test_what_is_no_table_goes_to_a_folder(lake: dict[str, str], expected: str, tmp_path: Path, home: Path) -> None:
     profile = load_profile(write(tmp_path, lake=lake))
     assert profile.artifacts_root == expected.replace("home", str(home))
-    assert build_resources(profile)["lake"].open().artifacts == profile.artifacts_root  # type: ignore[attr-defined]
+    assert storage_of(profile).open().artifacts == profile.artifacts_root
 
 
 def test_auto_means_fourteen_days_before_the_first_use_and_stays(tmp_path: Path, home: Path) -> None:

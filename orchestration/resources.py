@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.events.rules import QualitySettings
 from assets.quality.suites import suites
-from assets.resources import NO_CONFIG, RayCluster, Storage
+from assets.resources import RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
 from orchestration.environment import state_folder
@@ -62,9 +62,9 @@ def storage_of(profile: Profile) -> Storage:
 
 
 def fixed_resource(value: object, description: str) -> dg.ResourceDefinition:
-    """What the profile alone decides: it belongs to the installation, and a launch that would change it is refused."""
+    """What belongs to the installation: a launch that would change it is refused."""
     return dg.ResourceDefinition(
-        lambda _: value, config_schema=NO_CONFIG, description=f"{description} The profile says; no launch changes it."
+        lambda _: value, config_schema={}, description=f"{description} Only the profile decides that."
     )
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,20 +82,20 @@ def take_all(profile: Profile, folder: Path, console: Console) -> None:
     graph = defs().resolve_asset_graph()
     groups = sorted({str(graph.get(key).group_name) for key in graph.get_all_asset_keys()})
     folder.mkdir(parents=True, exist_ok=True)
-    with _user_interface(profile) as url, _browser() as browser:
+    with _user_interface(profile) as url, browser() as chrome:
         for picture in pictures(groups):
-            _take(browser, url, picture, folder / f"{picture.file}.png")
+            _take(chrome, url, picture, folder / f"{picture.file}.png")
             console.print(f"{folder / picture.file}.png")
 
 
-def _take(browser: "Chrome", url: str, picture: Picture, target: Path) -> None:
+def _take(chrome: "Chrome", url: str, picture: Picture, target: Path) -> None:
     from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    browser.set_window_size(*picture.size)
-    browser.get(url + picture.path)
-    wait = WebDriverWait(browser, PAGE_SECONDS)
+    chrome.set_window_size(*picture.size)
+    chrome.get(url + picture.path)
+    wait = WebDriverWait(chrome, PAGE_SECONDS)
     try:
         wait.until(lambda page: picture.shows in page.find_element(By.TAG_NAME, "body").text)
         if picture.opens:
@@ -107,7 +107,7 @@ def _take(browser: "Chrome", url: str, picture: Picture, target: Path) -> None:
         ) from error
     # The page lays out and animates after its text is there, and says nowhere when it has finished.
     time.sleep(SETTLE_SECONDS)
-    browser.save_screenshot(str(target))
+    chrome.save_screenshot(str(target))
 
 
 @contextmanager
@@ -145,7 +145,12 @@ def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def _browser() -> Iterator["Chrome"]:
+def browser(capabilities: Mapping[str, object] | None = None) -> Iterator["Chrome"]:
+    """A new headless Chromium, without anything that it would do besides what it is told.
+
+    Raises:
+        ScreenshotError: it is not installed.
+    """
     try:
         from selenium import webdriver
     except ImportError as error:
@@ -158,8 +163,10 @@ def _browser() -> Iterator["Chrome"]:
         options.binary_location = chromium
         for flag in (*FLAGS, f"--user-data-dir={data}"):
             options.add_argument(flag)
-        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        for name, value in (capabilities or {}).items():
+            options.set_capability(name, value)
+        chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
         try:
-            yield browser
+            yield chrome
         finally:
-            browser.quit()
+            chrome.quit()

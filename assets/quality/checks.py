@@ -8,7 +8,8 @@ import polars as pl
 
 from assets.metadata import markdown_table
 from assets.quality.expectation import Expectation
-from assets.quality.validation import ExpectationResult
+from assets.quality.judgement import NOT_MEASURED
+from assets.quality.validation import NOTHING, ExpectationResult
 
 
 def check_specs(asset: str, expectations: Iterable[Expectation]) -> list[dg.AssetCheckSpec]:
@@ -61,7 +62,7 @@ def verdict(result: ExpectationResult) -> str:
     if result.error is not None:
         return f"{expectation.call} could not be judged: {result.error}"
     if result.unmeasured:
-        return f"not measured: {expectation.unknown or 'there was nothing to judge'} ({expectation.call})"
+        return f"{NOT_MEASURED}: {expectation.unknown or NOTHING} ({expectation.call})"
     if result.passed:
         return f"{expectation.call} holds for {result.rows} rows"
     return f"{expectation.call} is broken by {result.unexpected} of {result.rows} {expectation.batch}"

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from assets.quality.judgement import NOT_MEASURED
+
 DATA_DOCS = "data_docs"
 """The folder of the lake that holds the pages."""
 
@@ -26,8 +28,10 @@ a { color: #1864ab; } h1, h2, h3, h4, h5 { margin: 1.2em 0 .4em; } ul { padding-
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; } pre { white-space: pre-wrap; }
 th, td { border: 1px solid #dee2e6; padding: .35rem .6rem; text-align: left; vertical-align: top; }
 .badge { background: #e9ecef; border-radius: 4px; padding: 0 .4em; } .row { display: block; }
+.fa-check-circle::before { content: "✓"; color: #2b8a3e; } .fa-times::before { content: "✗"; color: #c92a2a; }
+.fa-minus::before { content: "\\2013"; } .fa-exclamation-triangle::before { content: "!"; color: #e67700; }
 .alert { border-left: 4px solid #adb5bd; background: #f8f9fa; padding: .6rem .9rem; margin: .4rem 0; }
-nav, .card, .modal, .ge-walkthrough-modal, .navigation, #cta-footer, button { display: none; }
+.card:not(:target), nav, .modal, .ge-walkthrough-modal, .navigation, #cta-footer, button { display: none; }
 @media (prefers-color-scheme: dark) {
   body { background: #1a1b1e; color: #dee2e6; } .alert, .badge { background: #2c2e33; }
 }
@@ -38,6 +42,11 @@ REMOTE = re.compile(
     re.S | re.I,
 )
 CSS_URL = re.compile(r"url\((?!['\"]?data:)[^)]*\)|@import[^;]*;", re.I)
+HANDLER = re.compile(r"\son\w+=(?:\"[^\"]*\"|'[^']*')(?=[^<>]*>)", re.I)
+TITLE = re.compile(r"<title>.*?</title>", re.S)
+UNMEASURED = re.compile(rf"fa-check-circle text-success(?=(?:(?!</tr>).)*{NOT_MEASURED}:)", re.S)
+"""The sign of success in a row that says so."""
+
 REMOTE_LINK = re.compile(r"<a\b[^>]*href=['\"](?!#)[^>]*>(.*?)</a>", re.S | re.I)
 
 
@@ -76,14 +85,16 @@ def write_data_docs(folder: Path, page: str, report: Any) -> Path:
     view: Any = DefaultJinjaPageView()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{page}.html"
-    _replace(path, self_contained(view.render(ValidationResultsPageRenderer().render(report))))
+    rendered = self_contained(view.render(ValidationResultsPageRenderer().render(report)))
+    rendered = TITLE.sub(f"<title>{html.escape(f'{folder.name} {page}')}</title>", rendered)
+    _replace(path, UNMEASURED.sub("fa-minus", rendered))
     _replace(folder / "index.html", _index(folder))
     return path
 
 
 def self_contained(page: str) -> str:
     """`page` without anything that a browser would fetch."""
-    page = REMOTE_LINK.sub(r"\1", CSS_URL.sub("none", REMOTE.sub("", page)))
+    page = REMOTE_LINK.sub(r"\1", CSS_URL.sub("none", HANDLER.sub("", REMOTE.sub("", page))))
     return page.replace("<head>", f"<head>{POLICY}", 1).replace("</head>", f"{STYLE}</head>", 1)
 
 

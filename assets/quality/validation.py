@@ -8,7 +8,9 @@ import polars as pl
 
 from assets.quality.counting import Counts, count
 from assets.quality.expectation import Batch, Expectation
-from assets.quality.judgement import judge, report
+from assets.quality.judgement import judge, not_measured, report
+
+NOTHING = "there was nothing to judge"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,11 @@ def validate(
         _result(e, verdict, counts[e.name], _observed(e, batches.get(e.batch)))
         for e, verdict in zip(expectations, verdicts, strict=True)
     ]
-    return Validation(results, report(table, verdicts))
+    shown = [
+        not_measured(verdict, result.expectation.unknown or NOTHING) if result.unmeasured else verdict
+        for verdict, result in zip(verdicts, results, strict=True)
+    ]
+    return Validation(results, report(table, shown))
 
 
 def _result(

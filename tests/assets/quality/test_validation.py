@@ -275,6 +275,32 @@ def test_data_docs_hold_the_results_and_load_nothing(validation: Validation, tmp
     assert sorted(p.name for p in (tmp_path / "events").iterdir()) == ["2026-01-01.html", "index.html"]
 
 
+def test_data_docs_tell_what_passed_what_failed_and_what_could_not_be_told(tmp_path: Path) -> None:
+    days = DAYS.with_columns(ratio=pl.lit(None, pl.Float64))
+    suite = [
+        between("share", 0.0, 0.9, "few", batch="days", name="passes"),
+        between("share", 0.0, 0.1, "few", batch="days", name="fails"),
+        between(
+            "ratio", 0.3, 3.0, "like its week", batch="days", unknown="no trailing week yet", name="nothing_to_judge"
+        ),
+        between("absent", 0.0, 0.1, "few", batch="days", name="no_such_column"),
+    ]
+    validation = validate("events", {"days": days}, suite)
+    text = write_data_docs(tmp_path / "events", "2026-01-01", validation.report).read_text()
+    assert "<title>events 2026-01-01</title>" in text
+    rows = {
+        row.split("fas ", 1)[1].split('"', 1)[0]: row for row in text.split("<tr>") if "fas " in row and "<td" in row
+    }
+    assert rows.keys() == {
+        "fa-check-circle text-success",
+        "fa-times text-danger",
+        "fa-minus",
+        "fa-exclamation-triangle text-warning",
+    }
+    assert "not measured: no trailing week yet" in rows["fa-minus"]
+    assert "unable to find column" in rows["fa-exclamation-triangle text-warning"]
+
+
 def test_whatever_a_page_fetches_is_taken_out() -> None:
     page = (
         "<html><head><link href='https://a/x.css'><script src='https://b/y.js'></script></head><body>"
@@ -282,7 +308,9 @@ def test_whatever_a_page_fetches_is_taken_out() -> None:
         "<a href='https://f/'>newsletter</a><a href='#down'>down</a></body></html>"
     )
     assert len(remote(page)) == 5
+    page += "<i onclick='run()' title=\"a\" ONLOAD=\"run()\">on time='x'</i>"
     stripped = self_contained(page)
+    assert stripped.endswith("<i title=\"a\">on time='x'</i>")
     assert remote(stripped) == []
     assert "newsletter" in stripped
     assert "<a href='#down'>down</a>" in stripped

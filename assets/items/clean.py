@@ -136,7 +136,7 @@ def _trimmed(rows: pl.DataFrame, too_large: pl.Series) -> pl.DataFrame:
 
 def _as_texts(dtype: pl.DataType) -> pl.Expr:
     """A list of texts without blanks; a single text is a list of one."""
-    if isinstance(dtype, pl.List) and not dtype.inner.is_nested():
+    if isinstance(dtype, pl.List | pl.Array) and not dtype.inner.is_nested():
         texts = pl.col(CATEGORIES).cast(pl.List(pl.String), strict=False)
         return texts.list.filter((pl.element().str.strip_chars() != "").fill_null(False))
     if isinstance(dtype, pl.List | pl.Array | pl.Struct):

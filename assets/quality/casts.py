@@ -15,6 +15,9 @@ TimestampUnit = Literal["s", "ms", "us", "ns", "iso", "datetime"]
 EXACT_FLOAT = 2**53
 """Up to here every whole number has a float64 of its own."""
 
+FLOAT_ERROR_MS = 5e-4
+"""A float holds a time of our days to a quarter of a microsecond, in whatever unit; this is twice as much."""
+
 MAX_SECONDS = 9_000_000_000_000_000
 """Seconds are clipped here before they become milliseconds, so that int64 cannot wrap around."""
 
@@ -22,17 +25,30 @@ DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}"
 HOUR, SIXTIETH = r"(?:[01][0-9]|2[0-3])", r"[0-5][0-9]"
 CLOCK = rf"{HOUR}(?::{SIXTIETH}:{SIXTIETH}|{SIXTIETH}{SIXTIETH})(?:[.,][0-9]+)?|{HOUR}:?{SIXTIETH}"
 OFFSET = r"[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)"
-ISO_8601 = (
-    rf"^\s*(?P<date>{DATE})"
-    rf"(?:(?:[Tt]| +)(?P<clock>{CLOCK})(?:\s*(?P<offset>{OFFSET})(?:\[[^\]]*\])?)?)?"
-    r"\s*(?:[Zz]|(?i:UTC|GMT))?\s*$"
-)
+ZULU, BRACKETS = r"(?:[Zz]|(?i:UTC|GMT))", r"(?:\[[^\]]*\])?"
+ZONE = rf"(?P<offset>{OFFSET}){BRACKETS}|{ZULU}{BRACKETS}|[+-]00:?00\s*{ZULU}"
+ISO_8601 = rf"^\s*(?P<date>{DATE})(?:(?:[Tt]| +)(?P<clock>{CLOCK})\s*(?:{ZONE})?|\s*{ZULU})?\s*$"
 """Date, clock and zone as ISO 8601, databases and warehouses write them; what does not match is no time.
 
 An offset follows a clock alone, for 2026-01-31-05 may as well be an hour, and is at most 14 hours, as the farthest zone
 is. Neither a 24th hour nor a 60th second is one: which moment they mean depends on who wrote them. Names of zones other
 than UTC are not known, but for one in brackets behind the offset that it stands for.
 """
+
+SHORTENED = r"^-?[0-9](?:[.,][0-9]{0,5})?(?:E\+[0-9]+|e\+(?:0[0-9]|1[0-5]))$"
+"""A number as spreadsheets and `%g` shorten it: 1.23457E+12 may have been any of ten millions.
+
+Of Python, which keeps all digits, it can only be one from 1e+16 on.
+"""
+
+EXPONENT = r"^-?[0-9](?:[.,][0-9]*)?[eE]\+[0-9]+$"
+"""A number that may be one of those, or a float that is too large to be one whole number."""
+
+NESTED = (
+    r'(?s)^\s*(?:\{\s*(?:".*)?\}|'
+    r'\[\s*(?:["{\[].*|(?:-?[0-9][0-9.eE+-]*|true|false|null)\s*(?:,.*)?)?\])\s*$'
+)
+"""Text that is an object or a list of JSON, which names nobody."""
 
 WHOLE_FLOAT = r"^(-?(?:0|[1-9][0-9]*))\.0+$"
 JAVA_FLOAT = r"^-?[1-9]\.[0-9]+E(?:[7-9]|[1-9][0-9])$"
@@ -71,6 +87,8 @@ def as_id(column: str, dtype: pl.DataType, id_type: IdType) -> pl.Expr:
         number = value if id_type == "string" else value.cast(pl.Int64, strict=False)
     elif _is_text(dtype) or dtype.is_decimal():
         text = without_point(value.cast(pl.String), exact=dtype.is_decimal())
+        if _is_text(dtype):
+            text = pl.when(~text.str.contains(NESTED)).then(text)
         if id_type == "string":
             return pl.when(given(column, dtype)).then(text)
         number = text.cast(pl.Int64, strict=False)
@@ -83,7 +101,7 @@ def as_id(column: str, dtype: pl.DataType, id_type: IdType) -> pl.Expr:
 def without_point(text: pl.Expr, *, exact: bool = False) -> pl.Expr:
     """`text`, but of a whole float the whole number: '12.0' is '12'.
 
-    Null where the float is so large that it stands for several whole numbers.
+    Null where the float is so large, or written so short, that it stands for several whole numbers.
 
     Args:
         exact: All of `text` are decimals, which have no such limit and are no ids unless they are whole.
@@ -95,13 +113,15 @@ def without_point(text: pl.Expr, *, exact: bool = False) -> pl.Expr:
 
 
 def _without_point(texts: pl.Series) -> pl.Series:
-    if not texts.str.contains(".", literal=True).any():
+    if not texts.str.contains("[.+]").any():
         return texts  # as nearly always, and much faster than to look at each
     text = pl.col("text")
     whole = text.str.extract(WHOLE_FLOAT, 1).cast(pl.Int64, strict=False)
     number = (
         pl.when(text.str.contains(WHOLE_FLOAT))
         .then(pl.when(whole.abs() <= EXACT_FLOAT).then(whole).cast(pl.String))
+        .when(text.str.contains(EXPONENT))
+        .then(None)
         .when(text.str.contains(JAVA_FLOAT))
         .then(_whole(text.cast(pl.Float64, strict=False)).cast(pl.String))
         .otherwise(text)
@@ -139,12 +159,15 @@ def as_epoch_ms(column: str, dtype: pl.DataType, unit: TimestampUnit) -> pl.Expr
         return _iso_to_ms(value.cast(pl.String)) if _is_text(dtype) else pl.lit(None, pl.Int64)
     if dtype.is_integer():
         return _integer_to_ms(value.cast(pl.Int64, strict=False), unit)
-    if dtype.is_float():
+    if dtype.is_float() or (dtype.is_decimal() and unit == "s"):
         return _float_to_ms(value, unit)
+    if dtype.is_decimal():
+        return _integer_to_ms(value.cast(pl.Int64, strict=False), unit)
     if _is_text(dtype):
         text = value.cast(pl.String)
         whole = _integer_to_ms(text.cast(pl.Int64, strict=False), unit)
-        return pl.coalesce(whole, _float_to_ms(text.cast(pl.Float64, strict=False), unit))
+        number = pl.when(~text.str.contains(SHORTENED)).then(text.cast(pl.Float64, strict=False))
+        return pl.coalesce(whole, _float_to_ms(number, unit))
     return pl.lit(None, pl.Int64)
 
 
@@ -169,7 +192,7 @@ def _integer_to_ms(value: pl.Expr, unit: TimestampUnit) -> pl.Expr:
 
 def _float_to_ms(value: pl.Expr, unit: TimestampUnit) -> pl.Expr:
     per_ms = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}[unit]
-    return (value.cast(pl.Float64) * per_ms).round().cast(pl.Int64, strict=False)
+    return (value.cast(pl.Float64) * per_ms + FLOAT_ERROR_MS).floor().cast(pl.Int64, strict=False)
 
 
 def _iso_to_ms(text: pl.Expr) -> pl.Expr:

@@ -4,9 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 
 from assets.quality.casts import as_epoch_ms
 from assets.sources.files_settings import ItemFiles, TableFiles
+from assets.sources.formats.json_lists import listed
 from models.columns import CATEGORIES, DAY, DESCRIPTION, IMAGE, MALFORMED, SOURCE_FILE, SOURCE_ROW
 
 JSON_LIST = r'(?s)^\s*\[\s*([\["].*["\]])?\s*\]\s*$'
@@ -18,10 +20,11 @@ EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 
 def in_contract(rows: pl.LazyFrame, files: TableFiles, path: Path) -> pl.LazyFrame:
     """`rows` of the file `path` with contract columns only; constants stand in for, or overrule, the file's columns."""
-    there = rows.collect_schema()
-    named = {name: pl.col(files.column(name)) for name in files.contract if files.column(name) in there}
+    there = rows.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
+    columns = there.collect_schema()
+    named = {name: pl.col(files.column(name)) for name in files.contract if files.column(name) in columns}
     named |= {name: pl.lit(value) for name, value in files.constants.items()}
-    frame = rows.select(
+    frame = there.select(
         *(column.alias(name) for name, column in named.items()),
         SOURCE_ROW,
         MALFORMED,
@@ -66,33 +69,23 @@ def _item_columns(rows: pl.LazyFrame, files: ItemFiles, folder: Path) -> pl.Lazy
     if schema.get(IMAGE) == pl.String:
         path = pl.col(IMAGE)
         relative = ~(path.str.starts_with("/") | path.str.contains("://", literal=True))
-        changes.append(pl.when(relative).then(pl.lit(f"{folder}/") + path).otherwise(path).alias(IMAGE))
-    if isinstance(schema.get(DESCRIPTION), pl.List):
-        changes.append(pl.col(DESCRIPTION).list.join("\n"))
-    elif schema.get(DESCRIPTION) == pl.String:
+        placed = pl.when(relative).then(pl.lit(f"{folder}/") + path).otherwise(path)
+        changes.append(pl.when(path.str.strip_chars() != "").then(placed).alias(IMAGE))
+    described = schema.get(DESCRIPTION)
+    if isinstance(described, pl.List) and not described.inner.is_nested():
+        changes.append(pl.col(DESCRIPTION).cast(pl.List(pl.String)).list.join("\n"))
+    elif described == pl.String:
         changes.append(_joined(pl.col(DESCRIPTION)).alias(DESCRIPTION))
     return rows.with_columns(changes)
 
 
 def _category_list(text: pl.Expr, delimiter: str) -> pl.Expr:
     """A JSON list or delimited text as a list; blanks around a category and empty ones are left out."""
-    split = text.str.split(delimiter).list.eval(pl.element().str.strip_chars())
-    chosen = pl.when(text.str.contains(JSON_LIST)).then(_listed(text)).otherwise(split)
-    return chosen.list.eval(pl.element().filter(pl.element() != "")).alias(CATEGORIES)
+    split = text.str.split(delimiter)
+    stripped = pl.coalesce(listed(text), split).list.eval(pl.element().str.strip_chars())
+    return stripped.list.eval(pl.element().filter(pl.element() != "")).alias(CATEGORIES)
 
 
 def _joined(text: pl.Expr) -> pl.Expr:
     """The paragraphs of a JSON list as one text."""
-    return pl.when(text.str.contains(JSON_LIST)).then(_listed(text).list.join("\n")).otherwise(text)
-
-
-def _listed(text: pl.Expr) -> pl.Expr:
-    """The strings of a JSON list, those of lists within it too."""
-    string = pl.element().str.slice(1, pl.element().str.len_chars() - 2)
-    return text.str.extract_all(r'"(?:[^"\\]|\\.)*"').list.eval(_unescaped(string))
-
-
-def _unescaped(text: pl.Expr) -> pl.Expr:
-    """Of a JSON string the escapes that its writers use where they need not; others stay as they are."""
-    plain = text.str.replace_all(r"\\[nrt]", " ")
-    return plain.str.replace_all(r'\\(["\\/])', "${1}")
+    return pl.when(text.str.contains(JSON_LIST)).then(pl.coalesce(listed(text).list.join("\n"), text)).otherwise(text)

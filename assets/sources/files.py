@@ -136,12 +136,13 @@ def _scan(path: Path, part: TableFiles, fields: Sequence[str], *, whole: bool = 
     if form == "parquet":
         return scan_parquet(path, None if whole else fields)
     if form == "csv":
-        return scan_delimited(path, _dialect(part))
+        return scan_delimited(path, _dialect(path, part))
     return scan_json_lines(path, fields, part.encoding, literals=form == "literals")
 
 
-def _dialect(part: TableFiles) -> Dialect:
-    return Dialect(part.delimiter, part.encoding, part.header)
+def _dialect(path: Path, part: TableFiles) -> Dialect:
+    usual = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
+    return Dialect(part.delimiter or usual, part.encoding, part.header, nulls=part.nulls)
 
 
 def _format(path: Path, part: TableFiles) -> Format:
@@ -162,7 +163,7 @@ def _check(path: Path, table: RawTable, part: TableFiles, shape: Shape | None) -
         case "parquet":
             there = parquet_columns(path)
         case "csv":
-            there = delimited_columns(path, _dialect(part))
+            there = delimited_columns(path, _dialect(path, part))
         case _:
             first_line(path, part.encoding)
             return

@@ -44,9 +44,18 @@ class TableFiles(BaseModel):
         description="Format of the files; auto goes by the name's ending. Literals are JSON Lines in which a line may "
         "also be a Python dictionary.",
     )
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="What separates the fields of a CSV.")
+    delimiter: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="What separates the fields of a CSV; null: a tab where the name ends with .tsv, else a comma.",
+    )
     header: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="The columns of a CSV that has no header line."
+    )
+    nulls: tuple[str, ...] = Field(
+        default=("\\N",),
+        description="Words of a CSV that say that a field is empty, such as NULL; by default that of Hive and MySQL.",
     )
     encoding: str = Field(default="utf-8", description="Encoding of CSV and JSON Lines.")
     columns: dict[str, str] = Field(

@@ -36,12 +36,14 @@ class Dialect:
         encoding: Encoding of the text.
         names: The columns of a file without a header line; None takes them from the first line.
         quoted: Whether a field may stand in double quotes. Where it may not, a quote is a character like others.
+        nulls: Words that say that a field is empty.
     """
 
     delimiter: str = ","
     encoding: str = "utf-8"
     names: tuple[str, ...] | None = None
     quoted: bool = True
+    nulls: tuple[str, ...] = ()
 
 
 def delimited_columns(path: Path, dialect: Dialect) -> list[str]:
@@ -111,6 +113,7 @@ def _header(path: Path, dialect: Dialect, blocks: Iterator[pl.Series]) -> tuple[
             if lines.str.len_bytes().sum() > LONGEST_RECORD:
                 break
         else:
+            names = [name or f"(column {number})" for number, name in enumerate(names, start=1)]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise SourceError(f"{path} has the column {twice[0]!r} twice in its header: rename one of them")
@@ -161,8 +164,7 @@ def _rows(path: Path, judged: pl.DataFrame, dialect: Dialect, names: list[str]) 
 
 def _split(records: pl.Series, dialect: Dialect, names: list[str]) -> pl.DataFrame:
     fields = pl.col(LINE).str.split_exact(dialect.delimiter, len(names) - 1).struct.rename_fields(names)
-    rows = records.to_frame(LINE).select(fields).unnest(LINE)
-    return rows.select(pl.when(pl.all() != "").then(pl.all()))
+    return _empty_as_null(records.to_frame(LINE).select(fields).unnest(LINE), dialect)
 
 
 def _parsed(path: Path, records: pl.Series, dialect: Dialect, names: list[str]) -> pl.DataFrame:
@@ -179,4 +181,12 @@ def _parsed(path: Path, records: pl.Series, dialect: Dialect, names: list[str]) 
             f"{path} has {len(records)} records but {rows.height} rows come out of them: "
             "quotes stand in the middle of fields; double them or leave them out"
         )
-    return rows
+    return _empty_as_null(rows, dialect)
+
+
+def _empty_as_null(rows: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
+    """Whether an empty field stands in quotes says nothing: many writers quote all fields."""
+    empty = pl.all() == ""
+    for word in dialect.nulls:
+        empty |= pl.all() == word
+    return rows.select(pl.when(~empty).then(pl.all()))

@@ -55,9 +55,13 @@ def scan_parquet(path: str | Path, columns: Collection[str] | None = None) -> pl
 
 def _schema(path: Path) -> pa.Schema:
     try:
-        return pq.read_schema(path)
+        schema = pq.read_schema(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(f"{path} is no complete Parquet file ({because(error)}): write it again") from error
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise SourceError(f"{path} has the column {twice[0]!r} twice: rename one of them")
+    return schema
 
 
 def _translated(path: Path, types: dict[str, pa.DataType]) -> Iterator[pl.DataFrame]:

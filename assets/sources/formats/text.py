@@ -16,6 +16,7 @@ UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 
 LINE = "line"
 GZIP_MAGIC = b"\x1f\x8b"
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 BLOCK_BYTES = 8 * 2**20
 """How much unpacked text is looked at at a time; reading takes a few times as much memory."""
@@ -82,6 +83,8 @@ def _texts(path: Path, encoding: str, block_bytes: int) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     start = True
     for block in _unpacked(path, block_bytes):
+        if start and block.startswith(UTF_16_MARKS) and not encoding.lower().startswith(("utf-16", "utf_16", "utf16")):
+            raise SourceError(f"{path} is in UTF-16, as its first bytes say: set `encoding` to utf-16")
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeError as error:

@@ -81,6 +81,42 @@ def test_fractions_of_seconds_are_kept() -> None:
     assert apply(as_epoch_ms("x", pl.String(), "s"), ["1767268800.123", "1.7672688e9"]) == [NOON_MS + 123, NOON_MS]
 
 
+@cases(st.integers(0, 4 * 10**15))
+def test_one_moment_is_one_number_however_it_is_written(microseconds: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    expected = [microseconds // 1000]
+    assert apply(as_epoch_ms("x", pl.Datetime("us", "UTC"), "ms"), [moment], pl.Datetime("us", "UTC")) == expected
+    assert apply(as_epoch_ms("x", pl.String(), "iso"), [moment.isoformat()]) == expected
+    for unit, per_second in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
+        number = Decimal(microseconds) * per_second / 10**6
+        assert apply(as_epoch_ms("x", pl.Float64(), unit), [float(number)]) == expected
+        assert apply(as_epoch_ms("x", pl.String(), unit), [str(float(number))]) == expected
+        assert apply(as_epoch_ms("x", pl.Decimal(38, 9), unit), [number], pl.Decimal(38, 9)) == expected
+
+
+def test_a_number_that_was_shortened_is_no_time_and_no_id() -> None:
+    shortened = ["1.76727E+12", "1.8e+12", "2E+12"]
+    assert apply(as_epoch_ms("x", pl.String(), "ms"), shortened) == [None] * 3
+    assert apply(as_epoch_ms("x", pl.String(), "ns"), ["1.7672688e+18"]) == [NOON_MS]
+    ids = [*shortened, "1,23457E+17", "1.2345678901234568e+18", "1e+16"]
+    for id_type in ("int64", "string"):
+        assert apply(as_id("x", pl.String(), id_type), ids) == [None] * 6
+    assert apply(as_id("x", pl.String(), "string"), ["1E5", "12E45", "a1e+5", "1+1"]) == [
+        "1E5",
+        "12E45",
+        "a1e+5",
+        "1+1",
+    ]
+
+
+def test_an_object_or_a_list_is_no_id_as_text_neither() -> None:
+    nested = ['{"id": 1}', "{}", " [1]", '["a", 2]', "[[1]]", "[null]", "[]"]
+    for id_type in ("int64", "string"):
+        assert apply(as_id("x", pl.String(), id_type), nested) == [None] * len(nested)
+    names = ["{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "[rec] 2", "[x]", "{a}", "[1] b"]
+    assert apply(as_id("x", pl.String(), "string"), names) == names
+
+
 def test_huge_seconds_do_not_wrap_around() -> None:
     assert apply(as_epoch_ms("x", pl.Int64(), "s"), [2**62, -(2**62)]) == [9 * 10**18, -9 * 10**18]
 
@@ -109,6 +145,12 @@ def test_huge_seconds_do_not_wrap_around() -> None:
         ("2026-01-01T12:00:00.999999999Z", NOON_MS + 999),
         (" 2026-01-01  12:00 gmt ", NOON_MS),
         ("2026-01-01Z", NOON_MS - 12 * 3_600_000),
+        ("2026-01-01 UTC", NOON_MS - 12 * 3_600_000),
+        ("2026-01-01T12:00Z[UTC]", NOON_MS),
+        ("2026-01-01 12:00:00 +0000 UTC", NOON_MS),
+        ("2026-01-01 12:00:00.000 Z", NOON_MS),
+        ("2026-01-01 12:00:00-00", NOON_MS),
+        *((f"2026-01-01 12:00:00.{'1234567890'[:n]}+00", NOON_MS + int("123"[:n].ljust(3, "0"))) for n in range(1, 11)),
         ("2026-02-30", None),
         ("20260230T120000Z", None),
         ("2026-13-01T12:00:00Z", None),
@@ -120,6 +162,13 @@ def test_huge_seconds_do_not_wrap_around() -> None:
         ("2026-01-01T12:00:00+14:01", None),
         ("2026-01-01T12:00:00+05:60", None),
         ("2026-01-01T12:00:00+5", None),
+        ("2026-01-01T12:00:00-99", None),
+        ("2026-01-01T12:00:00+15:00", None),
+        ("2026-01-01 12:00:00+05:30 UTC", None),
+        ("2026-01-01T12:00:00+05:30Z", None),
+        ("2026-01-01 12:00:00.", None),
+        ("2026-01-01T", None),
+        ("-infinity", None),
         ("2026-01-01T12:00:00+0\N{ARABIC-INDIC DIGIT FIVE}", None),
         ("2026-01-01T12:00.5", None),
         ("2026-01-01T12", None),

@@ -1,5 +1,6 @@
 """Attaching to the Ray cluster that the profile names."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
+NICENESS = 15
 SECONDS_TO_END = 10
 POLL_SECONDS = 0.2
 
@@ -38,6 +40,11 @@ def attached(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def yield_to_requests() -> None:
+    """Lowers the priority of this thread, and of those it starts, below that of an endpoint on the same machine."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def interruptible(work: Callable[[], Result]) -> Result:

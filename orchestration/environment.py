@@ -31,6 +31,9 @@ FIXED = {
     # Off, Ray takes 127.0.0.1 as the node's address and every one of its servers binds there; on, they bind 0.0.0.0.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray otherwise gives all its workers, replicas too, the lowest priority but for four. Here those that train have it
+    # (`assets.ray_cluster`), and requests do not wait for them.
+    "RAY_worker_niceness": "0",
     # A head with live Serve replicas otherwise takes 30 s to stop.
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "1",
     # A short run otherwise spends a third of its time waiting for the next poll of the workers.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from assets.ray_cluster import interruptible
+from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
 from models.config import ModelConfig, TrainingConfig
 
@@ -142,6 +142,7 @@ def train_loop(config: dict[str, Any]) -> None:
     job = _from_json(config)
     folder = Path(job.folder)
     if job.workers:
+        yield_to_requests()
         torch.set_num_threads(job.threads_per_worker)
     dataset = read_dataset(Path(job.dataset))
     context = ray.train.get_context()

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.ray_cluster import interruptible
+from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, note
 from assets.training.ray_train import (
     Entry,
@@ -95,6 +95,7 @@ def try_configuration(config: dict[str, Any], job: TrainingJob) -> None:
     from assets.training.dataset import read_dataset
     from models.training import EpochReport, fit
 
+    yield_to_requests()
     torch.set_num_threads(1)
     loss = job.training.loss.model_copy(update={"temperature": config["temperature"]})
     training = job.training.model_copy(update={"learning_rate": config["learning_rate"], "loss": loss})

@@ -74,6 +74,10 @@ def test_what_dies_is_started_again_and_down_lets_every_request_finish(profile: 
     first = local_stack._recorded()
     assert first
 
+    served_by = [pid for pid in first.process.session() if b"ServeReplica" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in served_by] == [own], "requests wait for other work"
+
     (raylet,) = [pid for pid in first.process.session() if Path(f"/proc/{pid}/exe").resolve().name == "raylet"]
     os.kill(raylet, signal.SIGKILL)
     os.kill(first.process.pid, signal.SIGKILL)

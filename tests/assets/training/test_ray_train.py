@@ -18,6 +18,7 @@ import pytest
 import torch
 import yaml
 
+from assets.ray_cluster import NICENESS
 from assets.schema import TIME
 from assets.training.dataset import make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import (
@@ -199,6 +200,7 @@ def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str
     )
     with head.driver(TRAIN, lost) as driver:
         wait_for_epoch(driver, 2)
+        assert all(NICENESS in priorities(pid) for pid in worker_pids()), "requests would wait for training"
         os.kill(worker_pids()[0], signal.SIGKILL)
         output, errors = driver.communicate(timeout=200)
     assert driver.returncode == 0, errors
@@ -253,6 +255,11 @@ def wait_for_epoch(driver: "subprocess.Popen[str]", epoch: int) -> None:
 def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
     for name, value in ours.items():
         assert torch.equal(value, theirs[name]), name
+
+
+def priorities(pid: int) -> set[int]:
+    """The niceness of a process's threads."""
+    return {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()}
 
 
 def worker_pids() -> list[int]:

@@ -1,5 +1,6 @@
 """A tiny world on disk: artifacts with random weights and the two tables that the endpoint reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -43,7 +44,8 @@ class World:
             items=self.table("items", self.catalogue(id_type)),
         )
 
-    def artifact(self, version: str, seed: int, ids: pl.Series) -> Path:
+    def artifact(self, version: str, seed: int, ids: pl.Series, tables: Mapping[str, int] | None = None) -> Path:
+        """A version of random weights, which says that it learned from `tables`: name to version."""
         torch.manual_seed(seed)
         backbone = HstuConfig(layers=1, heads=1, head_dim=8)
         model = Recommender(ModelConfig(width=8, max_length=4, backbone=backbone), trained_items=len(ids))
@@ -56,6 +58,7 @@ class World:
             cutoff=cutoff,
             data_end=cutoff,
             positive_actions=["like"],
+            table_versions=dict(tables or {}),
         )
         return save_artifact(self.root / "artifacts", manifest, model, Vocabulary(ids, len(ids), popularity))
 

@@ -7,6 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from models.markdown import escaped
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,7 +24,7 @@ def markdown_image(figure: Figure, alt: str) -> str:
     """`figure` as a PNG inside a Markdown image."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    return f"![{alt}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+    return f"![{escaped(alt)}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
 
 
 def bars(names: Sequence[str], counts: Sequence[int], xlabel: str, ylabel: str) -> str:

@@ -8,8 +8,12 @@ import polars as pl
 
 from assets.schema import COLUMN_DESCRIPTIONS
 from models.columns import USER_ID
+from models.markdown import escaped
 
 PREVIEW_ROWS = 8
+
+LONGEST_CELL = 60
+"""Characters."""
 
 SOMEBODY = "..."
 """Stands for a user's id."""
@@ -42,11 +46,11 @@ def column_schema(frame: pl.DataFrame) -> Mapping[str, Any]:
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
-    """`frame` as a Markdown table; long cells are cut, user ids left out.
+    """`frame` as a Markdown table; long cells are cut, user ids left out, and texts stand there as they are.
 
     What is told to the UI stays on record there, and nobody could take a person out again who is to be forgotten.
     """
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
+    lines = ["| " + " | ".join(map(escaped, frame.columns)) + " |", "|" + " --- |" * frame.width]
     named = [pl.col(name) for name in frame.columns if name == USER_ID]
     anonymous = frame.with_columns(pl.when(user.is_not_null()).then(pl.lit(SOMEBODY)).alias(USER_ID) for user in named)
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in anonymous.iter_rows()]
@@ -63,5 +67,5 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
-    text = str(value).replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= 60 else text[:57] + "..."
+    text = str(value)
+    return escaped(text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}...")

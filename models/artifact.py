@@ -24,6 +24,7 @@ from models.manifest import (
     Manifest,
     read_manifest,
 )
+from models.markdown import escaped
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 
@@ -119,14 +120,14 @@ def model_card(manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -
     """What somebody should know before using this version, as Markdown."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
     cold = len(vocabulary) - vocabulary.trained
-    metrics = "\n".join(f"- {name}: {value:.4f}" for name, value in manifest.training_metrics.items())
-    return f"""# {manifest.version}
+    metrics = "\n".join(f"- {escaped(name)}: {value:.4f}" for name, value in manifest.training_metrics.items())
+    return f"""# {escaped(manifest.version)}
 
 A next-item recommender ({model.config.backbone.name}, {model.config.backbone.layers} layers, width \
-{model.config.width}, {parameters:,} parameters) of profile `{manifest.profile}`.
+{model.config.width}, {parameters:,} parameters) of profile {escaped(manifest.profile)}.
 
 - Trained on interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
-{", ".join(manifest.positive_actions)}.
+{", ".join(map(escaped, manifest.positive_actions))}.
 - {vocabulary.trained:,} items seen in training; {cold:,} more are represented by their content alone.
 - Reads the last {model.config.max_length} interactions of a user.
 - Not meant for users without history (the endpoint falls back to popularity).

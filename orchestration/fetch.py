@@ -74,7 +74,9 @@ def _fetched(client: httpx.Client, part: Download, draft: Path, console: Console
         return path
     partial = path.with_name(f"{part.name}.part")
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=console, transient=True) as progress:
+    with Progress(
+        TextColumn("{task.description}", markup=False), *columns, console=console, transient=True
+    ) as progress:
         task = progress.add_task(part.name, total=part.size)
         download(client, part.url, partial, lambda done, total: progress.update(task, completed=done, total=total))
     partial.replace(path)

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from assets.metadata import PARTITION_ROWS, ROWS
+from models.markdown import unescaped
 
 
 class LineProgress:
@@ -31,7 +32,7 @@ class LineProgress:
             SpinnerColumn(),
             TextColumn("stage {task.fields[stage]} of {task.total:.0f}"),
             BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=console,
@@ -54,7 +55,7 @@ class LineProgress:
         event, step = entry.dagster_event, entry.step_key or ""
         if event is None:
             if int(entry.level) >= logging.INFO:
-                self._print(f"      [dim]{escape(entry.user_message)}[/dim]")
+                self._print("      ", (entry.user_message, "dim"))
             return
         match event.event_type:
             case dg.DagsterEventType.STEP_START:
@@ -64,25 +65,25 @@ class LineProgress:
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 self._check(event)
             case dg.DagsterEventType.STEP_SUCCESS:
-                self._end(step, "[green]done[/green]")
+                self._end(step, ("done", "green"))
             case dg.DagsterEventType.STEP_FAILURE:
-                self._end(step, "[red]failed[/red]")
+                self._end(step, ("failed", "red"))
 
     def _start(self, step: str) -> None:
         if step not in self._stages:
             return
         self._started[step] = time.monotonic()
         number = len(self._started)
-        self._print(f"[bold]{number:>2}/{len(self._stages)} {step}[/bold]")
+        self._print((f"{number:>2}/{len(self._stages)} {step}", "bold"))
         self._bar.update(self._task, completed=self._done, stage=number, description=step, left=self._left(step))
 
-    def _end(self, step: str, outcome: str) -> None:
+    def _end(self, step: str, outcome: tuple[str, str]) -> None:
         if step not in self._started:
             return
         self._done += 1
         rows = f", {self._rows[step]:,} rows" if step in self._rows else ""
         seconds = time.monotonic() - self._started[step]
-        self._print(f"      {outcome} in {seconds:.1f} s{rows}")
+        self._print("      ", outcome, f" in {seconds:.1f} s{rows}")
         self._bar.update(self._task, completed=self._done)
 
     def _count(self, step: str, event: dg.DagsterEvent) -> None:
@@ -100,10 +101,8 @@ class LineProgress:
             colour = "red" if check.severity == dg.AssetCheckSeverity.ERROR else "yellow"
             measured = check.metadata.get("measured", dg.MetadataValue.bool(True)).value
             came_out = "failed" if measured else "did not measure"
-            why = f": {escape(check.description)}" if check.description else ""
-            self._print(
-                f"      [{colour}]check {check.check_name} of {check.asset_key.to_user_string()} {came_out}[/]{why}"
-            )
+            what = f"check {check.check_name} of {check.asset_key.to_user_string()} {came_out}"
+            self._print("      ", (what, colour), f": {unescaped(check.description)}" if check.description else "")
 
     def _left(self, step: str) -> str:
         """The time that this stage and those not yet started took last time, if every one of them is known."""
@@ -113,5 +112,6 @@ class LineProgress:
         seconds = sum(self._expected[name] for name in to_come)
         return f"about {seconds:.0f} s left"
 
-    def _print(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, soft_wrap=True)
+    def _print(self, *parts: str | tuple[str, str]) -> None:
+        """One line of texts, some with a style; none is markup."""
+        self._bar.console.print(Text.assemble(*parts), highlight=False, soft_wrap=True)

@@ -22,6 +22,7 @@ from assets.resources import NO_CONFIG, ContentResource, EvaluationResource, Lak
 from assets.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, TEXT_TABLE
 from assets.sources.ledger import landing_folders
 from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
+from models.markdown import escaped
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
 SIGNIFICANCE = 0.01
@@ -231,7 +232,7 @@ def _not_measured(why: str) -> dg.AssetCheckResult:
         check_name=RECALL_CHECK,
         passed=False,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"Not measured: {why}.",
+        description=escaped(f"Not measured: {why}."),
         metadata={"measured": False},
     )
 

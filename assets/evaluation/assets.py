@@ -23,6 +23,7 @@ from assets.sequences.assets import sequences
 from assets.training.assets import hstu_model, hstu_without_content
 from assets.versions import ABLATIONS, ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
+from models.markdown import escaped
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -79,7 +80,7 @@ def evaluation(
                 passed=bool(verdict.passed),
                 check_name=verdict.check,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=verdict.sentence,
+                description=escaped(verdict.sentence),
                 metadata={"measured": verdict.passed is not None},
             )
             for verdict in verdicts(result)

@@ -3,6 +3,7 @@
 from assets.evaluation.judge import CANDIDATE
 from assets.figures import markdown_image, new_figure
 from models.evaluation.report import COLD, OVERALL, EvaluationReport, Measure
+from models.markdown import escaped
 
 COLOURS = {CANDIDATE: "#4c6ef5", "oracle": "#adb5bd"}
 OTHER_COLOUR = "#94a3b8"
@@ -36,7 +37,9 @@ def metric_table(report: EvaluationReport, slice_name: str = OVERALL) -> str:
         return f"no user has a target in the slice {slice_name}"
     metrics = list(next(iter(measured.values())))
     lines = ["| scorer | " + " | ".join(metrics) + " |", "| --- |" + " --- |" * len(metrics)]
-    lines += [f"| {scorer} | " + " | ".join(cell(of[m]) for m in metrics) + " |" for scorer, of in measured.items()]
+    lines += [
+        f"| {escaped(scorer)} | " + " | ".join(cell(of[m]) for m in metrics) + " |" for scorer, of in measured.items()
+    ]
     return "\n".join(lines)
 
 

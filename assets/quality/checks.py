@@ -10,6 +10,7 @@ from assets.metadata import markdown_table
 from assets.quality.expectation import Expectation
 from assets.quality.judgement import NOT_MEASURED
 from assets.quality.validation import NOTHING, ExpectationResult
+from models.markdown import escaped
 
 
 def check_specs(asset: str, expectations: Iterable[Expectation]) -> list[dg.AssetCheckSpec]:
@@ -45,7 +46,7 @@ def check_result(result: ExpectationResult) -> dg.AssetCheckResult:
         check_name=result.expectation.name,
         passed=result.passed and result.measured,
         severity=dg.AssetCheckSeverity.ERROR if stops and not result.unmeasured else dg.AssetCheckSeverity.WARN,
-        description=verdict(result),
+        description=escaped(verdict(result)),
         metadata=metadata,
     )
 

@@ -5,9 +5,13 @@ judges whatever engine computed them. Its own engines compute them from pandas, 
 rule, verdict and page stay those of Great Expectations.
 """
 
+import html
 import os
 from collections.abc import Sequence
 from typing import Any
+
+import polars as pl
+import polars.selectors as cs
 
 from assets.metadata import SOMEBODY
 from assets.quality.counting import Counts
@@ -96,13 +100,20 @@ def _answer(metric: str, expectation: Expectation, counts: Counts) -> Any:
 
 
 def _values(expectation: Expectation, counts: Counts) -> list[Any]:
+    """Examples as the pages take them, which is as HTML."""
     if not counts.examples.height:
         return []
-    if len(expectation.columns) == 1:
-        return counts.examples[expectation.columns[0]].to_list()
     examples = counts.examples.select(expectation.columns)
+    texts = examples.select(cs.string()).columns
+    examples = examples.with_columns(pl.Series(name, _as_html(examples[name])) for name in texts)
+    if examples.width == 1:
+        return examples.to_series().to_list()
     # The pages stay; an id in them would outlive the person's being forgotten.
     return [row | ({USER_ID: SOMEBODY} if row.get(USER_ID) is not None else {}) for row in examples.to_dicts()]
+
+
+def _as_html(texts: pl.Series) -> list[str | None]:
+    return [None if text is None else html.escape(text) for text in texts]
 
 
 def _failed(rule: Any, message: str) -> Any:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from models.artifact import Artifact, load_artifact
 from models.golden import Golden, GoldenError, check_golden
@@ -13,6 +14,8 @@ from models.manifest import GOLDEN
 from serving.catalogue import Catalogue, load_catalogue
 from serving.history import UserHistories, load_histories
 from serving.settings import ReleaseConfig
+
+STORAGE_OPTIONS = TypeAdapter(dict[str, str])
 
 
 class LoadError(RuntimeError):
@@ -42,7 +45,7 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     artifact = load_artifact(config.artifact)
     if artifact.version != config.version:
         raise LoadError(f"{config.artifact} holds version {artifact.version}, not {config.version}")
-    options = config.storage_options
+    options = read_storage_options(config.storage_options)
     check_answers(artifact, config.artifact)
     histories = load_histories(
         config.sequences.scan(options),
@@ -55,6 +58,23 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     return LoadedRelease(
         config, artifact, histories, catalogue, datetime.now(UTC), round(time.perf_counter() - started, 3)
     )
+
+
+def read_storage_options(path: str | None) -> dict[str, str]:
+    """The object-store options in the file at `path`.
+
+    Raises:
+        LoadError: it is not there, or holds something else.
+    """
+    if path is None:
+        return {}
+    try:
+        return STORAGE_OPTIONS.validate_json(Path(path).read_bytes())
+    except (OSError, ValidationError) as error:
+        kind = type(error).__name__
+        raise LoadError(
+            f"{path}, which holds the object store's options, cannot be read ({kind}): deploy again"
+        ) from None
 
 
 def check_answers(artifact: Artifact, folder: Path) -> None:

@@ -155,14 +155,22 @@ class ReleaseConfig(Settings):
     catalogue_days: TableVersion | None = Field(
         default=None, description="Which of those days list everything there is; null: nothing is ever gone."
     )
-    storage_options: dict[str, str] = Field(
-        default_factory=dict, description="Object-store options of delta-rs for both tables.", repr=False
+    storage_options: Place | None = Field(
+        default=None,
+        description="File that holds the object-store options of delta-rs as JSON, on a path that every replica can "
+        "read; null: there are none. Ray's dashboard shows what stands here, so that they do not.",
     )
 
     @field_validator("artifact")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         return Path(_everywhere_the_same(str(folder)))
+
+    @field_validator("storage_options", mode="before")
+    @classmethod
+    def _of_older_versions(cls, options: object) -> object:
+        """Older versions had the options themselves here; whose such an application is can still be told."""
+        return None if isinstance(options, dict) else options
 
     @property
     def owner(self) -> Owner:

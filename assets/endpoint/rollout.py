@@ -1,5 +1,8 @@
 """Bringing the champion to the endpoint: which release that is, with its tables pinned, and its deployment."""
 
+import json
+from uuid import uuid4
+
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE
 from assets.versions import ARTIFACTS, releases_of
@@ -9,6 +12,9 @@ from models.sequence_store import SEQUENCES_TABLE
 from serving.deploy import DeployError, LoadError, Superseded, deploy
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
+
+SERVING = "serving"
+"""The folder of the lake for what replicas read and Ray must not show."""
 
 
 class NoChampion(LookupError):
@@ -31,8 +37,23 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
         sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
         items=_newest(lake, ITEMS_TABLE),
         catalogue_days=_newest(lake, CATALOGUE_DAYS_TABLE) if lake.exists(CATALOGUE_DAYS_TABLE) else None,
-        storage_options=lake.storage_options,
+        storage_options=_storage_options_file(lake, profile),
     )
+
+
+def _storage_options_file(lake: Lake, profile: str) -> str | None:
+    """Puts the lake's object-store options, which may be credentials, where replicas find them and only their user.
+
+    Replicas read the file whenever they load a release, so that the newest options count.
+    """
+    if not lake.storage_options:
+        return None
+    path = lake.folder(SERVING) / f"{profile or 'profile'}-storage.json"
+    draft = path.with_suffix(f".{uuid4().hex}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(lake.storage_options))
+    draft.replace(path)
+    return str(path)
 
 
 def _newest(lake: Lake, table: str) -> TableVersion:

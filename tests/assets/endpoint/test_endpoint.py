@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from assets.endpoint.rollout import NoChampion, champion_release, positive_actio
 from assets.lake import Lake
 from assets.versions import releases_of
 from serving.api import build_api
+from serving.applications import release_of
 from serving.client import EndpointClient
+from serving.loaded import LoadError, load_release, read_storage_options
 from serving.ports import free_port
-from serving.settings import AppSettings
+from serving.settings import IMPORT_PATH, AppSettings
 from serving.slot import ReleaseSlot
 from tests.serving.world import World
 
@@ -47,6 +50,32 @@ def test_without_a_champion_there_is_nothing_to_deploy(lake: Lake) -> None:
     releases_of(lake).reject("v1", "popularity is better")
     with pytest.raises(NoChampion, match="popularity is better"):
         champion_release(lake, "shop")
+
+
+def test_credentials_reach_the_replicas_by_a_file_that_only_their_user_reads(tmp_path: Path, lake: Lake) -> None:
+    releases_of(lake).promote("v1", "the first one")
+    secret = {"AWS_SECRET_ACCESS_KEY": "hush", "AWS_REGION": "eu-west-1"}
+    release = champion_release(replace(lake, storage_options=secret), "shop")
+    assert "hush" not in release.model_dump_json()
+    assert release.storage_options is not None
+    assert read_storage_options(release.storage_options) == secret
+    assert Path(release.storage_options).stat().st_mode & 0o777 == 0o600
+    assert load_release(release).config == release
+    rotated = champion_release(replace(lake, storage_options=secret | {"AWS_SECRET_ACCESS_KEY": "new"}), "shop")
+    assert rotated == release
+    assert read_storage_options(release.storage_options)["AWS_SECRET_ACCESS_KEY"] == "new"
+    Path(release.storage_options).unlink()
+    with pytest.raises(LoadError, match=r"shop-storage\.json, .* cannot be read \(FileNotFoundError\): deploy again"):
+        load_release(release)
+
+
+def test_an_application_of_an_older_version_is_told_by_its_owner(lake: Lake) -> None:
+    releases_of(lake).promote("v1", "the first one")
+    release = champion_release(lake, "shop")
+    older = release.model_dump(mode="json") | {"storage_options": {"AWS_REGION": "eu-west-1"}}
+    told = release_of({"import_path": IMPORT_PATH, "deployments": [{"user_config": older}]})
+    assert told is not None
+    assert told.owner == release.owner
 
 
 def test_the_champion_comes_with_the_newest_tables_pinned(tmp_path: Path, lake: Lake) -> None:

@@ -81,7 +81,7 @@ def test_the_stage_from_items_to_content_vectors(lake: Lake, tiny_settings: Imag
 
     image = metadata(result, "image_embeddings")
     assert (image["embedded"], image["unusable_images"], image["without_content"]) == (N - 1, 1, 2)
-    assert "| not an image of a known format | 1 | [3] |" in image["unusable_by_reason"]
+    assert "| not an image of a known format | 1 | \\[3\\] |" in image["unusable_by_reason"]
     assert "data:image/png;base64," in image["learning_curve"]
     assert "data:image/png;base64," in metadata(result, "content_embeddings")["nearest_neighbours"]
 

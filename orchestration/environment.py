@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.places import absolute, plain
+from models.secret_file import write_secret
 
 if TYPE_CHECKING:
     from orchestration.profile import Profile
@@ -78,6 +79,8 @@ run_retries:
   enabled: true
   max_retries: 1
   retry_on_asset_or_op_failure: false
+python_logs:
+  python_log_level: INFO
 run_monitoring:
   enabled: true
   poll_interval_seconds: 30
@@ -112,10 +115,7 @@ def ray_token_path() -> Path:
     """The token that this home's Ray clusters ask for, drawn once and readable by its owner only."""
     path = ray_folder() / "token"
     if not path.exists():
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32))
-        draft.replace(path)
+        write_secret(path, secrets.token_hex(32))
     return path
 
 

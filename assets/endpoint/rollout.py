@@ -1,13 +1,13 @@
 """Bringing the champion to the endpoint: which release that is, with its tables pinned, and its deployment."""
 
 import json
-from uuid import uuid4
 
 from assets.lake import Lake
 from assets.schema import ITEMS_TABLE
 from assets.versions import ARTIFACTS, releases_of
 from models.availability import CATALOGUE_DAYS_TABLE
 from models.manifest import read_manifest
+from models.secret_file import write_secret
 from models.sequence_store import SEQUENCES_TABLE
 from serving.deploy import DeployError, LoadError, Superseded, deploy
 from serving.schema import EndpointStatus
@@ -49,10 +49,7 @@ def _storage_options_file(lake: Lake, profile: str) -> str | None:
     if not lake.storage_options:
         return None
     path = lake.folder(SERVING) / f"{profile or 'profile'}-storage.json"
-    draft = path.with_suffix(f".{uuid4().hex}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(lake.storage_options))
-    draft.replace(path)
+    write_secret(path, json.dumps(lake.storage_options))
     return str(path)
 
 

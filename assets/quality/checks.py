@@ -66,7 +66,8 @@ def verdict(result: ExpectationResult) -> str:
         return f"{NOT_MEASURED}: {expectation.unknown or NOTHING} ({expectation.call})"
     if result.passed:
         return f"{expectation.call} holds for {result.rows} rows"
-    return f"{expectation.call} is broken by {result.unexpected} of {result.rows} {expectation.batch}"
+    broken = f"{expectation.call} is broken by {result.unexpected} of {result.rows} {expectation.batch}"
+    return f"{broken}: {expectation.remedy}" if expectation.remedy else broken
 
 
 def refusal(table: str, blocking: Sequence[ExpectationResult], reasons: pl.DataFrame) -> str:

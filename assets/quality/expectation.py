@@ -27,6 +27,7 @@ class Expectation:
         batch: Which frame is judged: the rows, their summary by day, or that of a model's version.
         ignored: True for each row that the rule says nothing about, such as one without a value.
         unknown: What a reader is told where the summary has no value.
+        remedy: What a reader does about rows that break it, in one sentence.
         name: The name of the asset check, for a person to read.
     """
 
@@ -39,6 +40,7 @@ class Expectation:
     batch: Batch = "rows"
     ignored: pl.Expr = field(default_factory=lambda: pl.lit(False), hash=False, compare=False, repr=False)
     unknown: str = ""
+    remedy: str = ""
     name: str = field(kw_only=True)
 
     @property
@@ -72,6 +74,7 @@ def between(
     severity: Severity = "block",
     batch: Batch = "rows",
     unknown: str = "",
+    remedy: str = "",
     name: str = "",
 ) -> Expectation:
     """Values, where there are any, lie in [low, high]; None leaves a side open."""
@@ -87,6 +90,7 @@ def between(
         batch,
         value.is_null(),
         unknown,
+        remedy,
         name=name or f"{column}_in_range",
     )
 

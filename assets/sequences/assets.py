@@ -8,13 +8,14 @@ from assets.data_version import data_version
 from assets.events.assets import events
 from assets.events.rules import QualitySettings
 from assets.figures import bars
+from assets.lake import Lake
 from assets.metadata import table_metadata
 from assets.quality.checks import check_result, check_specs
 from assets.quality.validation import validate
 from assets.resources import NO_CONFIG, LakeResource, QualityResource, Storage
 from assets.schema import EVENTS_TABLE
 from assets.sequences.build import bring_up_to_date
-from assets.sequences.requests import REQUESTS, REUSED_SHARE, measure_requests, request_expectations
+from assets.sequences.requests import measure_requests, request_expectations
 from assets.staging import Staging
 from models.sequence_store import SEQUENCES_TABLE
 
@@ -59,24 +60,15 @@ def sequences(context: dg.AssetExecutionContext, lake: LakeResource, quality: Qu
             lengths=dg.MetadataValue.md(_lengths(ledger)),
         ),
         data_version=data_version(context, quality.actions, lake.id_type, quality.request_gap),
-        check_results=_judged(lake, ledger, quality),
+        check_results=_judged(lake, store, ledger, quality),
     )
 
 
-def _judged(lake: Storage, ledger: pl.DataFrame, rules: QualitySettings) -> list[dg.AssetCheckResult]:
-    store = lake.open()
+def _judged(lake: Storage, store: Lake, ledger: pl.DataFrame, rules: QualitySettings) -> list[dg.AssetCheckResult]:
     measured = measure_requests(store, ledger, rules.request_gap)
     validation = validate(SEQUENCES_TABLE, {"versions": measured}, request_expectations(rules))
     lake.data_docs().write(SEQUENCES_TABLE, f"version {store.version(SEQUENCES_TABLE)}", validation.report)
-    (result,) = map(check_result, validation.results)
-    if not result.passed:
-        requests, share = measured.select(REQUESTS, REUSED_SHARE).row(0)
-        result = result._replace(
-            description=f"{share:.0%} of {requests} requests go on after more than {rules.request_gap}: what is mapped "
-            "to request_id is a counter that begins anew, or a constant, and no request id; map another column or none "
-            "(source.events.columns), or raise quality.request_gap if such actions belong together"
-        )
-    return [result]
+    return [check_result(result) for result in validation.results]
 
 
 def _lengths(ledger: pl.DataFrame) -> str:

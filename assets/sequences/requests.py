@@ -29,6 +29,9 @@ def request_expectations(rules: QualitySettings) -> list[Expectation]:
             "that begins anew",
             "warn",
             "versions",
+            remedy="what is mapped to request_id is a counter that begins anew, or a constant, and no request id; map "
+            "another column or none (source.events.columns), or raise quality.request_gap if such actions belong "
+            "together",
         )
     ]
     return with_overrides(suite, SEQUENCES_TABLE, rules.severity)

@@ -1,38 +1,12 @@
-"""Every benchmark runs at its smallest and ends with one line of JSON."""
+"""Benchmarks run at their smallest and end with one line of JSON; those of an endpoint have files of their own."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli import app
-
-
-def figures(*arguments: str) -> dict[str, object]:
-    result = CliRunner().invoke(app, ["bench", *arguments, "--smoke"], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return figures_of(result.output, arguments[0])
-
-
-def figures_apart(bench: str) -> dict[str, object]:
-    """The figures from a process of its own: Ray reads its environment once, and other tests have set another one."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GENREC_", "DAGSTER_", "RAY_"))}
-    command = [sys.executable, "-m", "orchestration.cli", "bench", bench, "--smoke"]
-    finished = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return figures_of(finished.stdout, bench)
-
-
-def figures_of(output: str, bench: str) -> dict[str, object]:
-    last = json.loads(output.splitlines()[-1])
-    assert last["bench"] == bench
-    found: dict[str, object] = last["figures"]
-    return found
+from tests.benchmarks.smoke import figures
 
 
 def test_ml1m(tmp_path: Path) -> None:
@@ -105,22 +79,3 @@ def test_faults() -> None:
     found = figures("faults")
     assert found["kills"] == 1
     assert not any(found[wrong] for wrong in ("lost_rows", "differing_tables", "orphans", "unexplained_failures"))
-
-
-@pytest.mark.cluster
-@pytest.mark.skipif(not shutil.which("hey"), reason="the load generator hey is not installed")
-def test_overload() -> None:
-    found = figures_apart("overload")
-    assert {"good_share_2x", "good_share_5x", "p50_ratio", "throughput_ratio"} <= found.keys()
-    assert found["good_share_5x"] > 0  # type: ignore[operator]
-    assert found["throughput_ratio"] > 0  # type: ignore[operator]
-
-
-@pytest.mark.cluster
-def test_rollback() -> None:
-    """Fails by itself where the training does not go on."""
-    found = figures_apart("rollback")
-    assert found["failed_requests"] == 0
-    assert found["requests"] >= 200  # type: ignore[operator]
-    assert found["command_s"] > 0  # type: ignore[operator]
-    assert found["ui_s"] > 0  # type: ignore[operator]

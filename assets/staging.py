@@ -22,8 +22,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from models.commit import StagedFile, write_file
-from models.files import scan_parquet
-from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+from models.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
 
 if TYPE_CHECKING:
     from assets.lake import Lake
@@ -167,7 +166,7 @@ def _orphan_buckets(lake: Lake, token: str) -> list[Path]:
     # Another run may be writing a ledger right now, and half a file cannot be read.
     committed = _committed(table, "") if found else set()
     ledgers = [path for path in table.glob("*.parquet") if path.name in committed]
-    named = set(scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
+    named = named_files(ledgers)
     return [path for path in found if path.name not in named]
 
 

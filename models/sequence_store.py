@@ -8,7 +8,7 @@ in all versions.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from models.columns import (
     USER_ID,
     VALUES,
 )
+from models.files import scan_parquet
 from models.object_store import object_input
 from models.places import is_uri
 from models.tables import scan_table
@@ -117,6 +118,17 @@ def read_bucket(uri: str, storage_options: dict[str, str] | None = None) -> Buck
         lists.offsets.to_numpy(),
         *(flat.field(name).to_numpy(zero_copy_only=True) for name in fields),
     )
+
+
+def named_files(parts: Iterable[Path]) -> set[str]:
+    """The buckets' files that Parquet files of the table `sequences` name.
+
+    Args:
+        parts: Of any versions; each is read by itself, as those of earlier versions of this program have fewer columns.
+    """
+    return {
+        file for frame in pl.collect_all([scan_parquet(part).select(FILE) for part in parts]) for file in frame[FILE]
+    }
 
 
 def sequence_columns(ids: pl.DataType) -> dict[str, pl.DataType]:

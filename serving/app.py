@@ -10,6 +10,7 @@ from ray import serve
 from ray.serve import Application
 
 from serving.api import build_api
+from serving.priority import yield_to_proxy
 from serving.settings import DEPLOYMENT, AppSettings
 from serving.slot import ReleaseSlot
 
@@ -21,6 +22,7 @@ class Endpoint:
 
     def __init__(self, settings: AppSettings) -> None:
         torch.set_num_threads(settings.torch_threads)
+        yield_to_proxy()
         self.settings = settings
         self.slot = ReleaseSlot(serve.get_replica_context().replica_id.unique_id)
         self.loader = ThreadPoolExecutor(1, thread_name_prefix="loader")

@@ -74,8 +74,8 @@ def between(
     severity: Severity = "block",
     batch: Batch = "rows",
     unknown: str = "",
-    remedy: str = "",
     name: str = "",
+    remedy: str = "",
 ) -> Expectation:
     """Values, where there are any, lie in [low, high]; None leaves a side open."""
     value = pl.col(column)

@@ -62,7 +62,8 @@ def _holding(folder: Path, theirs: pl.Expr) -> dict[str, int]:
     files = sorted(path for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts)
     if not files:
         return {}
-    rows = scan_parquet(files, include_file_paths=PATH, missing_columns="insert")
+    # Files of earlier versions of this program may have fewer columns.
+    rows = scan_parquet(files, include_file_paths=PATH, missing_columns="insert", extra_columns="ignore")
     found = rows.filter(theirs).group_by(PATH).agg(pl.len().alias(ROWS)).collect(engine="streaming")
     return {str(Path(path).relative_to(folder)): rows for path, rows in found.sort(PATH).iter_rows()}
 

@@ -13,8 +13,7 @@ from assets.staging import Staging
 from assets.training.version import DATASETS, RUNS
 from assets.versions import ABLATIONS, ARTIFACTS
 from models.commit import KEEP_LOG
-from models.files import scan_parquet
-from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+from models.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
 
 OF_A_VERSION = (ARTIFACTS, ABLATIONS, DATASETS, f"{RUNS}/{ARTIFACTS}", f"{RUNS}/{ABLATIONS}", f"{RUNS}/tuning")
 """Folders below the root with a folder for each trained version."""
@@ -72,8 +71,7 @@ def _vacuum(lake: Lake, table: str, pinned: set[int], settings: RetentionSetting
 
 def _unnamed_buckets(lake: Lake, settings: RetentionSettings, now: datetime) -> int:
     """Deletes the files that no ledger names which can still be read."""
-    ledgers = sorted(Path(lake.uri(SEQUENCES_TABLE)).glob("*.parquet"))
-    named = set(scan_parquet(ledgers).select(FILE).collect()[FILE]) if ledgers else set()
+    named = named_files(Path(lake.uri(SEQUENCES_TABLE)).glob("*.parquet"))
     buckets = [path for path in Path(lake.root, BUCKETS_FOLDER).glob("*") if path.name not in named]
     old = [path for path in buckets if _older(path, settings, now)]
     for path in old:

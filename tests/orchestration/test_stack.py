@@ -16,9 +16,11 @@ import yaml
 from assets.lake import Lake
 from assets.versions import releases_of
 from orchestration import local_stack
+from orchestration.processes import Process
 from orchestration.profile import Profile, load_profile
 from serving.client import EndpointClient, EndpointError
 from serving.ports import free_port
+from serving.priority import NICENESS
 from serving.settings import EndpointSettings
 from tests.serving.world import World
 
@@ -61,6 +63,12 @@ def answered(profile: Profile) -> str | None:
     return status.replica if status.version == "v1" else None
 
 
+def priorities(head: Process, name: bytes) -> set[int]:
+    """The niceness of the cluster's processes of a name."""
+    found = [pid for pid in head.session() if name in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return {os.getpriority(os.PRIO_PROCESS, pid) for pid in found}
+
+
 def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -74,9 +82,9 @@ def test_what_dies_is_started_again_and_down_lets_every_request_finish(profile: 
     first = local_stack._recorded()
     assert first
 
-    served_by = [pid for pid in first.process.session() if b"ServeReplica" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in served_by] == [own], "requests wait for other work"
+    assert priorities(first.process, b"ServeReplica") == {max(own, NICENESS)}, "requests wait for other work"
+    assert priorities(first.process, b"ProxyActor") == {own}, "refusals wait for answers"
 
     (raylet,) = [pid for pid in first.process.session() if Path(f"/proc/{pid}/exe").resolve().name == "raylet"]
     os.kill(raylet, signal.SIGKILL)

@@ -18,7 +18,7 @@ from assets.sequences.build import bring_up_to_date, buckets_for
 from assets.sequences.ledger import REQUEST_GAP_MS, read_ledger
 from assets.staging import Staging
 from models.columns import ACTIONS, BUCKET, DAY, ITEM_IDS, SURFACES, TIMESTAMPS, USER_ID, VALUES
-from models.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, INTERACTIONS, SEQUENCES_TABLE
+from models.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, INTERACTIONS, SEQUENCES_TABLE, named_files
 
 ACTIONS_DECLARED = ("impression", "click", "play")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -323,3 +323,12 @@ def test_days_are_read_from_the_log(lake: Lake) -> None:
     assert lake.days(EVENTS_TABLE) == [date(2026, 1, 4)]
     assert lake.scan(EVENTS_TABLE).select(DAY).collect()[DAY].to_list() == [date(2026, 1, 4)]
     assert lake.files(EVENTS_TABLE)["num_records"].to_list() == [1]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_ledgers_of_earlier_versions_name_their_files(newest_first: bool, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.parquet", tmp_path / "new.parquet"
+    pl.DataFrame({FILE: ["a"]}).write_parquet(old)
+    pl.DataFrame({FILE: ["b"], REQUEST_GAP_MS: [1]}).write_parquet(new)
+    assert named_files([new, old] if newest_first else [old, new]) == {"a", "b"}
+    assert named_files([]) == set()

@@ -2,11 +2,12 @@
 
 import polars as pl
 
-from assets.lake import Lake, TableMissing
 from assets.quality.corrections import CORRECTIONS_SCHEMA, CORRECTIONS_TABLE
 from assets.quality.statistics import EVENT_STATISTICS_SCHEMA, EVENT_STATISTICS_TABLE
 from assets.quality.suppressions import SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE
-from assets.schema import (
+from models.columns import ITEM_ID, ROW
+from storage.lake import Lake, TableMissing
+from storage.schema import (
     CONTENT_TABLE,
     EVENTS_TABLE,
     ID_DTYPES,
@@ -24,8 +25,7 @@ from assets.schema import (
     items_schema,
     require_same,
 )
-from models.columns import ITEM_ID, ROW
-from models.sequence_store import ITEM_ROWS_TABLE
+from storage.sequence_store import ITEM_ROWS_TABLE
 
 MADE_ANEW = (TEXT_TABLE, IMAGE_TABLE, CONTENT_TABLE)
 """Tables of which a run replaces all rows, and so may change all but the type of the ids."""

@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.schema import COLUMN_DESCRIPTIONS
 from models.columns import USER_ID
 from models.markdown import escaped
+from storage.schema import COLUMN_DESCRIPTIONS
 
 PREVIEW_ROWS = 8
 

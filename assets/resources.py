@@ -17,14 +17,14 @@ from assets.content.settings import ContentSettings
 from assets.engine import Engine, EngineName, open_engine
 from assets.evaluation.settings import EvaluationSettings
 from assets.events.rules import QualitySettings
-from assets.lake import Lake
 from assets.quality.data_docs import DATA_DOCS, DataDocs
 from assets.release.gate import GateSettings
 from assets.retention.settings import RetentionSettings
-from assets.schema import IdType
 from assets.sources.source import Source
 from assets.training.settings import TrainingSettings
 from serving.settings import EndpointSettings
+from storage.lake import Lake
+from storage.schema import IdType
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.lake import Lake
-from assets.schema import RELEASES_TABLE
 from models.manifest import Manifest, list_versions, read_manifest
-from serving.releases import Releases
+from storage.lake import Lake
+from storage.releases import Releases
+from storage.schema import RELEASES_TABLE
 
 ARTIFACTS = "artifacts"
 ABLATIONS = "ablations"

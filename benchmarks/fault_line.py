@@ -18,10 +18,10 @@ import polars as pl
 import polars.selectors as cs
 import yaml
 
-from assets.lake import Lake
 from assets.quality.quarantine import Reason
 from models.columns import REASON, SOURCE_FILE, USER_ID
-from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+from storage.lake import Lake
+from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
 
 NAME = "line"
 SELECT = "*sequences"

@@ -22,7 +22,9 @@ from models.columns import (
 from models.config import HstuConfig, ModelConfig
 from models.manifest import Manifest
 from models.recommender import Recommender
-from models.sequence_store import (
+from models.vocabulary import Vocabulary
+from serving.settings import ReleaseConfig, SequencesVersion, TableVersion
+from storage.sequence_store import (
     BUCKETS_FOLDER,
     FILE,
     ITEM_ROWS_TABLE,
@@ -31,8 +33,6 @@ from models.sequence_store import (
     BucketSequences,
     write_bucket,
 )
-from models.vocabulary import Vocabulary
-from serving.settings import ReleaseConfig, SequencesVersion, TableVersion
 
 ITEMS, USERS, HISTORY = 5_000, 2_000, 64
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ def main() -> None:
     profile = load_profile(os.environ[environment.PROFILE_VARIABLE])
     environment.apply(profile)
     from assets.endpoint.rollout import deploy_champion
-    from assets.lake import Lake
     from assets.versions import releases_of
     from serving.settings import EndpointSettings
+    from storage.lake import Lake
 
     lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     endpoint = EndpointSettings.model_validate(profile.endpoint)

@@ -24,14 +24,14 @@ import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from assets.schema import DEFAULT_ACTIONS
 from benchmarks.environment_apart import is_installed, python_with
 from benchmarks.figures import Figures, Report
 from benchmarks.memory_limit import run_limited
 from benchmarks.sequences_genrec import Job, demo_job
 from benchmarks.timing import Samples, speedup
 from models.columns import ITEM_IDS, TIMESTAMPS, USER_ID, VALUES
-from models.sequence_store import scan_sequences
+from storage.schema import DEFAULT_ACTIONS
+from storage.sequence_store import scan_sequences
 
 DUCKDB = "duckdb==2.0.0"
 DUCKDB_SIDE = Path(__file__).with_name("sequences_duckdb.py")

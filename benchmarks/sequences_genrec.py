@@ -69,12 +69,12 @@ def run(job: Job) -> float:
     from assets.engine import LocalEngine
     from assets.events.publish import EventsRun
     from assets.events.rules import QualitySettings
-    from assets.lake import Lake
     from assets.quality.data_docs import DATA_DOCS, DataDocs
     from assets.sequences.build import bring_up_to_date
     from assets.sources.ledger import LEDGERS, ledger_frame
     from assets.sources.settings import open_source
-    from assets.staging import Staging
+    from storage.lake import Lake
+    from storage.staged_files import Staging
 
     lake, rules, days = Lake(job.lake), QualitySettings(), job.span
     source = open_source(job.source, job.landing, date.fromisoformat(job.first_day))
@@ -97,9 +97,9 @@ def write_items(job: Job) -> float:
     """Writes the catalogue of the job's days to the lake; returns the seconds."""
     from assets.events.rules import QualitySettings
     from assets.items.clean import clean_items
-    from assets.lake import Lake
-    from assets.schema import ITEMS_TABLE
     from assets.sources.settings import open_source
+    from storage.lake import Lake
+    from storage.schema import ITEMS_TABLE
 
     started, days = perf_counter(), job.span
     source = open_source(job.source, job.landing, date.fromisoformat(job.first_day))

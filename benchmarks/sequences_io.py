@@ -10,12 +10,12 @@ from time import perf_counter
 
 import polars as pl
 
-from assets.lake import Lake
-from assets.schema import EVENTS_TABLE
 from assets.sequences.ledger import read_ledger
-from assets.staging import Staging
 from models.columns import DAY
-from models.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, BucketSequences, read_bucket, write_bucket
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE
+from storage.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, BucketSequences, read_bucket, write_bucket
+from storage.staged_files import Staging
 
 
 def main() -> None:

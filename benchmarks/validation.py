@@ -27,10 +27,10 @@ from assets.quality.drift import with_drift
 from assets.quality.statistics import EVENT_STATISTICS_SCHEMA, day_statistics
 from assets.quality.summary import PERIOD
 from assets.quality.validation import Validation, validate
-from assets.schema import TIME, events_schema
 from benchmarks.figures import Figures, Report
 from benchmarks.timing import interleaved, speedup
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, REASON, REQUEST_ID, SURFACE, TIMESTAMP, USER_ID, VALUE
+from storage.schema import TIME, events_schema
 
 ROWS = 10_000_000
 DAYS = 7

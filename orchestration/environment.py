@@ -10,8 +10,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.places import absolute, plain
-from models.secret_file import write_secret
+from storage.places import absolute, plain
+from storage.secret_file import write_secret
 
 if TYPE_CHECKING:
     from orchestration.profile import Profile

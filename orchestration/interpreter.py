@@ -6,7 +6,7 @@ Run as `python -m orchestration.interpreter`, it tells that path.
 import sys
 from pathlib import Path
 
-from models.places import plain
+from storage.places import plain
 
 
 def interpreter() -> str:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import httpx
 
-from models.places import PLAIN
 from orchestration.environment import child_environment, ray_folder, ray_token_path
 from orchestration.interpreter import interpreter
 from orchestration.processes import POLL_SECONDS, Process
 from orchestration.profile import Profile, RaySettings
 from serving.ports import LOOPBACK, free_port, is_free
+from storage.places import PLAIN
 
 START_SECONDS = 90
 GRACE_SECONDS = 15

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.places import absolute, is_uri
 from orchestration.environment import HOME_VARIABLE, home, state_folder
 from orchestration.stages import StageError, check_stage
+from storage.places import absolute, is_uri
 
 PROFILES = Path(__file__).parent / "profiles"
 AUTO_DAYS = 14

@@ -14,8 +14,8 @@ from orchestration.sentences import sentences
 from orchestration.terminal import new_console
 
 if TYPE_CHECKING:
-    from assets.lake import Lake
     from assets.quality.review import Selection
+    from storage.lake import Lake
 
 app = typer.Typer(help="Rows that were put aside: which, why, and how they come in after all.", no_args_is_help=True)
 console = new_console()
@@ -113,6 +113,6 @@ def _assignment(given: str) -> tuple[str, str]:
 
 
 def _lake(profile: Profile) -> "Lake":
-    from assets.lake import Lake
+    from storage.lake import Lake
 
     return Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)

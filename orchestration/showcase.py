@@ -6,12 +6,12 @@ from rich.text import Text
 
 from assets.endpoint.example import Example, ask_for_example, example_table
 from assets.endpoint.rollout import positive_actions
-from assets.lake import Lake
 from assets.versions import releases_of
 from orchestration.profile import Profile
 from serving.client import EndpointClient
 from serving.schema import RecommendationRequest
 from serving.settings import EndpointSettings
+from storage.lake import Lake
 
 
 def show(profile: Profile, console: Console) -> None:

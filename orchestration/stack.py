@@ -93,8 +93,8 @@ def down(profile: Profile, everything: bool, report: Report) -> None:
 
 def _up_endpoint(profile: Profile) -> str:
     from assets.endpoint.rollout import deploy_champion
-    from assets.lake import Lake
     from assets.versions import releases_of
+    from storage.lake import Lake
 
     lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     champion, settings = releases_of(lake).champion(), _settings(profile)

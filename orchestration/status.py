@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Group
 from rich.table import Table
 
-from assets.lake import Lake
 from assets.versions import ARTIFACTS, releases_of
 from models.evaluation.report import VersionEvaluation
 from orchestration.profile import Profile
 from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
+from storage.lake import Lake
 
 HEADLINE = ("ndcg@10", "hr@10")
 

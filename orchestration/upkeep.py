@@ -12,19 +12,19 @@ from pydantic import Field
 
 from assets.events.judge import Judge, known_items
 from assets.events.kept import clean_kept_days
-from assets.lake import Lake
 from assets.metadata import PARTITION_ROWS
 from assets.resources import EndpointResource, LakeResource, QualityResource, RayResource, SourceResource
 from assets.retention.forget import Forgetting, forget, landed_rows
 from assets.retention.person import Person
 from assets.retention.proof import search
-from assets.schema import EVENTS_TABLE, ITEMS_TABLE
-from assets.staging import Staging
 from assets.versions import releases_of
 from models.columns import DAY
-from models.sequence_store import SEQUENCES_TABLE
 from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE
+from storage.sequence_store import SEQUENCES_TABLE
+from storage.staged_files import Staging
 
 LANDED_SHOWN = 100
 """Rows of landing files that are named in the result; more are counted."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from models.places import private_folder
+from storage.places import private_folder
 
 LOCK_S = 60.0
 POLL_S = 0.1

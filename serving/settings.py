@@ -10,11 +10,11 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from models.history import action_bits
-from models.places import is_uri
-from models.sequence_store import action_vocabulary, scan_sequences
-from models.tables import scan_table
 from serving.admission import AdmissionSettings
 from serving.door import DoorSettings
+from storage.places import is_uri
+from storage.sequence_store import action_vocabulary, scan_sequences
+from storage.tables import scan_table
 
 DEPLOYMENT = "Endpoint"
 IMPORT_PATH = "serving.app:build"

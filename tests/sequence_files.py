@@ -8,7 +8,7 @@ import polars as pl
 from deltalake import DeltaTable, write_deltalake
 
 from models.columns import ACTIONS, BUCKET, ITEM_ID, ITEM_IDS, ROW, TIMESTAMPS, USER_ID
-from models.sequence_store import (
+from storage.sequence_store import (
     BUCKETS_FOLDER,
     FILE,
     ITEM_ROWS_TABLE,

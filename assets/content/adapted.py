@@ -20,7 +20,7 @@ from assets.content.split import split
 from assets.content.tower import ImageTower, architecture_config, build_trainable
 from assets.content.vectors import to_matrix
 from models.columns import CONTENT_HASH, VECTOR
-from models.files import read_parquet
+from storage.literal_paths import read_parquet
 
 WEIGHTS, CONFIG, SEEN = "tower.safetensors", "config.json", "pairs.parquet"
 

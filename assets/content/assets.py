@@ -16,13 +16,13 @@ from assets.content.recall import LEAST_IMAGES
 from assets.content.settings import ContentSettings, ImageSettings
 from assets.content.text import text_table
 from assets.items.catalogue import catalogue, catalogue_at
-from assets.lake import Lake
 from assets.metadata import markdown_table, table_metadata
 from assets.resources import NO_CONFIG, ContentResource, EvaluationResource, LakeResource
-from assets.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, TEXT_TABLE
 from assets.sources.ledger import landing_folders
 from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
 from models.markdown import escaped
+from storage.lake import Lake
+from storage.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, TEXT_TABLE
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
 SIGNIFICANCE = 0.01

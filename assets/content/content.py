@@ -10,7 +10,7 @@ IMAGE_SIDE = "_image"
 
 
 def content_table(texts: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
-    """Joins two embeddings tables into `assets.schema.content_schema`: [text | image], zeros where missing.
+    """Joins two embeddings tables into `storage.schema.content_schema`: [text | image], zeros where missing.
 
     An item in only one of them gets zeros for the other. The halves keep length 1 each, so with both present the
     dot product of two content vectors is the sum of their text and image cosines.

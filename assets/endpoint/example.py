@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from assets.items.catalogue import catalogue
-from assets.lake import Lake
 from models.columns import CATEGORIES, ITEM_ID, TITLE, USER_ID
 from models.history import positive_interactions
-from models.sequence_store import SEQUENCES_TABLE
 from serving.client import EndpointClient
 from serving.schema import RecommendationRequest, Recommendations
+from storage.lake import Lake
+from storage.sequence_store import SEQUENCES_TABLE
 
 TELLING_HISTORY = 10
 

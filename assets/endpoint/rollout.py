@@ -2,16 +2,16 @@
 
 import json
 
-from assets.lake import Lake
-from assets.schema import ITEMS_TABLE
 from assets.versions import ARTIFACTS, releases_of
 from models.availability import CATALOGUE_DAYS_TABLE
 from models.manifest import read_manifest
-from models.secret_file import write_secret
-from models.sequence_store import SEQUENCES_TABLE
 from serving.deploy import DeployError, LoadError, Superseded, deploy
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
+from storage.lake import Lake
+from storage.schema import ITEMS_TABLE
+from storage.secret_file import write_secret
+from storage.sequence_store import SEQUENCES_TABLE
 
 SERVING = "serving"
 """The folder of the lake for what replicas read and Ray must not show."""

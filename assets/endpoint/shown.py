@@ -6,11 +6,11 @@ import dagster as dg
 
 from assets.endpoint.example import ask_for_example, example_table
 from assets.endpoint.rollout import positive_actions
-from assets.lake import Lake
 from assets.metadata import markdown_table
 from serving.client import EndpointClient
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings
+from storage.lake import Lake
 
 
 def endpoint_metadata(lake: Lake, endpoint: EndpointSettings, status: EndpointStatus) -> dict[str, Any]:

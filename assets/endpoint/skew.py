@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 
 from assets.events.rules import SkewRules
-from assets.lake import Lake
 from assets.quality.expectation import Expectation, Severity, between, with_overrides
 from assets.training.dataset import read_dataset
 from assets.training.version import DATASETS
 from assets.versions import ARTIFACTS
 from models.columns import ACTIONS, TIMESTAMPS
 from models.history import Histories
-from models.sequence_store import SEQUENCES_TABLE
 from serving.history import UserHistories, load_histories
+from storage.lake import Lake
+from storage.sequence_store import SEQUENCES_TABLE
 
 if TYPE_CHECKING:
     from models.artifact import Artifact

@@ -15,15 +15,15 @@ from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.plots import metric_bars, metric_table
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, verdicts
-from assets.lake import Lake
 from assets.metadata import plain_name
 from assets.resources import EvaluationResource, LakeResource, SourceResource
-from assets.schema import EVALUATIONS_TABLE
 from assets.sequences.assets import sequences
 from assets.training.assets import hstu_model, hstu_without_content
 from assets.versions import ABLATIONS, ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
 from models.markdown import escaped
+from storage.lake import Lake
+from storage.schema import EVALUATIONS_TABLE
 
 SECONDS_BETWEEN_LINES = 5.0
 

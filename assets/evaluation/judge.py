@@ -11,10 +11,10 @@ from assets.evaluation.questions import Questions, make_questions
 from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.split import split
 from assets.items.catalogue import catalogue_at, gone_at
-from assets.lake import Lake
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import VersionEvaluation
-from models.sequence_store import SEQUENCES_TABLE
+from storage.lake import Lake
+from storage.sequence_store import SEQUENCES_TABLE
 
 if TYPE_CHECKING:
     from models.artifact import Artifact

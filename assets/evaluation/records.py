@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from assets.lake import Lake
-from assets.schema import EVALUATIONS_TABLE, TIME, Schema
 from models.evaluation.report import VersionEvaluation
+from storage.lake import Lake
+from storage.schema import EVALUATIONS_TABLE, TIME, Schema
 
 EVALUATIONS_SCHEMA: Schema = {
     "version": pl.String(),

@@ -12,8 +12,8 @@ from assets.events.rules import QualitySettings
 from assets.partitions import daily, days_of, days_told
 from assets.quality.checks import check_specs
 from assets.resources import NO_CONFIG, LakeResource, QualityResource, SourceResource
-from assets.schema import EVENTS_TABLE
 from assets.sources.ledger import landed_files
+from storage.schema import EVENTS_TABLE
 
 
 @dg.asset(

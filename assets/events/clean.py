@@ -20,10 +20,10 @@ from assets.events.judge import REQUIRED, Judge
 from assets.events.order import order_events
 from assets.quality.quarantine import Cleaned, Reason, quarantined
 from assets.quality.raw import checked
-from assets.schema import EVENTS_TABLE, TIME, IdType, events_schema
-from assets.staging import writing
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
-from models.files import scan_arrow
+from storage.literal_paths import scan_arrow
+from storage.schema import EVENTS_TABLE, TIME, IdType, events_schema
+from storage.staged_files import writing
 
 IDENTITY = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
 """Two rows of a day with the same identity are one event that arrived twice."""

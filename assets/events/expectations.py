@@ -16,8 +16,8 @@ from assets.quality.drift import (
 )
 from assets.quality.expectation import Expectation, between, not_null, one_of, unique_neighbours, with_overrides
 from assets.quality.summary import REJECTED_SHARE, ROWS
-from assets.schema import EVENTS_TABLE
 from models.columns import ACTION, DAY, ITEM_ID, TIMESTAMP, USER_ID, VALUE
+from storage.schema import EVENTS_TABLE
 
 
 def events_expectations(rules: QualitySettings, now: datetime | None = None) -> list[Expectation]:

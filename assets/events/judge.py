@@ -18,7 +18,6 @@ from assets.quality.casts import (
 )
 from assets.quality.quarantine import Reason, quarantined
 from assets.quality.raw import completed, first_reason
-from assets.schema import EVENTS_TABLE, IdType
 from models.columns import (
     ACTION,
     DAY,
@@ -32,6 +31,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from storage.schema import EVENTS_TABLE, IdType
 
 REQUIRED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
 COLUMNS = (*REQUIRED, VALUE, SURFACE, REQUEST_ID)

@@ -9,16 +9,16 @@ import polars as pl
 from assets.events.clean import clean_events
 from assets.events.judge import COLUMNS, REQUIRED, Judge
 from assets.events.stage import staged_parts
-from assets.lake import Lake
 from assets.quality.amend import amended
 from assets.quality.casts import TimestampUnit, as_epoch_ms
 from assets.quality.quarantine import Cleaned, Reason, replace_quarantine
 from assets.quality.raw import checked
 from assets.quality.staged import Staged
-from assets.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, events_schema
 from assets.sources.source import of_one_schema
-from assets.staging import Staging
 from models.columns import ARRIVAL, DAY, MALFORMED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, TIMESTAMP
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, events_schema
+from storage.staged_files import Staging
 
 
 def clean_kept_days(lake: Lake, staging: Staging, judge: Judge, days: Sequence[date], rows_in_memory: int) -> Staged:

@@ -12,17 +12,17 @@ from assets.events.expectations import events_expectations
 from assets.events.judge import Judge, known_items
 from assets.events.rules import QualitySettings
 from assets.events.stage import stage_events
-from assets.lake import Lake
 from assets.partitions import TellDay
 from assets.quality.data_docs import DataDocs
 from assets.quality.drift import with_drift
 from assets.quality.publish import publish
 from assets.quality.statistics import earlier_days, remember
 from assets.quality.summary import by_day
-from assets.schema import EVENTS_TABLE, ITEMS_TABLE, IdType
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
-from assets.staging import Staging
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE, IdType
+from storage.staged_files import Staging
 
 
 @dataclass(frozen=True)

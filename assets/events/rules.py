@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from assets.quality.expectation import Severity
-from assets.schema import DEFAULT_ACTIONS
+from storage.schema import DEFAULT_ACTIONS
 
 
 class ItemRules(BaseModel):

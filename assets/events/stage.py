@@ -9,17 +9,17 @@ import polars as pl
 from assets.engine import Engine
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
-from assets.lake import Lake
 from assets.quality.amend import amended
 from assets.quality.expectation import Expectation
 from assets.quality.quarantine import Cleaned, write_quarantine
 from assets.quality.staged import Staged
 from assets.quality.statistics import Tally
-from assets.schema import EVENTS_TABLE, events_schema
 from assets.sources.damage import damage_explained
 from assets.sources.source import LandedFile, Source
-from assets.staging import Staging
 from models.columns import DAY
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, events_schema
+from storage.staged_files import Staging
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from assets.quality.quarantine import write_quarantine
 from assets.quality.staged import Staged
 from assets.quality.summary import by_day, with_content
 from assets.resources import NO_CONFIG, LakeResource, QualityResource, SourceResource
-from assets.schema import ITEMS_TABLE
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landed_files
-from assets.staging import Staging
 from models.columns import DAY
+from storage.schema import ITEMS_TABLE
+from storage.staged_files import Staging
 
 
 @dg.asset(

@@ -4,16 +4,16 @@ from datetime import date
 
 import polars as pl
 
-from assets.lake import Lake
-from assets.schema import ITEMS_TABLE
 from models.availability import CATALOGUE_DAYS_TABLE, gone, with_availability
 from models.columns import DAY, ITEM_ID
+from storage.lake import Lake
+from storage.schema import ITEMS_TABLE
 
 
 def catalogue(lake: Lake, until: date | None = None) -> pl.LazyFrame:
     """The latest row of every item over the days before `until` (all days where it is None), one row per item.
 
-    Columns are those of `assets.schema.items_schema`; `day` is the day of that latest row, `available_from` the
+    Columns are those of `storage.schema.items_schema`; `day` is the day of that latest row, `available_from` the
     earliest moment of all rows (`models.availability`).
 
     Raises:

@@ -9,7 +9,6 @@ from assets.events.rules import QualitySettings
 from assets.quality.casts import TimestampUnit, as_epoch_ms, as_id, as_text, given
 from assets.quality.quarantine import Cleaned, Reason, quarantined
 from assets.quality.raw import checked, completed, first_reason, mark_duplicates
-from assets.schema import ITEMS_TABLE, QUARANTINE_SCHEMA, TIME, IdType, items_schema
 from models.columns import (
     AVAILABLE_FROM,
     CATEGORIES,
@@ -24,6 +23,7 @@ from models.columns import (
     SOURCE_ROW,
     TITLE,
 )
+from storage.schema import ITEMS_TABLE, QUARANTINE_SCHEMA, TIME, IdType, items_schema
 
 REQUIRED = (ITEM_ID,)
 COLUMNS = (ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, IMAGE, IMAGE_BYTES, AVAILABLE_FROM)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from assets.events.rules import QualitySettings
 from assets.quality.expectation import Expectation, between, not_null, unique_together, with_overrides
 from assets.quality.summary import REJECTED_SHARE, WITHOUT_CONTENT_SHARE
-from assets.schema import ITEMS_TABLE
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID
+from storage.schema import ITEMS_TABLE
 
 FIRST_FILM = datetime(1888, 1, 1, tzinfo=UTC)
 """Nothing that is recommended came out before the oldest film that is left."""

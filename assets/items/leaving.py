@@ -8,9 +8,9 @@ import polars as pl
 
 from assets.items.listing import LISTED, MISSING, UNREADABLE, ListingRules
 from assets.metadata import markdown_table
-from assets.schema import ITEMS_TABLE
 from models.availability import PUT_ASIDE, WHOLE
 from models.columns import DAY
+from storage.schema import ITEMS_TABLE
 
 FEW_LEAVE = "few_items_leave_at_once"
 

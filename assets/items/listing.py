@@ -11,13 +11,13 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from assets.lake import Lake
 from assets.quality.casts import as_id
 from assets.quality.quarantine import json_cell
-from assets.schema import ID_DTYPES, ITEMS_TABLE, QUARANTINE_TABLE, IdType, Schema
 from assets.sources.source import Snapshot
 from models.availability import CATALOGUE_DAYS_TABLE, PUT_ASIDE, WHOLE
 from models.columns import DAY, ITEM_ID, ORIGIN, ROW
+from storage.lake import Lake
+from storage.schema import ID_DTYPES, ITEMS_TABLE, QUARANTINE_TABLE, IdType, Schema
 
 ITEMS = "items"
 LISTED = "listed"

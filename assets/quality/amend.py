@@ -5,10 +5,10 @@ from datetime import date
 
 import polars as pl
 
-from assets.lake import Lake
 from assets.quality.corrections import read_corrections
 from assets.quality.suppressions import nobody, read_suppressions
-from assets.schema import EVENTS_TABLE, IdType
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, IdType
 
 
 def amended(

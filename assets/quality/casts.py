@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from assets.schema import IdType
+from storage.schema import IdType
 
 TimestampUnit = Literal["s", "ms", "us", "ns", "iso", "datetime"]
 

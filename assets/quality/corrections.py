@@ -11,10 +11,8 @@ from datetime import date
 
 import polars as pl
 
-from assets.lake import Lake
 from assets.quality.casts import as_epoch_ms
 from assets.quality.quarantine import Reason, cell_text, json_cell
-from assets.schema import EVENTS_TABLE, ITEMS_TABLE, Schema
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,
@@ -35,6 +33,8 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE, Schema
 
 CORRECTIONS_TABLE = "corrections"
 

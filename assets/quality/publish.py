@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.lake import Lake
 from assets.metadata import PARTITION_ROWS, markdown_table, table_metadata
 from assets.partitions import TellDay
 from assets.quality.checks import check_result, refusal
@@ -17,6 +16,7 @@ from assets.quality.quarantine import by_reason, replace_quarantine
 from assets.quality.staged import Staged
 from assets.quality.validation import validate
 from models.columns import REASON
+from storage.lake import Lake
 
 
 def publish(

@@ -8,11 +8,11 @@ from enum import StrEnum
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from assets.lake import Lake
-from assets.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
-from assets.staging import Staging
 from models.columns import DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
-from models.commit import StagedFile
+from storage.commit import StagedFile
+from storage.lake import Lake
+from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
+from storage.staged_files import Staging
 
 
 class Reason(StrEnum):

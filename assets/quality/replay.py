@@ -12,11 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.lake import Lake
 from assets.quality.corrections import record_corrections
 from assets.quality.review import ORIGINS, Selection, selected
-from assets.schema import EVENTS_TABLE, QUARANTINE_SCHEMA, RAW_EVENTS_TABLE, RAW_ITEMS_TABLE
 from models.columns import DAY, ORIGIN, REASON, SOURCE_FILE, SOURCE_ROW
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, QUARANTINE_SCHEMA, RAW_EVENTS_TABLE, RAW_ITEMS_TABLE
 
 PLACE = (ORIGIN, DAY, SOURCE_FILE, SOURCE_ROW)
 

@@ -6,10 +6,10 @@ from datetime import date
 
 import polars as pl
 
-from assets.lake import Lake, TableMissing
 from assets.quality.quarantine import MEANINGS, Reason, json_cell
-from assets.schema import EVENTS_TABLE, ITEMS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE
 from models.columns import DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
+from storage.lake import Lake, TableMissing
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE
 
 ORIGINS = (EVENTS_TABLE, ITEMS_TABLE)
 

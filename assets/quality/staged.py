@@ -11,9 +11,9 @@ from assets.metadata import PREVIEW_ROWS
 from assets.quality.counting import Counts, count
 from assets.quality.expectation import Expectation
 from assets.quality.quarantine import Cleaned
-from assets.schema import QUARANTINE_SCHEMA
 from models.columns import DAY, REASON
-from models.commit import StagedFile
+from storage.commit import StagedFile
+from storage.schema import QUARANTINE_SCHEMA
 
 ROWS = "rows"
 

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from assets.lake import Lake
 from assets.quality.quarantine import Reason
-from assets.schema import Schema
 from models.columns import ACTION, ACTIONS, DAY, ITEM_ID, REASON, TIMESTAMP, USER_ID
+from storage.lake import Lake
+from storage.schema import Schema
 
 EVENT_STATISTICS_TABLE = "event_statistics"
 

@@ -5,9 +5,9 @@ from assets.events.expectations import events_expectations
 from assets.events.rules import QualitySettings
 from assets.items.expectations import items_expectations
 from assets.quality.expectation import Expectation
-from assets.schema import EVENTS_TABLE, ITEMS_TABLE
 from assets.sequences.requests import request_expectations
-from models.sequence_store import SEQUENCES_TABLE
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE
+from storage.sequence_store import SEQUENCES_TABLE
 
 
 def suites(rules: QualitySettings) -> dict[str, list[Expectation]]:

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from assets.buckets import slots_of, user_hashes
-from assets.lake import Lake
 from assets.quality.casts import as_id
-from assets.schema import ID_DTYPES, TIME, IdType, Schema
 from models.columns import MALFORMED, REASON, SLOT, USER_ID
+from storage.lake import Lake
+from storage.schema import ID_DTYPES, TIME, IdType, Schema
 
 SUPPRESSIONS_TABLE = "suppressions"
 

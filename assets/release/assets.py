@@ -5,7 +5,6 @@ from pydantic import Field
 
 from assets.data_version import data_version
 from assets.evaluation.assets import evaluation
-from assets.lake import Lake
 from assets.release.gate import decide, decide_by_hand
 from assets.release.record import record
 from assets.release.shown import release_metadata
@@ -13,6 +12,7 @@ from assets.resources import GateResource, LakeResource
 from assets.versions import ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import VersionEvaluation
 from models.manifest import list_versions
+from storage.lake import Lake
 
 
 class ReleaseRun(dg.Config):

@@ -5,7 +5,7 @@ import json
 import polars as pl
 
 from assets.release.gate import Decision
-from serving.releases import Releases
+from storage.releases import Releases
 
 
 def record(releases: Releases, decision: Decision, champion: str | None) -> None:

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import markdown_table, plain_name
-from serving.releases import Releases
+from storage.releases import Releases
 
 RECENT_DECISIONS = 10
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 from deltalake.exceptions import CommitFailedError
 
-from assets.lake import Lake
 from assets.retention.rewrite import PATH, part_of, partition_of, read_file
 from assets.retention.unsequence import carry_over
-from assets.schema import EVENTS_TABLE
 from assets.sequences.ledger import read_ledger, state_of
-from assets.staging import Staging
-from models.commit import Commit
+from storage.commit import Commit
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE
+from storage.staged_files import Staging
 
 RECORDS = "num_records"
 

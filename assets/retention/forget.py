@@ -12,20 +12,20 @@ from pathlib import Path
 import polars as pl
 
 from assets.batches import batches
-from assets.lake import Lake
 from assets.quality.data_docs import DATA_DOCS
 from assets.quality.suppressions import suppress
 from assets.retention.person import Person
 from assets.retention.proof import names
 from assets.retention.rewrite import Removed, remove_rows
 from assets.retention.unsequence import carry_over, remove_from_buckets
-from assets.schema import EVENTS_TABLE, LANDED_SCHEMA
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS
 from assets.sources.source import LandedFile, Source
-from assets.staging import Staging
 from assets.training.version import DATASETS
 from models.columns import DAY, MALFORMED, SOURCE_FILE, SOURCE_ROW, USER_ID
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, LANDED_SCHEMA
+from storage.staged_files import Staging
 
 ROWS_AT_ONCE = 500_000
 """Of landing files, of which three columns are read."""

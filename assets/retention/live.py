@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from assets.lake import Lake
 from assets.retention.settings import RetentionSettings
 from assets.versions import ARTIFACTS, releases_of
 from models.manifest import Manifest, list_versions, read_manifest
+from storage.lake import Lake
 
 
 def live_versions(lake: Lake, settings: RetentionSettings, now: datetime) -> list[Manifest]:

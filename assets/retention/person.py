@@ -7,8 +7,8 @@ import polars as pl
 from assets.quality.corrections import COLUMN, CORRECTIONS_TABLE, WAS
 from assets.quality.quarantine import json_cell
 from assets.quality.suppressions import Forgotten, only, slot_of
-from assets.schema import EVENTS_TABLE, ID_DTYPES, QUARANTINE_TABLE, IdType
 from models.columns import MALFORMED, ROW, SLOT, USER_ID, VALUE
+from storage.schema import EVENTS_TABLE, ID_DTYPES, QUARANTINE_TABLE, IdType
 
 
 @dataclass(frozen=True)

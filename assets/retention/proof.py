@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.retention.person import Person
 from models.columns import MALFORMED, ROW, USER_ID
-from models.files import scan_arrow, scan_parquet
+from storage.literal_paths import scan_arrow, scan_parquet
 
 LONG = 12
 """Characters of an id that does not turn up as a word by chance."""

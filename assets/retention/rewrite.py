@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.lake import Lake, restored
-from assets.staging import Staging
-from models.commit import Commit, StagedFile
-from models.files import scan_parquet
+from storage.commit import Commit, StagedFile
+from storage.lake import Lake, restored
+from storage.literal_paths import scan_parquet
+from storage.staged_files import Staging
 
 PATH = "path"
 ROWS = "rows"

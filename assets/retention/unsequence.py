@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.lake import Lake
 from assets.retention.person import Person
-from assets.schema import ID_DTYPES
 from assets.sequences.ledger import LEDGER_SCHEMA, Built, read_ledger, state_of
-from assets.staging import Staging
 from models.columns import BUCKET, USER_ID
-from models.sequence_store import (
+from storage.lake import Lake
+from storage.schema import ID_DTYPES
+from storage.sequence_store import (
     BUCKETS_FOLDER,
     FIELDS,
     FILE,
@@ -22,6 +21,7 @@ from models.sequence_store import (
     read_bucket,
     write_bucket,
 )
+from storage.staged_files import Staging
 
 
 def remove_from_buckets(lake: Lake, staging: Staging, person: Person) -> dict[str, int]:

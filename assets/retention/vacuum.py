@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assets.lake import Lake
 from assets.retention.live import live_versions, named_tables
 from assets.retention.settings import RetentionSettings
-from assets.staging import Staging
 from assets.training.version import DATASETS, RUNS
 from assets.versions import ABLATIONS, ARTIFACTS
-from models.commit import KEEP_LOG
-from models.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
+from storage.commit import KEEP_LOG
+from storage.lake import Lake
+from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
+from storage.staged_files import Staging
 
 OF_A_VERSION = (ARTIFACTS, ABLATIONS, DATASETS, f"{RUNS}/{ARTIFACTS}", f"{RUNS}/{ABLATIONS}", f"{RUNS}/tuning")
 """Folders below the root with a folder for each trained version."""

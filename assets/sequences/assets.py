@@ -8,16 +8,16 @@ from assets.data_version import data_version
 from assets.events.assets import events
 from assets.events.rules import QualitySettings
 from assets.figures import bars
-from assets.lake import Lake
 from assets.metadata import table_metadata
 from assets.quality.checks import check_result, check_specs
 from assets.quality.validation import validate
 from assets.resources import NO_CONFIG, LakeResource, QualityResource, Storage
-from assets.schema import EVENTS_TABLE
 from assets.sequences.build import bring_up_to_date
 from assets.sequences.requests import measure_requests, request_expectations
-from assets.staging import Staging
-from models.sequence_store import SEQUENCES_TABLE
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE
+from storage.sequence_store import SEQUENCES_TABLE
+from storage.staged_files import Staging
 
 
 @dg.asset(

@@ -8,16 +8,15 @@ import polars as pl
 
 from assets.buckets import slot_edges
 from assets.engine import Engine
-from assets.lake import Lake
-from assets.schema import EVENTS_TABLE, ID_DTYPES, IdType
 from assets.sequences.changes import Changes, changes_since, everything
 from assets.sequences.encode import NEEDED, Encoding, extended_surfaces
 from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.ledger import LEDGER_SCHEMA, REQUEST_GAP_MS, Built, read_ledger, state_of
 from assets.sequences.merge import NewEvents, merge_sequences
-from assets.staging import Staging, writing
 from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, USER_ID
-from models.sequence_store import (
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, ID_DTYPES, IdType
+from storage.sequence_store import (
     BUCKETS_FOLDER,
     FILE,
     SEQUENCES_TABLE,
@@ -26,6 +25,7 @@ from models.sequence_store import (
     read_bucket,
     write_bucket,
 )
+from storage.staged_files import Staging, writing
 
 FEWEST_BUCKETS = 8
 BUCKETS_IN_MEMORY = 4

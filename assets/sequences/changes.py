@@ -9,9 +9,9 @@ import polars as pl
 from deltalake.exceptions import DeltaError
 
 from assets.buckets import SLOTS
-from assets.lake import Lake
-from assets.schema import EVENTS_TABLE
 from models.columns import DAY, SLOT
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE
 
 Files = dict[date, frozenset[str]]
 

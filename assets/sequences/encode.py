@@ -22,7 +22,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
-from models.sequence_store import FIELDS, NO_SURFACE
+from storage.sequence_store import FIELDS, NO_SURFACE
 
 ARRIVAL_BITS = 40
 """A day has fewer than 2^40 events, so day and order within it fit one int64."""

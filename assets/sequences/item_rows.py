@@ -5,10 +5,10 @@ from contextlib import suppress
 import polars as pl
 from deltalake.exceptions import CommitFailedError
 
-from assets.lake import COMMIT_ATTEMPTS, Lake
-from assets.schema import ID_DTYPES, IdType
 from models.columns import DAY, ITEM_ID, ROW
-from models.sequence_store import ITEM_ROWS_TABLE
+from storage.lake import COMMIT_ATTEMPTS, Lake
+from storage.schema import ID_DTYPES, IdType
+from storage.sequence_store import ITEM_ROWS_TABLE
 
 
 def extend_item_rows(lake: Lake, events: pl.LazyFrame, id_type: IdType) -> pl.DataFrame:

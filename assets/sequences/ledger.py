@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.lake import Lake
-from assets.schema import Schema
 from models.columns import ACTIONS, BUCKET
-from models.sequence_store import FILE, SEQUENCES_TABLE, SURFACE_NAMES, BucketSequences
+from storage.lake import Lake
+from storage.schema import Schema
+from storage.sequence_store import FILE, SEQUENCES_TABLE, SURFACE_NAMES, BucketSequences
 
 LENGTH_BINS = 32
 

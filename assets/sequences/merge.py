@@ -21,7 +21,7 @@ import polars as pl
 from assets.buckets import SLOT_BITS, SLOTS, user_hashes
 from models import native
 from models.columns import USER_ID
-from models.sequence_store import FIELDS, NO_SURFACE, BucketSequences
+from storage.sequence_store import FIELDS, NO_SURFACE, BucketSequences
 
 SOURCE = Path(__file__).parents[1] / "native" / "merge.cpp"
 

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from assets.events.rules import QualitySettings
-from assets.lake import Lake
 from assets.quality.expectation import Expectation, between, with_overrides
 from models.columns import BUCKET
-from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE, BucketSequences, read_bucket
+from storage.lake import Lake
+from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE, BucketSequences, read_bucket
 
 REQUESTS = "requests"
 REUSED_SHARE = "reused_request_share"

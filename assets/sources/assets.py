@@ -6,7 +6,6 @@ import dagster as dg
 import polars as pl
 import pyarrow.parquet as pq
 
-from assets.lake import Lake
 from assets.metadata import PREVIEW_ROWS, column_schema, markdown_table
 from assets.partitions import daily, days_of, days_told
 from assets.resources import NO_CONFIG, LakeResource, SourceResource
@@ -14,6 +13,7 @@ from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS, fingerprint, ledger_frame
 from assets.sources.source import RawTable, Source
 from models.columns import DAY, SOURCE_FILE, SOURCE_ROW
+from storage.lake import Lake
 
 
 @dg.asset(

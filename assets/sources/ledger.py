@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.lake import Lake
-from assets.schema import LANDED_SCHEMA, RAW_EVENTS_TABLE, RAW_ITEMS_TABLE
 from assets.sources.source import LandedFile, RawTable, SourceError
 from models.columns import DAY, SOURCE_FILE
+from storage.lake import Lake
+from storage.schema import LANDED_SCHEMA, RAW_EVENTS_TABLE, RAW_ITEMS_TABLE
 
 LEDGERS: dict[RawTable, str] = {"events": RAW_EVENTS_TABLE, "items": RAW_ITEMS_TABLE}
 

@@ -38,7 +38,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
-from models.files import read_parquet, scan_parquet
+from storage.literal_paths import read_parquet, scan_parquet
 
 RATINGS = ("ratings.dat", "ratings.dat.gz", "ratings.csv", "ratings.csv.gz", "u.data", "u.data.gz")
 MOVIES = ("u.item", "items.parquet", "movies.dat", "movies.csv", "movies.csv.gz")

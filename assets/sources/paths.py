@@ -10,7 +10,7 @@ from glob import glob
 from pathlib import Path
 
 from assets.sources.source import SourceError
-from models.places import absolute
+from storage.places import absolute
 
 DAY_FIELD = "{day}"
 

@@ -21,7 +21,6 @@ from assets.resources import (
     RayResource,
     TrainingResource,
 )
-from assets.schema import EVENTS_TABLE, TUNING_TABLE
 from assets.sequences.assets import sequences
 from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Entry, TrainingJob
@@ -40,6 +39,7 @@ from assets.training.version import (
 )
 from assets.versions import ABLATIONS, ARTIFACTS, version_in_question
 from models.manifest import MODEL_CARD, Manifest, read_manifest
+from storage.schema import EVENTS_TABLE, TUNING_TABLE
 
 
 @dg.asset(

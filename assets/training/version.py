@@ -16,8 +16,6 @@ from assets.code_version import code_version
 from assets.data_version import digest
 from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.split import training_interactions
-from assets.lake import Lake
-from assets.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
 from assets.training.dataset import CONTENT, content_digest, make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
@@ -26,7 +24,9 @@ from models.columns import DAY, ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.history import require_declared
 from models.manifest import Manifest, new_version
-from models.sequence_store import SEQUENCES_TABLE, action_vocabulary
+from storage.lake import Lake
+from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
+from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary
 
 DATASETS = "training_sets"
 RUNS = "training_runs"

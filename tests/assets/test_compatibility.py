@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from assets.compatibility import require_compatible
-from assets.lake import Lake
 from assets.resources import Storage
-from assets.schema import CONTENT_TABLE, EVENTS_TABLE, LANDED_SCHEMA, TEXT_TABLE, IdType, content_schema, events_schema
 from assets.sequences.item_rows import extend_item_rows
 from models.columns import DAY, ITEM_ID
-from models.sequence_store import ITEM_ROWS_TABLE
+from storage.lake import Lake
+from storage.schema import CONTENT_TABLE, EVENTS_TABLE, LANDED_SCHEMA, TEXT_TABLE, IdType, content_schema, events_schema
+from storage.sequence_store import ITEM_ROWS_TABLE
 from tests.assets.events.test_assets import FIRST, NEXT, land, log, run
 
 

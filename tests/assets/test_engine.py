@@ -15,17 +15,17 @@ from assets.engine import Engine, LocalEngine, RayEngine, open_engine
 from assets.events.judge import Judge
 from assets.events.rules import QualitySettings
 from assets.events.stage import DaysOfEvents, stage_days, stage_events
-from assets.lake import Lake
 from assets.quality.staged import Staged
 from assets.quality.statistics import Tally
-from assets.schema import DEFAULT_ACTIONS, EVENTS_TABLE
 from assets.sequences.build import BucketTask, bring_up_to_date, build_buckets
 from assets.sequences.ledger import Built, read_ledger
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
-from assets.staging import Staging
 from models.columns import DAY
-from models.sequence_store import BUCKETS_FOLDER, FILE
+from storage.lake import Lake
+from storage.schema import DEFAULT_ACTIONS, EVENTS_TABLE
+from storage.sequence_store import BUCKETS_FOLDER, FILE
+from storage.staged_files import Staging
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.fault_line import FIRST_DAY, Line, differing
 from benchmarks.fault_tally import Tally
 from models.columns import DAY
-from models.sequence_store import FILE, SEQUENCES_TABLE
+from storage.sequence_store import FILE, SEQUENCES_TABLE
 
 ROWS = pl.DataFrame({"x": [2, 1], DAY: [FIRST_DAY] * 2})
 

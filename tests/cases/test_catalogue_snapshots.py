@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.lake import Lake
+from storage.lake import Lake
 from tests.assets.evaluation.nights import clicks_by_user, land_items, leave_one_out
 from tests.cases.folder import cases
 

@@ -11,9 +11,9 @@ from assets.events.rules import QualitySettings
 from assets.items.assets import items
 from assets.partitions import daily
 from assets.resources import Storage
-from assets.schema import IdType
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
+from storage.schema import IdType
 from tests.cases.folder import cases
 
 DAYS = [date(2026, 1, 1), date(2026, 1, 2)]

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from assets.endpoint.rollout import champion_release
-from assets.lake import Lake
 from assets.versions import releases_of
 from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
@@ -19,6 +18,7 @@ from models.vocabulary import Vocabulary
 from serving.loaded import LoadedRelease, load_release
 from serving.recommend import recommend, similar_items
 from serving.schema import RecommendationRequest, SimilarRequest
+from storage.lake import Lake
 from tests.assets.evaluation.nights import clicks_by_user, land_items
 from tests.cases.folder import cases
 from tests.sequence_files import write_sequences

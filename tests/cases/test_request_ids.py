@@ -9,12 +9,12 @@ import pytest
 from assets.events.assets import events
 from assets.events.rules import QualitySettings
 from assets.items.assets import items
-from assets.lake import Lake
 from assets.partitions import daily
 from assets.resources import Storage
 from assets.sequences.assets import sequences
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
+from storage.lake import Lake
 from tests.cases.folder import cases
 
 FIRST = daily.start.date()

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from assets.lake import Lake
 from assets.versions import ARTIFACTS, releases_of
 from models.manifest import list_versions
+from storage.lake import Lake
 from tests.cases.folder import cases
 
 NIGHT = """

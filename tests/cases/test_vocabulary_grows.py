@@ -11,14 +11,14 @@ from assets.engine import LocalEngine
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
 from assets.events.rules import QualitySettings
-from assets.lake import Lake
-from assets.schema import EVENTS_TABLE
 from assets.sequences.build import bring_up_to_date
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
-from assets.staging import Staging
 from models.history import positive_interactions
-from models.sequence_store import SEQUENCES_TABLE
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE
+from storage.sequence_store import SEQUENCES_TABLE
+from storage.staged_files import Staging
 from tests.cases.folder import cases
 
 FIRST = date(2026, 1, 1)

@@ -17,10 +17,10 @@ import polars as pl
 import pytest
 import yaml
 
-from models.sequence_store import scan_sequences
-from models.tables import scan_table
 from orchestration.processes import Process
 from serving.ports import free_port
+from storage.sequence_store import scan_sequences
+from storage.tables import scan_table
 from tests.private import open_to_others
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.sequence_store import scan_sequences
+from storage.sequence_store import scan_sequences
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "your-own-data.md"
 FIRST = date(2026, 1, 1)

@@ -12,12 +12,12 @@ from assets.events.judge import Judge
 from assets.events.rules import QualitySettings
 from assets.items.clean import clean_items
 from assets.quality.quarantine import Cleaned
-from assets.schema import events_schema
 from assets.sources.damage import damage_explained
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.movielens import MovieLens, MovieLensSettings
 from assets.sources.source import RawTable, Source
+from storage.schema import events_schema
 from tests.assets.sources.judging import NOW
 from tests.faults.corpus import DAY, LOG, ROWS
 

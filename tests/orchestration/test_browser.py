@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.lake import Lake
 from assets.versions import releases_of
 from benchmarks.user_interface import user_interface
-from models.sequence_store import SEQUENCES_TABLE
 from orchestration.screenshots import ScreenshotError
 from serving.ports import free_port
+from storage.lake import Lake
+from storage.sequence_store import SEQUENCES_TABLE
 from tests.orchestration.person import Person, at_the_browser
 from tests.serving.world import World
 

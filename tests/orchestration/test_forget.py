@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.lake import Lake
 from assets.retention.person import Person
 from assets.retention.proof import search
 from models.columns import USER_ID
-from models.places import plain
+from storage.lake import Lake
+from storage.places import plain
 from tests.orchestration.test_quarantine import DAY, LAKE, START, genrec, profile
 
 __all__ = ["profile"]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.lake import Lake
 from assets.resources import Storage
 from assets.retention.settings import RetentionSettings
-from assets.staging import Staging
 from models.columns import DAY
 from orchestration.housekeeping import compaction, retention
+from storage.lake import Lake
+from storage.staged_files import Staging
 from tests.assets.sequences.test_build import FIRST, events, put
 
 

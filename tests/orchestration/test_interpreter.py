@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models.places import PLAIN
 from orchestration.interpreter import interpreter
+from storage.places import PLAIN
 
 
 def asked(python: str, code: str) -> str:

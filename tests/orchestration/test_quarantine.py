@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.lake import Lake
 from orchestration.cli import app
+from storage.lake import Lake
 from tests.private import open_to_others
 
 DAY = date(2026, 1, 2)

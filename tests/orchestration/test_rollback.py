@@ -7,7 +7,6 @@ import dagster as dg
 import pytest
 
 from assets.endpoint.rollout import deploy_champion
-from assets.lake import Lake
 from assets.resources import RayCluster, Storage
 from assets.versions import ARTIFACTS, releases_of
 from orchestration.jobs import rollback
@@ -15,6 +14,7 @@ from serving.client import EndpointClient
 from serving.deploy import DeployError
 from serving.ports import free_port
 from serving.settings import EndpointSettings
+from storage.lake import Lake
 from tests.serving.test_cluster import dashboard
 from tests.serving.world import World
 

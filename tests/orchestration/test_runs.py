@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from models.places import plain
+from storage.places import plain
 
 TWO_STAGES = """
 import os, sys

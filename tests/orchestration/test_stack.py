@@ -13,7 +13,6 @@ import httpx
 import pytest
 import yaml
 
-from assets.lake import Lake
 from assets.versions import releases_of
 from orchestration import local_stack
 from orchestration.processes import Process
@@ -22,6 +21,7 @@ from serving.client import EndpointClient, EndpointError
 from serving.ports import free_port
 from serving.priority import NICENESS
 from serving.settings import EndpointSettings
+from storage.lake import Lake
 from tests.serving.world import World
 
 pytestmark = pytest.mark.cluster

@@ -11,13 +11,13 @@ from typing import Any
 import uvicorn
 import yaml
 
-from assets.lake import Lake
 from assets.versions import releases_of
 from orchestration.status import Serving, _problem
 from serving.api import build_api
 from serving.ports import free_port
 from serving.settings import AppSettings
 from serving.slot import ReleaseSlot
+from storage.lake import Lake
 from tests.serving.world import World
 
 

@@ -12,10 +12,8 @@ import polars as pl
 import pytest
 
 from assets.endpoint.rollout import champion_release
-from assets.lake import Lake
 from assets.resources import RayCluster, Storage
 from assets.retention.forget import forget
-from assets.schema import items_schema
 from assets.sources.settings import open_source
 from assets.versions import releases_of
 from models.columns import USER_ID
@@ -23,6 +21,8 @@ from orchestration.upkeep import forgetting
 from serving.ports import free_port
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings
+from storage.lake import Lake
+from storage.schema import items_schema
 from tests.assets.retention.test_forget import PERSON, REASON, rows
 from tests.assets.sequences.test_build import put, update
 

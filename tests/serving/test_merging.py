@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from assets.evaluation.split import split
-from assets.schema import TIME
 from assets.training.dataset import make_dataset
 from models.artifact import Artifact
 from models.columns import DAY, ITEM_ID
@@ -23,6 +22,7 @@ from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from serving.history import load_histories
+from storage.schema import TIME
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 CLICK, BUY, VIEW = 1, 2, 4

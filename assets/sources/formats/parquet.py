@@ -12,8 +12,8 @@ from polars.exceptions import PolarsError
 from assets.sources.formats.arrow_types import converted, readable, stops_polars
 from assets.sources.formats.streamed import streamed
 from assets.sources.source import SourceError, because
-from models import files
 from models.columns import MALFORMED, SOURCE_FILE, SOURCE_ROW
+from storage import literal_paths
 
 ADDED: dict[str, pl.DataType] = {SOURCE_ROW: pl.Int64(), MALFORMED: pl.String()}
 
@@ -48,7 +48,7 @@ def scan_parquet(path: str | Path, columns: Collection[str] | None = None) -> pl
         schema = pl.DataFrame(pa.schema(list(wanted.items())).empty_table()).schema
         rows = streamed(partial(_translated, Path(path), wanted), schema | ADDED)
     else:
-        numbered = files.scan_parquet(path).select(*wanted).with_row_index(SOURCE_ROW)
+        numbered = literal_paths.scan_parquet(path).select(*wanted).with_row_index(SOURCE_ROW)
         rows = numbered.with_columns(pl.col(SOURCE_ROW).cast(pl.Int64), pl.lit(None, pl.String).alias(MALFORMED))
     return rows.with_columns(pl.lit(str(path)).alias(SOURCE_FILE))
 
@@ -86,7 +86,9 @@ def unfolded_parquet(path: Path, columns: Collection[str]) -> pl.LazyFrame:
     Raises:
         SourceError: while rows are collected: the lists of a row differ in length, or the file is damaged.
     """
-    there = {name: dtype for name, dtype in files.scan_parquet(path).collect_schema().items() if name in columns}
+    there = {
+        name: dtype for name, dtype in literal_paths.scan_parquet(path).collect_schema().items() if name in columns
+    }
     lists = [name for name, dtype in there.items() if isinstance(dtype, pl.List)]
     read = partial(_unfolded, path, list(there), lists)
     return streamed(read, pl.DataFrame(schema=there).explode(lists).schema | ADDED)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from assets.content.settings import AdaptSettings, ImageSettings
-from assets.schema import items_schema
+from storage.schema import items_schema
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

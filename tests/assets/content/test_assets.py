@@ -19,9 +19,11 @@ from assets.content.assets import (
 )
 from assets.content.settings import ContentSettings, ImageSettings, TextSettings
 from assets.evaluation.settings import EvaluationSettings
-from assets.lake import Lake
 from assets.resources import Storage
-from assets.schema import (
+from assets.sources.ledger import ledger_frame
+from assets.sources.source import LandedFile
+from storage.lake import Lake
+from storage.schema import (
     CONTENT_TABLE,
     EVENTS_TABLE,
     ITEMS_TABLE,
@@ -30,8 +32,6 @@ from assets.schema import (
     content_schema,
     events_schema,
 )
-from assets.sources.ledger import ledger_frame
-from assets.sources.source import LandedFile
 from tests.assets.content.conftest import DAY, catalogue_rows, items_frame, poster
 
 N = 120

@@ -3,7 +3,7 @@ import polars as pl
 
 from assets.content.content import content_table, nearest
 from assets.content.vectors import to_matrix
-from assets.schema import content_schema, embeddings_schema
+from storage.schema import content_schema, embeddings_schema
 
 
 def table(rows: list[tuple[int, str | None, list[float]]]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from assets.content.image import ImageEmbeddings, image_hashes, image_table
 from assets.content.incremental import no_vectors
 from assets.content.settings import ImageSettings
 from assets.content.vectors import to_matrix
-from assets.schema import embeddings_schema
+from storage.schema import embeddings_schema
 from tests.assets.content.conftest import catalogue_rows, encoded, items_frame
 
 N = 120

@@ -12,9 +12,9 @@ from assets.content.assets import content_embeddings, image_embeddings, text_emb
 from assets.content.settings import ContentSettings
 from assets.content.vectors import to_matrix
 from assets.evaluation.settings import EvaluationSettings
-from assets.lake import Lake
 from assets.resources import Storage
-from assets.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
+from storage.lake import Lake
+from storage.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
 
 BESIDE = Path(__file__).parents[4] / "shared" / "data"
 FOLDER = Path(os.environ.get("GENREC_TEST_DATA", BESIDE)) / "ml-1m"

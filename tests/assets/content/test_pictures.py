@@ -5,7 +5,7 @@ import pytest
 
 from assets.content.pictures import neighbour_sheet
 from assets.content.settings import ImageSettings
-from assets.schema import content_schema
+from storage.schema import content_schema
 
 TITLES = ["$\\frac{$ x", "$a$ for $b$", "\\$1 [x](y)", "a_b^c {", "%s\n$$"]
 

@@ -11,7 +11,6 @@ import uvicorn
 
 from assets.endpoint.example import ask_for_example, example_table
 from assets.endpoint.rollout import NoChampion, champion_release, positive_actions
-from assets.lake import Lake
 from assets.versions import releases_of
 from serving.api import build_api
 from serving.applications import release_of
@@ -20,6 +19,7 @@ from serving.loaded import LoadError, load_release, read_storage_options
 from serving.ports import free_port
 from serving.settings import IMPORT_PATH, AppSettings
 from serving.slot import ReleaseSlot
+from storage.lake import Lake
 from tests.serving.world import World
 
 

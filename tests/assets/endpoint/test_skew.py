@@ -18,9 +18,7 @@ from assets.endpoint.checks import training_serving_skew
 from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
 from assets.evaluation.split import training_interactions
 from assets.events.rules import QualitySettings, SkewRules
-from assets.lake import Lake
 from assets.resources import Storage
-from assets.schema import TIME
 from assets.training.dataset import Dataset, make_dataset, write_dataset
 from assets.training.version import DATASETS
 from assets.versions import ARTIFACTS, releases_of
@@ -30,6 +28,8 @@ from models.history import Histories
 from models.manifest import Manifest
 from models.merging import Merging
 from models.recommender import Recommender
+from storage.lake import Lake
+from storage.schema import TIME
 from tests.sequence_files import write_sequences
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)

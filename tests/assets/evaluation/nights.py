@@ -15,8 +15,6 @@ from assets.events.rules import ItemRules, QualitySettings
 from assets.items.catalogue import catalogue_at
 from assets.items.clean import clean_items
 from assets.items.listing import ListingRules, judge_days
-from assets.lake import Lake
-from assets.schema import ITEMS_TABLE
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.training.dataset import make_vocabulary
@@ -24,6 +22,8 @@ from models.evaluation.baselines import Popularity
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.evaluation.report import EvaluationReport
+from storage.lake import Lake
+from storage.schema import ITEMS_TABLE
 
 CLICK = 1
 

@@ -15,13 +15,13 @@ from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.records import record
 from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
-from assets.lake import Lake
 from assets.release.gate import GateSettings, decide
-from assets.schema import EVALUATIONS_TABLE
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import VersionEvaluation
 from models.manifest import ITEM_VECTORS, list_versions
+from storage.lake import Lake
+from storage.schema import EVALUATIONS_TABLE
 from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, write_version, write_world
 from tests.sequence_files import write_sequences
 

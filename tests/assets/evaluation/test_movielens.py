@@ -11,10 +11,10 @@ import pytest
 
 from assets.evaluation.questions import make_questions
 from assets.evaluation.split import split
-from assets.schema import TIME
 from models.evaluation.baselines import ItemKnn, Popularity
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.vocabulary import Vocabulary
+from storage.schema import TIME
 
 DATA = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 RATINGS = DATA / "ml-1m" / "ratings.dat.gz"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from assets.items.catalogue import catalogue
-from assets.lake import Lake
+from storage.lake import Lake
 from tests.assets.evaluation.nights import clicks_by_user, land_items, leave_one_out
 
 FIRST = date(2026, 5, 4)

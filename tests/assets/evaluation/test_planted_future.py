@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from assets.evaluation.questions import make_questions
 from assets.evaluation.split import split
 from assets.items.catalogue import known_at
-from assets.schema import TIME
 from assets.training.dataset import Dataset, make_dataset
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from models.evaluation.baselines import ItemKnn, Popularity
 from models.recommender import Recommender
 from models.training import fit
+from storage.schema import TIME
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 HOUR = 3_600_000

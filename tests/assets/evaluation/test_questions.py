@@ -6,9 +6,9 @@ import pytest
 
 from assets.evaluation.questions import NoRivals, make_questions
 from assets.evaluation.split import Split
-from assets.schema import TIME
 from models.evaluation.ranking import rivals
 from models.vocabulary import Vocabulary
+from storage.schema import TIME
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp()) * 1_000

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.evaluation.split import Split, split, training_interactions
-from assets.schema import TIME
 from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS, USER_ID
+from storage.schema import TIME
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 DAY = timedelta(days=1)

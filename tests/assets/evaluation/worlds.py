@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import torch
 
-from assets.lake import Lake
-from assets.schema import ITEMS_TABLE, items_schema, sequences_schema
 from models.artifact import save_artifact
 from models.config import ModelConfig
 from models.manifest import Manifest
 from models.recommender import Recommender
-from models.sequence_store import SEQUENCES_TABLE
 from models.vocabulary import Vocabulary
+from storage.lake import Lake
+from storage.schema import ITEMS_TABLE, items_schema, sequences_schema
+from storage.sequence_store import SEQUENCES_TABLE
 from tests.sequence_files import write_sequences
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)

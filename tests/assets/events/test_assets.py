@@ -14,12 +14,12 @@ from assets.events.assets import events
 from assets.events.rules import QualitySettings
 from assets.items.assets import items
 from assets.items.catalogue import gone_at
-from assets.lake import Lake
 from assets.partitions import daily
 from assets.resources import Storage
-from assets.schema import IdType
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
+from storage.lake import Lake
+from storage.schema import IdType
 
 FIRST = daily.start.date()
 NEXT = FIRST + timedelta(days=1)

@@ -15,7 +15,7 @@ from assets.events.clean import clean_events
 from assets.events.judge import Judge
 from assets.events.rules import QualitySettings
 from assets.quality.quarantine import Cleaned
-from assets.schema import QUARANTINE_SCHEMA, IdType, events_schema
+from storage.schema import QUARANTINE_SCHEMA, IdType, events_schema
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST, FIRST + timedelta(days=1)]

@@ -13,12 +13,12 @@ import pytest
 from assets.events.assets import events
 from assets.events.rules import QualitySettings
 from assets.items.assets import items
-from assets.lake import Lake
 from assets.partitions import daily
 from assets.quality.statistics import EVENT_STATISTICS_TABLE
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
+from storage.lake import Lake
 
 DAYS = [daily.start.date() + timedelta(days=n) for n in range(5)]
 START = int(daily.start.timestamp()) * 1000

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from assets.items.catalogue import catalogue, catalogue_at
-from assets.lake import Lake, TableMissing
-from assets.schema import ITEMS_TABLE, items_schema
+from storage.lake import Lake, TableMissing
+from storage.schema import ITEMS_TABLE, items_schema
 
 FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)
 

@@ -13,7 +13,7 @@ from assets.events.rules import ItemRules, QualitySettings
 from assets.items.clean import clean_items
 from assets.quality.casts import TimestampUnit
 from assets.quality.quarantine import Cleaned
-from assets.schema import IdType, items_schema
+from storage.schema import IdType, items_schema
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST, FIRST + timedelta(days=1)]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from assets.items.catalogue import gone_at
 from assets.items.leaving import few_leave
 from assets.items.listing import ListingRules, judge_days
-from assets.lake import Lake
-from assets.schema import ITEMS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE, items_schema
 from assets.sources.source import Snapshot
+from storage.lake import Lake
+from storage.schema import ITEMS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE, items_schema
 
 FIRST = date(2026, 1, 1)
 AUTO, FULL, CHANGES = (ListingRules(snapshot, 0.2) for snapshot in ("auto", "full", "changes"))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.lake import Lake
 from assets.quality.quarantine import MEANINGS, Reason, by_reason, quarantined, replace_quarantine, write_quarantine
-from assets.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
-from assets.staging import Staging
+from storage.lake import Lake
+from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
+from storage.staged_files import Staging
 
 DAY = date(2026, 1, 1)
 NEXT = date(2026, 1, 2)

@@ -8,9 +8,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.lake import Lake
 from assets.quality.statistics import EVENT_STATISTICS_SCHEMA, day_statistics, earlier_days, remember
-from assets.schema import TIME
+from storage.lake import Lake
+from storage.schema import TIME
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST + timedelta(days=d) for d in range(3)]

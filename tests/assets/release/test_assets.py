@@ -10,14 +10,14 @@ from dagster._core.execution.api import execute_run
 
 from assets.evaluation.assets import EvaluationRun, evaluation
 from assets.evaluation.settings import EvaluationSettings
-from assets.lake import Lake
 from assets.release.assets import ReleaseRun, release
 from assets.release.gate import GateSettings
 from assets.resources import Storage
 from assets.sources.settings import open_source
 from assets.versions import version_in_question
 from models.evaluation.report import VersionEvaluation
-from serving.releases import Releases
+from storage.lake import Lake
+from storage.releases import Releases
 from tests.assets.evaluation.worlds import write_version, write_world
 
 EVALUATION = {"ks": [2, 5], "metric": "ndcg@2", "resamples": 100, "leave_one_out_users": 10}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from assets.release.gate import Decision
 from assets.release.record import record
-from serving.releases import Releases
+from storage.releases import Releases
 
 
 def decided(version: str, promote: bool, reason: str) -> Decision:

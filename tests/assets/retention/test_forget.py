@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.lake import Lake
 from assets.quality.corrections import read_corrections
 from assets.quality.replay import plan_replay
 from assets.quality.review import Selection
@@ -20,12 +19,13 @@ from assets.retention.forget import forget, landed_rows
 from assets.retention.person import Person
 from assets.retention.proof import search
 from assets.retention.unsequence import without
-from assets.schema import QUARANTINE_SCHEMA
 from assets.sequences.ledger import read_ledger
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from models.columns import USER_ID
-from models.sequence_store import FIELDS, FILE, BucketSequences
+from storage.lake import Lake
+from storage.schema import QUARANTINE_SCHEMA
+from storage.sequence_store import FIELDS, FILE, BucketSequences
 from tests.assets.events.test_assets import FIRST, NEXT, START, land, log, run
 from tests.assets.sequences.test_build import contents, events, put, update
 

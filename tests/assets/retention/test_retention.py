@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.evaluation.split import split
-from assets.lake import Lake
 from assets.retention.compact import compact
 from assets.retention.live import live_versions
 from assets.retention.settings import RetentionSettings
 from assets.retention.vacuum import apply_retention
 from assets.sequences.ledger import read_ledger
-from assets.staging import Staging
 from assets.versions import releases_of
 from models.columns import DAY, USER_ID
 from models.manifest import MANIFEST, Manifest
-from models.sequence_store import BUCKETS_FOLDER, FILE
+from storage.lake import Lake
+from storage.sequence_store import BUCKETS_FOLDER, FILE
+from storage.staged_files import Staging
 from tests.assets.retention.test_forget import rows
 from tests.assets.sequences.test_build import FIRST, START, contents, put, update
 

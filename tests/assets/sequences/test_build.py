@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from assets.buckets import slots_of, user_hashes
 from assets.engine import LocalEngine
-from assets.lake import Lake
-from assets.schema import EVENTS_TABLE, events_schema, sequences_schema
 from assets.sequences.build import bring_up_to_date, buckets_for
 from assets.sequences.ledger import REQUEST_GAP_MS, read_ledger
-from assets.staging import Staging
 from models.columns import ACTIONS, BUCKET, DAY, ITEM_IDS, SURFACES, TIMESTAMPS, USER_ID, VALUES
-from models.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, INTERACTIONS, SEQUENCES_TABLE, named_files
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, events_schema, sequences_schema
+from storage.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, INTERACTIONS, SEQUENCES_TABLE, named_files
+from storage.staged_files import Staging
 
 ACTIONS_DECLARED = ("impression", "click", "play")
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from assets.sequences import merge
 from assets.sequences.merge import NewEvents, merge_sequences
 from models import native
 from models.columns import USER_ID
-from models.sequence_store import FIELDS, BucketSequences, read_bucket, write_bucket
+from storage.sequence_store import FIELDS, BucketSequences, read_bucket, write_bucket
 
 KEYS = ("offsets", *FIELDS)
 SURFACES = ("home", "away", "search")

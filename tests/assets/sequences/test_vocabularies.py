@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.engine import LocalEngine
-from assets.lake import Lake
 from assets.sequences.build import bring_up_to_date
-from assets.staging import Staging
 from models.columns import ITEM_ID
 from models.history import positive_interactions, require_declared
-from models.sequence_store import SEQUENCES_TABLE, action_vocabulary
 from serving.settings import SequencesVersion
+from storage.lake import Lake
+from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary
+from storage.staged_files import Staging
 from tests.assets.sequences.test_build import events, put
 
 GAP = timedelta(minutes=30)

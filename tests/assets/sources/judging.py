@@ -10,8 +10,8 @@ import polars as pl
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
 from assets.events.rules import QualitySettings
-from assets.schema import IdType
 from assets.sources.source import RawTable, Source
+from storage.schema import IdType
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 

@@ -6,13 +6,13 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.lake import Lake
 from assets.partitions import daily
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.ledger import fingerprint, landed_files, ledger_frame
 from assets.sources.settings import open_source
 from assets.sources.source import LandedFile, SourceError
+from storage.lake import Lake
 
 FIRST = daily.start.date()
 DAYS = [date.fromordinal(FIRST.toordinal() + n) for n in range(3)]

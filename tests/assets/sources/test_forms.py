@@ -15,10 +15,10 @@ from assets.events.clean import clean_events
 from assets.events.judge import Judge
 from assets.events.rules import QualitySettings
 from assets.items.clean import clean_items
-from assets.schema import QUARANTINE_SCHEMA, IdType
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.source import RawTable
+from storage.schema import QUARANTINE_SCHEMA, IdType
 from tests.assets.sources.forms import IDS, NUMBERS, TIMES, Form, Row, forms, moment, written
 from tests.assets.sources.judging import NOW
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.schema import TIME
 from assets.training.dataset import Dataset, make_dataset, read_dataset, write_dataset
+from storage.schema import TIME
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
 COLD = timedelta(days=5)

@@ -19,7 +19,6 @@ import torch
 import yaml
 
 from assets.ray_cluster import NICENESS
-from assets.schema import TIME
 from assets.training.dataset import make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import (
     Entry,
@@ -35,6 +34,7 @@ from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, Trainin
 from orchestration import environment, local_stack
 from orchestration.profile import load_profile
 from serving.ports import free_port
+from storage.schema import TIME
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = ModelConfig(width=16, max_length=8, backbone=HstuConfig(layers=1, heads=1, head_dim=16))

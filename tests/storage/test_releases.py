@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.releases import LOG_SCHEMA, ReleaseError, Releases, standing
+from storage.releases import LOG_SCHEMA, ReleaseError, Releases, standing
 
 
 @pytest.fixture

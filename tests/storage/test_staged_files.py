@@ -10,10 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.lake import Lake
-from assets.staging import STAGING, Staging, sweep
 from models.columns import DAY
-from models.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+from storage.lake import Lake
+from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
+from storage.staged_files import Staging
+from storage.sweeper import STAGING, sweep
 
 FIRST = date(2026, 1, 1)
 ROWS = pl.DataFrame({"x": [1, 2], DAY: [FIRST, FIRST]})
@@ -24,8 +25,8 @@ import os, sys
 from datetime import date
 from pathlib import Path
 import polars as pl
-from assets.lake import Lake
-from assets.staging import Staging
+from storage.lake import Lake
+from storage.staged_files import Staging
 
 lake, steps, rows = Lake(sys.argv[1]), sys.argv[2:], pl.DataFrame({"x": [1, 2], "day": [date(2026, 1, 1)] * 2})
 with Staging(lake) as staging:
@@ -184,8 +185,8 @@ def test_a_run_killed_between_writing_a_frame_and_its_commit_leaves_no_file(lake
     code = """
 import os, signal, sys
 import polars as pl
-from models.commit import Commit
-from assets.lake import Lake
+from storage.commit import Commit
+from storage.lake import Lake
 
 Commit._actions = lambda self: os.kill(os.getpid(), signal.SIGKILL)
 Lake(sys.argv[1]).overwrite("t", pl.DataFrame({"x": [1]}))

@@ -15,8 +15,8 @@ from uuid import uuid4
 import polars as pl
 from deltalake.exceptions import CommitFailedError
 
-from models.commit import Commit, write_file
-from models.tables import has_table, open_table, scan_table
+from storage.commit import Commit, write_file
+from storage.tables import has_table, open_table, scan_table
 
 Action = Literal["promote", "reject", "rollback", "serve", "fail"]
 

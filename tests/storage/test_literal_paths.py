@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.lake import Lake
 from assets.retention.compact import compact
 from assets.retention.forget import forget
 from assets.retention.person import Person
@@ -22,8 +21,9 @@ from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.versions import releases_of
 from models.columns import DAY, SOURCE_FILE
-from models.places import private_folder
-from models.sequence_store import BUCKETS_FOLDER
+from storage.lake import Lake
+from storage.places import private_folder
+from storage.sequence_store import BUCKETS_FOLDER
 from tests.assets.retention.test_forget import rows
 from tests.assets.sequences.test_build import FIRST, contents, put, update
 

@@ -17,15 +17,15 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from assets.schema import REMOVE, TIME, require_same
-from assets.staging import Staging
 from models.columns import DAY
-from models.commit import STORED_TIME, Commit, StagedFile
 from models.history import action_bits
-from models.object_store import object_output
-from models.places import is_uri
-from models.sequence_store import SEQUENCES_TABLE, action_vocabulary, scan_sequences
-from models.tables import has_table, open_table, scan_table
+from storage.commit import STORED_TIME, Commit, StagedFile
+from storage.object_store import object_output
+from storage.places import is_uri
+from storage.schema import REMOVE, TIME, require_same
+from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary, scan_sequences
+from storage.staged_files import Staging
+from storage.tables import has_table, open_table, scan_table
 
 COMMIT_ATTEMPTS = 10
 
@@ -93,7 +93,7 @@ class Lake:
         return restored(scan_table(self.uri(table), version, self.options))
 
     def sequences(self, version: int | None = None) -> pl.LazyFrame:
-        """Users and their interactions (`models.sequence_store.scan_sequences`), optionally as of an earlier version.
+        """Users and their interactions (`storage.sequence_store.scan_sequences`), optionally as of an earlier version.
 
         Raises:
             TableMissing: there are no sequences yet.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.places import PLAIN, absolute, is_uri, nickname, plain, private_folder
+from storage.places import PLAIN, absolute, is_uri, nickname, plain, private_folder
 
 
 @pytest.mark.parametrize(

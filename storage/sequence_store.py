@@ -29,10 +29,10 @@ from models.columns import (
     USER_ID,
     VALUES,
 )
-from models.files import scan_parquet
-from models.object_store import object_input
-from models.places import is_uri
-from models.tables import scan_table
+from storage.literal_paths import scan_parquet
+from storage.object_store import object_input
+from storage.places import is_uri
+from storage.tables import scan_table
 
 SEQUENCES_TABLE = "sequences"
 ITEM_ROWS_TABLE = "item_rows"

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import polars as pl
 from deltalake import DeltaTable
 
-from models.places import PLAIN, is_uri, nickname, private_folder
+from storage.places import PLAIN, is_uri, nickname, private_folder
 
 LOG = "_delta_log"
 

@@ -11,11 +11,12 @@ from deltalake.exceptions import CommitFailedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.lake import Lake, TableMissing
-from assets.schema import TIME
-from assets.staging import STAGING, Staging
 from models.columns import DAY
-from models.commit import Commit
+from storage.commit import Commit
+from storage.lake import Lake, TableMissing
+from storage.schema import TIME
+from storage.staged_files import Staging
+from storage.sweeper import STAGING
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]

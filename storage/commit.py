@@ -13,8 +13,8 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from models.object_store import object_bytes
-from models.tables import folder_of, has_table, new_location
+from storage.object_store import object_bytes
+from storage.tables import folder_of, has_table, new_location
 
 ALONE = CommitProperties(max_commit_retries=0)
 """Left to itself, delta-rs puts a commit on top of another writer's without looking at what that one added, and a day

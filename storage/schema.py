@@ -41,7 +41,7 @@ from models.columns import (
     VALUES,
     VECTOR,
 )
-from models.sequence_store import sequence_columns
+from storage.sequence_store import sequence_columns
 
 IdType = Literal["string", "int64"]
 
@@ -122,7 +122,7 @@ LANDED_SCHEMA: Schema = {
 
 
 def sequences_schema(id_type: IdType) -> Schema:
-    """One row per user as `models.sequence_store.scan_sequences` reads the buckets' files."""
+    """One row per user as `storage.sequence_store.scan_sequences` reads the buckets' files."""
     return sequence_columns(ID_DTYPES[id_type])
 
 

@@ -1,7 +1,8 @@
-"""What assets ask Dagster for: the lake, the Ray cluster, the source, and the settings of each stage.
+"""What assets of every stage ask Dagster for: the lake and the Ray cluster.
 
-A stage's settings are a pydantic model in the stage's own room, so its plain functions know no Dagster. An asset gets
-the model itself, checked before the run's first step; `orchestration.resources` fills it from profile and launchpad.
+Besides, they ask for the settings of a stage, which are a pydantic model in the stage's own room, so that its plain
+functions know no Dagster: as `dg.ResourceParam[QualitySettings]` an asset gets the model itself, checked before the
+run's first step; `orchestration.resources` fills it from profile and launchpad.
 """
 
 from __future__ import annotations
@@ -13,16 +14,8 @@ from typing import Any, Literal
 import dagster as dg
 
 from assets.compatibility import require_compatible
-from assets.content.settings import ContentSettings
 from assets.engine import Engine, EngineName, open_engine
-from assets.evaluation.settings import EvaluationSettings
-from assets.events.rules import QualitySettings
 from assets.quality.data_docs import DATA_DOCS, DataDocs
-from assets.release.gate import GateSettings
-from assets.retention.settings import RetentionSettings
-from assets.sources.source import Source
-from assets.training.settings import TrainingSettings
-from serving.settings import EndpointSettings
 from storage.lake import Lake
 from storage.schema import IdType
 
@@ -102,11 +95,3 @@ NO_CONFIG: Any = dg.Field(
 
 LakeResource = dg.ResourceParam[Storage]
 RayResource = dg.ResourceParam[RayCluster]
-SourceResource = dg.ResourceParam[Source]
-QualityResource = dg.ResourceParam[QualitySettings]
-ContentResource = dg.ResourceParam[ContentSettings]
-TrainingResource = dg.ResourceParam[TrainingSettings]
-EvaluationResource = dg.ResourceParam[EvaluationSettings]
-GateResource = dg.ResourceParam[GateSettings]
-EndpointResource = dg.ResourceParam[EndpointSettings]
-RetentionResource = dg.ResourceParam[RetentionSettings]

@@ -22,8 +22,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from assets.events.expectations import events_expectations
-from assets.events.rules import QualitySettings
 from assets.quality.drift import with_drift
+from assets.quality.rules import QualitySettings
 from assets.quality.statistics import EVENT_STATISTICS_SCHEMA, day_statistics
 from assets.quality.summary import PERIOD
 from assets.quality.validation import Validation, validate

@@ -1,12 +1,13 @@
 """The command `genrec`."""
 
 import json
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestration import bench, environment, quarantine, stack
+from orchestration import environment, quarantine, stack
 from orchestration.options import ProfileOption, applied, range_of_days
 from orchestration.profile import Profile
 from orchestration.sentences import sentences
@@ -19,8 +20,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(bench.app, name="bench")
 app.add_typer(quarantine.app, name="quarantine")
+# Commands of packages that stand on this one, such as benchmarks: it does not import them.
+for command in entry_points(group="genrec.commands"):
+    app.add_typer(command.load(), name=command.name)
 console = new_console()
 
 

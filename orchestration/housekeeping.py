@@ -4,13 +4,16 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.resources import NO_CONFIG, LakeResource, RetentionResource
+from assets.resources import NO_CONFIG, LakeResource
 from assets.retention.compact import compact
+from assets.retention.settings import RetentionSettings
 from assets.retention.vacuum import apply_retention
 
 
 @dg.op(config_schema=NO_CONFIG)
-def compact_tables(context: dg.OpExecutionContext, lake: LakeResource, retention: RetentionResource) -> None:
+def compact_tables(
+    context: dg.OpExecutionContext, lake: LakeResource, retention: dg.ResourceParam[RetentionSettings]
+) -> None:
     """Joins the small files of every table."""
     store = lake.open()
     tables = [path.name for path in sorted(Path(store.root, "tables").glob("*")) if store.exists(path.name)]
@@ -20,7 +23,9 @@ def compact_tables(context: dg.OpExecutionContext, lake: LakeResource, retention
 
 
 @dg.op(config_schema=NO_CONFIG)
-def delete_what_nothing_names(context: dg.OpExecutionContext, lake: LakeResource, retention: RetentionResource) -> None:
+def delete_what_nothing_names(
+    context: dg.OpExecutionContext, lake: LakeResource, retention: dg.ResourceParam[RetentionSettings]
+) -> None:
     """Deletes old table versions, bucket files, training sets and trained versions that no live version names."""
     deleted = apply_retention(lake.open(), retention)
     tables = ", ".join(f"{files} of {table}" for table, files in deleted.files.items()) or "none"

@@ -5,9 +5,10 @@ import dagster as dg
 from assets.endpoint.rollout import deploy_champion
 from assets.endpoint.shown import endpoint_metadata
 from assets.release.shown import release_metadata
-from assets.resources import EndpointResource, LakeResource, RayResource
+from assets.resources import LakeResource, RayResource
 from assets.versions import releases_of
 from orchestration import turns
+from serving.settings import EndpointSettings
 
 SEARCH = dg.AssetSelection.assets("tuned_hyperparameters")
 THE_LINE = dg.AssetSelection.assets("endpoint").upstream() - SEARCH
@@ -41,7 +42,7 @@ def put_previous_champion_back(
     context: dg.OpExecutionContext,
     config: RollbackConfig,
     lake: LakeResource,
-    endpoint: EndpointResource,
+    endpoint: dg.ResourceParam[EndpointSettings],
     ray: RayResource,
 ) -> None:
     """Records the rollback, then deploys the champion that results."""

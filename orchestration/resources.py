@@ -5,8 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.events.rules import QualitySettings
-from assets.quality.suites import suites
+from assets.quality.rules import QualitySettings
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
@@ -14,6 +13,7 @@ from orchestration.environment import state_folder
 from orchestration.launchpad import overridden, schema
 from orchestration.profile import STAGES, Profile
 from orchestration.stages import check_stage
+from orchestration.suites import suites
 
 RESOURCE_STAGES = {"gate" if stage == "release" else stage: stage for stage in STAGES}
 """The name by which assets ask for a stage's settings, to the profile's section; `release` is an asset."""

@@ -8,10 +8,10 @@ from pydantic import TypeAdapter, ValidationError
 
 SETTINGS = {
     "source": "assets.sources.settings:SourceSettings",
-    "quality": "assets.events.rules:QualitySettings",
+    "quality": "assets.quality.rules:QualitySettings",
     "content": "assets.content.settings:ContentSettings",
     "training": "assets.training.settings:TrainingSettings",
-    "evaluation": "assets.evaluation.settings:EvaluationSettings",
+    "evaluation": "assets.splits.settings:EvaluationSettings",
     "release": "assets.release.gate:GateSettings",
     "endpoint": "serving.settings:EndpointSettings",
     "retention": "assets.retention.settings:RetentionSettings",

@@ -13,10 +13,12 @@ from pydantic import Field
 from assets.events.judge import Judge, known_items
 from assets.events.kept import clean_kept_days
 from assets.metadata import PARTITION_ROWS
-from assets.resources import EndpointResource, LakeResource, QualityResource, RayResource, SourceResource
+from assets.quality.rules import QualitySettings
+from assets.resources import LakeResource, RayResource
 from assets.retention.forget import Forgetting, forget, landed_rows
 from assets.retention.person import Person
 from assets.retention.proof import search
+from assets.sources.source import Source
 from assets.versions import releases_of
 from models.columns import DAY
 from serving.client import EndpointClient, EndpointError
@@ -41,8 +43,8 @@ def clean_days_without_landing_files(
     context: dg.OpExecutionContext,
     config: ReplayConfig,
     lake: LakeResource,
-    source: SourceResource,
-    quality: QualityResource,
+    source: dg.ResourceParam[Source],
+    quality: dg.ResourceParam[QualitySettings],
 ) -> None:
     """Judges events and quarantined rows of the days again, and publishes what is good now."""
     store, rules, days = lake.open_for_writing(), quality, [date.fromisoformat(day) for day in config.days]
@@ -88,8 +90,8 @@ def forget_user(
     context: dg.OpExecutionContext,
     config: ForgetConfig,
     lake: LakeResource,
-    source: SourceResource,
-    endpoint: EndpointResource,
+    source: dg.ResourceParam[Source],
+    endpoint: dg.ResourceParam[EndpointSettings],
     ray: RayResource,
 ) -> None:
     """Takes the person out of the lake and the endpoint, proves it, and tells who keeps landing files."""

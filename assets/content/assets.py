@@ -17,8 +17,9 @@ from assets.content.settings import ContentSettings, ImageSettings
 from assets.content.text import text_table
 from assets.items.catalogue import catalogue, catalogue_at
 from assets.metadata import markdown_table, table_metadata
-from assets.resources import NO_CONFIG, ContentResource, EvaluationResource, LakeResource
+from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landing_folders
+from assets.splits.settings import EvaluationSettings
 from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
 from models.markdown import escaped
 from storage.lake import Lake
@@ -39,7 +40,10 @@ SIGNIFICANCE = 0.01
     config_schema=NO_CONFIG,
 )
 def text_embeddings(
-    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    content: dg.ResourceParam[ContentSettings],
+    evaluation: dg.ResourceParam[EvaluationSettings],
 ) -> dg.MaterializeResult[None]:
     tables = lake.open_for_writing()
     items = _catalogue_at_cutoff(tables, evaluation)
@@ -65,7 +69,10 @@ def text_embeddings(
     config_schema=NO_CONFIG,
 )
 def image_embeddings(
-    context: dg.AssetExecutionContext, lake: LakeResource, content: ContentResource, evaluation: EvaluationResource
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    content: dg.ResourceParam[ContentSettings],
+    evaluation: dg.ResourceParam[EvaluationSettings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables = lake.open_for_writing()
     settings = _image_settings(tables, content)
@@ -95,7 +102,7 @@ def image_embeddings(
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
 )
-def content_embeddings(lake: LakeResource, content: ContentResource) -> dg.MaterializeResult[None]:
+def content_embeddings(lake: LakeResource, content: dg.ResourceParam[ContentSettings]) -> dg.MaterializeResult[None]:
     tables = lake.open_for_writing()
     frame = content_table(tables.scan(TEXT_TABLE).collect(), tables.scan(IMAGE_TABLE).collect())
     tables.overwrite(CONTENT_TABLE, frame)
@@ -134,7 +141,7 @@ image_rows = _row_check(image_embeddings, IMAGE_TABLE)
 content_rows = _row_check(content_embeddings, CONTENT_TABLE)
 
 
-def _catalogue_at_cutoff(tables: Lake, evaluation: EvaluationResource) -> pl.LazyFrame:
+def _catalogue_at_cutoff(tables: Lake, evaluation: EvaluationSettings) -> pl.LazyFrame:
     """What the next version may know of the items: how one was described later would tell training of the future."""
     days = tables.days(EVENTS_TABLE)
     if not days:

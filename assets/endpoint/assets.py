@@ -5,7 +5,8 @@ import dagster as dg
 from assets.data_version import data_version
 from assets.endpoint.rollout import champion_release, deploy_champion
 from assets.endpoint.shown import endpoint_metadata
-from assets.resources import NO_CONFIG, EndpointResource, LakeResource, RayResource
+from assets.resources import NO_CONFIG, LakeResource, RayResource
+from serving.settings import EndpointSettings
 
 
 @dg.asset(
@@ -20,7 +21,10 @@ from assets.resources import NO_CONFIG, EndpointResource, LakeResource, RayResou
     "the old one goes on.",
 )
 def endpoint(
-    context: dg.AssetExecutionContext, lake: LakeResource, endpoint: EndpointResource, ray: RayResource
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    endpoint: dg.ResourceParam[EndpointSettings],
+    ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
     status = deploy_champion(tables, lake.profile, endpoint, ray.dashboard)

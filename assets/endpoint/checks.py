@@ -6,14 +6,16 @@ import dagster as dg
 
 from assets.endpoint.rollout import champion_release
 from assets.endpoint.skew import ENDPOINT, OF_TRAINING_SET, has_training_set, measure_skew, skew_expectations
-from assets.events.rules import SkewRules
 from assets.quality.checks import check_result, check_specs
+from assets.quality.rules import QualitySettings, SkewRules
 from assets.quality.validation import validate
-from assets.resources import LakeResource, QualityResource
+from assets.resources import LakeResource
 
 
 @dg.multi_asset_check(specs=check_specs(ENDPOINT, skew_expectations(SkewRules())))
-def training_serving_skew(lake: LakeResource, quality: QualityResource) -> Iterator[dg.AssetCheckResult]:
+def training_serving_skew(
+    lake: LakeResource, quality: dg.ResourceParam[QualitySettings]
+) -> Iterator[dg.AssetCheckResult]:
     """The champion's training set against what the endpoint reads: exact up to the cutoff, and alike since."""
     store, rules = lake.open(), quality
     version = champion_release(store, lake.profile).version

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from assets.events.rules import SkewRules
 from assets.quality.expectation import Expectation, Severity, between, with_overrides
+from assets.quality.rules import SkewRules
 from assets.training.dataset import read_dataset
 from assets.training.version import DATASETS
 from assets.versions import ARTIFACTS

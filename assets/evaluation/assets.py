@@ -16,8 +16,10 @@ from assets.evaluation.plots import metric_bars, metric_table
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, verdicts
 from assets.metadata import plain_name
-from assets.resources import EvaluationResource, LakeResource, SourceResource
+from assets.resources import LakeResource
 from assets.sequences.assets import sequences
+from assets.sources.source import Source
+from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
 from assets.versions import ABLATIONS, ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
@@ -52,8 +54,8 @@ def evaluation(
     context: dg.AssetExecutionContext,
     config: EvaluationRun,
     lake: LakeResource,
-    source: SourceResource,
-    evaluation: EvaluationResource,
+    source: dg.ResourceParam[Source],
+    evaluation: dg.ResourceParam[EvaluationSettings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, settings = lake.open(), evaluation
     version = version_in_question(context, tables, "hstu_model", config.version)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from assets.evaluation.oracle import KnownTruth, Oracle
 from assets.evaluation.questions import Questions, make_questions
-from assets.evaluation.settings import EvaluationSettings
-from assets.evaluation.split import split
 from assets.items.catalogue import catalogue_at, gone_at
+from assets.splits.settings import EvaluationSettings
+from assets.splits.split import split
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from assets.evaluation.split import REQUEST_TIME, TARGET_IDS, Split
+from assets.splits.split import REQUEST_TIME, TARGET_IDS, Split
 from models.availability import GONE_FROM
 from models.columns import AVAILABLE_FROM, ITEM_ID, USER_ID
 

@@ -8,11 +8,12 @@ import dagster as dg
 from assets.data_version import data_version
 from assets.events.expectations import events_expectations
 from assets.events.publish import EventsRun
-from assets.events.rules import QualitySettings
 from assets.partitions import daily, days_of, days_told
 from assets.quality.checks import check_specs
-from assets.resources import NO_CONFIG, LakeResource, QualityResource, SourceResource
+from assets.quality.rules import QualitySettings
+from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landed_files
+from assets.sources.source import Source
 from storage.schema import EVENTS_TABLE
 
 
@@ -29,8 +30,8 @@ from storage.schema import EVENTS_TABLE
 def events(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
-    source: SourceResource,
-    quality: QualityResource,
+    source: dg.ResourceParam[Source],
+    quality: dg.ResourceParam[QualitySettings],
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """What users did, one row per event, in the contract's types.
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from assets.events.rules import DriftRules, QualitySettings
 from assets.quality.drift import (
     ACTION_DISTANCE,
     DUPLICATE_SHARE,
@@ -15,6 +14,7 @@ from assets.quality.drift import (
     VOLUME_RATIO,
 )
 from assets.quality.expectation import Expectation, between, not_null, one_of, unique_neighbours, with_overrides
+from assets.quality.rules import DriftRules, QualitySettings
 from assets.quality.summary import REJECTED_SHARE, ROWS
 from models.columns import ACTION, DAY, ITEM_ID, TIMESTAMP, USER_ID, VALUE
 from storage.schema import EVENTS_TABLE

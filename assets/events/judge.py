@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from assets.events.rules import QualitySettings
 from assets.quality.casts import (
     TimestampUnit,
     as_epoch_ms,
@@ -18,6 +17,7 @@ from assets.quality.casts import (
 )
 from assets.quality.quarantine import Reason, quarantined
 from assets.quality.raw import completed, first_reason
+from assets.quality.rules import QualitySettings
 from models.columns import (
     ACTION,
     DAY,

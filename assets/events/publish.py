@@ -10,12 +10,12 @@ import dagster as dg
 from assets.engine import Engine
 from assets.events.expectations import events_expectations
 from assets.events.judge import Judge, known_items
-from assets.events.rules import QualitySettings
 from assets.events.stage import stage_events
 from assets.partitions import TellDay
 from assets.quality.data_docs import DataDocs
 from assets.quality.drift import with_drift
 from assets.quality.publish import publish
+from assets.quality.rules import QualitySettings
 from assets.quality.statistics import earlier_days, remember
 from assets.quality.summary import by_day
 from assets.sources.ledger import landed_files

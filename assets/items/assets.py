@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 
 from assets.data_version import data_version
-from assets.events.rules import QualitySettings
 from assets.items import leaving
 from assets.items.clean import clean_items
 from assets.items.expectations import items_expectations
@@ -16,11 +15,13 @@ from assets.quality.amend import amended
 from assets.quality.checks import check_specs
 from assets.quality.publish import publish
 from assets.quality.quarantine import write_quarantine
+from assets.quality.rules import QualitySettings
 from assets.quality.staged import Staged
 from assets.quality.summary import by_day, with_content
-from assets.resources import NO_CONFIG, LakeResource, QualityResource, SourceResource
+from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landed_files
+from assets.sources.source import Source
 from models.columns import DAY
 from storage.schema import ITEMS_TABLE
 from storage.staged_files import Staging
@@ -37,7 +38,10 @@ from storage.staged_files import Staging
     check_specs=[*check_specs(ITEMS_TABLE, items_expectations(QualitySettings())), leaving.SPEC],
 )
 def items(
-    context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource, quality: QualityResource
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    source: dg.ResourceParam[Source],
+    quality: dg.ResourceParam[QualitySettings],
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """What can be recommended, one row per item and day on which it was described.
 

@@ -5,10 +5,10 @@ from pydantic import Field
 
 from assets.data_version import data_version
 from assets.evaluation.assets import evaluation
-from assets.release.gate import decide, decide_by_hand
+from assets.release.gate import GateSettings, decide, decide_by_hand
 from assets.release.record import record
 from assets.release.shown import release_metadata
-from assets.resources import GateResource, LakeResource
+from assets.resources import LakeResource
 from assets.versions import ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import VersionEvaluation
 from models.manifest import list_versions
@@ -35,7 +35,7 @@ class ReleaseRun(dg.Config):
     description="Promotes the evaluated version if it beats the champion (the first one: popularity); records why.",
 )
 def release(
-    context: dg.AssetExecutionContext, config: ReleaseRun, lake: LakeResource, gate: GateResource
+    context: dg.AssetExecutionContext, config: ReleaseRun, lake: LakeResource, gate: dg.ResourceParam[GateSettings]
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
     version = version_in_question(context, tables, "evaluation", config.version)

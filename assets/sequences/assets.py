@@ -6,12 +6,12 @@ import polars as pl
 
 from assets.data_version import data_version
 from assets.events.assets import events
-from assets.events.rules import QualitySettings
 from assets.figures import bars
 from assets.metadata import table_metadata
 from assets.quality.checks import check_result, check_specs
+from assets.quality.rules import QualitySettings
 from assets.quality.validation import validate
-from assets.resources import NO_CONFIG, LakeResource, QualityResource, Storage
+from assets.resources import NO_CONFIG, LakeResource, Storage
 from assets.sequences.build import bring_up_to_date
 from assets.sequences.requests import measure_requests, request_expectations
 from storage.lake import Lake
@@ -31,7 +31,9 @@ from storage.staged_files import Staging
     description="Everything each user was shown and did, in time order, in buckets by a stable user hash. New days are "
     "folded in; users whose earlier days changed are made anew.",
 )
-def sequences(context: dg.AssetExecutionContext, lake: LakeResource, quality: QualityResource) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
+def sequences(
+    context: dg.AssetExecutionContext, lake: LakeResource, quality: dg.ResourceParam[QualitySettings]
+) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     store = lake.open_for_writing()
     with lake.open_engine() as engine, Staging(store) as staging:
         ledger = bring_up_to_date(

@@ -5,8 +5,8 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from assets.events.rules import QualitySettings
 from assets.quality.expectation import Expectation, between, with_overrides
+from assets.quality.rules import QualitySettings
 from models.columns import BUCKET
 from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE, BucketSequences, read_bucket

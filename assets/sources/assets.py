@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from assets.metadata import PREVIEW_ROWS, column_schema, markdown_table
 from assets.partitions import daily, days_of, days_told
-from assets.resources import NO_CONFIG, LakeResource, SourceResource
+from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS, fingerprint, ledger_frame
 from assets.sources.source import RawTable, Source
@@ -27,7 +27,7 @@ from storage.lake import Lake
     "The table lists the files of each day; their rows are judged in `events`.",
 )
 def raw_events(
-    context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource
+    context: dg.AssetExecutionContext, lake: LakeResource, source: dg.ResourceParam[Source]
 ) -> dg.MaterializeResult[None]:
     return _landed(context, "events", lake.open_for_writing(), source)
 
@@ -43,7 +43,7 @@ def raw_events(
     "The table lists the files of each day; their rows are judged in `items`.",
 )
 def raw_items(
-    context: dg.AssetExecutionContext, lake: LakeResource, source: SourceResource
+    context: dg.AssetExecutionContext, lake: LakeResource, source: dg.ResourceParam[Source]
 ) -> dg.MaterializeResult[None]:
     return _landed(context, "items", lake.open_for_writing(), source)
 

@@ -13,15 +13,9 @@ from assets.data_version import data_version
 from assets.items.assets import items
 from assets.metadata import table_metadata
 from assets.ray_cluster import attached
-from assets.resources import (
-    NO_CONFIG,
-    EvaluationResource,
-    LakeResource,
-    RayCluster,
-    RayResource,
-    TrainingResource,
-)
+from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource, Storage
 from assets.sequences.assets import sequences
+from assets.splits.settings import EvaluationSettings
 from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Entry, TrainingJob
 from assets.training.settings import TrainingSettings
@@ -54,8 +48,8 @@ from storage.schema import EVENTS_TABLE, TUNING_TABLE
 def hstu_model(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
-    training: TrainingResource,
-    evaluation: EvaluationResource,
+    training: dg.ResourceParam[TrainingSettings],
+    evaluation: dg.ResourceParam[EvaluationSettings],
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
@@ -89,7 +83,7 @@ def hstu_model(
     description="The model's twin without content embeddings: what the content is worth, in the evaluation.",
 )
 def hstu_without_content(
-    context: dg.AssetExecutionContext, lake: LakeResource, training: TrainingResource
+    context: dg.AssetExecutionContext, lake: LakeResource, training: dg.ResourceParam[TrainingSettings]
 ) -> dg.MaterializeResult[None]:
     tables, settings, version_of_data = lake.open(), training, data_version(context, training)
 
@@ -128,8 +122,8 @@ def hstu_without_content(
 def tuned_hyperparameters(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
-    training: TrainingResource,
-    evaluation: EvaluationResource,
+    training: dg.ResourceParam[TrainingSettings],
+    evaluation: dg.ResourceParam[EvaluationSettings],
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
@@ -156,7 +150,7 @@ def tuned_hyperparameters(
     )
 
 
-def _prepared(lake: LakeResource, settings: TrainingSettings, evaluation: EvaluationResource) -> tuple[Manifest, Path]:
+def _prepared(lake: Storage, settings: TrainingSettings, evaluation: EvaluationSettings) -> tuple[Manifest, Path]:
     tables = lake.open()
     last_day = last_day_of(tables.scan(EVENTS_TABLE))
     return prepare(tables, lake.profile, settings, evaluation, last_day)

@@ -14,8 +14,8 @@ import polars as pl
 
 from assets.code_version import code_version
 from assets.data_version import digest
-from assets.evaluation.settings import EvaluationSettings
-from assets.evaluation.split import training_interactions
+from assets.splits.settings import EvaluationSettings
+from assets.splits.split import training_interactions
 from assets.training.dataset import CONTENT, content_digest, make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings

@@ -13,8 +13,8 @@ import pytest
 
 from assets.engine import Engine, LocalEngine, RayEngine, open_engine
 from assets.events.judge import Judge
-from assets.events.rules import QualitySettings
 from assets.events.stage import DaysOfEvents, stage_days, stage_events
+from assets.quality.rules import QualitySettings
 from assets.quality.staged import Staged
 from assets.quality.statistics import Tally
 from assets.sequences.build import BucketTask, bring_up_to_date, build_buckets

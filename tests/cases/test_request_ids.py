@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from assets.events.assets import events
-from assets.events.rules import QualitySettings
 from assets.items.assets import items
 from assets.partitions import daily
+from assets.quality.rules import QualitySettings
 from assets.resources import Storage
 from assets.sequences.assets import sequences
 from assets.sources.assets import raw_events, raw_items

@@ -10,7 +10,7 @@ import pytest
 from assets.engine import LocalEngine
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
-from assets.events.rules import QualitySettings
+from assets.quality.rules import QualitySettings
 from assets.sequences.build import bring_up_to_date
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings

@@ -9,9 +9,9 @@ import polars as pl
 
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
-from assets.events.rules import QualitySettings
 from assets.items.clean import clean_items
 from assets.quality.quarantine import Cleaned
+from assets.quality.rules import QualitySettings
 from assets.sources.damage import damage_explained
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FLOORS = ("orchestration", "assets", "serving", "storage", "models")
+FLOORS = ("benchmarks", "orchestration", "assets", "serving", "storage", "models")
 
 
 @pytest.fixture
@@ -38,10 +38,13 @@ def test_the_code_keeps_the_rule(tree: Path) -> None:
     ("file", "line"),
     [
         ("models/planted.py", "import storage.releases"),
+        ("storage/planted.py", "from serving import slot"),
+        ("storage/planted.py", "import dagster"),
         ("models/planted.py", "import dagster"),
         ("models/planted.py", "def f():\n    import ray"),
         ("serving/planted.py", "from assets import versions"),
         ("serving/planted.py", "import dagster"),
+        ("orchestration/planted.py", "from benchmarks import figures"),
         ("assets/planted.py", "def f():\n    from orchestration import profile"),
     ],
 )
@@ -50,3 +53,10 @@ def test_a_wrong_import_is_found(tree: Path, file: str, line: str) -> None:
     result = lint(tree)
     assert result.returncode == 1, result.stdout
     assert file.removesuffix(".py").replace("/", ".") in result.stdout
+
+
+def test_packages_that_import_each_other_are_found(tree: Path) -> None:
+    (tree / "assets" / "quality" / "planted.py").write_text("from assets.events import clean\n")
+    result = lint(tree)
+    assert result.returncode == 1, result.stdout
+    assert "No cycles are allowed in assets" in result.stdout

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 
-from assets.evaluation.split import split
+from assets.splits.split import split
 from assets.training.dataset import make_dataset
 from models.artifact import Artifact
 from models.columns import DAY, ITEM_ID

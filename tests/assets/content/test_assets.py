@@ -18,10 +18,10 @@ from assets.content.assets import (
     text_rows,
 )
 from assets.content.settings import ContentSettings, ImageSettings, TextSettings
-from assets.evaluation.settings import EvaluationSettings
 from assets.resources import Storage
 from assets.sources.ledger import ledger_frame
 from assets.sources.source import LandedFile
+from assets.splits.settings import EvaluationSettings
 from storage.lake import Lake
 from storage.schema import (
     CONTENT_TABLE,

@@ -11,8 +11,8 @@ import pytest
 from assets.content.assets import content_embeddings, image_embeddings, text_embeddings
 from assets.content.settings import ContentSettings
 from assets.content.vectors import to_matrix
-from assets.evaluation.settings import EvaluationSettings
 from assets.resources import Storage
+from assets.splits.settings import EvaluationSettings
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from assets.endpoint.checks import training_serving_skew
 from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
-from assets.evaluation.split import training_interactions
-from assets.events.rules import QualitySettings, SkewRules
+from assets.quality.rules import QualitySettings, SkewRules
 from assets.resources import Storage
+from assets.splits.split import training_interactions
 from assets.training.dataset import Dataset, make_dataset, write_dataset
 from assets.training.version import DATASETS
 from assets.versions import ARTIFACTS, releases_of

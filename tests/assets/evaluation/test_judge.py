@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from assets.evaluation.judge import EvaluationError, judge
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.records import record
-from assets.evaluation.settings import EvaluationSettings
 from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
 from assets.release.gate import GateSettings, decide
+from assets.splits.settings import EvaluationSettings
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import VersionEvaluation

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from assets.evaluation.questions import make_questions
-from assets.evaluation.split import split
+from assets.splits.split import split
 from models.evaluation.baselines import ItemKnn, Popularity
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.vocabulary import Vocabulary

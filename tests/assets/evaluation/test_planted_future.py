@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.evaluation.questions import make_questions
-from assets.evaluation.split import split
 from assets.items.catalogue import known_at
+from assets.splits.split import split
 from assets.training.dataset import Dataset, make_dataset
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from models.evaluation.baselines import ItemKnn, Popularity

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from assets.evaluation.questions import NoRivals, make_questions
-from assets.evaluation.split import Split
+from assets.splits.split import Split
 from models.evaluation.ranking import rivals
 from models.vocabulary import Vocabulary
 from storage.schema import TIME

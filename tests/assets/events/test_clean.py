@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from assets.buckets import user_hashes
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
-from assets.events.rules import QualitySettings
 from assets.quality.quarantine import Cleaned
+from assets.quality.rules import QualitySettings
 from storage.schema import QUARANTINE_SCHEMA, IdType, events_schema
 
 FIRST = date(2026, 1, 1)

@@ -9,8 +9,8 @@ import pytest
 
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
-from assets.events.rules import QualitySettings
 from assets.quality.quarantine import Cleaned
+from assets.quality.rules import QualitySettings
 from assets.sources.movielens import read_ratings
 from models.columns import ACTION, DAY, ITEM_ID, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from assets.events.expectations import events_expectations
-from assets.events.rules import QualitySettings
 from assets.items.expectations import items_expectations
+from assets.quality.rules import QualitySettings
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from assets.events.assets import events
-from assets.events.rules import QualitySettings
 from assets.items.assets import items
 from assets.partitions import daily
+from assets.quality.rules import QualitySettings
 from assets.quality.statistics import EVENT_STATISTICS_TABLE
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from assets.events.judge import Judge, known_items
 from assets.events.kept import clean_kept_days
-from assets.events.rules import QualitySettings
 from assets.quality.corrections import CORRECTIONS_TABLE, Corrections, read_corrections, record_corrections
 from assets.quality.quarantine import replace_quarantine
 from assets.quality.replay import plan_replay, still_there
 from assets.quality.review import Selection, counted, samples, selected
+from assets.quality.rules import QualitySettings
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA
 from storage.staged_files import Staging

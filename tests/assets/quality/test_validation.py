@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.events.rules import QualitySettings
 from assets.quality.checks import check_result, check_specs, refusal
 from assets.quality.counting import EXAMPLES, count
 from assets.quality.data_docs import self_contained, write_data_docs
@@ -24,8 +23,9 @@ from assets.quality.expectation import (
     unique_together,
     with_overrides,
 )
-from assets.quality.suites import suites
+from assets.quality.rules import QualitySettings
 from assets.quality.validation import ExpectationResult, Validation, validate
+from orchestration.suites import suites
 
 ROWS = pl.DataFrame(
     {"user": ["a", None, "b", "b"], "action": ["view", "view", "zap", "zap"], "value": [0.5, 2.0, None, -1.0]}

@@ -9,11 +9,11 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
 from assets.evaluation.assets import EvaluationRun, evaluation
-from assets.evaluation.settings import EvaluationSettings
 from assets.release.assets import ReleaseRun, release
 from assets.release.gate import GateSettings
 from assets.resources import Storage
 from assets.sources.settings import open_source
+from assets.splits.settings import EvaluationSettings
 from assets.versions import version_in_question
 from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.evaluation.split import split
 from assets.retention.compact import compact
 from assets.retention.live import live_versions
 from assets.retention.settings import RetentionSettings
 from assets.retention.vacuum import apply_retention
 from assets.sequences.ledger import read_ledger
+from assets.splits.split import split
 from assets.versions import releases_of
 from models.columns import DAY, USER_ID
 from models.manifest import MANIFEST, Manifest

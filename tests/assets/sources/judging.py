@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
-from assets.events.rules import QualitySettings
+from assets.quality.rules import QualitySettings
 from assets.sources.source import RawTable, Source
 from storage.schema import IdType
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
-from assets.events.rules import QualitySettings
 from assets.items.clean import clean_items
+from assets.quality.rules import QualitySettings
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.source import RawTable

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.evaluation.split import Split, split, training_interactions
+from assets.splits.split import Split, split, training_interactions
 from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS, USER_ID
 from storage.schema import TIME
 

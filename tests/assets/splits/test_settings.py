@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 import pytest
 from pydantic import ValidationError
 
-from assets.evaluation.settings import EvaluationSettings
+from assets.splits.settings import EvaluationSettings
 
 
 def test_the_last_days_are_held_out_unless_a_cutoff_is_given():

@@ -8,22 +8,18 @@ import numpy as np
 import polars as pl
 import polars_hash as plh
 
+from models.hashing import splitmix64
+
 SLOT_BITS = 12
 SLOTS = 1 << SLOT_BITS
 
 
 def user_hashes(user_ids: pl.Series) -> np.ndarray:
-    """(len,) uint64, the same on every machine: xxHash64 of a text; of a number a mixing that is one to one.
-
-    The mixing is the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-    """
+    """(len,) uint64, the same on every machine: xxHash64 of a text, SplitMix64 of a number."""
     if user_ids.dtype == pl.String:
         hashed: pl.Expr = plh.NonCryptographicHashingNameSpace(pl.col(user_ids.name)).xxhash64()
         return user_ids.to_frame().select(hashed).to_series().to_numpy()
-    mixed = user_ids.to_numpy().astype(np.int64).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return splitmix64(user_ids.to_numpy().astype(np.int64).view(np.uint64))
 
 
 def slots_of(hashes: np.ndarray) -> np.ndarray:

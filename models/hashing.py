@@ -1,4 +1,4 @@
-"""Random numbers that hang on what they are for alone, not on who asks when: hashes in place of generators."""
+"""Hashes in place of random generators: numbers that depend on what they are for alone, not on who asks when."""
 
 import numpy as np
 
@@ -14,12 +14,13 @@ def uniform(seed: int, epoch: int, users: np.ndarray, draw: np.ndarray | int) ->
     """
     state = np.zeros(len(users), np.uint64)
     for word in (seed, epoch, users, draw):
-        state = _mix(state + np.asarray(word).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+        state = splitmix64(state + np.asarray(word).astype(np.uint64))
     return ((state >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
-def _mix(state: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
+def splitmix64(state: np.ndarray) -> np.ndarray:
+    """The output of SplitMix64 for uint64 states of any shape, one to one (Steele, Lea and Flood, OOPSLA 2014)."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))

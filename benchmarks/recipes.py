@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
-from models.config import Frozen, HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.strict import Strict
 
 
-class Recipe(Frozen):
+class Recipe(Strict):
     """One model and its training."""
 
     model: ModelConfig

@@ -2,16 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from models.strict import Strict
 
 
-class Frozen(BaseModel):
-    """A value: unknown keys are errors, and nothing changes after construction."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class HstuConfig(Frozen):
+class HstuConfig(Strict):
     """The research HSTU encoder (HSTU paper eq. 1-3; Meta's research code)."""
 
     name: Literal["hstu_research"] = "hstu_research"
@@ -25,7 +21,7 @@ class HstuConfig(Frozen):
     )
 
 
-class SasrecConfig(Frozen):
+class SasrecConfig(Strict):
     """SASRec, as the baselines published with HSTU have it. A control: heads share the width, times are not read."""
 
     name: Literal["sasrec"] = "sasrec"
@@ -35,7 +31,7 @@ class SasrecConfig(Frozen):
     eps: float = Field(default=1e-8, gt=0, description="Epsilon of the affine-free layer norms; part of the model.")
 
 
-class LigrConfig(Frozen):
+class LigrConfig(Strict):
     """LiGR's gated transformer. A control: heads share the width, times are not read."""
 
     name: Literal["ligr"] = "ligr"
@@ -63,7 +59,7 @@ Backbone = Annotated[
 ]
 
 
-class StuConfig(Frozen):
+class StuConfig(Strict):
     """The encoder of Meta's ranking model (HSTU spec sections 2.6 and 2.7, dlrm_v3)."""
 
     name: Literal["hstu_dlrm_v3"] = "hstu_dlrm_v3"
@@ -92,7 +88,7 @@ class StuConfig(Frozen):
         return self
 
 
-class InputEncodingConfig(Frozen):
+class InputEncodingConfig(Strict):
     """What the ranking model adds to its input (HSTU spec section 2.5, dlrm_v3)."""
 
     positions: Literal["recency", "start"] = Field(
@@ -107,7 +103,7 @@ class InputEncodingConfig(Frozen):
     time_buckets: int = Field(default=2048, ge=1, description="The last bucket of the ages.")
 
 
-class ItemTowerConfig(Frozen):
+class ItemTowerConfig(Strict):
     """An item's vector: its ID embedding plus a projection of its content embedding."""
 
     content_dim: int = Field(default=0, ge=0, description="Width of the content embedding; 0 means IDs only.")
@@ -126,7 +122,7 @@ class ItemTowerConfig(Frozen):
         return self
 
 
-class ModelConfig(Frozen):
+class ModelConfig(Strict):
     """Everything that fixes the shape and the function of a recommender."""
 
     format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
@@ -168,7 +164,7 @@ class ModelConfig(Frozen):
         return self
 
 
-class SampledSoftmaxConfig(Frozen):
+class SampledSoftmaxConfig(Strict):
     """Next-item loss over sampled negatives (HSTU spec section 3)."""
 
     negatives: int = Field(default=128, ge=1, description="Negatives per position, drawn with replacement.")
@@ -203,7 +199,7 @@ class SampledSoftmaxConfig(Frozen):
         return self
 
 
-class StochasticLengthConfig(Frozen):
+class StochasticLengthConfig(Strict):
     """Shortened long histories in training (HSTU paper section 3.2)."""
 
     alpha: float = Field(
@@ -219,7 +215,7 @@ class StochasticLengthConfig(Frozen):
     )
 
 
-class WindowsConfig(Frozen):
+class WindowsConfig(Strict):
     """Which part of a history longer than max_length an epoch trains on (Netflix spec section 7, arXiv 2409.14517)."""
 
     sampling: Literal["latest", "sliding"] = Field(
@@ -231,7 +227,7 @@ class WindowsConfig(Frozen):
     )
 
 
-class TrainingConfig(Frozen):
+class TrainingConfig(Strict):
     """How a recommender is trained."""
 
     epochs: int = Field(default=10, ge=1, description="Passes over all users.")

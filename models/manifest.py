@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from models.config import Frozen, TrainingConfig
+from models.config import TrainingConfig
 from models.merging import Merging
+from models.strict import Strict
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"
@@ -20,7 +21,7 @@ MODEL_CARD = "MODEL_CARD.md"
 EVALUATION = "evaluation.json"
 
 
-class Manifest(Frozen):
+class Manifest(Strict):
     """Where a version comes from and what it was made with."""
 
     version: str

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from models.strict import Strict
 from orchestration.environment import HOME_VARIABLE, home, state_folder
 from orchestration.stages import StageError, check_stage
 from storage.places import absolute, is_uri
@@ -27,11 +28,7 @@ class ProfileError(ValueError):
     """A profile that cannot be used; the message names the file, the key and what to do."""
 
 
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LakeSettings(Settings):
+class LakeSettings(Strict):
     """Where the tables are."""
 
     root: str = Field(default="", description="Folder or object-store URI of every table; empty: the profile's state.")
@@ -52,7 +49,7 @@ class LakeSettings(Settings):
     )
 
 
-class RaySettings(Settings):
+class RaySettings(Strict):
     """Which Ray cluster trains and serves."""
 
     mode: Literal["local", "attach", "inline"] = Field(
@@ -81,7 +78,7 @@ class RaySettings(Settings):
         return f"http://127.0.0.1:{self.dashboard_port}" if self.mode == "local" else self.dashboard
 
 
-class UiSettings(Settings):
+class UiSettings(Strict):
     """Dagster's UI on this machine, and what its pages link to."""
 
     port: Port = Field(default=3000, description="Port of the UI, unless `genrec ui --port` names another.")
@@ -95,7 +92,7 @@ class UiSettings(Settings):
         return self.data_docs_url or f"http://127.0.0.1:{self.data_docs_port}"
 
 
-class Profile(Settings):
+class Profile(Strict):
     """Everything that tells one installation of the line from another."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the profile and of its state folder.")

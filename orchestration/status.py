@@ -3,12 +3,13 @@
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Group
 from rich.table import Table
 
 from assets.versions import ARTIFACTS, releases_of
 from models.evaluation.report import VersionEvaluation
+from models.strict import Strict
 from orchestration.profile import Profile
 from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
@@ -17,10 +18,8 @@ from storage.lake import Lake
 HEADLINE = ("ndcg@10", "hr@10")
 
 
-class Serving(BaseModel):
+class Serving(Strict):
     """What the endpoint says of itself."""
-
-    model_config = ConfigDict(frozen=True)
 
     alive: bool = Field(description="Whether it answered just now.")
     profile: str | None = Field(default=None, description="The profile whose version that is.")
@@ -29,10 +28,8 @@ class Serving(BaseModel):
     error: str | None = Field(default=None, description="Why it does not answer, or did not load its newest release.")
 
 
-class Status(BaseModel):
+class Status(Strict):
     """The state of one profile, as `genrec status --json` prints it."""
-
-    model_config = ConfigDict(frozen=True)
 
     profile: str
     champion: str | None = Field(description="The version that should be served; null before the first promotion.")

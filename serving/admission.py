@@ -8,18 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from models.strict import Strict
 from serving.limits import WholeBody, refuse
 
 READING = ("GET", "HEAD")
 
 
-class AdmissionSettings(BaseModel):
+class AdmissionSettings(Strict):
     """How many requests are let in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     at_once: int = Field(default=16, ge=1, description="Requests that are worked on at the same time.")
     waiting: int = Field(

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
+from models.strict import Strict
+
 MAX_K = 500
 MAX_HISTORY = 2_000
 MAX_EXCLUDED = 1_000
@@ -29,10 +31,8 @@ Milliseconds = Annotated[StrictInt, Field(ge=EARLIEST_MS, le=LATEST_MS, descript
 K = Annotated[StrictInt, Field(ge=1, le=MAX_K, description="How many items at most.")]
 
 
-class Message(BaseModel):
+class Message(Strict):
     """Part of a request or response; unknown fields are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class HistoryItem(Message):
@@ -46,8 +46,6 @@ class RecommendationRequest(Message):
     """Who or what to recommend for: a known user, or a history given with the request."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {"user_id": 42, "k": 5},
@@ -91,7 +89,7 @@ class RecommendationRequest(Message):
 class SimilarRequest(Message):
     """Which item to find neighbours of."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"item_id": 7, "k": 5}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": 7, "k": 5}]})
 
     item_id: Id
     k: K = 10

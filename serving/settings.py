@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from models.history import action_bits
+from models.strict import Strict
 from serving.admission import AdmissionSettings
 from serving.door import DoorSettings
 from storage.places import is_uri
@@ -21,10 +22,8 @@ IMPORT_PATH = "serving.app:build"
 """What Serve runs: the deployment in `serving/app.py`, and the function that builds it."""
 
 
-class Settings(BaseModel):
+class Settings(Strict):
     """A value: unknown keys are errors, and nothing changes after construction."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AppSettings(Settings):

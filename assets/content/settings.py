@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from models.strict import Strict
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -20,11 +22,7 @@ STORE = re.compile(r"(?!https?:|file:)[a-z][a-z0-9+.-]*://[^/?#]+(/[^?#]*)?(\?[^
 """The URI of a bucket or of a folder in it, with options."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TextSettings(_Settings):
+class TextSettings(Strict):
     """How item texts are embedded."""
 
     model: str = Field(
@@ -39,7 +37,7 @@ class TextSettings(_Settings):
     precision: Precision = Field(default="auto", description="auto: bf16 where the hardware is quick with it.")
 
 
-class AdaptSettings(_Settings):
+class AdaptSettings(Strict):
     """How an image tower is trained against the frozen text vectors of the catalogue."""
 
     epochs: int = Field(default=8, ge=1, description="Upper bound of passes over the training pairs.")
@@ -69,7 +67,7 @@ class AdaptSettings(_Settings):
     )
 
 
-class ImageSettings(_Settings):
+class ImageSettings(Strict):
     """How item images are embedded."""
 
     mode: Literal["adapt", "pretrained", "none"] = Field(
@@ -131,7 +129,7 @@ class ImageSettings(_Settings):
         return self
 
 
-class ContentSettings(_Settings):
+class ContentSettings(Strict):
     """Both encoders."""
 
     text: TextSettings = Field(default=TextSettings(), description="The text encoder.")

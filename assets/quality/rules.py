@@ -2,16 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from assets.quality.expectation import Severity
+from models.strict import Strict
 from storage.schema import DEFAULT_ACTIONS
 
 
-class ItemRules(BaseModel):
+class ItemRules(Strict):
     """What makes a row of the catalogue good."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_image_bytes: int = Field(
         default=10_000_000, gt=0, description="Longer image bytes are dropped; the item itself stays."
@@ -28,10 +27,8 @@ class ItemRules(BaseModel):
     )
 
 
-class DriftRules(BaseModel):
+class DriftRules(Strict):
     """How far a day of events may differ from the seven days before it without a warning."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_days: int = Field(
         default=3, ge=1, le=7, description="Of those seven days so many must be known, else the day is not measured."
@@ -62,10 +59,8 @@ class DriftRules(BaseModel):
     )
 
 
-class SkewRules(BaseModel):
+class SkewRules(Strict):
     """How far what the endpoint reads may differ from what the champion was trained on without a warning."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_changed_share: float = Field(
         default=0.05, ge=0, le=1, description="Share of users whose history up to the cutoff changed since training."
@@ -81,10 +76,8 @@ class SkewRules(BaseModel):
     )
 
 
-class QualitySettings(BaseModel):
+class QualitySettings(Strict):
     """What makes a row good and a day of rows acceptable."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     actions: tuple[str, ...] = Field(
         default=DEFAULT_ACTIONS, min_length=1, max_length=31, description="The action vocabulary; others are rejected."

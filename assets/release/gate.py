@@ -2,17 +2,16 @@
 
 from math import isfinite
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assets.evaluation.judge import CHAMPION, POPULARITY
 from assets.evaluation.plots import cell
 from models.evaluation.report import VersionEvaluation
+from models.strict import Strict
 
 
-class GateSettings(BaseModel):
+class GateSettings(Strict):
     """What a version must show: the profile's `release:` section."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str = Field(default="ndcg@10", description="Metric that decides, on the headline protocol.")
     margin: float = Field(
@@ -25,10 +24,8 @@ class GateSettings(BaseModel):
     )
 
 
-class Decision(BaseModel):
+class Decision(Strict):
     """What the gate says of one version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str = Field(description="The version in question.")
     promote: bool = Field(description="Whether it becomes champion.")

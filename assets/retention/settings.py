@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from models.strict import Strict
 
 
-class RetentionSettings(BaseModel):
+class RetentionSettings(Strict):
     """How long what is no longer the newest is kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep_days: float = Field(default=30, ge=0, description="Table versions and trained versions of so many days stay.")
     keep_versions: int = Field(

@@ -8,19 +8,18 @@ https://cseweb.ucsd.edu/~jmcauley/datasets/amazon_v2 (2018, Ni et al., 2019) and
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from models.columns import ACTION, CATEGORIES, IMAGE, ITEM_ID, TIMESTAMP, USER_ID, VALUE
+from models.strict import Strict
 
 Release = Literal["2014", "2018", "2023"]
 
 
-class AmazonReviewsSettings(BaseModel):
+class AmazonReviewsSettings(Strict):
     """Reviews and metadata of one category or more, as they were downloaded."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["amazon_reviews"]
     release: Release = Field(description="The year of the release, which says what the columns are called.")

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from assets.quality.casts import TimestampUnit
 from assets.sources.source import Snapshot
@@ -21,14 +21,13 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from models.strict import Strict
 
 Format = Literal["auto", "parquet", "csv", "jsonl", "literals"]
 
 
-class TableFiles(BaseModel):
+class TableFiles(Strict):
     """The files of one table."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     contract: ClassVar[tuple[str, ...]]
     required: ClassVar[tuple[str, ...]]
@@ -127,10 +126,8 @@ class ItemFiles(TableFiles):
     )
 
 
-class FilesSettings(BaseModel):
+class FilesSettings(Strict):
     """Logs and catalogue as Parquet, CSV or JSON Lines files, the latter two plain or gzip."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["files"]
     events: EventFiles = Field(description="The event logs.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assets.sources.files import Files, Shape
 from assets.sources.files_settings import FilesSettings
@@ -26,6 +26,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from models.strict import Strict
 
 FEEDBACK = {
     "click": "is_click",
@@ -47,10 +48,8 @@ BEIJING = "8h"
 """How far the clock of the dataset's dates is before UTC."""
 
 
-class KuaiRandSettings(BaseModel):
+class KuaiRandSettings(Strict):
     """The folder `data` of an unpacked KuaiRand."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["kuairand"]
     path: str = Field(min_length=1, description="The folder; environment variables are expanded.")

@@ -13,7 +13,7 @@ from typing import Literal
 
 import polars as pl
 from polars.exceptions import PolarsError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assets.quality.casts import TimestampUnit, as_epoch_ms
 from assets.sources.contract import day_of
@@ -38,6 +38,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from models.strict import Strict
 from storage.literal_paths import read_parquet, scan_parquet
 
 RATINGS = ("ratings.dat", "ratings.dat.gz", "ratings.csv", "ratings.csv.gz", "u.data", "u.data.gz")
@@ -57,10 +58,8 @@ GENRES_100K = (
 """The last columns of `u.item`, each 0 or 1; before them stands that of UNKNOWN_GENRE."""
 
 
-class MovieLensSettings(BaseModel):
+class MovieLensSettings(Strict):
     """A folder with MovieLens as it was unpacked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["movielens"]
     path: str = Field(min_length=1, description="The folder; environment variables are expanded.")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 import polars_hash as plh
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assets.sources.files import Files, Shape
 from assets.sources.files_settings import FilesSettings
@@ -25,6 +25,7 @@ from models.columns import (
     TIMESTAMP,
     USER_ID,
 )
+from models.strict import Strict
 
 IMPRESSION, CLICK = "impression", "click"
 ACTIONS = (IMPRESSION, CLICK)
@@ -33,10 +34,8 @@ ITEM_FEATURES = tuple(f"item_feature_{n}" for n in range(1, 4))
 """The hashed ones; `item_feature_0` is a number without a name."""
 
 
-class OpenBanditSettings(BaseModel):
+class OpenBanditSettings(Strict):
     """An unpacked Open Bandit Dataset, of which one folder per policy holds one folder per campaign."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["open_bandit"]
     path: str = Field(min_length=1, description="The folder; environment variables are expanded.")

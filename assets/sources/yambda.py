@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from assets.sources.files import Files, Shape
 from assets.sources.files_settings import FilesSettings
 from assets.sources.formats.parquet import unfolded_parquet
 from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError
 from models.columns import ACTION, DAY, ITEM_ID, MALFORMED, SOURCE_FILE, SOURCE_ROW, SURFACE, TIMESTAMP, USER_ID, VALUE
+from models.strict import Strict
 
 PLAYED, ORGANIC, KIND = "played_ratio_pct", "is_organic", "event_type"
 
@@ -29,10 +30,8 @@ FILE_KINDS = {f"{kind}s": kind for kind in ACTIONS}
 COLUMNS = ("uid", ITEM_ID, TIMESTAMP, ORGANIC, PLAYED, KIND)
 
 
-class YambdaSettings(BaseModel):
+class YambdaSettings(Strict):
     """A folder with files of Yambda, such as `flat/50m` or `sequential/50m`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["yambda"]
     path: str = Field(min_length=1, description="The folder; environment variables are expanded.")

@@ -2,15 +2,14 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.evaluation.report import Protocol
+from models.strict import Strict
 
 
-class ItemKnnSettings(BaseModel):
+class ItemKnnSettings(Strict):
     """The item-kNN baseline."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     neighbours: int = Field(default=100, ge=1, description="Most similar items that are kept for each item.")
     shrinkage: float = Field(default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
@@ -19,10 +18,8 @@ class ItemKnnSettings(BaseModel):
     )
 
 
-class EvaluationSettings(BaseModel):
+class EvaluationSettings(Strict):
     """The held-out window and users, the metrics, and the baselines that a model is compared with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     window_days: int = Field(default=1, ge=1, description="Days after the cutoff whose positives are the targets.")
     cutoff: date | None = Field(

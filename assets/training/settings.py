@@ -1,15 +1,14 @@
 """The model and how it is trained: the profile's `training:` section."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.config import ModelConfig, TrainingConfig
 from models.merging import Merging
+from models.strict import Strict
 
 
-class SearchSettings(BaseModel):
+class SearchSettings(Strict):
     """The hyper-parameter search of the `tuned_hyperparameters` asset."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trials: int = Field(default=8, ge=1, description="Configurations that are tried.")
     concurrent: int = Field(default=2, ge=1, description="Trials that run at once, one CPU each.")
@@ -19,10 +18,8 @@ class SearchSettings(BaseModel):
     temperature: tuple[float, float] = Field(default=(0.03, 0.2), description="Bounds, searched log-uniformly.")
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Strict):
     """What is trained, on what, and by how many workers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     positive_actions: tuple[str, ...] = Field(
         min_length=1, description="Actions that make an interaction part of a history and a target."

@@ -6,7 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from models.strict import Strict
 
 EVALUATION = "evaluation.json"
 
@@ -17,10 +19,10 @@ COLD = "cold"
 SHORT_HISTORY = "short_history"
 
 
-class Measure(BaseModel):
+class Measure(Strict):
     """A mean over users with its 95 % bootstrap interval."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     mean: float = Field(description="Mean over the users.")
     low: float | None = Field(default=None, description="Lower bound of the 95 % interval; null where none is made.")
@@ -32,10 +34,8 @@ class Measure(BaseModel):
         return self.low is not None and other.high is not None and self.low > other.high
 
 
-class Rivals(BaseModel):
+class Rivals(Strict):
     """How many other items the targets of a case were ranked against. With a few, every scorer looks good."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fewest: int = Field(ge=0, description="Of the case that has the fewest.")
     median: float = Field(ge=0, description="Of the cases in the middle.")
@@ -49,10 +49,8 @@ Slices = dict[str, Measures]
 """Slice to metric to number; a slice without users is left out."""
 
 
-class EvaluationReport(BaseModel):
+class EvaluationReport(Strict):
     """One protocol: every scorer on the same cases."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     users: int = Field(ge=0, description="Number of cases, one a user.")
     targets: int = Field(ge=0, description="Number of targets of all users.")
@@ -80,10 +78,8 @@ class EvaluationReport(BaseModel):
         return self.differences.get(slice_name, {}).get(other, {}).get(metric)
 
 
-class VersionEvaluation(BaseModel):
+class VersionEvaluation(Strict):
     """The whole evaluation of one version: what stands in its `evaluation.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str = Field(description="The version that was evaluated.")
     champion: str | None = Field(description="The champion that was evaluated on the same cases; null: there was none.")

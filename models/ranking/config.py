@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.config import Frozen, InputEncodingConfig, ItemTowerConfig, StuConfig
+from models.config import InputEncodingConfig, ItemTowerConfig, StuConfig
+from models.strict import Strict
 
 
-class RankerConfig(Frozen):
+class RankerConfig(Strict):
     """Everything that fixes the shape and the function of a ranker (HSTU spec sections 2.5-2.7 and 8, dlrm_v3)."""
 
     format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
@@ -61,7 +62,7 @@ class RankerConfig(Frozen):
         return self
 
 
-class RankingLossConfig(Frozen):
+class RankingLossConfig(Strict):
     """Binary cross-entropy per action (HSTU spec section 8)."""
 
     weight: float = Field(default=0.2, gt=0, description="Weight of an action's loss.")

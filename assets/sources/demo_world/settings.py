@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from models.strict import Strict
 
 REFERENCE_EVENTS = 250_000
 """The size at which the world has the user and item numbers named below; other sizes grow from here."""
@@ -19,10 +21,8 @@ ROWS_PER_REQUEST = 17.0
 """Event rows that one request leaves on average, measured; the knob `events` is turned into requests by it."""
 
 
-class DemoWorldSettings(BaseModel):
+class DemoWorldSettings(Strict):
     """One world: equal settings give equal files, byte for byte."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["demo_world"] = "demo_world"
     seed: int = Field(default=7, ge=0, description="Seed of everything that is drawn.")

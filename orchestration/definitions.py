@@ -22,7 +22,7 @@ def defs() -> dg.Definitions:
         assets=line.all_assets(profile),
         asset_checks=line.all_checks(),
         resources=resources.build_resources(profile),
-        executor=turns.executor(environment.run_lock(profile.name)),
+        executor=turns.executor(environment.run_lock(profile)),
         jobs=[
             jobs.line,
             jobs.nightly,

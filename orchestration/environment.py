@@ -10,7 +10,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage.places import absolute, plain
+from storage.owner import claim
+from storage.places import absolute, is_uri, plain
 from storage.secret_file import write_secret
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def state_folder(profile_name: str) -> Path:
     return _made(home() / profile_name)
 
 
-def run_lock(profile_name: str) -> Path:
-    """Whoever holds it is the one run that works on the profile."""
-    return state_folder(profile_name) / "run.lock"
+def run_lock(profile: "Profile") -> Path:
+    """Whoever holds it is the one run that works on the profile's tables."""
+    return Path(state_folder(profile.name) if is_uri(profile.lake_root) else profile.lake_root) / "run.lock"
 
 
 def ray_folder() -> Path:
@@ -152,8 +153,12 @@ def apply(profile: "Profile") -> None:
     """Gives this very process and all that it starts the environment; call it before importing anything of `assets`.
 
     What they write is for this user alone: logs name people.
+
+    Raises:
+        OwnedByAnother: another profile of this name keeps its state here.
     """
     os.umask(PRIVATE)
+    claim(str(state_folder(profile.name)), profile.name, profile.origin)
     os.environ.update(variables(profile))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from orchestration.environment import child_environment, ray_folder, ray_token_path
+from orchestration.environment import HOME_VARIABLE, child_environment, home, ray_folder, ray_token_path
 from orchestration.interpreter import interpreter
 from orchestration.processes import POLL_SECONDS, Process
 from orchestration.profile import Profile, RaySettings
@@ -172,7 +172,8 @@ def _require_free(ray: RaySettings) -> None:
     for key, port in (("ray.port", ray.port), ("ray.dashboard_port", ray.dashboard_port)):
         if not is_free(port):
             raise StackError(
-                f"port {port} of {LOOPBACK} is taken by another program: end it, or set {key} in the profile"
+                f"port {port} of {LOOPBACK} is taken by another program, perhaps a Ray head whose state is not in "
+                f"{home()}: set {HOME_VARIABLE} to its folder, end that program, or set {key} in the profile"
             )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from models.strict import Strict
 from orchestration.environment import HOME_VARIABLE, home, state_folder
@@ -17,6 +17,9 @@ from storage.places import absolute, is_uri
 
 PROFILES = Path(__file__).parent / "profiles"
 AUTO_DAYS = 14
+RESERVED_NAMES = ("bench", "ray")
+"""Folders beside those of the profiles."""
+
 STAGES = ("source", "quality", "content", "training", "evaluation", "release", "endpoint", "retention")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|\$)")
 
@@ -119,6 +122,13 @@ class Profile(Strict):
         if isinstance(endpoint, dict) and "name" in values:
             return {**values, "endpoint": {"app_name": values["name"], **endpoint}}
         return values
+
+    @field_validator("name")
+    @classmethod
+    def _no_other_folder(cls, name: str) -> str:
+        if name in RESERVED_NAMES:
+            raise ValueError(f"'{name}' names another folder of the state: choose another name")
+        return name
 
     @model_validator(mode="after")
     def _some_day(self) -> "Profile":

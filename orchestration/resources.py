@@ -1,6 +1,7 @@
 """The resources of every asset, built from a profile; the launchpad may lay other settings over its sections."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,8 @@ from orchestration.launchpad import overridden, schema
 from orchestration.profile import STAGES, Profile
 from orchestration.stages import check_stage
 from orchestration.suites import suites
+from storage.owner import claim
+from storage.places import is_uri
 
 RESOURCE_STAGES = {"gate" if stage == "release" else stage: stage for stage in STAGES}
 """The name by which assets ask for a stage's settings, to the profile's section; `release` is an asset."""
@@ -36,8 +39,8 @@ def build_resources(profile: Profile) -> dict[str, object]:
         return rules
 
     return {
-        "lake": fixed_resource(storage, "Where the tables are."),
-        "ray": fixed_resource(cluster, "Which Ray cluster trains and serves."),
+        "lake": fixed_resource(lambda: _owned(storage, profile), "Where the tables are."),
+        "ray": fixed_resource(lambda: cluster, "Which Ray cluster trains and serves."),
         **{name: settings_resource(profile, stage) for name, stage in RESOURCE_STAGES.items()},
         "source": settings_resource(profile, "source", opened),
         "quality": settings_resource(profile, "quality", checked),
@@ -61,11 +64,23 @@ def storage_of(profile: Profile) -> Storage:
     )
 
 
-def fixed_resource(value: object, description: str) -> dg.ResourceDefinition:
+def fixed_resource(made: Callable[[], object], description: str) -> dg.ResourceDefinition:
     """What belongs to the installation: a launch that would change it is refused."""
     return dg.ResourceDefinition(
-        lambda _: value, config_schema={}, description=f"{description} Only the profile decides that."
+        lambda _: made(), config_schema={}, description=f"{description} Only the profile decides that."
     )
+
+
+def _owned(storage: Storage, profile: Profile) -> Storage:
+    """The tables, which a run may write from now on.
+
+    Raises:
+        OwnedByAnother: they are another profile's.
+    """
+    if not is_uri(storage.root):
+        Path(storage.root).mkdir(parents=True, exist_ok=True)
+    claim(storage.root, profile.name, profile.origin, storage.storage_options)
+    return storage
 
 
 def settings_resource(

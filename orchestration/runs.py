@@ -104,7 +104,7 @@ def execute(
     """
     log = state_folder(profile.name) / "last_run.log"
     began = time.monotonic()
-    with _output_to(log, run_lock(profile.name)) as terminal, dg.DagsterInstance.get() as instance:
+    with _output_to(log, run_lock(profile)) as terminal, dg.DagsterInstance.get() as instance:
         _close_abandoned(instance)
         run = instance.create_run_for_job(
             job,

@@ -10,6 +10,7 @@ from rich.table import Table
 from assets.versions import ARTIFACTS, releases_of
 from models.evaluation.report import VersionEvaluation
 from models.strict import Strict
+from orchestration.environment import HOME_VARIABLE, home
 from orchestration.profile import Profile
 from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
@@ -108,6 +109,8 @@ def _problem(profile: str, champion: str | None, serving: Serving) -> str | None
     if serving.error:
         return f"the endpoint did not load what it was told to serve: {serving.error}"
     if serving.version != champion:
+        if champion is None:
+            return f"the endpoint serves {serving.version}, which was not deployed from {home()}: set {HOME_VARIABLE}"
         return f"the endpoint serves {serving.version}, but champion is {champion}: materialize 'endpoint'"
     return None
 

@@ -60,6 +60,7 @@ def taken(path: Path, holder: Holder, on_wait: Callable[[str], None]) -> Iterato
         on_wait: Told whom this one waits for, once for everyone it waits for.
     """
     told = ""
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
     with open(path, "a+") as lock:
         while not _try(lock.fileno()):
             before = _holder(path)

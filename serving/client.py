@@ -69,7 +69,7 @@ class EndpointClient:
         if found.version != version:
             raise WrongEndpoint(
                 f"the endpoint at {self.base_url} serves version {found.version}, but champion of profile {profile} is "
-                f"{version}: materialize 'endpoint'"
+                f"{version or 'none yet'}: materialize 'endpoint'"
             )
         return found
 

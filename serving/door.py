@@ -38,7 +38,7 @@ class DoorSettings(AdmissionSettings):
     at_once: int = Field(default=32, ge=1, description="Requests that are sent to replicas at the same time.")
     waiting: int = Field(default=32, ge=0, description="Requests that may wait for that; more are refused at once.")
     longest_wait_s: float = Field(default=0.3, gt=0, description="Seconds after which a waiting request is refused.")
-    body_limit_bytes: int = Field(default=2**20, ge=1024, description="Longest request body that is read.")
+    body_limit_bytes: int = Field(default=2**21, ge=1024, description="Longest request body that is read.")
     body_deadline_s: float = Field(default=5.0, gt=0, description="Seconds that a client has for sending the body.")
 
 

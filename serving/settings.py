@@ -29,7 +29,7 @@ class Settings(Strict):
 class AppSettings(Settings):
     """What a replica is built with; a change replaces the replicas, one new one up before an old one goes."""
 
-    body_limit_bytes: int = Field(default=64 * 1024, ge=1024, description="Longest request body that is read.")
+    body_limit_bytes: int = Field(default=2**21, ge=1024, description="Longest request body that is read.")
     body_deadline_s: float = Field(default=5.0, gt=0, description="Seconds that a client has for sending the body.")
     admission: AdmissionSettings = Field(
         default=AdmissionSettings(), description="How many requests one replica lets in."

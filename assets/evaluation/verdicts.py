@@ -45,7 +45,10 @@ def _clearly_beats(evaluation: VersionEvaluation, other: str, check: str) -> Ver
     if ours is None or theirs is None:
         return Verdict(check, None, f"Not measured: there is no {metric} of {CANDIDATE} or {other}.")
     sentence = f"{metric}: {CANDIDATE} {cell(ours)}, {other} {cell(theirs)}, {ours.n} users."
-    return Verdict(check, ours.clearly_above(theirs), sentence)
+    passed = ours.clearly_above(theirs)
+    if not passed and ours.mean > theirs.mean:
+        sentence += f" {CANDIDATE} is ahead, but the intervals overlap: chance may explain it."
+    return Verdict(check, passed, sentence)
 
 
 def _content_helps(evaluation: VersionEvaluation) -> Verdict:

@@ -89,7 +89,8 @@ def _compare(evaluation: VersionEvaluation, opponent: str, title: str, settings:
         f"{version} {'beats' if wins else 'does not beat'} {title} on {metric} "
         f"({evaluation.headline}, {ours.n} users): "
         f"{ours.mean:.4f} against {theirs.mean:.4f}, difference {cell(difference)}, "
-        f"{'more' if wins else 'not more'} than the margin {settings.margin:g}."
+        f"{'more' if wins else 'not more'} than the margin {settings.margin:g}"
+        f"{', though chance may explain it' if wins and difference.low is not None and difference.low <= 0 else ''}."
     )
     numbers = {metric: ours.mean, f"{opponent} {metric}": theirs.mean, "difference": difference.mean}
     return Decision(version=version, promote=wins, reason=reason, numbers=numbers)

@@ -46,7 +46,7 @@ def total():
 definitions.defs = lambda: dg.Definitions(
     [days, total],
     jobs=[dg.define_asset_job("line", dg.AssetSelection.all())],
-    executor=turns.executor(environment.run_lock(profile.name)),
+    executor=turns.executor(environment.run_lock(profile)),
 )
 given = [date.fromisoformat(day) for day in os.environ.get("TEST_DAYS", "").split(":") if day]
 try:

@@ -59,7 +59,7 @@ def rollback():
 defs = dg.Definitions(
     [days],
     jobs=[dg.define_asset_job("line", dg.AssetSelection.all()), rollback],
-    executor=turns.executor(environment.run_lock(profile.name)),
+    executor=turns.executor(environment.run_lock(profile)),
 )
 """
 

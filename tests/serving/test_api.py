@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
@@ -12,6 +13,8 @@ from models.history import Histories
 from models.inference import score
 from serving.admission import AdmissionSettings
 from serving.api import build_api
+from serving.door import DoorSettings
+from serving.schema import MAX_EXCLUDED, MAX_HISTORY, MAX_ID_LENGTH, RecommendationRequest
 from serving.settings import AppSettings
 from serving.slot import ReleaseSlot
 from tests.serving.world import World
@@ -200,6 +203,14 @@ def test_a_body_over_the_limit_is_refused_declared_or_chunked(http: TestClient) 
     assert "4096 bytes" in response.json()["detail"]
     short = (b'{"user_id": 100', b"}")
     assert http.post(RECOMMENDATIONS, content=iter(short), headers=JSON).status_code == 200
+
+
+def test_the_longest_valid_request_is_no_longer_than_the_limits() -> None:
+    history = [{"item_id": "i" * MAX_ID_LENGTH, "timestamp": 1_700_000_000_000}] * MAX_HISTORY
+    excluded = [f"{number:0{MAX_ID_LENGTH}}" for number in range(MAX_EXCLUDED)]
+    body = json.dumps({"history": history, "exclude_items": excluded}, indent=4).encode()
+    RecommendationRequest.model_validate_json(body)
+    assert len(body) <= min(AppSettings().body_limit_bytes, DoorSettings().body_limit_bytes)
 
 
 def test_unknown_items_categories_and_paths_are_404(http: TestClient) -> None:

@@ -9,7 +9,7 @@ import polars.selectors as cs
 from assets.quality.casts import as_epoch_ms
 from assets.sources.files_settings import ItemFiles, TableFiles
 from assets.sources.formats.json_lists import listed
-from models.columns import CATEGORIES, DAY, DESCRIPTION, IMAGE, MALFORMED, SOURCE_FILE, SOURCE_ROW
+from models.columns import CATEGORIES, DAY, DESCRIPTION, IMAGE, ITEM_ID, MALFORMED, SOURCE_FILE, SOURCE_ROW
 
 JSON_LIST = r'(?s)^\s*\[\s*([\["].*["\]])?\s*\]\s*$'
 """Text that holds a JSON list of strings or of such lists."""
@@ -34,13 +34,16 @@ def in_contract(rows: pl.LazyFrame, files: TableFiles, path: Path) -> pl.LazyFra
 
 
 def with_day(rows: pl.LazyFrame, files: TableFiles, first_requested: date, first_day: date) -> pl.LazyFrame:
-    """`rows` with the UTC day of their time.
+    """`rows` with the day that they tell of: the UTC day of their time, or, where they list the catalogue, of the run.
+
+    What a catalogue lists is there on the first day of the run that reads it, whenever it came: else the items of one
+    day would seem to be missing on the next. An older row of the same item, or one that follows, keeps its own day.
 
     Args:
         rows: In contract columns.
         files: Names the time column and its unit.
-        first_requested: Day of the rows whose time is missing, unreadable or implausible; of items only where the
-            catalogue was not published once for all.
+        first_requested: First day of the run, and day of the rows whose time is missing, unreadable or implausible; of
+            items only where the catalogue was not published once for all.
         first_day: Day of the items that were available before it; events before it keep their own day.
     """
     dtype = rows.collect_schema().get(files.time)
@@ -48,10 +51,20 @@ def with_day(rows: pl.LazyFrame, files: TableFiles, first_requested: date, first
     if dtype is None:
         return rows.with_columns(pl.lit(undated).alias(DAY))
     moment = pl.from_epoch(as_epoch_ms(files.time, dtype, files.timestamp_unit), "ms")
-    if isinstance(files, ItemFiles):
-        earliest = pl.lit(first_day).cast(pl.Datetime("ms"))
-        moment = pl.when(moment < earliest).then(earliest).otherwise(moment)
-    return rows.with_columns(day_of(moment, undated).alias(DAY))
+    if not isinstance(files, ItemFiles):
+        return rows.with_columns(day_of(moment, undated).alias(DAY))
+    earliest = pl.lit(first_day).cast(pl.Datetime("ms"))
+    moment = pl.when(moment < earliest).then(earliest).otherwise(moment)
+    dated = rows.with_columns(day_of(moment, undated).alias(DAY))
+    return dated if files.only_changes else dated.with_columns(_listed_on(first_requested).alias(DAY))
+
+
+def _listed_on(first: date) -> pl.Expr:
+    """The day of each row, `first` for the one that describes its item then: the newest so far, else the first."""
+    day = pl.col(DAY)
+    newest = pl.when(day <= first).then(day).max().over(ITEM_ID)
+    then = pl.coalesce(newest, day.min().over(ITEM_ID))
+    return pl.when(pl.col(ITEM_ID).is_null() | (day == then)).then(pl.lit(first)).otherwise(day)
 
 
 def day_of(moment: pl.Expr, undated: date) -> pl.Expr:

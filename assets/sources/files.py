@@ -95,7 +95,7 @@ class Files:
     @property
     def snapshot(self) -> Snapshot:
         """As the profile says; a catalogue that was published once for all tells nothing of what is gone."""
-        return "changes" if self.settings.items.once else self.settings.items.snapshot
+        return "changes" if self.settings.items.only_changes else self.settings.items.snapshot
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return self._part(table).timestamp_unit
@@ -103,7 +103,8 @@ class Files:
     def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
         """The raw rows of `days` in order of file and row; values of CSV and JSON Lines are strings.
 
-        Where the path has no `{day}`, a row without a readable or plausible time counts to the earliest of `days`.
+        Where the path has no `{day}`, an event without a readable or plausible time counts to the earliest of `days`,
+        and so does what a catalogue lists that tells more than changes.
         `collect_batches` reads them in bounded memory, one block of one file after another.
 
         Raises:
@@ -115,7 +116,8 @@ class Files:
             rows = [_rows(file.path, part, shape).with_columns(pl.lit(file.day).alias(DAY)) for file in asked]
         else:
             paths = dict.fromkeys(file.path for file in files)
-            rows = [with_day(_rows(path, part, shape), part, wanted[0], self.first_day) for path in paths]
+            together = of_one_schema(_rows(path, part, shape) for path in paths)
+            rows = [with_day(frame, part, wanted[0], self.first_day) for frame in together]
         return [frame.filter(pl.col(DAY).is_in(wanted)) for frame in of_one_schema(rows)]
 
     def _part(self, table: RawTable) -> TableFiles:

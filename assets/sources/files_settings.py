@@ -35,8 +35,9 @@ class TableFiles(Strict):
 
     path: str = Field(
         min_length=1,
-        description="File, folder or glob; `{day}` in it stands for a day (2026-01-31). Without `{day}` a row belongs "
-        "to the UTC day of its time. Environment variables are expanded.",
+        description="File, folder or glob; `{day}` in it stands for a day (2026-01-31). Without `{day}` an event "
+        "belongs to the UTC day of its time, and the catalogue, unless `once` or `changes`, to the first day of each "
+        "run that reads it. Environment variables are expanded.",
     )
     format: Format = Field(
         default="auto",
@@ -124,6 +125,11 @@ class ItemFiles(TableFiles):
         "changes: they are what was added or changed, and nothing ever leaves; auto: full once the days, each with "
         "nearly all items of the day before, show it.",
     )
+
+    @property
+    def only_changes(self) -> bool:
+        """Whether the files tell nothing of what is gone."""
+        return self.once or self.snapshot == "changes"
 
 
 class FilesSettings(Strict):

@@ -62,8 +62,9 @@ def make_dataset(
     Args:
         training: `user_id`, `item_ids`, `timestamps`: positives before `cutoff`, oldest first; one that is not is
             refused, as it would be counted and learned from without being seen in production.
-        catalogue: `item_id` and `day` of every row of `items`; an item of `training` that is not in it still gets a
-            row. Items known from `cutoff` on get one too, so that they can be recommended, and change nothing else.
+        catalogue: `item_id` and the `day` from which it can be shown, of every row of `items`; an item of `training`
+            that is not in it still gets a row. Items known from `cutoff` on get one too, so that they can be
+            recommended, and change nothing else.
         content: `item_id`, `vector`; None trains without content.
         cutoff: The moment for which popularity is counted.
         half_life_days: Age at which an interaction counts half in it.

@@ -20,7 +20,7 @@ from assets.training.dataset import CONTENT, content_digest, make_dataset, read_
 from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
 from assets.versions import ABLATIONS, ARTIFACTS
-from models.columns import DAY, ITEM_ID, VECTOR
+from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.history import require_declared
 from models.manifest import Manifest, new_version
@@ -68,9 +68,10 @@ def prepare(
         seed=evaluation.seed,
     )
     content = lake.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if settings.use_content else None
+    shown_from = pl.max_horizontal(DAY, pl.col(AVAILABLE_FROM).dt.date())
     dataset = make_dataset(
         training,
-        lake.scan(ITEMS_TABLE).select(ITEM_ID, DAY).collect(),
+        lake.scan(ITEMS_TABLE).select(ITEM_ID, shown_from.alias(DAY)).collect(),
         content,
         cutoff=cutoff,
         half_life_days=settings.popularity_half_life_days,

@@ -45,7 +45,7 @@ def land_items(lake: Lake, path: str, days: Sequence[date], first_day: date, **s
     source = Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day)
     for day in days:
         raw = source.read("items", source.land("items", [day]), [day])
-        rows = clean_items(raw, QualitySettings(), "string", [day]).accepted
+        rows = clean_items(raw, QualitySettings(), "string", [day], source.timestamp_unit("items")).accepted
         lake.replace_days(ITEMS_TABLE, rows, [day])
         judge_days(lake, day, ListingRules(source.snapshot, ItemRules().max_gone_share), "string")
 

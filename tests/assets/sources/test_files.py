@@ -198,7 +198,7 @@ def test_items_get_categories_as_lists_and_absolute_image_paths(tmp_path: Path) 
     rows = _read(_source(tmp_path, items={"timestamp_unit": "iso"}), "items", [DAY, NEXT])
     assert rows.select("item_id", "categories", "image", "day").rows() == [
         ("1", ["Drama", "War"], f"{tmp_path}/posters/1.jpg", DAY),
-        ("2", None, "/abs/2.jpg", NEXT),
+        ("2", None, "/abs/2.jpg", DAY),
         ("3", ["Sci-Fi", "x|y"], "s3://bucket/3.jpg", DAY),
     ]
 
@@ -208,6 +208,70 @@ def test_items_without_a_time_column_count_to_the_first_day_asked_for(tmp_path: 
     source = _source(tmp_path, items={"path": f"{tmp_path}/*.parquet"})
     rows = _read(source, "items", [NEXT, DAY])
     assert rows.select("day", "categories").rows() == [(DAY, ["a", "b"])]
+
+
+catalogues = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c", "7", ""]), st.one_of(st.none(), st.integers(-3, 9), st.just(99_999))),
+    min_size=1,
+    max_size=8,
+)
+
+
+def _write_catalogue(path: Path, listed: list[tuple[str, int | None]]) -> None:
+    moments = [(item, "" if day is None else str((START + day * 86_400) * 1_000)) for item, day in listed]
+    path.write_text(
+        "item_id,title,available_from\n" + "".join(f"{i},row {n},{m}\n" for n, (i, m) in enumerate(moments))
+    )
+
+
+@given(catalogues, st.integers(0, 6), st.integers(1, 3), st.sampled_from(["auto", "full"]), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_what_one_file_lists_is_listed_on_the_first_day_of_every_run(
+    tmp_path_factory: pytest.TempPathFactory,
+    listed: list[tuple[str, int | None]],
+    first: int,
+    length: int,
+    snapshot: str,
+    in_two: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("catalogue")
+    half = len(listed) // 2 if in_two else 0
+    _write_catalogue(folder / "i1.csv", listed[:half] if in_two else listed)
+    _write_catalogue(folder / "i2.csv", listed[half:] if in_two else [])
+    days = [DAY + timedelta(days=first + n) for n in range(length)]
+    source = _source(folder, items={"path": f"{folder}/i*.csv", "snapshot": snapshot})
+    rows = _read(source, "items", days)
+    today = rows.filter(pl.col("day") == days[0])
+    assert set(today["item_id"].drop_nulls()) == {item for item, _ in listed if item}
+    assert today["item_id"].null_count() == sum(not item for item, _ in listed)
+    places = rows.select("source_file", "source_row")
+    assert places.is_unique().all()
+    # What is not listed describes an item that is, before or later.
+    own = [max(day or 0, 0) if day != 99_999 else first for _, day in listed]
+    shown = {(Path(file).name, row) for file, row in places.rows()}
+    for n, (_, day) in enumerate(listed):
+        place = (("i2.csv", n - half) if n >= half else ("i1.csv", n)) if in_two else ("i1.csv", n)
+        if day in (None, 99_999) or own[n] in range(first, first + length):
+            assert place in shown
+
+
+def test_of_an_item_with_several_rows_the_newest_so_far_is_listed(tmp_path: Path) -> None:
+    _write_catalogue(tmp_path / "i.csv", [("a", 0), ("a", 2), ("a", 5), ("b", 7), ("b", 8), ("c", None)])
+    source = _source(tmp_path)
+    days = [DAY + timedelta(days=n) for n in range(4)]
+    nights = [_read(source, "items", [day]).select("item_id", "title").rows() for day in days]
+    assert nights[0] == nights[1] == [("a", "row 0"), ("b", "row 3"), ("c", "row 5")]
+    assert nights[2] == nights[3] == [("a", "row 1"), ("b", "row 3"), ("c", "row 5")]
+    together = _read(source, "items", days).select("title", "day").rows()
+    assert together == [("row 0", DAY), ("row 1", days[2]), ("row 3", DAY), ("row 5", DAY)]
+
+
+@pytest.mark.parametrize("settings", [{"snapshot": "changes"}, {"once": True}])
+def test_what_tells_of_changes_alone_keeps_its_days(tmp_path: Path, settings: dict[str, Any]) -> None:
+    _write_catalogue(tmp_path / "i.csv", [("a", -3), ("b", 1), ("c", 4)])
+    source = _source(tmp_path, items=settings)
+    assert _read(source, "items", [DAY, NEXT]).select("item_id", "day").rows() == [("a", DAY), ("b", NEXT)]
+    assert _read(source, "items", [NEXT])["item_id"].to_list() == ["b"]
 
 
 def test_truncated_parquet_stops_with_its_name(tmp_path: Path) -> None:

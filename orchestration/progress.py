@@ -100,8 +100,7 @@ class LineProgress:
         if not check.passed:
             colour = "red" if check.severity == dg.AssetCheckSeverity.ERROR else "yellow"
             measured = check.metadata.get("measured", dg.MetadataValue.bool(True)).value
-            came_out = "failed" if measured else "did not measure"
-            what = f"check {check.check_name} of {check.asset_key.to_user_string()} {came_out}"
+            what = f"check {check.check_name} of {check.asset_key.to_user_string()}{' failed' if measured else ''}"
             self._print("      ", (what, colour), f": {unescaped(check.description)}" if check.description else "")
 
     def _left(self, step: str) -> str:

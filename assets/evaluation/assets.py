@@ -111,9 +111,8 @@ def _reporting(context: dg.AssetExecutionContext) -> Callable[[str, int, int], N
         if done < users and now - last < SECONDS_BETWEEN_LINES:
             return
         rate = done / max(now - begun, 1e-9)
-        context.log.info(
-            f"{scorer}: {done:,} of {users:,} users, {rate:,.0f} users/s, {(users - done) / rate:.0f} s left"
-        )
+        left = f", {(users - done) / rate:.0f} s left" if done < users else ""
+        context.log.info(f"{scorer}: {done:,} of {users:,} users, {rate:,.0f} users/s{left}")
         last = now
 
     return report

@@ -63,10 +63,13 @@ def verdict(result: ExpectationResult) -> str:
     if result.error is not None:
         return f"{expectation.call} could not be judged: {result.error}"
     if result.unmeasured:
-        return f"{NOT_MEASURED}: {expectation.unknown or NOTHING} ({expectation.call})"
+        return f"{NOT_MEASURED}: {expectation.unknown or NOTHING}"
     if result.passed:
         return f"{expectation.call} holds for {result.rows} rows"
     broken = f"{expectation.call} is broken by {result.unexpected} of {result.rows} {expectation.batch}"
+    if result.observed:
+        low, high = result.observed
+        broken += f", observed {low:.4g}" if low == high else f", observed {low:.4g} to {high:.4g}"
     return f"{broken}: {expectation.remedy}" if expectation.remedy else broken
 
 

@@ -258,7 +258,7 @@ def test_the_refusal_is_one_sentence_with_the_numbers(validation: Validation) ->
     text = refusal("events", validation.blocking[-1:], reasons)
     assert text == (
         "events not published, the table is as it was before: expect_column_values_to_be_between(column='share', "
-        "min_value=0.0, max_value=0.1) is broken by 1 of 2 days; put aside: 7 duplicate (twice)"
+        "min_value=0.0, max_value=0.1) is broken by 1 of 2 days, observed 0.01 to 0.5; put aside: 7 duplicate (twice)"
     )
 
 

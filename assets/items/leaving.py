@@ -17,7 +17,8 @@ FEW_LEAVE = "few_items_leave_at_once"
 SPEC = dg.AssetCheckSpec(
     FEW_LEAVE,
     asset=ITEMS_TABLE,
-    description="No day lacks so many of the items listed before that its file seems to be cut off.",
+    description="No day lacks so many of the items listed before that its file seems to be cut off, or has rows that "
+    "could be any of them.",
 )
 
 
@@ -47,7 +48,8 @@ def _doubt(day: dict[str, int], rules: ListingRules) -> str:
     lacking = f"{day[DAY]} lacks {day[MISSING]} of {day[LISTED]} listed items"
     if day[UNREADABLE]:
         return (
-            f"{lacking} and has {day[UNREADABLE]} rows without an id that can be read: nobody leaves; repair the rows"
+            f"{lacking} and has {day[UNREADABLE]} rows without an id that can be read: nobody leaves; repair these "
+            "rows or have them left out of the file"
         )
     return (
         f"{lacking}, more than the share {rules.max_gone_share:g}: nobody leaves; if they are gone, set "

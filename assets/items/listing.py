@@ -34,7 +34,7 @@ def catalogue_days_schema(id_type: IdType) -> Schema:
 
     So many `items` are named; of those `listed` before so many are `missing`. `put_aside` are the ids whose row was
     rejected, and count as named; rejected rows without an id are `unreadable`. A day `repeats` where it names nearly
-    all that were listed, and where it is `whole`, what is missing is gone.
+    all that were listed, and where it is `whole`, what is missing is gone: of a day with `unreadable` rows nothing is.
     """
     return {
         DAY: pl.Date(),
@@ -61,19 +61,22 @@ class ListingRules:
     snapshot: Snapshot
     max_gone_share: float
 
-    def repeats(self, listed: int, missing: int, unreadable: int) -> bool:
-        """Whether a day names nearly all that was listed. Among rows that cannot be read could be any item."""
-        return listed > 0 and not unreadable and missing <= self.max_gone_share * listed
+    def repeats(self, listed: int, missing: int) -> bool:
+        """Whether a day names nearly all that was listed."""
+        return listed > 0 and missing <= self.max_gone_share * listed
 
-    def whole(self, listed: int, repeats: bool, repeated_before: bool) -> bool:
+    def whole(self, listed: int, unreadable: int, repeats: bool, repeated_before: bool) -> bool:
+        """Whether what a day does not name is gone. Among rows that cannot be read could be any item."""
+        believed = repeats and not unreadable
         if self.snapshot == "full":
-            return repeats or not listed
-        return self.snapshot == "auto" and repeats and repeated_before
+            return believed or not listed
+        return self.snapshot == "auto" and believed and repeated_before
 
     def doubtful(self, days: pl.DataFrame) -> pl.DataFrame:
-        """Those of `days` (ascending, all there are) that were to be whole and are not."""
-        expected = pl.col(LISTED) > 0 if self.snapshot == "full" else pl.col(REPEATS).shift(1).fill_null(False)
-        return days.filter(expected & ~pl.col(REPEATS))
+        """Those of `days` (ascending, all there are) that seem to be meant whole and cannot be believed."""
+        repeats = pl.col(REPEATS)
+        meant = pl.col(LISTED) > 0 if self.snapshot == "full" else repeats | repeats.shift(1).fill_null(False)
+        return days.filter(meant & ~(repeats & (pl.col(UNREADABLE) == 0)))
 
 
 def judge_days(lake: Lake, first: date, rules: ListingRules, id_type: IdType) -> pl.DataFrame:
@@ -150,8 +153,8 @@ class _Shelf:
         listed = self._last >= self._listed_since
         count = int(listed.sum())
         missing = count - int(listed[present].sum())
-        repeats = rules.repeats(count, missing, unreadable)
-        whole = rules.whole(count, repeats, self._repeated)
+        repeats = rules.repeats(count, missing)
+        whole = rules.whole(count, unreadable, repeats, self._repeated)
         day = today[DAY].to_physical()[0]
         self._last[present] = day
         self._listed_since = day if whole else self._listed_since

@@ -145,6 +145,33 @@ def test_among_rows_without_an_id_could_be_any_item(lake: Lake) -> None:
     assert (told.passed, "1 rows without an id" in str(told.description)) == (False, True)
 
 
+@pytest.mark.parametrize("rules", [AUTO, FULL])
+def test_rows_without_an_id_in_every_file_keep_everybody_and_every_night_says_so(
+    lake: Lake, rules: ListingRules
+) -> None:
+    for number in range(5):
+        put_aside(lake, number, {"item_id": None, "title": "20 rows"})
+        judged = nights(lake, {number: ALL if number < 2 else without(7)}, rules)
+        told = few_leave(judged, [day(number)], rules)
+        assert told.passed == (number == 0), "on the first day nothing was listed before"
+    assert gone(lake) == {}
+    judged = nights(lake, {5: without(7)}, rules)
+    assert gone(lake) == {7: 5}, "the first file without such rows is believed"
+    assert few_leave(judged, [day(5)], rules).passed
+    put_aside(lake, 6, {"item_id": None})
+    judged = nights(lake, {6: ALL[:5]}, rules)
+    assert not few_leave(judged, [day(6)], rules).passed
+    assert gone(lake) == {7: 5}
+
+
+def test_bad_rows_among_changes_are_no_doubt(lake: Lake) -> None:
+    for number, items in enumerate([ALL, [3], [4, 5], [20]]):
+        put_aside(lake, number, {"item_id": None})
+        judged = nights(lake, {number: items})
+        assert few_leave(judged, [day(number)], AUTO).passed
+    assert gone(lake) == {}
+
+
 def test_a_profile_that_says_changes_puts_everybody_back(lake: Lake) -> None:
     nights(lake, {0: ALL, 1: ALL, 2: without(7), 3: without(7)})
     assert gone(lake) == {7: 2}
@@ -162,20 +189,20 @@ def test_a_lake_from_before_is_judged_whole(lake: Lake) -> None:
     assert gone(lake) == {7: 3}
 
 
-listings = st.lists(st.sets(st.integers(0, 11)), min_size=1, max_size=7)
+listings = st.lists(st.tuples(st.sets(st.integers(0, 11)), st.booleans()), min_size=1, max_size=7)
 
 
-def simply(listed: Sequence[set[int]], rules: ListingRules) -> dict[int, int]:
+def simply(listed: Sequence[tuple[set[int], bool]], rules: ListingRules) -> dict[int, int]:
     """The same, told day by day: who is on the shelf, who left it when."""
     shelf: set[int] = set()
     left: dict[int, int] = {}
     repeated = False
-    for number, items in enumerate(listed):
+    for number, (items, trailer) in enumerate(listed):
         if not items:
             continue
         missing = shelf - items
         repeats = bool(shelf) and len(missing) <= rules.max_gone_share * len(shelf)
-        if (rules.snapshot == "full" and repeats) or (rules.snapshot == "auto" and repeats and repeated):
+        if repeats and not trailer and (rules.snapshot == "full" or repeated):
             left |= dict.fromkeys(missing, number)
             shelf -= missing
         shelf |= items
@@ -187,12 +214,17 @@ def simply(listed: Sequence[set[int]], rules: ListingRules) -> dict[int, int]:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(listings, st.sampled_from(["auto", "full"]), st.sampled_from([0.2, 0.5, 0.9]), st.booleans())
 def test_nights_one_by_one_together_or_again_come_to_the_same(
-    tmp_path_factory: pytest.TempPathFactory, listed: list[set[int]], snapshot: Snapshot, share: float, together: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    listed: list[tuple[set[int], bool]],
+    snapshot: Snapshot,
+    share: float,
+    together: bool,
 ) -> None:
     lake, rules = Lake(str(tmp_path_factory.mktemp("lake"))), ListingRules(snapshot, share)
-    put(lake, 0, sorted(listed[0]))
-    for number, items in enumerate(listed):
+    put(lake, 0, sorted(listed[0][0]))
+    for number, (items, trailer) in enumerate(listed):
         put(lake, number, sorted(items))
+        put_aside(lake, number, *[{"item_id": None}] * trailer)
         if not together:
             judge_days(lake, day(number), rules, "int64")
     judge_days(lake, day(0 if together else len(listed) - 1), rules, "int64")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestration import environment, quarantine, stack
-from orchestration.options import ProfileOption, applied, range_of_days
+from orchestration.options import ProfileOption, applied, not_empty, range_of_days
 from orchestration.profile import Profile
 from orchestration.sentences import sentences
 from orchestration.terminal import new_console
@@ -82,7 +82,7 @@ def ui(
     name: Annotated[list[str] | None, typer.Option(help="A name by which a proxy in front of it is called.")] = None,
 ) -> None:
     """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable; Data Docs beside it."""
-    with sentences():
+    with sentences(patience=None):
         from orchestration import ui as user_interface
 
         chosen = applied(profile)
@@ -119,7 +119,7 @@ def rollback(
     with sentences():
         from orchestration import runs
 
-        runs.roll_back(applied(profile), reason)
+        runs.roll_back(applied(profile), str(not_empty("--reason", reason)))
 
 
 @app.command()
@@ -168,15 +168,15 @@ def screenshots(
     folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("docs/images"),
 ) -> None:
     """Takes the pictures of the documentation from the running UI with headless Chromium."""
-    with sentences():
+    with sentences(patience=None):
         from orchestration import screenshots as pictures
 
         pictures.take_all(applied(profile), folder, console)
 
 
 def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
+    chosen_days, select = range_of_days(days), not_empty("--select", select)
     chosen = applied(profile)
-    chosen_days = range_of_days(days) if days else None
     from orchestration import runs
 
     _up(chosen)

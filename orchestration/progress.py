@@ -1,6 +1,7 @@
 """What a person at the terminal sees while the line runs."""
 
 import logging
+import re
 import time
 from collections.abc import Collection, Mapping
 
@@ -11,6 +12,9 @@ from rich.text import Text
 
 from assets.metadata import PARTITION_ROWS, ROWS
 from models.markdown import unescaped
+
+# Dagster's word on each step behind one that failed, which says nothing new.
+NOT_BEGUN = re.compile(r"Dependencies for step .* Not executing\.", re.DOTALL)
 
 
 class LineProgress:
@@ -54,7 +58,7 @@ class LineProgress:
         """Takes one entry of the run's event log."""
         event, step = entry.dagster_event, entry.step_key or ""
         if event is None:
-            if int(entry.level) >= logging.INFO:
+            if int(entry.level) >= logging.INFO and not NOT_BEGUN.fullmatch(entry.user_message):
                 self._print("      ", (entry.user_message, "dim"))
             return
         match event.event_type:

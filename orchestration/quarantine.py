@@ -1,14 +1,13 @@
 """The commands `genrec quarantine show` and `genrec quarantine replay`."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from orchestration import environment
-from orchestration.options import ProfileOption, applied, range_of_days
+from orchestration.options import ProfileOption, applied, not_empty, range_of_days
 from orchestration.profile import Profile
 from orchestration.sentences import sentences
 from orchestration.terminal import new_console
@@ -101,8 +100,12 @@ def _counts(rows: Sequence[tuple[str, str, int, int, str]]) -> Table:
 def _selection(days: str | None, reason: str | None, origin: str | None, where: Sequence[str] | None) -> "Selection":
     from assets.quality.review import Selection
 
-    chosen: tuple[date, date] | None = range_of_days(days) if days else None
-    return Selection(origin, chosen, reason, dict(map(_assignment, where or ())))
+    return Selection(
+        not_empty("--origin", origin),
+        range_of_days(days),
+        not_empty("--reason", reason),
+        dict(map(_assignment, where or ())),
+    )
 
 
 def _assignment(given: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import IO
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.api import execute_run
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -22,6 +23,7 @@ from dagster._core.storage.tags import (
 from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
+from orchestration import interruption
 from orchestration.environment import run_lock, state_folder
 from orchestration.profile import Profile
 from orchestration.progress import LineProgress
@@ -61,7 +63,7 @@ def materialize(profile: Profile, days: tuple[date, date] | None = None, select:
 
     definitions = defs()
     job = definitions.resolve_job_def("line")
-    selected = _selected(definitions, job, select) if select else None
+    selected = None if select is None else _selected(definitions, job, select)
     first, last = _partition_range(days)
     tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
     return execute(profile, job, tags, selected=selected)
@@ -116,6 +118,7 @@ def execute(
         )
         stages = _stages(job.get_subset(asset_selection=selected) if selected else job)
         with LineProgress(Console(file=terminal), stages, stage_seconds(instance, job)) as progress:
+            instance.add_event_listener(run.run_id, _begin_nothing_once_told_to_end)
             instance.add_event_listener(run.run_id, progress.show)
             result = execute_run(InMemoryJob(job), run, instance)
         if not result.success:
@@ -182,6 +185,13 @@ def _close_abandoned(instance: dg.DagsterInstance) -> None:
             instance.report_run_failed(run, f"process {process.pid}, which executed the run, was killed")
 
 
+def _begin_nothing_once_told_to_end(entry: dg.EventLogEntry) -> None:
+    """Ends the run at the next step if the one before swallowed what a signal raised in it."""
+    event = entry.dagster_event
+    if event and event.event_type == dg.DagsterEventType.STEP_START and interruption.received():
+        raise DagsterExecutionInterruptedError
+
+
 def _why(events: Iterable[dg.DagsterEvent]) -> str:
     for event in events:
         if event.event_type == dg.DagsterEventType.RUN_CANCELED:
@@ -190,7 +200,9 @@ def _why(events: Iterable[dg.DagsterEvent]) -> str:
             data = event.step_failure_data
             failure = data.user_failure_data
             errors = list(_causes(data.error))
-            if any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
+            # Ray's handler raises SystemExit, and a library may turn either into an error of its own.
+            interrupted = any(error.cls_name == DagsterExecutionInterruptedError.__name__ for error in errors)
+            if interrupted or interruption.received():
                 return f"stage {event.step_key} was interrupted"
             # The first that is not Dagster's is ours; what it was raised from says neither where nor what to do.
             ours = [error for error in errors if not (error.cls_name or "").startswith("Dagster")]

@@ -1,25 +1,54 @@
 """How a command ends when something is wrong: in one sentence."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.text import Text
 
+from orchestration import interruption
 from orchestration.terminal import new_console
 
 EXPECTED = (ValueError, LookupError, RuntimeError, OSError)
+PATIENCE = 5.0
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """Ends the command with one sentence instead of a traceback; GENREC_TRACEBACK=1 shows both."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except EXPECTED as error:
-        if os.environ.get("GENREC_TRACEBACK"):
+def sentences(patience: float | None = PATIENCE) -> Iterator[None]:
+    """Ends the command with one sentence instead of a traceback; GENREC_TRACEBACK=1 shows both.
+
+    SIGINT and SIGTERM end it with 130 and 143.
+
+    Args:
+        patience: Seconds that a command which was told to end gets to do so; None where it has children to end.
+    """
+    with interruption.ended_by_signals(patience):
+        try:
+            yield
+        except KeyboardInterrupt:
+            _end_if_told()
+            raise SystemExit(130) from None
+        except EXPECTED as error:
+            _end_if_told(f": {error}")
+            if os.environ.get("GENREC_TRACEBACK"):
+                raise
+            _say(f" {error}")
+            raise SystemExit(1) from error
+        except BaseException:
+            _end_if_told()
             raise
-        new_console(stderr=True).print(Text.assemble(("genrec:", "red"), f" {error}"), soft_wrap=True)
-        raise SystemExit(1) from error
+        _end_if_told()
+
+
+def _end_if_told(more: str = "") -> None:
+    if number := interruption.received():
+        # A second one must not end this in a traceback.
+        for each in interruption.ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        _say(f" ended by {number.name}{more}")
+        interruption.end(number)
+
+
+def _say(sentence: str) -> None:
+    new_console(stderr=True).print(Text.assemble(("genrec:", "red"), sentence), soft_wrap=True)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from types import FrameType
 
 from orchestration import data_docs
 from orchestration.environment import UI_HOSTS_VARIABLE, child_environment
@@ -40,7 +39,6 @@ def serve(profile: Profile, port: int, names: Sequence[str] = ()) -> None:
     _require_free(profile.ui.data_docs_port, "set ui.data_docs_port in the profile")
     environment = child_environment(profile) | {UI_HOSTS_VARIABLE: ",".join(names)}
     where = ("-h", LOOPBACK, "-p", str(port), "--dagster-log-level", LEVEL)
-    signal.signal(signal.SIGTERM, _interrupt)
     children = {
         "web server": [interpreter(), "-m", "orchestration.webserver", *workspace_arguments(), *where],
         "daemon": [interpreter(), "-m", "dagster._daemon", "run", *workspace_arguments(), *DAEMON_LEVELS],
@@ -74,7 +72,3 @@ def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -14,7 +14,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(INSTALLED)
-	$(RUN) orchestration.cli demo
+	$(RUN) orchestration.command demo
 
 # Tests start clusters, which need a plain path to the interpreter. A worker needs a core, and up to 5 GB of memory.
 test: lint
@@ -28,10 +28,10 @@ lint: $(INSTALLED)
 	GENREC_HOME=$(VENV)/.home DG_CLI_CONFIG=.ci/dg.toml $(RUN) dagster_dg_cli.cli check defs
 
 ui: $(INSTALLED)
-	$(RUN) orchestration.cli ui
+	$(RUN) orchestration.command ui
 
 up: $(INSTALLED)
-	$(RUN) orchestration.cli up
+	$(RUN) orchestration.command up
 
 down: $(INSTALLED)
-	$(RUN) orchestration.cli down
+	$(RUN) orchestration.command down

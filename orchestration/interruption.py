@@ -24,6 +24,8 @@ _signals: socket.socket | None = None
 def ended_by_signals(patience: float | None) -> Iterator[None]:
     """Lets SIGINT and SIGTERM raise KeyboardInterrupt in the block, also where the shell had them ignored.
 
+    A block in another has its own patience, and keeps what came in it to itself.
+
     Args:
         patience: Seconds after which the process ends although the block goes on; None where it has children to end.
     """
@@ -31,6 +33,7 @@ def ended_by_signals(patience: float | None) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    around = _signals
     _signals, written = socket.socketpair()
     written.setblocking(False)
     over = threading.Event()
@@ -50,7 +53,7 @@ def ended_by_signals(patience: float | None) -> Iterator[None]:
         written.close()
         watcher.join()
         _signals.close()
-        _signals = None
+        _signals = around
         os.close(terminal)
 
 

@@ -5,10 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.text import Text
-
 from orchestration import interruption
-from orchestration.terminal import new_console
 
 EXPECTED = (ValueError, LookupError, RuntimeError, OSError)
 PATIENCE = 5.0
@@ -51,4 +48,9 @@ def _end_if_told(more: str = "") -> None:
 
 
 def _say(sentence: str) -> None:
+    # A command that has not begun yet is ended by a signal sooner than this is imported.
+    from rich.text import Text
+
+    from orchestration.terminal import new_console
+
     new_console(stderr=True).print(Text.assemble(("genrec:", "red"), sentence), soft_wrap=True)

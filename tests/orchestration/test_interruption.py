@@ -214,3 +214,25 @@ def test_an_interrupt_that_no_signal_raised_is_no_traceback() -> None:
     with pytest.raises(SystemExit) as ended, sentences():
         raise KeyboardInterrupt
     assert ended.value.code == 130
+
+
+@pytest.mark.parametrize("number", interruption.ENDING)
+def test_a_signal_counts_from_the_first_moment_of_a_command(number: signal.Signals, home: Path) -> None:
+    with ignored(signal.SIGINT):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestration.command", "materialize"], stderr=subprocess.PIPE, text=True
+        )
+    try:
+        wait_for(lambda: catches(process.pid, number))
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (128 + number, f"genrec: ended by {number.name}\n")
+    assert not home.exists()
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal."""
+    lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(lines["SigCgt"], 16) >> (number - 1) & 1)

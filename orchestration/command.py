@@ -1,0 +1,15 @@
+"""Where the command `genrec` begins: what it imports takes a while, and a signal counts from the first moment."""
+
+from orchestration.sentences import sentences
+
+
+def main() -> None:
+    """Runs the command that the arguments name, and exits with its code."""
+    with sentences(patience=None):
+        from orchestration.cli import app
+
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """How SIGINT and SIGTERM end a command: in good order where its work lets them, within seconds in any case.
 
-Dagster and Ray put handlers of their own in the place of ours, and libraries swallow what a handler raises. None of them
-touches the byte that Python itself writes for each signal (`signal.set_wakeup_fd`), so that byte is what counts here.
+Dagster and Ray put handlers of their own in the place of ours, and libraries swallow what a handler raises. None of
+them touches the byte that Python itself writes for each signal (`signal.set_wakeup_fd`), so that byte is what counts.
 """
 
 import os

@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from assets.quality.rules import QualitySettings
 from assets.resources import LakeResource, RayResource
 from assets.retention.forget import Forgetting, forget, landed_rows
 from assets.retention.person import Person
-from assets.retention.proof import search
+from assets.retention.proof import Proof, search
 from assets.sources.source import Source
 from assets.versions import releases_of
 from models.columns import DAY
@@ -25,7 +27,7 @@ from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ITEMS_TABLE
-from storage.sequence_store import SEQUENCES_TABLE
+from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE
 from storage.staged_files import Staging
 
 LANDED_SHOWN = 100
@@ -99,17 +101,11 @@ def forget_user(
     done = forget(store, person, config.reason)
     for event in _lineage(done, config.reason):
         context.log_event(event)
-    taken = ", ".join(f"{removed.rows} rows of {table}" for table, removed in done.tables.items())
-    context.log.info(f"taken out: {taken}; {done.training_sets} training sets deleted")
+    context.log.info(_taken_out(done))
     context.log.info(_forgotten_by_endpoint(store, lake.profile, endpoint, ray.dashboard))
     proof = search(Path(store.root), person, [Path(lake.landing)])
     if proof.found:
-        named = ", ".join(map(str, proof.found[:5]))
-        raise dg.Failure(
-            f"{len(proof.found)} of {proof.files} files still name the person, the first {named}: delete them and "
-            "forget again",
-            allow_retries=False,
-        )
+        raise dg.Failure(still_named(store, proof), allow_retries=False)
     context.log.info(f"0 rows in {proof.files} files name the person")
     context.log.info(_landed(list(landed_rows(store, source, person))))
 
@@ -133,6 +129,34 @@ def _meant(config: ForgetConfig) -> str:
             allow_retries=False,
         )
     return user
+
+
+def _taken_out(done: Forgetting) -> str:
+    sets = f"{done.training_sets} training sets deleted"
+    if not done.tables_named_them:
+        return f"no table names that id: nothing was taken out, and later rows of it will be left out; {sets}"
+    return f"taken out: {', '.join(f'{rows.rows} rows of {table}' for table, rows in done.tables.items())}; {sets}"
+
+
+def still_named(lake: Lake, proof: Proof) -> str:
+    """Which files name the person, and what to do: of a table no file may be deleted by hand."""
+    tables = [Path(lake.uri(EVENTS_TABLE)).absolute().parent, Path(lake.root).absolute() / BUCKETS_FOLDER]
+    of_tables = [path for path in proof.found if any(path.is_relative_to(folder) for folder in tables)]
+    others = [path for path in proof.found if path not in of_tables]
+    count = f"{len(proof.found)} of {proof.files} files still name the person"
+    told = []
+    if of_tables:
+        told.append(
+            f"{_first(of_tables)}, of a table, so leave it where it is: have the source name him no more there, "
+            "materialize its days anew, then forget again"
+        )
+    if others:
+        told.append(f"{_first(others)}, of no table: take the person out of it, then forget again")
+    return f"{count}: {'; '.join(told)}"
+
+
+def _first(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths[:5])) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
 def _lineage(done: Forgetting, reason: str) -> Sequence[dg.AssetMaterialization]:
@@ -175,9 +199,13 @@ def _forgotten_by_endpoint(lake: Lake, profile: str, endpoint: EndpointSettings,
 
 
 def _landed(rows: Sequence[tuple[str, int]]) -> str:
-    """Where landing files name him, in one sentence."""
+    """Where landing files name him, a line for each file."""
     if not rows:
         return "no landing file that is still there names the person"
-    shown = ", ".join(f"{file}:{row}" for file, row in rows[:LANDED_SHOWN])
-    more = f" and {len(rows) - LANDED_SHOWN} more" if len(rows) > LANDED_SHOWN else ""
-    return f"{len(rows)} rows of landing files, which belong to others, name the person: {shown}{more}"
+    shown = [
+        f"{file}: rows {', '.join(str(row) for _, row in of_file)}"
+        for file, of_file in groupby(sorted(rows)[:LANDED_SHOWN], key=itemgetter(0))
+    ]
+    more = [f"and {len(rows) - LANDED_SHOWN} more"] if len(rows) > LANDED_SHOWN else []
+    head = f"{len(rows)} rows of landing files, which belong to others, name the person (file: rows, counted from 0):"
+    return "\n".join([head, *shown, *more])

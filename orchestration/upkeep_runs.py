@@ -1,6 +1,7 @@
 """Runs of the jobs that look after the data."""
 
 import os
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -28,10 +29,11 @@ def forget(profile: Profile, user: str, reason: str) -> Outcome:
         ValueError: the reason holds the id.
         RunError: he could not be forgotten everywhere; the message says where not.
     """
+    from assets.quality.ids_in_text import mention
     from orchestration.definitions import defs
     from orchestration.upkeep import Variable
 
-    if user in reason.split():
+    if re.search(mention(user), reason):
         raise ValueError("--reason holds the id of the person, and it is recorded: give the reason without the id")
     variable = Variable.GENREC_FORGET_USER.value
     os.environ[variable] = user

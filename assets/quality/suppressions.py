@@ -5,22 +5,26 @@ The id itself is nowhere. Nobody can list the forgotten; whoever asks about one 
 
 import hashlib
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 import numpy as np
 import polars as pl
 
 from assets.buckets import slots_of, user_hashes
 from assets.quality.casts import as_id
+from assets.quality.ids_in_text import LONGEST, ids_in
+from assets.quality.quarantine import cell_text
 from models.columns import MALFORMED, REASON, SLOT, USER_ID
 from storage.lake import Lake
 from storage.schema import ID_DTYPES, TIME, IdType, Schema
 
 SUPPRESSIONS_TABLE = "suppressions"
 
-WORD = r"[^\s,;|\"'{}\[\]():=]+"
-"""What lies between the delimiters of delimited text and JSON."""
+IDS_AT_ONCE = 100_000
+"""Parts of texts that are compared at a time: a long line has thousands."""
 
 SALT, DIGEST, AT = "salt", "digest", "at"
 
@@ -37,10 +41,17 @@ have to be hashed to find him."""
 
 @dataclass(frozen=True)
 class Forgotten:
-    """The forgotten users of a lake."""
+    """The forgotten users of a lake.
+
+    Attributes:
+        table: SUPPRESSIONS_SCHEMA.
+        id_type: The profile's type of ids.
+        lengths: Fewest and most characters that an id of theirs has.
+    """
 
     table: pl.DataFrame
     id_type: IdType
+    lengths: tuple[int, int] = (1, LONGEST)
 
     @property
     def empty(self) -> bool:
@@ -56,17 +67,33 @@ class Forgotten:
     def theirs(self, rows: pl.DataFrame) -> pl.Series:
         """(n,) bool whether each of raw `rows`, its `user_id` of any type, is of a forgotten user.
 
-        A row that could not be parsed is somebody's whose id stands in it as a word.
+        A row that could not be parsed, or whose `user_id` is none, is theirs if it holds the id of one of them.
         """
         ids = pl.Series(USER_ID, [None], dtype=ID_DTYPES[self.id_type]).new_from_index(0, rows.height)
+        theirs = pl.Series([False], dtype=pl.Boolean).new_from_index(0, rows.height)
         if USER_ID in rows.columns:
-            ids = rows.select(as_id(USER_ID, rows.schema[USER_ID], self.id_type)).to_series().cast(ids.dtype)
-        theirs = ids.is_in(self._among(ids).implode()).fill_null(False)
-        if MALFORMED in rows.columns and rows[MALFORMED].null_count() < rows.height:
-            words = words_of(rows[MALFORMED], self.id_type)
-            named = self._among(words.explode())
-            theirs |= words.list.set_intersection(named.implode()).list.len().fill_null(0) > 0
-        return theirs
+            ids = rows.with_columns(as_id(USER_ID, rows.schema[USER_ID], self.id_type).alias(USER_ID))[USER_ID]
+            ids = ids.cast(ID_DTYPES[self.id_type])
+            theirs = ids.is_in(self._among(ids).implode()).fill_null(False)
+            unread = (ids.is_null() & rows[USER_ID].is_not_null()).arg_true()
+            theirs = theirs.scatter(unread, theirs[unread] | self.in_texts(cell_text(rows[unread], USER_ID)))
+        return theirs | self.in_texts(rows[MALFORMED]) if MALFORMED in rows.columns else theirs
+
+    def in_texts(self, texts: pl.Series) -> pl.Series:
+        """(n,) bool whether the id of a forgotten user stands in each of `texts`."""
+        found = np.zeros(len(texts), bool)
+        every = self._parts(texts)
+        while parts := list(islice(every, IDS_AT_ONCE)):
+            places, words = zip(*parts, strict=True)
+            ids = _ids(pl.Series(USER_ID, words, dtype=pl.String), self.id_type)
+            found[np.array(places)[ids.is_in(self._among(ids).implode()).fill_null(False).to_numpy()]] = True
+        return pl.Series(texts.name, found, dtype=pl.Boolean)
+
+    def _parts(self, texts: pl.Series) -> Iterator[tuple[int, str]]:
+        """Of each text, by its place, what may be an id."""
+        for place in texts.is_not_null().arg_true():
+            for part in ids_in(texts[place], *self.lengths):
+                yield place, part
 
     def _among(self, ids: pl.Series) -> pl.Series:
         """Those of `ids` that were forgotten."""
@@ -86,7 +113,8 @@ def nobody(id_type: IdType) -> Forgotten:
 
 def only(user: str | int, id_type: IdType) -> Forgotten:
     """As if `user` were the only one who was forgotten."""
-    return Forgotten(_entry(user, id_type, secrets.token_hex(16), ""), id_type)
+    length = len(str(user))
+    return Forgotten(_entry(user, id_type, secrets.token_hex(16), ""), id_type, (length, length))
 
 
 def read_suppressions(lake: Lake, id_type: IdType) -> Forgotten:
@@ -106,14 +134,12 @@ def suppress(lake: Lake, user: str | int, id_type: IdType, reason: str) -> None:
     lake.overwrite(SUPPRESSIONS_TABLE, pl.concat([forgotten.table.select(entry.columns), entry]))
 
 
-def words_of(texts: pl.Series, id_type: IdType) -> pl.Series:
-    """The words of each text that can be ids, as a list of ids."""
-    words = texts.str.extract_all(WORD)
+def _ids(texts: pl.Series, id_type: IdType) -> pl.Series:
+    """The id that each text is written as; null where it is none."""
     if id_type == "string":
-        return words
-    numbers = pl.element().cast(pl.Int64, strict=False)
-    exact = pl.when(numbers.cast(pl.String) == pl.element()).then(numbers)
-    return words.to_frame().select(pl.col(words.name).list.eval(exact).list.drop_nulls()).to_series()
+        return texts
+    numbers = texts.cast(pl.Int64, strict=False)
+    return pl.select(pl.when(numbers.cast(pl.String) == texts).then(numbers)).to_series().alias(texts.name)
 
 
 def slot_of(user: str | int, id_type: IdType) -> int:

@@ -49,6 +49,11 @@ class Forgetting:
     pages: int
     sequences_version: int | None
 
+    @property
+    def tables_named_them(self) -> bool:
+        """Whether any version of any table did."""
+        return any(removed.files for removed in self.tables.values()) or any(self.interactions.values())
+
 
 def forget(lake: Lake, person: Person, reason: str) -> Forgetting:
     """Takes a person out of events, quarantine, corrections, sequences of every version, training sets and Data Docs.

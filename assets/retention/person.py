@@ -1,10 +1,12 @@
 """How one person's rows are told from others', in every table that has any."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
 from assets.quality.corrections import COLUMN, CORRECTIONS_TABLE, WAS
+from assets.quality.ids_in_text import LONG, mention
 from assets.quality.quarantine import json_cell
 from assets.quality.suppressions import Forgotten, only, slot_of
 from models.columns import MALFORMED, ROW, SLOT, USER_ID, VALUE
@@ -33,6 +35,11 @@ class Person:
     def alone(self) -> Forgotten:
         return only(self.user, self.id_type)
 
+    @property
+    def mentions(self) -> str | None:
+        """A regular expression of what names the person in any text; None of an id that may be anything else, too."""
+        return mention(self.user) if len(str(self.user)) >= LONG else None
+
     def rows(self) -> dict[str, pl.Expr]:
         """Of each table that names users, whether a row is his."""
         cell = pl.col(COLUMN) == USER_ID
@@ -40,17 +47,26 @@ class Person:
         return {
             EVENTS_TABLE: (pl.col(SLOT) == slot_of(self.user, self.id_type))
             & (pl.col(USER_ID) == pl.lit(self.user, ID_DTYPES[self.id_type])),
-            QUARANTINE_TABLE: pl.col(ROW).map_batches(self.named_in, return_dtype=pl.Boolean, is_elementwise=True),
+            QUARANTINE_TABLE: self.put_aside(pl.col(ROW)),
             CORRECTIONS_TABLE: (cell & ((pl.col(WAS) == text) | (pl.col(VALUE) == text)).fill_null(False))
-            | ((pl.col(COLUMN) == MALFORMED) & pl.col(WAS).map_batches(self._in_text, return_dtype=pl.Boolean)),
+            | ((pl.col(COLUMN) == MALFORMED) & _asked(pl.col(WAS), self.alone.in_texts))
+            | self._mentioned(pl.col(WAS))
+            | self._mentioned(pl.col(VALUE)),
         }
 
-    def named_in(self, rows: pl.Series) -> pl.Series:
-        """(n,) bool whether each quarantined row (JSON) is his."""
+    def put_aside(self, row: pl.Expr) -> pl.Expr:
+        """Whether a quarantined row (JSON) is his or names him."""
+        return _asked(row, self._named_in) | self._mentioned(row)
+
+    def _named_in(self, rows: pl.Series) -> pl.Series:
         cells = rows.to_frame(ROW).select(
             json_cell(pl.col(ROW), USER_ID).alias(USER_ID), json_cell(pl.col(ROW), MALFORMED).alias(MALFORMED)
         )
         return self.alone.theirs(cells)
 
-    def _in_text(self, texts: pl.Series) -> pl.Series:
-        return self.alone.theirs(texts.to_frame(MALFORMED))
+    def _mentioned(self, text: pl.Expr) -> pl.Expr:
+        return pl.lit(False) if self.mentions is None else text.str.contains(self.mentions).fill_null(False)
+
+
+def _asked(texts: pl.Expr, question: Callable[[pl.Series], pl.Series]) -> pl.Expr:
+    return texts.map_batches(question, return_dtype=pl.Boolean, is_elementwise=True)

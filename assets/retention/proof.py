@@ -7,14 +7,15 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.quality.ids_in_text import MARK, written
 from assets.retention.person import Person
 from models.columns import MALFORMED, ROW, USER_ID
 from storage.literal_paths import scan_arrow, scan_parquet
 
-LONG = 12
-"""Characters of an id that does not turn up as a word by chance."""
-
 READ_BYTES = 2**24
+
+ESCAPED_BYTES = 32
+"""Of one character, escaped several times over."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Proof:
 def search(folder: Path, person: Person, leave_out: Iterable[Path] = ()) -> Proof:
     """Looks for a person in every file below `folder`, apart from `leave_out` and what lies below them.
 
-    In Parquet and Arrow files he is looked for in the columns that name users and in quarantined rows; in all others,
-    whatever they are, as an id after the words `user_id` and, where his id is so long that it is nobody else's, as a
-    word anywhere.
+    In Parquet and Arrow files he is looked for in the columns that name users and in quarantined rows, as forgetting
+    does; in all other columns and files, whatever they are, as an id after the words `user_id` and, where his id is so
+    long that it is nobody else's, anywhere.
     """
     apart = [path.absolute() for path in leave_out]
     files = [path for path in sorted(folder.absolute().rglob("*")) if path.is_file() and not path.is_symlink()]
@@ -63,8 +64,8 @@ def _in_table(rows: pl.LazyFrame, person: Person) -> bool:
     if USER_ID in schema:
         asked.append(pl.col(USER_ID).cast(pl.String) == str(person.user))
     if schema.get(ROW) == pl.String:
-        asked.append(pl.col(ROW).map_batches(person.named_in, return_dtype=pl.Boolean, is_elementwise=True))
-    texts = [name for name, dtype in schema.items() if dtype == pl.String and name not in (USER_ID, MALFORMED)]
+        asked.append(person.put_aside(pl.col(ROW)))
+    texts = [name for name, dtype in schema.items() if dtype == pl.String and name not in (USER_ID, MALFORMED, ROW)]
     asked += [pl.col(name).str.contains(pattern) for name in texts for pattern in _patterns(person)]
     if not asked:
         return False
@@ -74,7 +75,7 @@ def _in_table(rows: pl.LazyFrame, person: Person) -> bool:
 
 def _in_text(path: Path, person: Person) -> bool:
     patterns = [re.compile(pattern.encode()) for pattern in _patterns(person)]
-    overlap, before = 4 * len(str(person.user).encode()) + 64, b""
+    overlap, before = ESCAPED_BYTES * len(str(person.user)) + 64, b""
     with open(path, "rb") as file:
         while block := file.read(READ_BYTES):
             text = before + block
@@ -85,6 +86,5 @@ def _in_text(path: Path, person: Person) -> bool:
 
 
 def _patterns(person: Person) -> list[str]:
-    word = rf"{re.escape(str(person.user))}"
-    named = [rf"{USER_ID}[^0-9A-Za-z_-]{{1,12}}{word}(?:[^0-9A-Za-z_.-]|$)"]
-    return named + ([rf"(?:^|[^0-9A-Za-z_-]){word}(?:[^0-9A-Za-z_-]|$)"] if len(str(person.user)) >= LONG else [])
+    named = rf"{USER_ID}{MARK.pattern}{{1,12}}{written(person.user)}(?:[^0-9A-Za-z_.-]|$)"
+    return [pattern for pattern in (named, person.mentions) if pattern]

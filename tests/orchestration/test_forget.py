@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from assets.retention.person import Person
-from assets.retention.proof import search
+from assets.retention.proof import Proof, search
 from models.columns import USER_ID
+from orchestration.upkeep import still_named
 from storage.lake import Lake
 from storage.places import plain
 from tests.orchestration.test_quarantine import DAY, LAKE, START, genrec, profile
@@ -45,7 +46,8 @@ def test_a_person_is_forgotten_in_one_command_and_dagster_shows_that_but_not_who
     told = genrec("forget", str(PERSON.user), "-p", str(profile), "--reason", "a letter")
     assert "taken out: 1 rows of events, 0 rows of quarantine" in told
     assert "files name the person" in told
-    assert f"1 rows of landing files, which belong to others, name the person: {landing}:31" in told
+    assert "1 rows of landing files, which belong to others, name the person" in told
+    assert f"{landing}: rows 31\n" in told
     assert search(tmp_path / LAKE, PERSON).found == []
     assert search(home, PERSON).found == []
     assert lake.sequences().collect().height == 30
@@ -58,6 +60,17 @@ def test_a_person_is_forgotten_in_one_command_and_dagster_shows_that_but_not_who
     genrec("materialize", "-p", str(profile), "--select", "*sequences")
     assert search(tmp_path / LAKE, PERSON).found == []
     assert lake.sequences().collect().height == 30
+    nobody = genrec("forget", "K9999", "-p", str(profile))
+    assert "no table names that id: nothing was taken out" in nobody
+
+
+def test_nobody_is_told_to_delete_files_of_a_table(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    table, bucket, log = (tmp_path / name for name in ("tables/items/a.parquet", "sequences/b.arrow", "runs/c.log"))
+    told = still_named(lake, Proof(9, [table, bucket, log]))
+    assert told.startswith(f"3 of 9 files still name the person: {table}, {bucket}, of a table")
+    assert f"{log}, of no table" in told
+    assert "delete" not in told
 
 
 def _record(home: Path) -> tuple[dict[str, Any], Any]:

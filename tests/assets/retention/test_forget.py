@@ -55,8 +55,12 @@ def lake(tmp_path: Path) -> Lake:
     page.parent.mkdir()
     page.write_text("{'user_id': 'anna', 'item_id': 'i0'}")
     quarantine = [json.dumps({"user_id": user, "malformed": None}) for user in users]
-    quarantine.append(json.dumps({"user_id": None, "malformed": "2026,anna,click"}))
-    frame = pl.DataFrame({"row": quarantine}).select(
+    put_aside(lake, [*quarantine, json.dumps({"user_id": None, "malformed": "2026,anna,click"})])
+    return lake
+
+
+def put_aside(lake: Lake, quarantined: Sequence[str]) -> None:
+    frame = pl.DataFrame({"row": quarantined}).select(
         pl.lit("events").alias("origin"),
         pl.lit(FIRST).alias("day"),
         pl.lit("null_key").alias("reason"),
@@ -65,7 +69,6 @@ def lake(tmp_path: Path) -> Lake:
         "row",
     )
     lake.replace_days("quarantine", frame.select(*QUARANTINE_SCHEMA), [FIRST], {"origin": "events"})
-    return lake
 
 
 def others(lake: Lake, table: str) -> pl.DataFrame:
@@ -153,6 +156,35 @@ def test_a_rerun_of_an_old_day_does_not_bring_the_person_back(tmp_path: Path) ->
     settings = {"kind": "files", "events": {"path": str(file)}, "items": {"path": f"{tmp_path}/items/*.jsonl"}}
     source = Files(FilesSettings.model_validate(settings), FIRST)
     assert sorted(landed_rows(lake, source, person)) == [(str(file), row) for row in (7, 40, 41, 42)]
+
+
+@pytest.mark.parametrize("user", ["auth0|u7", "auth0|5f7c8ec7d1u7", "a b", "x:(7)=y;{z}", "é,ü", 'say "7"', "c:\\7"])
+def test_an_id_of_any_characters_leaves_no_row_behind(tmp_path: Path, user: str) -> None:
+    lake, person, other = Lake(str(tmp_path)), Person.named(user, "string"), f"{user}8"
+    put(lake, rows([user, other]), 0)
+    update(lake)
+
+    def cut_off(text: str) -> str:
+        return json.dumps({"user_id": None, "malformed": text}, ensure_ascii=False)
+
+    theirs = [
+        json.dumps({"user_id": user, "malformed": None}),
+        json.dumps({"user_id": [user], "malformed": None}),
+        cut_off(f"{user},i7"),
+        cut_off(json.dumps({"user_id": user, "item_id": "i"})[:-4]),
+    ]
+    # An id that is nobody else's and nothing else names the person wherever it stands.
+    long = [json.dumps({"user_id": "bert", "request_id": f"/{user}/", "malformed": None})] if len(user) >= 12 else []
+    kept = [json.dumps({"user_id": other, "malformed": None}), cut_off(f"{other},i7"), cut_off("7,i7")]
+    put_aside(lake, [*theirs, *long, *kept])
+    assert search(tmp_path, person).found
+    done = forget(lake, person, REASON)
+    assert done.tables_named_them
+    assert lake.scan("quarantine").collect()["row"].to_list() == kept
+    assert search(tmp_path, person).found == []
+    raw = pl.DataFrame({"malformed": [f"{user},i7", json.dumps({"user_id": user})[:-1], f"{other},i7"]})
+    assert read_suppressions(lake, "string").without(raw)["malformed"].to_list() == [f"{other},i7"]
+    assert not forget(lake, Person.named("K9999", "string"), REASON).tables_named_them
 
 
 def test_corrections_that_name_the_person_go_too(tmp_path: Path) -> None:

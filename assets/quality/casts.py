@@ -15,8 +15,11 @@ TimestampUnit = Literal["s", "ms", "us", "ns", "iso", "datetime"]
 EXACT_FLOAT = 2**53
 """Up to here every whole number has a float64 of its own."""
 
+EXACT_NARROW_FLOATS: dict[type[pl.DataType], int] = {pl.Float16: 2**11, pl.Float32: 2**24}
+"""The same of floats with fewer bits; a whole one beyond may have been any of several numbers."""
+
 FLOAT_ERROR_MS = 5e-4
-"""A float holds a time of our days to a quarter of a microsecond, in whatever unit; this is twice as much."""
+"""A float64 holds a time of our days to a quarter of a microsecond, in whatever unit; this is twice as much."""
 
 MAX_SECONDS = 9_000_000_000_000_000
 """Seconds are clipped here before they become milliseconds, so that int64 cannot wrap around."""
@@ -66,12 +69,18 @@ def given(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def as_text(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Text of any scalar; a whole float loses its `.0`, so that 12.0 and 12 name the same id."""
+    """Text of any scalar; a whole float loses its `.0`, so that 12.0 and 12 name the same id.
+
+    Null of a narrow float that stands for several whole numbers: requests would become one.
+    """
     value = pl.col(column)
     if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
         return pl.lit(None, pl.String)
     if dtype.is_float():
-        return pl.coalesce(_whole(value).cast(pl.String), value.cast(pl.String))
+        text = value.cast(pl.String)
+        if limit := EXACT_NARROW_FLOATS.get(type(dtype)):
+            text = pl.when(value.cast(pl.Float64).abs() <= limit).then(text)
+        return pl.coalesce(_whole(value, dtype).cast(pl.String), text)
     return value.cast(pl.String)
 
 
@@ -82,7 +91,7 @@ def as_id(column: str, dtype: pl.DataType, id_type: IdType) -> pl.Expr:
     """
     value = pl.col(column)
     if dtype.is_float():
-        number = _whole(value)
+        number = _whole(value, dtype)
     elif dtype.is_integer():
         number = value if id_type == "string" else value.cast(pl.Int64, strict=False)
     elif _is_text(dtype) or dtype.is_decimal():
@@ -123,7 +132,7 @@ def _without_point(texts: pl.Series) -> pl.Series:
         .when(text.str.contains(EXPONENT))
         .then(None)
         .when(text.str.contains(JAVA_FLOAT))
-        .then(_whole(text.cast(pl.Float64, strict=False)).cast(pl.String))
+        .then(_whole(text.cast(pl.Float64, strict=False), pl.Float64()).cast(pl.String))
         .otherwise(text)
     )
     return texts.to_frame("text").select(number).to_series().alias(texts.name)
@@ -147,7 +156,10 @@ def given_number(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def as_epoch_ms(column: str, dtype: pl.DataType, unit: TimestampUnit) -> pl.Expr:
-    """Milliseconds since 1970 UTC as int64, finer resolution cut off; null where `unit` does not fit the value."""
+    """Milliseconds since 1970 UTC as int64, finer resolution cut off; null where `unit` does not fit the value.
+
+    A float of fewer than 64 bits is a time only as an exact whole number: one of our days it would move by seconds.
+    """
     value = pl.col(column)
     if isinstance(dtype, pl.Datetime):
         return value.dt.timestamp("ms")
@@ -159,6 +171,8 @@ def as_epoch_ms(column: str, dtype: pl.DataType, unit: TimestampUnit) -> pl.Expr
         return _iso_to_ms(value.cast(pl.String)) if _is_text(dtype) else pl.lit(None, pl.Int64)
     if dtype.is_integer():
         return _integer_to_ms(value.cast(pl.Int64, strict=False), unit)
+    if type(dtype) in EXACT_NARROW_FLOATS:
+        return _integer_to_ms(_whole(value, dtype), unit)
     if dtype.is_float() or (dtype.is_decimal() and unit == "s"):
         return _float_to_ms(value, unit)
     if dtype.is_decimal():
@@ -179,9 +193,10 @@ def _is_scalar(dtype: pl.DataType) -> bool:
     return _is_text(dtype) or dtype.is_numeric() or isinstance(dtype, pl.Boolean)
 
 
-def _whole(value: pl.Expr) -> pl.Expr:
-    exact = (value == value.floor()) & (value.abs() <= EXACT_FLOAT)
-    return pl.when(exact).then(value).cast(pl.Int64, strict=False)
+def _whole(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    number = value.cast(pl.Float64)
+    exact = (number == number.floor()) & (number.abs() <= EXACT_NARROW_FLOATS.get(type(dtype), EXACT_FLOAT))
+    return pl.when(exact).then(number).cast(pl.Int64, strict=False)
 
 
 def _integer_to_ms(value: pl.Expr, unit: TimestampUnit) -> pl.Expr:

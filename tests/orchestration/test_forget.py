@@ -64,13 +64,13 @@ def test_a_person_is_forgotten_in_one_command_and_dagster_shows_that_but_not_who
     assert "no table names that id: nothing was taken out" in nobody
 
 
-def test_nobody_is_told_to_delete_files_of_a_table(tmp_path: Path) -> None:
+def test_whoever_reads_the_failure_leaves_files_of_tables_alone(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     table, bucket, log = (tmp_path / name for name in ("tables/items/a.parquet", "sequences/b.arrow", "runs/c.log"))
     told = still_named(lake, Proof(9, [table, bucket, log]))
     assert told.startswith(f"3 of 9 files still name the person: {table}, {bucket}, of a table")
     assert f"{log}, of no table" in told
-    assert "delete" not in told
+    assert "delete" not in told.replace(str(tmp_path), "")
 
 
 def _record(home: Path) -> tuple[dict[str, Any], Any]:

@@ -35,6 +35,13 @@ def apply(expression: pl.Expr, values: list[Any], dtype: pl.DataType | None = No
             ["7", None, str(2**53), None, None, None, "0"],
         ),
         (
+            pl.Float32(),
+            [7.0, 7.5, 2.0**24, 2.0**24 + 2, 123456789.0, float("inf")],
+            [7, None, 2**24, None, None, None],
+            ["7", None, str(2**24), None, None, None],
+        ),
+        (pl.Float16(), [7.0, 2.0**11, 2.0**11 + 2, 40000.0], [7, 2**11, None, None], ["7", str(2**11), None, None]),
+        (
             pl.String(),
             ["12.00", "-0.0", "9007199254740992.0", "9007199254740993.0", "1.2345678E7", "5E3", "1.5", "007.0", "v1.0"],
             [12, 0, 2**53, None, 12345678, None, None, None, None],
@@ -115,6 +122,27 @@ def test_an_object_or_a_list_is_no_id_as_text_neither() -> None:
         assert apply(as_id("x", pl.String(), id_type), nested) == [None] * len(nested)
     names = ["{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "[rec] 2", "[x]", "{a}", "[1] b"]
     assert apply(as_id("x", pl.String(), "string"), names) == names
+
+
+@cases(st.sampled_from([pl.Float16(), pl.Float32(), pl.Float64()]), st.integers(-(2**60), 2**60) | st.integers(0, 5000))
+def test_a_float_of_any_width_names_the_number_it_was_made_of_or_none(dtype: pl.DataType, number: int) -> None:
+    limit = {pl.Float16(): 2**11, pl.Float32(): 2**24, pl.Float64(): 2**53}[dtype]
+    if limit < abs(number) <= limit + 1:
+        return  # The first number that has no float of its own is rounded to the last that has one.
+    expected = [number if abs(number) <= limit else None]
+    assert apply(as_id("x", dtype, "int64"), [float(number)], dtype) == expected
+    assert apply(as_epoch_ms("x", dtype, "ms"), [float(number)], dtype) == (
+        expected if dtype != pl.Float64() or expected[0] is not None else [int(float(number))]
+    )
+    if dtype != pl.Float64():
+        assert apply(as_text("x", dtype), [float(number)], dtype) == [None if n is None else str(n) for n in expected]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_narrow_float_is_no_time_of_our_days(unit: Any) -> None:
+    now = NOON_MS * {"s": 1e-3, "ms": 1, "us": 1e3, "ns": 1e6}[unit]
+    assert apply(as_epoch_ms("x", pl.Float32(), unit), [now, 1.5], pl.Float32()) == [None, None]
+    assert apply(as_epoch_ms("x", pl.Float64(), unit), [now]) == [NOON_MS]
 
 
 def test_huge_seconds_do_not_wrap_around() -> None:

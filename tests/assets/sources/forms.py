@@ -38,6 +38,13 @@ def exact(value: Any) -> float:
     return float(value)
 
 
+def in_24_bits(value: Any) -> float:
+    """As `exact`, of a float32."""
+    if abs(whole(value)) > 2**24:
+        raise ValueError(value)
+    return float(value)
+
+
 def plain(value: Any) -> Any:
     """What JSON and CSV have instead of a type of their own."""
     return int(value) if isinstance(value, Decimal) else value
@@ -49,6 +56,7 @@ KINDS: dict[str, tuple[pa.DataType, Callable[[Any], Any]]] = {
     "int": (pa.int64(), whole),
     "small": (pa.uint32(), whole),
     "float": (pa.float64(), exact),
+    "narrow": (pa.float32(), in_24_bits),
     "decimal": (pa.decimal128(38, 0), lambda value: Decimal(whole(value))),
     "us": (pa.timestamp("us"), moment),
     "utc": (pa.timestamp("ns", "UTC"), moment),
@@ -60,7 +68,7 @@ KINDS: dict[str, tuple[pa.DataType, Callable[[Any], Any]]] = {
 }
 """Arrow's type, and the value of that type."""
 
-IDS = ("text", "category", "int", "small", "float", "decimal")
+IDS = ("text", "category", "int", "small", "float", "narrow", "decimal")
 TIMES = ("int", "float", "decimal", "us", "utc", "kolkata", "half-hour", "text")
 NUMBERS = ("number", "single", "text")
 

@@ -204,13 +204,18 @@ def _why(events: Iterable[dg.DagsterEvent]) -> str:
             interrupted = any(error.cls_name == DagsterExecutionInterruptedError.__name__ for error in errors)
             if interrupted or interruption.received():
                 return f"stage {event.step_key} was interrupted"
-            # The first that is not Dagster's is ours; what it was raised from says neither where nor what to do.
-            ours = [error for error in errors if not (error.cls_name or "").startswith("Dagster")]
-            message = (failure.description if failure else None) or (
-                QUALIFIED_CLASS.sub("", ours[0].message) if ours else ""
-            )
+            message = (failure.description if failure else None) or _sentence(errors)
             return f"stage {event.step_key} failed: {' '.join(message.split())}"
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE:
+            message = _sentence(_causes(event.job_failure_data.error))
+            return f"the run failed before its first stage: {' '.join(message.split())}"
     return "the run failed before its first stage"
+
+
+def _sentence(errors: Iterable[SerializableErrorInfo]) -> str:
+    """What the first error that is not Dagster's says: it is ours, and says where it is and what to do."""
+    ours = (error.message for error in errors if not (error.cls_name or "").startswith("Dagster"))
+    return QUALIFIED_CLASS.sub("", next(ours, ""))
 
 
 def _causes(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:

@@ -24,6 +24,7 @@ environment.apply(profile)
 from assets.partitions import daily
 import orchestration.definitions as definitions
 from orchestration import runs, turns
+from orchestration.resources import build_resources
 
 one_run = dg.BackfillPolicy.single_run()
 
@@ -36,7 +37,7 @@ def days(context):
     return dg.MaterializeResult(metadata={"dagster/row_count": len(context.partition_keys)})
 
 @dg.asset(deps=[days], backfill_policy=one_run, check_specs=[dg.AssetCheckSpec("full", asset="total")])
-def total():
+def total(lake: dg.ResourceParam[object]):
     if os.environ.get("TEST_FAILS"):
         raise ValueError("file x is broken: repair it") from OSError("a library's words")
     return dg.MaterializeResult(
@@ -47,6 +48,7 @@ definitions.defs = lambda: dg.Definitions(
     [days, total],
     jobs=[dg.define_asset_job("line", dg.AssetSelection.all())],
     executor=turns.executor(environment.run_lock(profile)),
+    resources={"lake": build_resources(profile)["lake"]},
 )
 given = [date.fromisoformat(day) for day in os.environ.get("TEST_DAYS", "").split(":") if day]
 try:
@@ -67,9 +69,9 @@ def line(tmp_path: Path, home: Path) -> Path:
     return tmp_path
 
 
-def run(line: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(line: Path, profile: str = "shop", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "ignore", str(line / "two_stages.py"), str(line / "shop.yaml")],
+        [sys.executable, "-W", "ignore", str(line / "two_stages.py"), str(line / f"{profile}.yaml")],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -111,6 +113,17 @@ def test_a_failure_is_one_sentence(line: Path) -> None:
     result = run(line, TEST_FAILS="1")
     assert result.returncode == 1
     assert "RunError: stage total failed: ValueError: file x is broken: repair it" in result.stdout
+
+
+def test_another_profiles_tables_are_refused_before_the_first_stage(line: Path) -> None:
+    shop = (line / "shop.yaml").read_text().replace("{first_day", f"{{lake: {{root: '{line}/lake'}}, first_day")
+    for name in ("shop", "other"):
+        (line / f"{name}.yaml").write_text(shop)
+    assert run(line).returncode == 0
+    result = run(line, "other")
+    assert result.returncode == 1
+    assert "RunError: the run failed before its first stage" in result.stdout
+    assert f"{line}/lake belongs to the profile shop ({line}/shop.yaml)" in result.stdout
 
 
 def test_days_and_selection_narrow_the_run(line: Path, home: Path) -> None:

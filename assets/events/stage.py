@@ -16,7 +16,8 @@ from assets.quality.staged import Staged
 from assets.quality.statistics import Tally
 from assets.sources.damage import damage_explained
 from assets.sources.source import LandedFile, Source
-from models.columns import DAY
+from assets.sources.undated import without_put_aside
+from models.columns import DAY, TIMESTAMP
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, events_schema
 from storage.staged_files import Staging
@@ -75,6 +76,7 @@ def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
     with Staging(task.lake, task.token) as staging, damage_explained(paths):
         landed = task.source.read("events", task.files, task.days)
         raw = amended(landed, task.lake, EVENTS_TABLE, task.days, task.judge.id_type)
+        raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days, TIMESTAMP, task.judge.unit)
         parts = clean_events(raw, task.judge, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch)
         like = pl.DataFrame(schema=events_schema(task.judge.id_type))
         tallies = [Tally.of(like.lazy(), task.known)]

@@ -22,7 +22,8 @@ from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
-from models.columns import DAY
+from assets.sources.undated import without_put_aside
+from models.columns import AVAILABLE_FROM, DAY
 from storage.schema import ITEMS_TABLE
 from storage.staged_files import Staging
 
@@ -55,7 +56,10 @@ def items(
     context.op_execution_context.set_data_version(context.asset_key, version)
     with damage_explained(file.path for file in landed):
         raw = amended(source.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
-        cleaned = clean_items(raw, quality, lake.id_type, days, source.timestamp_unit("items"))
+        unit = source.timestamp_unit("items")
+        if source.snapshot == "changes":
+            raw = without_put_aside(raw, store, ITEMS_TABLE, landed, days, AVAILABLE_FROM, unit)
+        cleaned = clean_items(raw, quality, lake.id_type, days, unit)
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:
         files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])

@@ -23,7 +23,7 @@ def amended(
     def mended(rows: pl.DataFrame) -> pl.DataFrame:
         return forgotten.without(corrections.applied(forgotten.without(rows)))
 
-    return [_changed(_with_columns(frame, corrections.columns), mended) for frame in raw]
+    return [changed(_with_columns(frame, corrections.columns), mended) for frame in raw]
 
 
 def _with_columns(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
@@ -31,7 +31,8 @@ def _with_columns(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
     return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in there)
 
 
-def _changed(frame: pl.LazyFrame, change: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.LazyFrame:
+def changed(frame: pl.LazyFrame, change: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.LazyFrame:
+    """`frame` with `change`, which keeps the columns and judges each row by itself, done to every batch of it."""
     return frame.map_batches(
         change,
         predicate_pushdown=False,

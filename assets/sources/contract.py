@@ -69,9 +69,14 @@ def _listed_on(first: date) -> pl.Expr:
 
 def day_of(moment: pl.Expr, undated: date) -> pl.Expr:
     """The UTC day of `moment`, `undated` where there is none or an implausible one, so that the row is judged there."""
+    return own_day(moment).fill_null(undated)
+
+
+def own_day(moment: pl.Expr) -> pl.Expr:
+    """The UTC day of `moment`, null where there is none or an implausible one."""
     latest = datetime.now(UTC) + timedelta(days=1)
     plausible = moment.is_between(EARLIEST.replace(tzinfo=None), latest.replace(tzinfo=None))
-    return pl.when(plausible).then(moment.dt.date()).fill_null(undated)
+    return pl.when(plausible).then(moment.dt.date())
 
 
 def _item_columns(rows: pl.LazyFrame, files: ItemFiles, folder: Path) -> pl.LazyFrame:

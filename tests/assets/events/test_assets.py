@@ -60,6 +60,7 @@ def run(
     quality: dict[str, Any] | None = None,
     names: str = "{day}.jsonl",
     id_type: IdType = "int64",
+    first: date = FIRST,
 ) -> dg.ExecuteInProcessResult:
     source = {"kind": "files"} | {table: {"path": f"{folder}/{table}/{names}"} for table in ("events", "items")}
     return dg.materialize(
@@ -72,7 +73,7 @@ def run(
             "quality": QualitySettings.model_validate(quality or {}),
         },
         tags={
-            "dagster/asset_partition_range_start": FIRST.isoformat(),
+            "dagster/asset_partition_range_start": first.isoformat(),
             "dagster/asset_partition_range_end": last.isoformat(),
         },
     )
@@ -255,3 +256,26 @@ def test_an_item_of_a_later_day_is_not_known_yet(landed: Path, instance: dg.Dags
         assert run(landed, instance, last, quality=lenient).success
         known = table(landed, "events").filter(pl.col("day") == FIRST)["item_id"].unique().to_list()
         assert known == [0], "a day in a range is what it is alone"
+
+
+def test_old_bad_lines_of_one_growing_log_do_not_block_the_next_night(
+    landed: Path, instance: dg.DagsterInstance
+) -> None:
+    (landed / "items" / "all.jsonl").write_text((landed / "items" / f"{FIRST}.jsonl").read_text())
+    path, bad = landed / "events" / "all.jsonl", "".join(f'{{"user_id": {n}, "item\n' for n in range(5))
+    lines = ["".join(json.dumps(row) + "\n" for row in log(*of_day)) for of_day in ((200, 0), (20, 1), (20, 2))]
+    path.write_text(lines[0] + bad)
+    assert run(landed, instance, names="all.jsonl").success
+    path.write_text(lines[0] + bad + lines[1])
+    result = run(landed, instance, NEXT, names="all.jsonl", first=NEXT)
+    assert result.success, "5 of 25 would be more than the share that blocks"
+    assert shown(result, "events")[str(NEXT)]["rows_rejected"] == 0
+    assert table(landed, "quarantine").select("day", "source_row").rows() == [(FIRST, 200 + n) for n in range(5)]
+    path.write_text(lines[0] + bad + lines[1] + bad[:20] + "\n" + lines[2])
+    third = NEXT + timedelta(days=1)
+    assert run(landed, instance, third, names="all.jsonl", first=third).success
+    held = table(landed, "quarantine").sort("source_row").select("day", "source_row").rows()
+    assert held == [*((FIRST, 200 + n) for n in range(5)), (third, 225)]
+    assert run(landed, instance, names="all.jsonl").success
+    assert table(landed, "quarantine").sort("source_row").select("day", "source_row").rows() == held
+    assert table(landed, "events").height + len(held) == len(path.read_text().splitlines())

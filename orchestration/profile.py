@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from models.strict import Strict
+from models.strict import Strict, sentence
 from orchestration.environment import HOME_VARIABLE, home, state_folder
 from orchestration.stages import StageError, check_stage
 from storage.places import absolute, is_uri
@@ -180,8 +180,10 @@ def load_profile(name_or_path: str) -> Profile:
         profile = Profile.model_validate({"name": path.stem, **section, "origin": given})
         for stage in STAGES:
             check_stage(stage, getattr(profile, stage))
-    except (ValidationError, StageError) as error:
-        raise ProfileError(f"profile {path}: {_sentence(error)}") from error
+    except StageError as error:
+        raise ProfileError(f"profile {path}: {error}") from error
+    except ValidationError as error:
+        raise ProfileError(f"profile {path}: {sentence(error)}") from error
     return profile
 
 
@@ -195,12 +197,34 @@ def _find(name_or_path: str) -> Path:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"profile {path} is not UTF-8 from byte {error.start} on: save it as UTF-8") from error
+    except _KeyTwice as error:
+        raise ProfileError(f"profile {path}: {error}") from error
     except yaml.YAMLError as error:
         raise ProfileError(f"profile {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or "origin" in content:
         raise ProfileError(f"profile {path} must be a mapping of the keys that docs/profiles.md lists")
     return content
+
+
+class _KeyTwice(ValueError):
+    pass
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML's plain values; a key that stands twice in a mapping, which PyYAML overlooks, is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                name, line = (key.tag, key.value), key.start_mark.line + 1
+                if name in lines:
+                    raise _KeyTwice(f"{key.value} stands twice, in lines {lines[name]} and {line}: leave one out")
+                lines[name] = line
+        return super().construct_mapping(node, deep)
 
 
 def _expand(value: Any, path: Path, key: str, variables: Mapping[str, str]) -> Any:
@@ -225,9 +249,3 @@ def _variable(found: re.Match[str], path: Path, key: str, variables: Mapping[str
     if not variables.get(name):
         raise ProfileError(f"profile {path}: {key} is {found.string}, but ${name} is not set: export {name}=... first")
     return variables[name]
-
-
-def _sentence(error: ValidationError | StageError) -> str:
-    if isinstance(error, StageError):
-        return str(error)
-    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())

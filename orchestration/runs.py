@@ -13,7 +13,7 @@ from typing import IO
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.errors import DagsterExecutionInterruptedError, DagsterInvalidSubsetError
 from dagster._core.execution.api import execute_run
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -143,16 +143,18 @@ def step_seconds(instance: dg.DagsterInstance, run_id: str) -> dict[str, float]:
 def _selected(definitions: dg.Definitions, job: dg.JobDefinition, select: str) -> frozenset[dg.AssetKey]:
     """The assets that `select` means: those of the line, and others, such as the long search, if it names them."""
     graph = definitions.resolve_asset_graph()
+    known = ", ".join(sorted(map(_name, graph.get_all_asset_keys())))
     try:
         found = dg.AssetSelection.from_string(select).resolve(graph)
+    except DagsterInvalidSubsetError as error:
+        raise RunError(f"--select {select} names what is no asset: the line is {known}") from error
     except dg.DagsterError as error:
-        raise RunError(f"--select {select}: {' '.join(str(error).split())}") from error
+        why = " ".join(str(error).split())
+        raise RunError(f"--select {select} is no selection of assets ({why}): the line is {known}") from error
     named, line = set(re.findall(r"\w+", select)), job.asset_layer.executable_asset_keys
     keys = frozenset(key for key in found if key in line or _name(key) in named)
     if not keys:
-        raise RunError(
-            f"--select {select} names no asset: the line is {', '.join(sorted(map(_name, graph.get_all_asset_keys())))}"
-        )
+        raise RunError(f"--select {select} names no asset: the line is {known}")
     return keys
 
 

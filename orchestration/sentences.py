@@ -27,10 +27,11 @@ def sentences(patience: float | None = PATIENCE) -> Iterator[None]:
             _end_if_told()
             raise SystemExit(130) from None
         except EXPECTED as error:
-            _end_if_told(f": {error}")
+            told = _sentence(error)
+            _end_if_told(f": {told}")
             if os.environ.get("GENREC_TRACEBACK"):
                 raise
-            _say(f" {error}")
+            _say(f" {told}")
             raise SystemExit(1) from error
         except BaseException:
             _end_if_told()
@@ -45,6 +46,17 @@ def _end_if_told(more: str = "") -> None:
             signal.signal(each, signal.SIG_IGN)
         _say(f" ended by {number.name}{more}")
         interruption.end(number)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ValueError):
+        from pydantic import ValidationError
+
+        from models.strict import sentence
+
+        if isinstance(error, ValidationError):
+            return sentence(error)
+    return str(error)
 
 
 def _say(sentence: str) -> None:

@@ -40,13 +40,15 @@ def recommend(profile: Profile, user: str, k: int, console: Console) -> None:
     """Prints the endpoint's answer for one user.
 
     Raises:
+        ValueError: such a user or so many items cannot be asked for.
         EndpointError: the endpoint does not answer, or serves something else than the profile's champion.
     """
+    request = RecommendationRequest(user_id=user, k=k)
     lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
     settings = EndpointSettings.model_validate(profile.endpoint)
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
         client.require(profile.name, releases_of(lake).champion())
-        answer = client.recommend(RecommendationRequest(user_id=user, k=k))
+        answer = client.recommend(request)
     told = [answer.reason, answer.shortage.detail if answer.shortage else None]
     caption = "; ".join(dict.fromkeys(sentence for sentence in told if sentence)) or None
     table = Table(title=f"user {user}: {answer.source} of version {answer.version}", caption=caption)

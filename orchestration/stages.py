@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from models.strict import sentence
+
 SETTINGS = {
     "source": "assets.sources.settings:SourceSettings",
     "quality": "assets.quality.rules:QualitySettings",
@@ -32,6 +34,4 @@ def check_stage(stage: str, section: Mapping[str, Any]) -> Any:
     try:
         return TypeAdapter(getattr(import_module(module), name)).validate_python(section)
     except ValidationError as error:
-        raise StageError(
-            "; ".join(f"{'.'.join(map(str, (stage, *item['loc'])))}: {item['msg']}" for item in error.errors())
-        ) from error
+        raise StageError(sentence(error, stage)) from error

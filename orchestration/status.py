@@ -66,11 +66,12 @@ def status_table(status: Status) -> Group:
     """The status for people."""
     about = Table(show_header=False, box=None)
     serving = status.serving
-    state = f"serves {serving.version}" if serving.alive else f"does not answer: {serving.error}"
+    # An error says where by itself.
+    state = f"{status.endpoint} serves {serving.version}" if serving.alive else serving.error
     for row in (
         ("profile", status.profile),
         ("champion", status.champion or "none yet"),
-        ("endpoint", f"{status.endpoint} {state}"),
+        ("endpoint", state),
         *([("problem", status.problem)] if status.problem else []),
     ):
         about.add_row(*row)

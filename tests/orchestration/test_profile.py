@@ -115,3 +115,35 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ProfileError, match="no profile dmeo: name one of demo, movielens-1m"):
         load_profile("dmeo")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("name: shop # für uns\n".encode("latin-1"), "is not UTF-8 from byte 14 on: save it as UTF-8"),
+        ("first_day: 2026-01-01\n".encode("utf-16"), "is not UTF-8 from byte 0 on: save it as UTF-8"),
+        ("first_day: 2026-01-01\n".encode("utf-16-le"), "is not YAML: "),
+        (b"id_type: int64\n\nid_type: string\n", "id_type stands twice, in lines 1 and 3: leave one out"),
+        (b"id_type: int64\n'id_type': string\n", "id_type stands twice, in lines 1 and 2"),
+        (
+            b"source: {kind: demo_world}\nray:\n  num_cpus: 2\n  num_cpus: 3\n",
+            "num_cpus stands twice, in lines 3 and 4",
+        ),
+        (b"lake: {root: /a, root: /b}\n", "root stands twice, in lines 1 and 1"),
+        (b"source:\n  files:\n    - {path: a}\n    - {path: a, path: b}\n", "path stands twice, in lines 4 and 4"),
+    ],
+)
+def test_a_file_that_cannot_be_read_as_meant_is_named(content: bytes, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ProfileError) as error:
+        load_profile(str(path))
+    assert str(error.value).startswith(f"profile {path}")
+    assert told in str(error.value)
+
+
+def test_a_file_with_a_byte_order_mark_and_an_anchor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    text = yaml.safe_dump({**GOOD, "training": TRAINING}) + "ui: &ports {port: 3005}\nray: {<<: {num_cpus: 3}}\n"
+    path.write_text(text, encoding="utf-8-sig")
+    assert (load_profile(str(path)).ui.port, load_profile(str(path)).ray.num_cpus) == (3005, 3)

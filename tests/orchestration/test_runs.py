@@ -137,7 +137,15 @@ def test_a_wrong_request_is_told_before_anything_runs(line: Path, home: Path) ->
     for given, sentence in (
         ({"TEST_DAYS": "2026-01-02:2026-01-09"}, "not a range within the profile's days 2026-01-01:2026-01-03"),
         ({"TEST_DAYS": "2026-01-03:2026-01-02"}, "not a range"),
-        ({"TEST_SELECT": "nothing_like_it"}, "--select nothing_like_it"),
+        (
+            {"TEST_SELECT": "nothing_like_it"},
+            "--select nothing_like_it names what is no asset: the line is days, total\n",
+        ),
+        (
+            {"TEST_SELECT": "key:days or key:dyas"},
+            "--select key:days or key:dyas names what is no asset: the line is days, total\n",
+        ),
+        ({"TEST_SELECT": "days) and"}, "--select days) and is no selection of assets ("),
     ):
         result = run(line, **given)
         assert result.returncode == 1

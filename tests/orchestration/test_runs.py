@@ -141,10 +141,6 @@ def test_a_wrong_request_is_told_before_anything_runs(line: Path, home: Path) ->
             {"TEST_SELECT": "nothing_like_it"},
             "--select nothing_like_it names what is no asset: the line is days, total\n",
         ),
-        (
-            {"TEST_SELECT": "key:days or key:dyas"},
-            "--select key:days or key:dyas names what is no asset: the line is days, total\n",
-        ),
         ({"TEST_SELECT": "days) and"}, "--select days) and is no selection of assets ("),
     ):
         result = run(line, **given)

@@ -87,6 +87,12 @@ def read_corrections(lake: Lake, origin: str, days: Sequence[date]) -> Correctio
     return Corrections(_recorded(lake, origin).filter(pl.col(DAY).is_in(list(days))).collect())
 
 
+def corrections_elsewhere(lake: Lake, origin: str, days: Sequence[date]) -> Corrections:
+    """The corrections of all other days, as if made on the first of `days`."""
+    others = _recorded(lake, origin).filter(~pl.col(DAY).is_in(list(days)))
+    return Corrections(others.with_columns(pl.lit(min(days)).alias(DAY)).collect())
+
+
 def record_corrections(lake: Lake, origin: str, rows: pl.DataFrame, fixes: Mapping[str, str | None]) -> int:
     """Records `fixes` for quarantined rows of `origin`; what is on record already is not recorded twice.
 

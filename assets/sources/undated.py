@@ -11,12 +11,13 @@ import polars as pl
 
 from assets.quality.amend import changed
 from assets.quality.casts import TimestampUnit, as_epoch_ms
+from assets.quality.corrections import COLUMN, Corrections, corrections_elsewhere
 from assets.quality.quarantine import BOOKKEEPING, cell_text, json_cell
 from assets.sources.contract import own_day
 from assets.sources.source import LandedFile
 from models.columns import DAY, ORIGIN, ROW, SOURCE_FILE, SOURCE_ROW
 from storage.lake import Lake
-from storage.schema import QUARANTINE_TABLE
+from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
 
 PLACE = [SOURCE_FILE, SOURCE_ROW]
 POSITION = "position"
@@ -31,7 +32,7 @@ def without_put_aside(
     time: str,
     unit: TimestampUnit,
 ) -> Sequence[pl.LazyFrame]:
-    """`raw` of `days` without the undated rows that the quarantine holds on other days, batch by batch as before.
+    """`raw` of `days` without undated rows that are quarantined or corrected on other days, batch by batch as before.
 
     A row whose place says something else by now is another row, and stays.
 
@@ -39,17 +40,17 @@ def without_put_aside(
         raw: Rows of `files` as `Source.read` gives them, amended.
         time: The column of a row's time, in `unit`.
     """
-    held = _put_aside(lake, origin, files, days)
-    if held.is_empty():
+    held, mended = _put_aside(lake, origin, files, days), corrections_elsewhere(lake, origin, days)
+    places = pl.concat([held.select(PLACE), mended.cells.select(PLACE)]).unique()
+    if places.is_empty():
         return raw
 
     def fresh(rows: pl.DataFrame) -> pl.DataFrame:
-        told = _told(rows, held, time, unit)
-        return (
-            rows
-            if told.is_empty()
-            else rows.with_row_index(POSITION).join(told, on=POSITION, how="anti").drop(POSITION)
-        )
+        met = rows.with_row_index(POSITION).join(places, on=PLACE, how="semi")
+        if met.is_empty():
+            return rows
+        told = met.filter(_undated(met, time, unit) & (_held(met, held) | _mended(met, mended)))[POSITION]
+        return rows.filter(~pl.int_range(pl.len()).is_in(told.cast(pl.Int64).implode()))
 
     return [changed(frame, fresh) for frame in raw]
 
@@ -57,27 +58,34 @@ def without_put_aside(
 def _put_aside(lake: Lake, origin: str, files: Sequence[LandedFile], days: Sequence[date]) -> pl.DataFrame:
     """`source_file`, `source_row`, `row` of what is quarantined on other days than `days`."""
     if not lake.exists(QUARANTINE_TABLE):
-        return pl.DataFrame(schema=dict.fromkeys([SOURCE_FILE, SOURCE_ROW, ROW]))
+        return pl.DataFrame(schema=QUARANTINE_SCHEMA).select(*PLACE, ROW)
     paths = list({file.path for file in files})
-    mine = (pl.col(ORIGIN) == origin) & pl.col(SOURCE_FILE).is_in(paths) & ~pl.col(DAY).is_in(list(days))
-    return lake.scan(QUARANTINE_TABLE).filter(mine).select(*PLACE, ROW).unique().collect()
+    there = (pl.col(ORIGIN) == origin) & pl.col(SOURCE_FILE).is_in(paths) & ~pl.col(DAY).is_in(list(days))
+    return lake.scan(QUARANTINE_TABLE).filter(there).select(*PLACE, ROW).unique().collect()
 
 
-def _told(rows: pl.DataFrame, held: pl.DataFrame, time: str, unit: TimestampUnit) -> pl.DataFrame:
-    """`position` of the undated rows that stand in `held` as they are."""
-    places = rows.select(pl.col(SOURCE_FILE).cast(pl.String), pl.col(SOURCE_ROW).cast(pl.Int64))
-    pairs = places.with_row_index(POSITION).join(held, on=PLACE)
-    if pairs.is_empty():
-        return pairs
-    there = rows[pairs[POSITION]]
-    same = [
-        cell_text(there, name).eq_missing(_held_text(pairs, name)) for name in rows.columns if name not in BOOKKEEPING
-    ]
-    if time in rows.columns:
-        moment = pl.from_epoch(as_epoch_ms(time, rows.schema[time], unit), "ms")
-        same.append(there.select(own_day(moment).is_null()).to_series())
-    return pairs.filter(pl.all_horizontal(*same)).select(POSITION).unique()
+def _undated(rows: pl.DataFrame, time: str, unit: TimestampUnit) -> pl.Series:
+    if time not in rows.columns:
+        return pl.repeat(True, rows.height, eager=True)
+    moment = pl.from_epoch(as_epoch_ms(time, rows.schema[time], unit), "ms")
+    return rows.select(own_day(moment).is_null()).to_series()
 
 
-def _held_text(pairs: pl.DataFrame, name: str) -> pl.Series:
-    return pairs.select(json_cell(pl.col(ROW), name)).to_series()
+def _held(rows: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
+    """Which rows are in quarantine in the same place with the same cells."""
+    names = [name for name in rows.columns if name not in (POSITION, *BOOKKEEPING)]
+    texts = rows.select(POSITION, *PLACE, *(cell_text(rows, name) for name in names))
+    there = held.select(*PLACE, *(json_cell(pl.col(ROW), name).alias(name) for name in names))
+    return rows[POSITION].is_in(texts.join(there, on=[*PLACE, *names], nulls_equal=True)[POSITION].implode())
+
+
+def _mended(rows: pl.DataFrame, corrections: Corrections) -> pl.Series:
+    """Which rows the corrections of their place change in every cell that they name."""
+    absent = [pl.lit(None, pl.String).alias(name) for name in corrections.columns if name not in rows.columns]
+    before = rows.drop(POSITION).with_columns(absent)
+    after = corrections.applied(before)
+    other = [before[name].ne_missing(after[name]).cast(pl.Int64) for name in corrections.columns]
+    hits = before.select(*PLACE, pl.sum_horizontal(pl.repeat(0, pl.len()), *other).alias("hits"))
+    named = corrections.cells.group_by(PLACE).agg(pl.col(COLUMN).n_unique().alias("named"))
+    both = hits.join(named, on=PLACE, how="left", maintain_order="left")
+    return both.select((pl.col("hits") == pl.col("named")).fill_null(False)).to_series()

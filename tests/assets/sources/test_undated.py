@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from assets.events.clean import clean_events
 from assets.events.judge import Judge
+from assets.quality.amend import amended
+from assets.quality.corrections import record_corrections
 from assets.quality.quarantine import Cleaned
 from assets.quality.rules import QualitySettings
 from assets.sources.files import Files
@@ -56,7 +58,8 @@ def clean(lake: Lake, path: Path, days: Sequence[date]) -> Cleaned:
     source = Files(FilesSettings.model_validate(settings), FIRST)
     judge = Judge(QualitySettings(actions=("view",)), "string", None, datetime(2026, 6, 1, tzinfo=UTC), "ms")
     files = source.land("events", days)
-    raw = without_put_aside(source.read("events", files, days), lake, "events", files, days, "timestamp", "ms")
+    raw = amended(source.read("events", files, days), lake, "events", days, "string")
+    raw = without_put_aside(raw, lake, "events", files, days, "timestamp", "ms")
     parts = list(clean_events(raw, judge, days, rows_in_memory=1000, scratch=path.parent))
     accepted = pl.concat([pl.DataFrame(schema=events_schema("string")), *(part.accepted for part in parts)])
     rejected = pl.concat([pl.DataFrame(schema=QUARANTINE_SCHEMA), *(part.rejected for part in parts)])
@@ -114,6 +117,23 @@ def test_a_row_that_says_something_else_is_another_one(tmp_path: Path) -> None:
     clean(lake, path, [day(0)])
     write(path, [0, UNDATED[2], UNDATED[1], 1])
     assert clean(lake, path, [day(1)]).rejected["source_row"].to_list() == [1]
+
+
+@pytest.mark.parametrize("value", [str(START + 5), "never"])
+def test_a_row_that_was_corrected_on_its_day_does_not_come_back(tmp_path: Path, value: str) -> None:
+    lake, path = Lake(str(tmp_path / "lake")), tmp_path / "log.jsonl"
+    write(path, [0, UNDATED[0], UNDATED[1], UNDATED[4]])
+    rejected = clean(lake, path, [day(0)]).rejected
+    assert record_corrections(lake, "events", rejected.head(2), {"timestamp": value}) == 2
+    whole = {"user_id": "u", "item_id": "i", "timestamp": value, "action": "view", "malformed": None}
+    assert record_corrections(lake, "events", rejected.tail(1), whole) == 5
+    again = clean(lake, path, [day(0)])
+    assert again.rejected["reason"].to_list() == (["wrong_type"] * 3 if value == "never" else ["duplicate"] * 2)
+    write(path, [0, UNDATED[0], UNDATED[1], UNDATED[4], 1])
+    night = clean(lake, path, [day(1)])
+    assert (night.accepted.height, night.rejected.height) == (1, 0)
+    write(path, [0, UNDATED[3], UNDATED[1], "{cut o", 1])
+    assert clean(lake, path, [day(1)]).rejected["source_row"].to_list() == [1, 3]
 
 
 def test_a_row_with_a_day_of_its_own_is_judged_there(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from models.columns import (
     DAY,
     ITEM_ID,
     MALFORMED,
+    MISTYPED,
     REQUEST_ID,
     SOURCE_FILE,
     SOURCE_ROW,
@@ -78,7 +79,7 @@ class Judge:
             Good rows with COLUMNS in the contract's types, but the timestamp in epoch ms, besides `day`, `source_file`
             and `source_row`; rejected rows as QUARANTINE_SCHEMA.
         """
-        rows = completed(rows, COLUMNS)
+        rows = completed(rows, (*COLUMNS, MISTYPED))
         plain = self._plainly_good(rows)
         good, rest = plain.filter(PLAIN).select(KEPT), rows.filter(~plain[PLAIN])
         judged = self._judged(rest)
@@ -100,7 +101,7 @@ class Judge:
             SOURCE_FILE,
             SOURCE_ROW,
             *(cast.alias(column) for column, cast in casts.items()),
-            pl.all_horizontal(pl.col(MALFORMED).is_null(), *good).alias(PLAIN),
+            pl.all_horizontal(pl.col(MALFORMED).is_null(), pl.col(MISTYPED).is_null(), *good).alias(PLAIN),
         )
         clear = [~verdict for reason, verdict in self._verdicts().items() if reason not in ABOUT_RAW_VALUES]
         return self._with_first_day(typed).select(
@@ -120,7 +121,7 @@ class Judge:
             SOURCE_ROW,
             pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
             pl.any_horizontal(~there[column] for column in REQUIRED).alias(Reason.NULL_KEY),
-            pl.any_horizontal(wrong).alias(Reason.WRONG_TYPE),
+            pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(Reason.WRONG_TYPE),
             *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
         )
         return self._with_first_day(typed)

@@ -18,6 +18,7 @@ from models.columns import (
     IMAGE_BYTES,
     ITEM_ID,
     MALFORMED,
+    MISTYPED,
     REASON,
     SOURCE_FILE,
     SOURCE_ROW,
@@ -85,7 +86,7 @@ def _with_image_bytes_apart(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _judged(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataFrame:
     """The contract's columns and types, where each row stands, and what is wrong with it, if anything."""
-    typed = _typed(_with_image_bytes_apart(completed(rows, COLUMNS)), id_type, unit)
+    typed = _typed(_with_image_bytes_apart(completed(rows, (*COLUMNS, MISTYPED))), id_type, unit)
     return typed.select(
         DAY,
         pl.Series(SOURCE_FILE, rows[SOURCE_FILE].cast(pl.String)),
@@ -106,11 +107,12 @@ def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataF
         AVAILABLE_FROM: _as_time(dtypes[AVAILABLE_FROM], unit),
     } | {column: as_text(column, dtypes[column]) for column in (TITLE, DESCRIPTION, IMAGE)}
     there = {column: given(column, dtypes[column]) for column in casts}
+    wrong = [there[column] & cast.is_null() for column, cast in casts.items()]
     return rows.select(
         DAY,
         pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
         (~there[ITEM_ID]).alias(Reason.NULL_KEY),
-        pl.any_horizontal(there[column] & cast.is_null() for column, cast in casts.items()).alias(Reason.WRONG_TYPE),
+        pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(Reason.WRONG_TYPE),
         *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
     )
 

@@ -21,6 +21,7 @@ from models.columns import (
     IMAGE,
     ITEM_ID,
     MALFORMED,
+    MISTYPED,
     ORIGIN,
     REASON,
     REQUEST_ID,
@@ -175,7 +176,15 @@ def _corrected(rows: pl.DataFrame, column: str, cells: pl.DataFrame) -> pl.DataF
     fixed = hits.select(POSITION, _typed(hits[VALUE], rows.schema[column]).alias("fixed"), pl.lit(True).alias("hit"))
     joined = rows.with_row_index(POSITION).join(fixed, on=POSITION, how="left", maintain_order="left")
     cell = pl.when("hit").then("fixed").otherwise(pl.col(column))
+    if rows.schema.get(MISTYPED) == pl.String:
+        joined = joined.with_columns(pl.when("hit").then(_less(column)).otherwise(pl.col(MISTYPED)).alias(MISTYPED))
     return joined.with_columns(cell.alias(column)).select(rows.columns)
+
+
+def _less(column: str) -> pl.Expr:
+    """The other mistyped columns: the new text of a cell is of the right type, or will be judged as a text."""
+    others = pl.col(MISTYPED).str.split(", ").list.filter(pl.element() != column).list.join(", ")
+    return pl.when(others != "").then(others)
 
 
 def _typed(texts: pl.Series, dtype: pl.DataType) -> pl.Series:

@@ -8,7 +8,7 @@ from enum import StrEnum
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from models.columns import DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
+from models.columns import DAY, MISTYPED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
 from storage.commit import StagedFile
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
@@ -66,7 +66,8 @@ class Cleaned:
 def quarantined(raw: pl.DataFrame, reasons: pl.Series, origin: str) -> pl.DataFrame:
     """The rows of `raw` that have a reason, in QUARANTINE_SCHEMA, whole as JSON."""
     rows = raw.with_columns(reasons.cast(pl.String).alias(REASON)).filter(pl.col(REASON).is_not_null())
-    cells = [c for c in raw.columns if c not in BOOKKEEPING]
+    all_fit = MISTYPED in rows.columns and rows[MISTYPED].null_count() == rows.height
+    cells = [c for c in raw.columns if c not in BOOKKEEPING and not (c == MISTYPED and all_fit)]
     return rows.select(
         pl.lit(origin).alias(ORIGIN),
         pl.col(DAY).cast(pl.Date),

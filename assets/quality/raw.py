@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from assets.quality.quarantine import Reason
-from models.columns import DAY, MALFORMED, SOURCE_FILE, SOURCE_ROW
+from models.columns import DAY, MALFORMED, MISTYPED, SOURCE_FILE, SOURCE_ROW
 
 
 def checked(rows: pl.DataFrame, days: Sequence[date], required: Sequence[str], table: str) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def completed(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 def raw_columns(rows: pl.DataFrame) -> list[str]:
     """The columns that came from the file itself."""
-    return [column for column in rows.columns if column not in (DAY, SOURCE_FILE, SOURCE_ROW, MALFORMED)]
+    return [column for column in rows.columns if column not in (DAY, SOURCE_FILE, SOURCE_ROW, MALFORMED, MISTYPED)]
 
 
 def first_reason(judged: pl.DataFrame, verdicts: dict[str, pl.Expr]) -> pl.Series:

@@ -9,13 +9,50 @@ import polars.selectors as cs
 from assets.quality.casts import as_epoch_ms
 from assets.sources.files_settings import ItemFiles, TableFiles
 from assets.sources.formats.json_lists import listed
-from models.columns import CATEGORIES, DAY, DESCRIPTION, IMAGE, ITEM_ID, MALFORMED, SOURCE_FILE, SOURCE_ROW
+from assets.sources.formats.json_types import REFUSED, Column, Kind
+from models.columns import (
+    ACTION,
+    CATEGORIES,
+    DAY,
+    DESCRIPTION,
+    IMAGE,
+    ITEM_ID,
+    MALFORMED,
+    MISTYPED,
+    REQUEST_ID,
+    SOURCE_FILE,
+    SOURCE_ROW,
+    SURFACE,
+    TITLE,
+    USER_ID,
+    VALUE,
+)
 
 JSON_LIST = r'(?s)^\s*\[\s*([\["].*["\]])?\s*\]\s*$'
 """Text that holds a JSON list of strings or of such lists."""
 
+KINDS: dict[str, Kind] = {
+    USER_ID: "id",
+    ITEM_ID: "id",
+    ACTION: "text",
+    VALUE: "number",
+    SURFACE: "text",
+    REQUEST_ID: "text",
+    TITLE: "text",
+    DESCRIPTION: "texts",
+    CATEGORIES: "texts",
+    IMAGE: "text",
+}
+"""Of columns that take no value of any type of JSON, although all come as text."""
+
 EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 """A time before this one is no time of a log but a number in the wrong unit."""
+
+
+def typed_columns(files: TableFiles) -> list[Column]:
+    """The contract's columns that are read from the values of a file and do not take those of any type."""
+    names = [name for name in files.contract if name in KINDS and name not in files.constants]
+    return [Column(name, files.column(name), KINDS[name]) for name in names]
 
 
 def in_contract(rows: pl.LazyFrame, files: TableFiles, path: Path) -> pl.LazyFrame:
@@ -28,6 +65,7 @@ def in_contract(rows: pl.LazyFrame, files: TableFiles, path: Path) -> pl.LazyFra
         *(column.alias(name) for name, column in named.items()),
         SOURCE_ROW,
         MALFORMED,
+        *(pl.col(name).alias(MISTYPED) for name in [REFUSED] if name in columns),
         pl.lit(str(path)).alias(SOURCE_FILE),
     )
     return _item_columns(frame, files, path.parent) if isinstance(files, ItemFiles) else frame

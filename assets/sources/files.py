@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.quality.casts import TimestampUnit
-from assets.sources.contract import in_contract, with_day
+from assets.sources.contract import in_contract, typed_columns, with_day
 from assets.sources.files_settings import FilesSettings, Format, TableFiles
 from assets.sources.formats.delimited import Dialect, delimited_columns, scan_delimited
 from assets.sources.formats.json_lines import absent_fields, scan_json_lines
@@ -139,7 +139,8 @@ def _scan(path: Path, part: TableFiles, fields: Sequence[str], *, whole: bool = 
         return scan_parquet(path, None if whole else fields)
     if form == "csv":
         return scan_delimited(path, _dialect(path, part))
-    return scan_json_lines(path, fields, part.encoding, literals=form == "literals")
+    columns = [] if whole else typed_columns(part)
+    return scan_json_lines(path, fields, part.encoding, columns=columns, literals=form == "literals")
 
 
 def _dialect(path: Path, part: TableFiles) -> Dialect:

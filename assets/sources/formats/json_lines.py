@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.sources.formats.json_objects import Splitter, has, loaded
+from assets.sources.formats.json_types import REFUSED, Column
 from assets.sources.formats.streamed import streamed
 from assets.sources.formats.text import BLOCK_BYTES, LINE, UNDECODABLE, first_line, line_blocks
 from models.columns import MALFORMED, SOURCE_ROW
@@ -20,15 +21,19 @@ def scan_json_lines(
     encoding: str = "utf-8",
     block_bytes: int = BLOCK_BYTES,
     *,
+    columns: Sequence[Column] = (),
     literals: bool = False,
 ) -> pl.LazyFrame:
     """`fields` as strings (lists as JSON text; absent ones null), besides `source_row` and `malformed`.
+
+    With `columns` also, under REFUSED, the names of those that refuse the value of a row, null where none does.
 
     Args:
         path: The file, plain or gzip.
         fields: Names to read; a dot steps into an object, as in `user.id`, and a number into a list, as in `images.0`.
         encoding: Encoding of the text.
         block_bytes: Text that is read at a time.
+        columns: Read from the fields, with the types that they take.
         literals: Whether a line may be a Python literal, as in `{'asin': '1', 'title': None}`, instead of JSON.
 
     Raises:
@@ -37,7 +42,8 @@ def scan_json_lines(
     first_line(path, encoding)
     distinct = list(dict.fromkeys(fields))
     schema = dict.fromkeys(distinct, pl.String()) | {SOURCE_ROW: pl.Int64(), MALFORMED: pl.String()}
-    return streamed(partial(_rows, path, distinct, encoding, block_bytes, literals), schema)
+    schema |= {REFUSED: pl.String()} if columns else {}
+    return streamed(partial(_rows, path, distinct, columns, encoding, block_bytes, literals), schema)
 
 
 def absent_fields(
@@ -66,15 +72,23 @@ def absent_fields(
     return absent, keys
 
 
-def _rows(path: Path, fields: Sequence[str], encoding: str, block_bytes: int, literals: bool) -> Iterator[pl.DataFrame]:
-    splitter, row = Splitter(fields), 0
+def _rows(
+    path: Path, fields: Sequence[str], columns: Sequence[Column], encoding: str, block_bytes: int, literals: bool
+) -> Iterator[pl.DataFrame]:
+    splitter, row = Splitter(fields, columns), 0
     for lines in _lines(path, encoding, block_bytes):
         texts = pl.Series([_json_of_literal(line) for line in lines], dtype=pl.String) if literals else lines
-        values, good = splitter.split(texts)
+        values, good, refused = splitter.split(texts)
         good &= ~texts.str.contains(UNDECODABLE, literal=True)
-        yield values.with_columns(pl.when(good).then(pl.all())).with_columns(
-            pl.int_range(row, row + len(lines), dtype=pl.Int64, eager=True).alias(SOURCE_ROW),
-            pl.select(pl.when(~good).then(lines)).to_series().alias(MALFORMED),
+        if columns:
+            values = values.with_columns(refused.alias(REFUSED))
+        yield (
+            values.with_columns(pl.when(good).then(pl.all()))
+            .with_columns(
+                pl.int_range(row, row + len(lines), dtype=pl.Int64, eager=True).alias(SOURCE_ROW),
+                pl.select(pl.when(~good).then(lines)).to_series().alias(MALFORMED),
+            )
+            .select(*fields, SOURCE_ROW, MALFORMED, *([REFUSED] if columns else []))
         )
         row += len(lines)
 

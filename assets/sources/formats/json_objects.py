@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from assets.sources.formats.json_types import Column, as_typed
+
 ABSENT, NULL = msgspec.Raw(b""), "null"
 QUOTE, ESCAPE = '"', "\\"
 
@@ -23,9 +25,11 @@ class Splitter:
     """Args:
     fields: Names of values. Where no key has the whole name, a dot steps into an object, as in `user.id`, and a number
         into a list, as in `images.0`.
+    columns: What is read from them, where that takes no value of any type.
     """
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: Sequence[str], columns: Sequence[Column] = ()) -> None:
+        self._columns = columns
         self._steps = {field: field.split(".") for field in fields}
         keys = dict.fromkeys(key for field, steps in self._steps.items() for key in (field, steps[0]))
         self._places = {key: f"key_{number}" for number, key in enumerate(keys)}
@@ -34,8 +38,9 @@ class Splitter:
         self._object: Any = msgspec.defstruct("Line", slots, rename=renamed, gc=False)
         self._decode = msgspec.json.Decoder(self._object).decode
 
-    def split(self, lines: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-        """The text of each field of each line, null where there is none, and whether the line is an object at all.
+    def split(self, lines: pl.Series) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
+        """The text of each field of each line, null where there is none, whether the line is an object at all, and the
+        names of columns that refuse their values, null where none does.
 
         The text of a string is without quotes and escapes, that of a list or object is JSON.
         """
@@ -43,7 +48,15 @@ class Splitter:
         good = pl.Series([one is not None for one in objects], dtype=pl.Boolean)
         nothing = self._object()
         filled = [nothing if one is None else one for one in objects]
-        return pl.DataFrame([_texts(field, self._tokens(field, filled)) for field in self._steps]), good
+        tokens = {field: self._tokens(field, filled) for field in self._steps}
+        mistyped = pl.DataFrame({"": pl.repeat(None, len(lines), dtype=pl.String, eager=True)})
+        for column in self._columns:
+            tokens[column.field], refused = as_typed(tokens[column.field], column.kind)
+            if refused.any():
+                name = pl.when(refused).then(pl.lit(column.name))
+                mistyped = mistyped.select(pl.concat_str("", name, separator=", ", ignore_nulls=True).alias(""))
+        named = mistyped.select(pl.when(pl.col("") != "").then(pl.col(""))).to_series()
+        return pl.DataFrame([_texts(field, tokens[field]) for field in self._steps]), good, named
 
     def _parsed(self, line: str) -> Any:
         try:

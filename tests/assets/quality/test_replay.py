@@ -151,6 +151,18 @@ def test_without_landing_files_a_kill_between_the_commits_counts_nothing_twice(
     assert before.height == 42
 
 
+def test_a_cell_of_a_wrong_type_is_mended_like_any_other(folder: Path, instance: dg.DagsterInstance) -> None:
+    land(
+        folder, "events", FIRST, [*log(40), {"user_id": True, "item_id": 1, "timestamp": START + 99, "action": "view"}]
+    )
+    clean(folder, instance)
+    clean_kept(folder, [FIRST])
+    assert reasons(folder) == {"wrong_type": 1}
+    assert plan_replay(Lake(str(folder / "lake")), Selection(where={"user_id": "true"}), {"user_id": "7"})
+    clean(folder, instance)
+    assert (events(folder).height, reasons(folder)) == (41, {})
+
+
 def test_kept_rows_come_in_as_they_would_from_their_files(folder: Path, instance: dg.DagsterInstance) -> None:
     times = [datetime(FIRST.year, FIRST.month, FIRST.day, hour, tzinfo=UTC) for hour in range(4)]
     wanted = pl.DataFrame(

@@ -1,5 +1,6 @@
 """The form of an export changes nothing: format, types, order of columns, and how the rows are cut into files."""
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,6 +87,74 @@ def test_events(tmp_path_factory: pytest.TempPathFactory, events: Any, id_type: 
     good = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
     accepted = [row for part in cleaned for row in part.accepted.drop("arrival", "slot", "day").rows()]
     assert sorted(accepted, key=repr) == sorted((_event(row, id_type) for row in good), key=repr)
+
+
+ODD: dict[str, list[Any]] = {
+    "user_id": ["true", "1.5", "{}", "[1]", True, False, 1.5, 100.0, 2.0**60, {"id": 1}, [1], ["a"]],
+    "value": [1.5, 2, True, False, {"a": 1}, [1.0]],
+    "surface": ["true", "{}", "[x]", True, 1.5, 12.0, {"a": 1}, ["a"], [{"a": 1}]],
+    "request_id": ["1.5", True, 100.0, {"a": 1}, [1]],
+}
+ODD_ITEMS: dict[str, list[Any]] = {
+    "item_id": ODD["user_id"],
+    "title": ODD["surface"],
+    "description": ["{}", ["a", "b"], {"a": 1}, [{"a": 1}], True, 1.5, 12.0],
+    "categories": ["a", ["a", "b"], [1], [True], {"a": 1}, [{"name": "a"}], [[{"name": "a"}]], True, 12.0],
+    "image": ["/a.png", {"url": "x"}, [{"url": "x"}], ["/a.png"]],
+}
+"""Of each column values of every type, of which text shows none."""
+
+
+@pytest.mark.parametrize(("column", "value"), [(name, value) for name, values in ODD.items() for value in values])
+@pytest.mark.parametrize("id_type", ["string", "int64"])
+def test_json_of_any_type_is_judged_as_parquet(tmp_path: Path, column: str, value: Any, id_type: IdType) -> None:
+    row = {"user_id": 7, "item_id": 1, "timestamp": MIDNIGHT, "action": "click", column: value}
+    told = []
+    for place in _in_both_forms(tmp_path, row):
+        raw = _read("events", place)
+        judge = Judge(RULES, id_type, None, NOW, "ms")
+        (cleaned,) = clean_events(raw, judge, [DAY], rows_in_memory=100, scratch=Path())
+        told.append((cleaned.accepted.rows(), cleaned.rejected["reason"].to_list()))
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(("column", "value"), [(name, value) for name, values in ODD_ITEMS.items() for value in values])
+def test_items_of_json_of_any_type_are_judged_as_those_of_parquet(tmp_path: Path, column: str, value: Any) -> None:
+    told = []
+    for place in _in_both_forms(tmp_path, {"item_id": 1, column: value}):
+        cleaned = clean_items(_read("items", place), RULES, "string", [DAY])
+        told.append((cleaned.accepted.rows(), cleaned.rejected["reason"].to_list()))
+    assert told[0] == told[1]
+
+
+def test_numbers_of_json_are_the_numbers_that_they_are_however_they_are_written(tmp_path: Path) -> None:
+    users = ["1e2", "100", "1.0E+2", "100.0", "-1E1", "9007199254740993.0", "1e400", "1.5e0", "true", '"1e2"']
+    lines = [
+        f'{{"user_id":{user},"item_id":{n},"timestamp":{MIDNIGHT},"action":"click"}}' for n, user in enumerate(users)
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    raw, judge = _read("events", tmp_path), Judge(RULES, "string", None, NOW, "ms")
+    cleaned = list(clean_events(raw, judge, [DAY], rows_in_memory=100, scratch=Path()))
+    accepted = pl.concat([part.accepted for part in cleaned]).sort("item_id")
+    assert accepted["user_id"].to_list() == ["100"] * 4 + ["-10", "1e2"]
+    rejected = pl.concat([part.rejected for part in cleaned])
+    assert rejected["source_row"].to_list() == [5, 6, 7, 8]
+    assert [json.loads(row)["mistyped"] for row in rejected["row"]] == ["user_id"] * 4
+
+
+def _in_both_forms(folder: Path, row: Row) -> list[Path]:
+    places = [folder / "json", folder / "parquet"]
+    for place in places:
+        place.mkdir()
+    (places[0] / "a.jsonl").write_text(json.dumps(row))
+    pq.write_table(pa.Table.from_pylist([row]), places[1] / "a.parquet")
+    return places
+
+
+def _read(table: RawTable, folder: Path) -> list[pl.LazyFrame]:
+    path = {"path": str(folder)}
+    source = Files(FilesSettings.model_validate({"kind": "files", "events": path, "items": path}), DAY)
+    return source.read(table, source.land(table, [DAY]), [DAY])
 
 
 def _raw(

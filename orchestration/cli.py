@@ -12,7 +12,6 @@ from orchestration.options import ProfileOption, applied, not_empty, range_of_da
 from orchestration.profile import Profile
 from orchestration.sentences import sentences
 from orchestration.terminal import new_console
-from serving.ports import LOOPBACK
 
 app = typer.Typer(
     help="genrec: raw logs to a live recommender, as a lineage of Dagster assets.",
@@ -87,9 +86,7 @@ def ui(
 
         chosen = applied(profile)
         _up(chosen)
-        port = port or chosen.ui.port
-        console.print(f"Dagster's UI: http://{LOOPBACK}:{port}", highlight=False)
-        user_interface.serve(chosen, port, name or ())
+        user_interface.serve(chosen, port or chosen.ui.port, name or (), _tell)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from models.strict import Strict, sentence
 from orchestration.environment import HOME_VARIABLE, home, state_folder
 from orchestration.stages import StageError, check_stage
+from serving.ports import LOOPBACK
 from storage.places import absolute, is_uri
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -85,14 +87,14 @@ class UiSettings(Strict):
     """Dagster's UI on this machine, and what its pages link to."""
 
     port: Port = Field(default=3000, description="Port of the UI, unless `genrec ui --port` names another.")
-    data_docs_port: Port = Field(default=3001, description="Port of the Data Docs that `genrec ui` serves beside it.")
+    data_docs_port: Port | None = Field(
+        default=None,
+        description="Port of the Data Docs that `genrec ui` serves beside it; none: one from 20000 to 29999 that "
+        "follows from the folder of the profile's state, so that profiles do not share it.",
+    )
     data_docs_url: str = Field(
         default="", description="URL by which readers reach the Data Docs; empty: that port of this machine."
     )
-
-    @property
-    def docs_url(self) -> str:
-        return self.data_docs_url or f"http://127.0.0.1:{self.data_docs_port}"
 
 
 class Profile(Strict):
@@ -148,6 +150,15 @@ class Profile(Strict):
         if self.lake.artifacts:
             return str(absolute(self.lake.artifacts, "lake.artifacts"))
         return str(state_folder(self.name)) if is_uri(self.lake_root) else ""
+
+    @property
+    def data_docs_port(self) -> int:
+        """Always the same, because what was materialized long ago links to it."""
+        return self.ui.data_docs_port or 20_000 + zlib.crc32(str(state_folder(self.name)).encode()) % 10_000
+
+    @property
+    def data_docs_url(self) -> str:
+        return self.ui.data_docs_url or f"http://{LOOPBACK}:{self.data_docs_port}"
 
     def start(self) -> date:
         """The first day; `auto` is decided once and remembered beside the profile's state, so later days extend it."""

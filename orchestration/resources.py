@@ -60,7 +60,7 @@ def storage_of(profile: Profile) -> Storage:
         rows_in_memory=profile.lake.rows_in_memory,
         engine=profile.lake.engine,
         ray_address=profile.ray.gcs_address,
-        data_docs_url=profile.ui.docs_url,
+        data_docs_url=profile.data_docs_url,
     )
 
 

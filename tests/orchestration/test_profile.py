@@ -147,3 +147,19 @@ def test_a_file_with_a_byte_order_mark_and_an_anchor_is_read(tmp_path: Path) -> 
     text = yaml.safe_dump({**GOOD, "training": TRAINING}) + "ui: &ports {port: 3005}\nray: {<<: {num_cpus: 3}}\n"
     path.write_text(text, encoding="utf-8-sig")
     assert (load_profile(str(path)).ui.port, load_profile(str(path)).ray.num_cpus) == (3005, 3)
+
+
+def test_every_profile_of_every_home_has_data_docs_at_an_address_of_its_own_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, other = load_profile(write(tmp_path)), load_profile(write(tmp_path, name="other"))
+    port = shop.data_docs_port
+    assert 20_000 <= port < 30_000
+    assert shop.data_docs_url == storage_of(shop).data_docs_url == f"http://127.0.0.1:{port}"
+    assert load_profile(write(tmp_path, ui={"port": 3208})).data_docs_port == port
+    assert other.data_docs_port != port
+    given = load_profile(write(tmp_path, ui={"data_docs_port": 3001}))
+    assert (given.data_docs_port, given.data_docs_url) == (3001, "http://127.0.0.1:3001")
+    assert load_profile(write(tmp_path, ui={"data_docs_url": "https://docs"})).data_docs_url == "https://docs"
+    monkeypatch.setenv("GENREC_HOME", str(tmp_path / "second home"))
+    assert shop.data_docs_port != port

@@ -88,7 +88,7 @@ from orchestration import ui
 from orchestration.profile import load_profile
 
 ui.workspace_arguments = lambda: ("-w", sys.argv[2])
-ui.serve(load_profile(sys.argv[1]), int(sys.argv[3]))
+ui.serve(load_profile(sys.argv[1]), int(sys.argv[3]), report=lambda line: print(line, flush=True))
 """
 
 
@@ -228,6 +228,23 @@ def test_a_page_of_another_site_reaches_nothing_that_acts(ui: UserInterface) -> 
         assert ask("GET", f"/graphql?{key}={quote(mutation)}") == 403
     assert ask("GET", host="elsewhere.example") == 400, "a name that was pointed here"
     assert ask("GET", "/") == ask("GET", "/graphql", accept="text/html") == 200
+
+
+def test_its_address_and_that_of_the_data_docs_are_told_once_they_answer(
+    ui: UserInterface, folder: Path, variables: dict[str, str]
+) -> None:
+    wait_for(lambda: "Data Docs: " in ui.log.read_text())
+    (told,) = [line for line in ui.log.read_text().splitlines() if "Data Docs: " in line]
+    assert told.startswith(f"Dagster's UI: {ui.url}, Data Docs: http://127.0.0.1:2")
+    docs = told.rpartition(" ")[2]
+    assert httpx.get(docs, trust_env=False).status_code == 404, "no page yet"
+    for port in (ui.url.rpartition(":")[2], str(free_port())):
+        command = [sys.executable, "-c", SERVE, str(folder / "shop.yaml"), str(folder / "workspace.yaml"), port]
+        second = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+        taken = port if port in ui.url else docs.rpartition(":")[2]
+        assert f"RuntimeError: port {taken} of 127.0.0.1 is taken by process " in second.stderr
+        assert f"{sys.executable} -" in second.stderr
+        assert "Dagster's UI: " not in second.stdout
 
 
 def test_a_run_whose_process_was_killed_is_known_to_be_dead_though_its_tags_live_on(

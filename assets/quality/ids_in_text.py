@@ -6,6 +6,7 @@ its own or a part of another.
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 LONG = 12
@@ -71,10 +72,8 @@ def _between(mark: re.Pattern[str], text: str, fewest: int, most: int) -> Iterat
     for start in starts:
         while first < len(ends) and ends[first] < start + fewest:
             first += 1
-        for end in ends[first:]:
-            if end > start + most:
-                break
-            yield text[start:end]
+        for place in range(first, bisect_right(ends, start + most)):
+            yield text[start : ends[place]]
 
 
 def _character(one: str) -> str:

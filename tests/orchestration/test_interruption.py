@@ -67,7 +67,7 @@ with sentences(float(os.environ.get("TEST_PATIENCE", 60))):
     definitions.defs = lambda: dg.Definitions(
         [days, total],
         jobs=[dg.define_asset_job("line", dg.AssetSelection.all())],
-        executor=turns.executor(environment.run_lock(profile.name)),
+        executor=turns.executor(environment.run_lock(profile)),
     )
     runs.materialize(profile)
     at("after")
@@ -223,7 +223,9 @@ def test_a_signal_counts_from_the_first_moment_of_a_command(number: signal.Signa
             [sys.executable, "-m", "orchestration.command", "materialize"], stderr=subprocess.PIPE, text=True
         )
     try:
-        wait_for(lambda: catches(process.pid, number))
+        wait_for(lambda: all(catches(process.pid, each) for each in interruption.ENDING))
+        # It is about to import what it needs, which takes ten times as long.
+        time.sleep(0.05)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     finally:

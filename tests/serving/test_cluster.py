@@ -266,7 +266,7 @@ def check_interface(settings: EndpointSettings) -> None:
     with httpx.Client(base_url=settings.base_url, trust_env=False) as http:
         assert http.get("/healthz").json() == {"status": "ok"}
         assert http.get("/docs").status_code == 200
-        chunks = (b" " * 8192 for _ in range(16))
+        chunks = (b" " * 8192 for _ in range(300))
         headers = {"content-type": "application/json"}
         answer = http.post("/v1/recommendations", content=chunks, headers=headers)
         assert answer.status_code == 413

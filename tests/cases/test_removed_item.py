@@ -32,7 +32,7 @@ BEST_SELLER = "i0"
 def lake(tmp_path: Path) -> Lake:
     """The log of the first days, and a champion with random weights and true popularity."""
     lake, folder = Lake(str(tmp_path)), cases("removed_item")
-    logs = [pl.read_csv(folder / "events" / f"{day}.csv") for day in DAYS[:3]]
+    logs = [pl.read_csv(folder / "events" / f"{day}.csv", glob=False) for day in DAYS[:3]]
     pl.concat(logs).write_csv(tmp_path / "log.csv")
     users = clicks_by_user(tmp_path / "log.csv")
     write_sequences(tmp_path, users, ["click"])

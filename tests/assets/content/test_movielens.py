@@ -14,6 +14,7 @@ from assets.content.vectors import to_matrix
 from assets.resources import Storage
 from assets.splits.settings import EvaluationSettings
 from storage.lake import Lake
+from storage.literal_paths import scan_parquet
 from storage.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
 
 BESIDE = Path(__file__).parents[4] / "shared" / "data"
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.skipif(not (FOLDER / "posters.parquet").exists(), reaso
 
 
 def movies(n: int) -> pl.DataFrame:
-    posters = pl.scan_parquet(FOLDER / "posters.parquet").select("movie_id", "jpeg")
-    frame = pl.scan_parquet(FOLDER / "items.parquet").head(n).join(posters, on="movie_id", how="left").collect()
+    posters = scan_parquet(FOLDER / "posters.parquet").select("movie_id", "jpeg")
+    frame = scan_parquet(FOLDER / "items.parquet").head(n).join(posters, on="movie_id", how="left").collect()
     return frame.select(
         pl.col("movie_id").cast(pl.Int64).alias("item_id"),
         "title",

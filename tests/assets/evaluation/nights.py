@@ -52,7 +52,7 @@ def land_items(lake: Lake, path: str, days: Sequence[date], first_day: date, **s
 
 def clicks_by_user(events: Path) -> pl.DataFrame:
     """Rows of the table `sequences` from a CSV of clicks."""
-    clicks = pl.read_csv(events).with_columns(pl.from_epoch("timestamp", "ms").dt.replace_time_zone("UTC"))
+    clicks = pl.read_csv(events, glob=False).with_columns(pl.from_epoch("timestamp", "ms").dt.replace_time_zone("UTC"))
     ordered = clicks.sort("user_id", "timestamp", maintain_order=True)
     return ordered.group_by("user_id", maintain_order=True).agg(
         pl.col("item_id").alias("item_ids"),

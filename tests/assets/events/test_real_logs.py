@@ -46,7 +46,7 @@ def test_movielens_is_accepted_whole(tmp_path: Path) -> None:
 @pytest.mark.skipif(not (DATA / "kuairand-pure").is_dir(), reason="KuaiRand-Pure is not here")
 def test_duplicates_of_kuairand_are_found(tmp_path: Path) -> None:
     impressions = pl.read_parquet(
-        DATA / "kuairand-pure" / "impressions.parquet", columns=["user_id", "video_id", "time_ms"]
+        DATA / "kuairand-pure" / "impressions.parquet", columns=["user_id", "video_id", "time_ms"], glob=False
     )
     raw = numbered(impressions.rename({"video_id": ITEM_ID, "time_ms": TIMESTAMP}), "impression", "ms")
     cleaned = clean(raw, Judge(QualitySettings(), "string", None, NOW), tmp_path)

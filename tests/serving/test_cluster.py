@@ -270,7 +270,7 @@ def check_interface(settings: EndpointSettings) -> None:
         headers = {"content-type": "application/json"}
         answer = http.post("/v1/recommendations", content=chunks, headers=headers)
         assert answer.status_code == 413
-        assert "65536 bytes" in answer.json()["detail"]
+        assert "2097152 bytes" in answer.json()["detail"]
         refused = http.get("/healthz", headers={"x-request-id": "not an id"})
         assert (refused.status_code, "X-Request-ID" in refused.json()["detail"]) == (400, True)
         assert http.get("/healthz", headers={"x-request-id": "an-id"}).headers["x-request-id"] == "an-id"

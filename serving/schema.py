@@ -31,18 +31,14 @@ Milliseconds = Annotated[StrictInt, Field(ge=EARLIEST_MS, le=LATEST_MS, descript
 K = Annotated[StrictInt, Field(ge=1, le=MAX_K, description="How many items at most.")]
 
 
-class Message(Strict):
-    """Part of a request or response; unknown fields are errors."""
-
-
-class HistoryItem(Message):
+class HistoryItem(Strict):
     """One interaction of an explicit history."""
 
     item_id: Id
     timestamp: Milliseconds | None = Field(default=None, description="When it happened, epoch milliseconds, UTC.")
 
 
-class RecommendationRequest(Message):
+class RecommendationRequest(Strict):
     """Who or what to recommend for: a known user, or a history given with the request."""
 
     model_config = ConfigDict(
@@ -86,7 +82,7 @@ class RecommendationRequest(Message):
         return self
 
 
-class SimilarRequest(Message):
+class SimilarRequest(Strict):
     """Which item to find neighbours of."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": 7, "k": 5}]})
@@ -95,7 +91,7 @@ class SimilarRequest(Message):
     k: K = 10
 
 
-class RankedItem(Message):
+class RankedItem(Strict):
     """One item of an answer."""
 
     item_id: str | int
@@ -104,7 +100,7 @@ class RankedItem(Message):
     score: float = Field(description="Cosine in [-1, 1] from the model; a decayed count from popularity.")
 
 
-class Shortage(Message):
+class Shortage(Strict):
     """Why there are fewer items than asked for: what became of all the others. Each counts where it first applies."""
 
     detail: str = Field(description="The same in one sentence.")
@@ -119,7 +115,7 @@ class Shortage(Message):
     without_score: int = Field(default=0, description="Without a score that is a number.")
 
 
-class Recommendations(Message):
+class Recommendations(Strict):
     """Items, best first, and where they come from."""
 
     items: list[RankedItem]
@@ -130,7 +126,7 @@ class Recommendations(Message):
     history_length: int = Field(description="Interactions that the model read.")
 
 
-class SimilarItems(Message):
+class SimilarItems(Strict):
     """The neighbours of an item in the model's space, nearest first."""
 
     item: RankedItem = Field(description="The item that was asked about; its score is 1.")
@@ -139,7 +135,7 @@ class SimilarItems(Message):
     shortage: Shortage | None = Field(default=None, description="null: there are as many items as asked for.")
 
 
-class EndpointStatus(Message):
+class EndpointStatus(Strict):
     """What one replica serves and what it was told to serve."""
 
     profile: str | None = Field(
@@ -163,7 +159,7 @@ class EndpointStatus(Message):
     replica: str
 
 
-class Health(Message):
+class Health(Strict):
     """Whether requests can be answered."""
 
     status: Literal["ok"] = "ok"

@@ -1,7 +1,7 @@
 """The rows of a lazy frame batch by batch, to the last one or to an error."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, Queue
 
@@ -46,3 +46,15 @@ def batches(rows: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
         while worker.is_alive():
             with suppress(Empty):
                 handed.get(timeout=POLL_SECONDS)
+
+
+def map_rows(frame: pl.LazyFrame, change: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.LazyFrame:
+    """`frame` with `change` applied to every batch; `change` keeps the columns and looks at each row by itself."""
+    return frame.map_batches(
+        change,
+        predicate_pushdown=False,
+        projection_pushdown=False,
+        slice_pushdown=False,
+        validate_output_schema=False,
+        streamable=True,
+    )

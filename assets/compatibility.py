@@ -2,9 +2,8 @@
 
 import polars as pl
 
-from assets.quality.corrections import CORRECTIONS_SCHEMA, CORRECTIONS_TABLE
-from assets.quality.statistics import EVENT_STATISTICS_SCHEMA, EVENT_STATISTICS_TABLE
-from assets.quality.suppressions import SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE
+from assets.validation.corrections import CORRECTIONS_SCHEMA, CORRECTIONS_TABLE
+from assets.validation.statistics import EVENT_STATISTICS_SCHEMA, EVENT_STATISTICS_TABLE
 from models.columns import ITEM_ID, ROW
 from storage.lake import Lake, TableMissing
 from storage.schema import (
@@ -18,6 +17,8 @@ from storage.schema import (
     QUARANTINE_TABLE,
     RAW_EVENTS_TABLE,
     RAW_ITEMS_TABLE,
+    SUPPRESSIONS_SCHEMA,
+    SUPPRESSIONS_TABLE,
     TEXT_TABLE,
     IdType,
     Schema,

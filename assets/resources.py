@@ -15,7 +15,7 @@ import dagster as dg
 
 from assets.compatibility import require_compatible
 from assets.engine import Engine, EngineName, open_engine
-from assets.quality.data_docs import DATA_DOCS, DataDocs
+from assets.validation.data_docs import DATA_DOCS, DataDocs
 from storage.lake import Lake
 from storage.schema import IdType
 

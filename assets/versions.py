@@ -11,6 +11,8 @@ from storage.schema import RELEASES_TABLE
 
 ARTIFACTS = "artifacts"
 ABLATIONS = "ablations"
+DATASETS = "training_sets"
+RUNS = "training_runs"
 
 
 def newest_manifest(lake: Lake) -> Manifest:

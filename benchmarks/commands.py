@@ -8,7 +8,7 @@ import typer
 
 from benchmarks.figures import Figures, last_line
 from orchestration import environment
-from orchestration.sentences import sentences
+from orchestration.error_messages import errors_as_sentences
 from orchestration.terminal import new_console
 
 app = typer.Typer(help="Measures what this project claims; docs/benchmarks.md says how.", no_args_is_help=True)
@@ -51,7 +51,7 @@ def ml1m(
     smoke: SmokeOption = False,
 ) -> None:
     """Quality on MovieLens-1M by the published protocol: the last item of every user among all movies."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import ml1m as bench
 
         _end("ml1m", bench.run(size.value, seeds, epochs, device, data, _kept(out), picture, smoke, _report))
@@ -70,7 +70,7 @@ def training(
     smoke: SmokeOption = False,
 ) -> None:
     """Training speed on MovieLens-1M, in turns with RecTools' HSTUModel on this CPU."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         if time_to_quality:
             from benchmarks import time_to_quality as quality
 
@@ -84,7 +84,7 @@ def training(
 @app.command()
 def attention(smoke: SmokeOption = False) -> None:
     """Speed and memory of jagged attention against padded attention, forward and backward."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import attention as bench
 
         _end("attention", bench.run(smoke, _report))
@@ -93,7 +93,7 @@ def attention(smoke: SmokeOption = False) -> None:
 @app.command()
 def ranking(smoke: SmokeOption = False) -> None:
     """Candidates scored together against one cached history, against one by one and one full pass."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import ranking as bench
 
         _end("ranking", bench.run(smoke=smoke, report=_report))
@@ -105,7 +105,7 @@ def overload(
     smoke: SmokeOption = False,
 ) -> None:
     """The endpoint at up to five times its capacity, beside a no-op deployment and one without admission; by `hey`."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import overload as bench
 
         _end("overload", bench.run(rounds, smoke, _report))
@@ -116,7 +116,7 @@ def validation(
     rows: Annotated[int, typer.Option(min=1, help="How many events.")] = 10_000_000, smoke: SmokeOption = False
 ) -> None:
     """Every row and every day of made-up events judged, against the time of reading them."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import validation as bench
 
         _end("validation", bench.run(rows, smoke=smoke, report=_report))
@@ -125,7 +125,7 @@ def validation(
 @app.command()
 def faults(smoke: SmokeOption = False) -> None:
     """Runs killed, disks full, inputs cut off, two runs at once: what every table holds after a repeated run."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import faults as bench
 
         _end("faults", bench.run(smoke=smoke, report=_report))
@@ -139,7 +139,7 @@ def sequences(
     smoke: SmokeOption = False,
 ) -> None:
     """Raw Parquet to validated events to sequences, against pandas with Great Expectations, and DuckDB SQL."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import sequences as bench
 
         plans = bench.SMOKE if smoke else bench.plans_of(sizes)
@@ -154,7 +154,7 @@ def nightly(
     smoke: SmokeOption = False,
 ) -> None:
     """One more day on 60 days of history, against making all days anew: what it costs, and whether the bytes agree."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import nightly as bench
 
         _end("nightly", bench.run(events * 1_000_000, rounds, _kept(out), smoke, _report))
@@ -165,7 +165,7 @@ def rollback(
     rounds: Annotated[int, typer.Option(min=1, help="How often each way is measured.")] = 3, smoke: SmokeOption = False
 ) -> None:
     """The way back to the version before, by command and by UI, while a model trains; requests that fail meanwhile."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from benchmarks import rollback as bench
 
         _end("rollback", bench.run(rounds, smoke, _report))

@@ -18,7 +18,7 @@ import polars as pl
 import polars.selectors as cs
 import yaml
 
-from assets.quality.quarantine import Reason
+from assets.validation.quarantine import Reason
 from models.columns import REASON, SOURCE_FILE, USER_ID
 from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
@@ -36,14 +36,14 @@ import sys
 from contextlib import nullcontext
 from orchestration import environment
 from orchestration.profile import load_profile
-from orchestration.sentences import sentences
+from orchestration.error_messages import errors_as_sentences
 
 profile = load_profile(sys.argv[1])
 environment.apply(profile)
 from orchestration import runs, turns
 
 turns.taken = lambda *_: nullcontext()
-with sentences():
+with errors_as_sentences():
     runs.materialize(profile, None, sys.argv[2])
 """
 """As `genrec materialize`, but it works although it is another run's turn."""

@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks import movielens
 from benchmarks.figures import Figures, Report
 from benchmarks.movielens import Ratings
-from benchmarks.picture import draw_curves
+from benchmarks.plots import draw_curves
 from benchmarks.recipes import PUBLISHED, RECIPES, Recipe, small
 from benchmarks.training_run import Reading, best, fingerprint, readings
 

@@ -12,11 +12,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from shutil import copytree, rmtree
 
-from assets.sequences.ledger import read_ledger
 from benchmarks.figures import Figures, Report
 from benchmarks.sequences_genrec import Job, demo_job
 from benchmarks.timing import Samples, speedup
 from storage.lake import Lake
+from storage.sequence_ledger import read_ledger
 from storage.sequence_store import BUCKETS_FOLDER, FILE
 
 DAYS = 61

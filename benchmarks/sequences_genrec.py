@@ -68,11 +68,11 @@ def run(job: Job) -> float:
 
     from assets.engine import LocalEngine
     from assets.events.publish import EventsRun
-    from assets.quality.data_docs import DATA_DOCS, DataDocs
-    from assets.quality.rules import QualitySettings
     from assets.sequences.build import bring_up_to_date
     from assets.sources.ledger import LEDGERS, ledger_frame
     from assets.sources.settings import open_source
+    from assets.validation.data_docs import DATA_DOCS, DataDocs
+    from assets.validation.settings import QualitySettings
     from storage.lake import Lake
     from storage.staged_files import Staging
 
@@ -96,8 +96,8 @@ def run(job: Job) -> float:
 def write_items(job: Job) -> float:
     """Writes the catalogue of the job's days to the lake; returns the seconds."""
     from assets.items.clean import clean_items
-    from assets.quality.rules import QualitySettings
     from assets.sources.settings import open_source
+    from assets.validation.settings import QualitySettings
     from storage.lake import Lake
     from storage.schema import ITEMS_TABLE
 

@@ -10,10 +10,10 @@ from time import perf_counter
 
 import polars as pl
 
-from assets.sequences.ledger import read_ledger
 from models.columns import DAY
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
+from storage.sequence_ledger import read_ledger
 from storage.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, BucketSequences, read_bucket, write_bucket
 from storage.staged_files import Staging
 

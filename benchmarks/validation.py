@@ -22,11 +22,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from assets.events.expectations import events_expectations
-from assets.quality.drift import with_drift
-from assets.quality.rules import QualitySettings
-from assets.quality.statistics import EVENT_STATISTICS_SCHEMA, day_statistics
-from assets.quality.summary import PERIOD
-from assets.quality.validation import Validation, validate
+from assets.validation.day_summary import PERIOD
+from assets.validation.drift import with_drift
+from assets.validation.settings import QualitySettings
+from assets.validation.statistics import EVENT_STATISTICS_SCHEMA, day_statistics
+from assets.validation.validation import Validation, validate
 from benchmarks.figures import Figures, Report
 from benchmarks.timing import interleaved, speedup
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, REASON, REQUEST_ID, SURFACE, TIMESTAMP, USER_ID, VALUE

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from orchestration import environment, quarantine, stack
+from orchestration.error_messages import errors_as_sentences
 from orchestration.options import ProfileOption, applied, not_empty, range_of_days
 from orchestration.profile import Profile
-from orchestration.sentences import sentences
 from orchestration.terminal import new_console
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ console = new_console()
 @app.command()
 def demo(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
     """Everything once: the head, the whole line for all days, and one user's recommendations from the live endpoint."""
-    with sentences():
+    with errors_as_sentences():
         from orchestration import showcase
 
         chosen = _materialize(profile, None, None)
@@ -43,7 +43,7 @@ def materialize(
     select: Annotated[str | None, typer.Option(help="Assets, as Dagster selects them, such as 'events*'.")] = None,
 ) -> None:
     """Materializes the line from raw logs to the endpoint, or a part of it."""
-    with sentences():
+    with errors_as_sentences():
         _materialize(profile, days, select)
 
 
@@ -55,7 +55,7 @@ def up(
     ] = False,
 ) -> None:
     """Starts the local Ray head and the champion's endpoint, which both outlive this command."""
-    with sentences():
+    with errors_as_sentences():
         chosen = applied(profile)
         if watch:
             stack.watch(chosen, _tell)
@@ -70,7 +70,7 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Stop the head although it serves other profiles.")] = False,
 ) -> None:
     """Ends the endpoint once it has answered what it was asked, and the local Ray head if it serves nobody else."""
-    with sentences():
+    with errors_as_sentences():
         stack.down(applied(profile), everything, _tell)
 
 
@@ -81,7 +81,7 @@ def ui(
     name: Annotated[list[str] | None, typer.Option(help="A name by which a proxy in front of it is called.")] = None,
 ) -> None:
     """Opens Dagster's UI on this machine: lineage, runs, schedules, every asset materializable; Data Docs beside it."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from orchestration import ui as user_interface
 
         chosen = applied(profile)
@@ -95,7 +95,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Says which version is champion, where it answers, how good it is, and how long each stage took."""
-    with sentences():
+    with errors_as_sentences():
         from orchestration.status import read_status, status_table
 
         report = read_status(applied(profile))
@@ -113,7 +113,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why; it is recorded with the release.")] = "asked for by a person",
 ) -> None:
     """Puts the previous champion back, in the release log and at the endpoint."""
-    with sentences():
+    with errors_as_sentences():
         from orchestration import runs
 
         runs.roll_back(applied(profile), str(not_empty("--reason", reason)))
@@ -126,10 +126,10 @@ def forget(
     reason: Annotated[str, typer.Option(help="Why; recorded without the id.")] = "asked for by the person",
 ) -> None:
     """Takes a person out of everything that is kept, proves it, and lists the landing files that name him."""
-    with sentences():
-        from orchestration import upkeep_runs
+    with errors_as_sentences():
+        from orchestration import data_job_runs
 
-        upkeep_runs.forget(applied(profile), user, reason)
+        data_job_runs.forget(applied(profile), user, reason)
 
 
 @app.command()
@@ -139,7 +139,7 @@ def recommend(
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
 ) -> None:
     """Asks the live endpoint for one user's recommendations."""
-    with sentences():
+    with errors_as_sentences():
         from orchestration import showcase
 
         showcase.recommend(applied(profile), user, k, console)
@@ -152,7 +152,7 @@ def fetch(
     sha256: Annotated[list[str] | None, typer.Option(help="Digest of a file whose publisher states none.")] = None,
 ) -> None:
     """Downloads a public dataset, checks and unpacks it, and prints the profile that reads it."""
-    with sentences():
+    with errors_as_sentences():
         from orchestration import datasets
         from orchestration import fetch as fetching
 
@@ -165,7 +165,7 @@ def screenshots(
     folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("docs/images"),
 ) -> None:
     """Takes the pictures of the documentation from the running UI with headless Chromium."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from orchestration import screenshots as pictures
 
         pictures.take_all(applied(profile), folder, console)

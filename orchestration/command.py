@@ -1,11 +1,11 @@
 """Where the command `genrec` begins: what it imports takes a while, and a signal counts from the first moment."""
 
-from orchestration.sentences import sentences
+from orchestration.error_messages import errors_as_sentences
 
 
 def main() -> None:
     """Runs the command that the arguments name, and exits with its code."""
-    with sentences(patience=None):
+    with errors_as_sentences(patience=None):
         from orchestration.cli import app
 
         app()

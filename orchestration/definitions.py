@@ -16,11 +16,11 @@ def defs() -> dg.Definitions:
     # Every asset names its backfill policy, and Dagster says of each one that the parameter is in beta.
     warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 
-    from orchestration import housekeeping, jobs, line, resources, schedules, turns, upkeep
+    from orchestration import all_assets, data_jobs, housekeeping, jobs, resources, schedules, turns
 
     return dg.Definitions(
-        assets=line.all_assets(profile),
-        asset_checks=line.all_checks(),
+        assets=all_assets.all_assets(profile),
+        asset_checks=all_assets.all_checks(),
         resources=resources.build_resources(profile),
         executor=turns.executor(environment.run_lock(profile)),
         jobs=[
@@ -28,8 +28,8 @@ def defs() -> dg.Definitions:
             jobs.nightly,
             jobs.tuning,
             jobs.rollback,
-            upkeep.replay,
-            upkeep.forgetting,
+            data_jobs.replay,
+            data_jobs.forgetting,
             housekeeping.compaction,
             housekeeping.retention,
         ],

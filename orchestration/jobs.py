@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from assets.endpoint.page import endpoint_metadata
 from assets.endpoint.rollout import deploy_champion
-from assets.endpoint.shown import endpoint_metadata
-from assets.release.shown import release_metadata
+from assets.release.page import release_metadata
 from assets.resources import LakeResource, RayResource
 from assets.versions import releases_of
 from orchestration import turns

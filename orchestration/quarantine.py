@@ -7,13 +7,13 @@ import typer
 from rich.table import Table
 
 from orchestration import environment
+from orchestration.error_messages import errors_as_sentences
 from orchestration.options import ProfileOption, applied, not_empty, range_of_days
 from orchestration.profile import Profile
-from orchestration.sentences import sentences
 from orchestration.terminal import new_console
 
 if TYPE_CHECKING:
-    from assets.quality.review import Selection
+    from assets.validation.quarantine_selection import Selection
     from storage.lake import Lake
 
 app = typer.Typer(help="Rows that were put aside: which, why, and how they come in after all.", no_args_is_help=True)
@@ -37,9 +37,9 @@ def show(
     limit: Annotated[int, typer.Option(min=0, help="How many rows are shown whole.")] = 10,
 ) -> None:
     """Quarantined rows by reason, and some of them whole, with file and row (counted from 0)."""
-    with sentences():
+    with errors_as_sentences():
         lake = _lake(applied(profile))
-        from assets.quality.review import counted, samples, selected
+        from assets.validation.quarantine_selection import counted, samples, selected
 
         rows = selected(lake, _selection(days, reason, origin, where))
         console.print(_counts(counted(rows).rows()))
@@ -60,10 +60,10 @@ def replay(
     ] = None,
 ) -> None:
     """Judges quarantined rows again, by the profile's rules of now and with the cells given."""
-    with sentences():
+    with errors_as_sentences():
         chosen = applied(profile)
         lake = _lake(chosen)
-        from assets.quality.replay import plan_replay, still_there
+        from assets.validation.replay import plan_replay, still_there
 
         fixes = {column: text or None for column, text in map(_assignment, set_ or ())}
         plan = plan_replay(lake, _selection(days, reason, origin, where), fixes)
@@ -73,12 +73,12 @@ def replay(
         console.print(
             f"{plan.rows.height} quarantined rows, {plan.corrected} cells corrected; cleaning their days again"
         )
-        from orchestration import runs, upkeep_runs
+        from orchestration import data_job_runs, runs
 
         for table, first, last in plan.landed:
             runs.materialize(chosen, (first, last), table)
         if plan.kept:
-            upkeep_runs.replay_kept(chosen, plan.kept)
+            data_job_runs.replay_kept(chosen, plan.kept)
         console.print(_outcome(plan.rows.height, still_there(lake, plan).rows()))
 
 
@@ -98,7 +98,7 @@ def _counts(rows: Sequence[tuple[str, str, int, int, str]]) -> Table:
 
 
 def _selection(days: str | None, reason: str | None, origin: str | None, where: Sequence[str] | None) -> "Selection":
-    from assets.quality.review import Selection
+    from assets.validation.quarantine_selection import Selection
 
     return Selection(
         not_empty("--origin", origin),

@@ -6,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from assets.quality.rules import QualitySettings
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
+from assets.validation.settings import QualitySettings
 from orchestration.environment import state_folder
 from orchestration.launchpad import overridden, schema
 from orchestration.profile import STAGES, Profile

@@ -10,7 +10,7 @@ from models.strict import sentence
 
 SETTINGS = {
     "source": "assets.sources.settings:SourceSettings",
-    "quality": "assets.quality.rules:QualitySettings",
+    "quality": "assets.validation.settings:QualitySettings",
     "content": "assets.content.settings:ContentSettings",
     "training": "assets.training.settings:TrainingSettings",
     "evaluation": "assets.splits.settings:EvaluationSettings",

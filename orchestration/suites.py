@@ -3,9 +3,9 @@
 from assets.endpoint.skew import ENDPOINT, skew_expectations
 from assets.events.expectations import events_expectations
 from assets.items.expectations import items_expectations
-from assets.quality.expectation import Expectation
-from assets.quality.rules import QualitySettings
 from assets.sequences.requests import request_expectations
+from assets.validation.expectation import Expectation
+from assets.validation.settings import QualitySettings
 from storage.schema import EVENTS_TABLE, ITEMS_TABLE
 from storage.sequence_store import SEQUENCES_TABLE
 

@@ -112,6 +112,18 @@ QUARANTINE_SCHEMA: Schema = {
 }
 """Rejected rows: `origin` is the table they were meant for, `row` the whole raw row as JSON."""
 
+SALT, DIGEST, AT = "salt", "digest", "at"
+
+SUPPRESSIONS_SCHEMA: Schema = {
+    SLOT: pl.Int16(),
+    SALT: pl.String(),
+    DIGEST: pl.String(),
+    AT: TIME,
+    REASON: pl.String(),
+}
+"""One row per forgotten user. `slot` is the part of the users that they belong to, one of 4096, so that few other ids
+have to be hashed to find them."""
+
 LANDED_SCHEMA: Schema = {
     DAY: pl.Date(),
     SOURCE_FILE: pl.String(),
@@ -213,6 +225,7 @@ ITEMS_TABLE = "items"
 RAW_EVENTS_TABLE = "raw_events"
 RAW_ITEMS_TABLE = "raw_items"
 QUARANTINE_TABLE = "quarantine"
+SUPPRESSIONS_TABLE = "suppressions"
 TEXT_TABLE = "text_embeddings"
 IMAGE_TABLE = "image_embeddings"
 CONTENT_TABLE = "content_embeddings"

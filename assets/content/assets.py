@@ -7,14 +7,14 @@ import dagster as dg
 import polars as pl
 import polars_hash as plh
 
-from assets.content.adapt import AdaptReport
-from assets.content.content import content_table
-from assets.content.image import ImageEmbeddings, image_table
+from assets.content.content_embeddings import content_table
+from assets.content.image_embeddings import ImageEmbeddings, image_table
 from assets.content.incremental import Embedded, no_vectors
-from assets.content.pictures import learning_curve, neighbour_sheet
+from assets.content.plots import learning_curve, neighbour_sheet
 from assets.content.recall import LEAST_IMAGES
 from assets.content.settings import ContentSettings, ImageSettings
-from assets.content.text import text_table
+from assets.content.text_embeddings import text_table
+from assets.content.tower_training import AdaptReport
 from assets.items.catalogue import catalogue, catalogue_at
 from assets.metadata import markdown_table, table_metadata
 from assets.resources import NO_CONFIG, LakeResource

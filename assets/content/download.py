@@ -10,9 +10,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from assets.content.addresses import is_public
-from assets.content.patience import within
-from assets.content.rejected import ImageRejected
+from assets.content.image_rejected import ImageRejected
 from assets.content.settings import ImageSettings
+from assets.content.time_limit import within
 
 if TYPE_CHECKING:
     import httpcore

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from assets.content.rejected import ImageRejected
+from assets.content.image_rejected import ImageRejected
 from assets.content.settings import ImageSettings
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assets.content.decode_image import Fit
 from assets.content.encoders import EncoderUnavailable, fingerprint, first_line
 from assets.content.hardware import autocast, device
-from assets.content.images import Fit
 from assets.content.settings import SCHEMAS, ImageSettings
 from assets.content.vectors import Matrix, normalised
 

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.data_version import data_version
+from assets.endpoint.page import endpoint_metadata
 from assets.endpoint.rollout import champion_release, deploy_champion
-from assets.endpoint.shown import endpoint_metadata
 from assets.resources import NO_CONFIG, LakeResource, RayResource
 from serving.settings import EndpointSettings
 

@@ -6,10 +6,10 @@ import dagster as dg
 
 from assets.endpoint.rollout import champion_release
 from assets.endpoint.skew import ENDPOINT, OF_TRAINING_SET, has_training_set, measure_skew, skew_expectations
-from assets.quality.checks import check_result, check_specs
-from assets.quality.rules import QualitySettings, SkewRules
-from assets.quality.validation import validate
 from assets.resources import LakeResource
+from assets.validation.checks import check_result, check_specs
+from assets.validation.settings import QualitySettings, SkewRules
+from assets.validation.validation import validate
 
 
 @dg.multi_asset_check(specs=check_specs(ENDPOINT, skew_expectations(SkewRules())))

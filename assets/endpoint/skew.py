@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from assets.quality.expectation import Expectation, Severity, between, with_overrides
-from assets.quality.rules import SkewRules
 from assets.training.dataset import read_dataset
-from assets.training.version import DATASETS
-from assets.versions import ARTIFACTS
+from assets.validation.expectation import Expectation, Severity, between, with_overrides
+from assets.validation.settings import SkewRules
+from assets.versions import ARTIFACTS, DATASETS
 from models.columns import ACTIONS, TIMESTAMPS
 from models.history import Histories
 from serving.history import UserHistories, load_histories

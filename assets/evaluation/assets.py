@@ -10,7 +10,7 @@ from pydantic import Field
 
 from assets.content.assets import content_embeddings
 from assets.data_version import data_version
-from assets.evaluation.judge import CANDIDATE, judge
+from assets.evaluation.evaluate_version import CANDIDATE, evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.plots import metric_bars, metric_table
 from assets.evaluation.records import record
@@ -60,7 +60,7 @@ def evaluation(
     tables, settings = lake.open(), evaluation
     version = version_in_question(context, tables, "hstu_model", config.version)
     folder = tables.folder(ARTIFACTS) / version
-    result = judge(
+    result = evaluate_version(
         tables,
         folder,
         settings,

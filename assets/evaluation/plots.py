@@ -1,7 +1,7 @@
 """Pictures and tables of an evaluation, as Markdown."""
 
-from assets.evaluation.judge import CANDIDATE
-from assets.figures import markdown_image, new_figure
+from assets.evaluation.evaluate_version import CANDIDATE
+from assets.plots import markdown_image, new_figure
 from models.evaluation.report import COLD, OVERALL, EvaluationReport, Measure
 from models.markdown import escaped
 

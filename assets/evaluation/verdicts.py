@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from assets.evaluation.judge import CANDIDATE, ITEM_KNN, POPULARITY, WITHOUT_CONTENT
+from assets.evaluation.evaluate_version import CANDIDATE, ITEM_KNN, POPULARITY, WITHOUT_CONTENT
 from assets.evaluation.plots import cell
 from models.evaluation.report import COLD, VersionEvaluation
 

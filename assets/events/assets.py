@@ -9,11 +9,11 @@ from assets.data_version import data_version
 from assets.events.expectations import events_expectations
 from assets.events.publish import EventsRun
 from assets.partitions import daily, days_of, days_told
-from assets.quality.checks import check_specs
-from assets.quality.rules import QualitySettings
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
+from assets.validation.checks import check_specs
+from assets.validation.settings import QualitySettings
 from storage.schema import EVENTS_TABLE
 
 

@@ -16,10 +16,10 @@ import polars as pl
 
 from assets.batches import batches
 from assets.buckets import SLOTS, slots_of, user_hashes
-from assets.events.judge import REQUIRED, Judge
 from assets.events.order import order_events
-from assets.quality.quarantine import Cleaned, Reason, quarantined
-from assets.quality.raw import checked
+from assets.events.row_validator import REQUIRED, RowValidator
+from assets.validation.quarantine import Cleaned, Reason, quarantined
+from assets.validation.row_checks import checked
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 from storage.literal_paths import scan_arrow
 from storage.schema import EVENTS_TABLE, TIME, IdType, events_schema
@@ -33,7 +33,7 @@ FEWEST_ROWS = 65_536
 
 
 def clean_events(
-    raw: Iterable[pl.LazyFrame], judge: Judge, days: Sequence[date], *, rows_in_memory: int, scratch: Path
+    raw: Iterable[pl.LazyFrame], validator: RowValidator, days: Sequence[date], *, rows_in_memory: int, scratch: Path
 ) -> Iterator[Cleaned]:
     """Judges the raw events of `days` part by part; the parts together hold every row once.
 
@@ -54,9 +54,9 @@ def clean_events(
     held: list[pl.DataFrame] = []
     runs: list[Run] = []
     for batch in (batch for frame in raw for batch in _batches(frame, rows_in_memory // 2)):
-        good, rejected = judge.judge(checked(batch, days, REQUIRED, EVENTS_TABLE))
+        good, rejected = validator.validate(checked(batch, days, REQUIRED, EVENTS_TABLE))
         if rejected.height:
-            yield Cleaned(pl.DataFrame(schema=events_schema(judge.id_type)), rejected, rejected.clear())
+            yield Cleaned(pl.DataFrame(schema=events_schema(validator.id_type)), rejected, rejected.clear())
         held.append(_with_slot(arrivals.number(good)))
         if sum(frame.height for frame in held) > rows_in_memory:
             runs.append(Run.write(pl.concat(held), scratch / f"run-{len(runs)}.arrow"))
@@ -64,11 +64,11 @@ def clean_events(
     rest = pl.concat(held) if held else None
     if not runs:
         cells = [] if rest is None else rest.partition_by(DAY, maintain_order=True)
-        yield from (_cleaned(cell, judge) for cell in sorted(cells, key=lambda cell: cell[DAY][0]))
+        yield from (_cleaned(cell, validator) for cell in sorted(cells, key=lambda cell: cell[DAY][0]))
         return
     if rest is not None and rest.height:
         runs.append(Run.write(rest, scratch / f"run-{len(runs)}.arrow"))
-    yield from (_cleaned(cell, judge) for cell in _cells(runs, rows_in_memory // 2))
+    yield from (_cleaned(cell, validator) for cell in _cells(runs, rows_in_memory // 2))
     for run in runs:
         run.path.unlink()
 
@@ -154,20 +154,20 @@ def _cells(runs: Sequence[Run], rows: int) -> Iterator[pl.DataFrame]:
             yield pl.concat([run.read(day, first, end) for run in holding])
 
 
-def _cleaned(rows: pl.DataFrame, judge: Judge) -> Cleaned:
+def _cleaned(rows: pl.DataFrame, validator: RowValidator) -> Cleaned:
     """One cell in its order, and what arrived twice in it."""
     hashes = user_hashes(rows[USER_ID])
     order, repeated = order_events(
         hashes,
         rows[TIMESTAMP].to_numpy(),
         _keys(rows[ITEM_ID]),
-        rows[ACTION].cast(pl.Enum(judge.rules.actions)).to_physical().to_numpy(),
+        rows[ACTION].cast(pl.Enum(validator.rules.actions)).to_physical().to_numpy(),
     )
     if rows.schema[USER_ID] == pl.String:
         _require_distinct_hashes(rows[USER_ID].gather(pl.Series(order)), hashes[order])
     first = rows.select(pl.exclude(SOURCE_FILE, SOURCE_ROW).gather(pl.Series(order[~repeated])))
     rejected = _duplicates(rows.select(pl.all().gather(pl.Series(order[repeated]))))
-    return Cleaned(_finished(first, judge.id_type), rejected, rejected.clear())
+    return Cleaned(_finished(first, validator.id_type), rejected, rejected.clear())
 
 
 def _keys(items: pl.Series) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from assets.quality.drift import (
+from assets.validation.day_summary import REJECTED_SHARE, ROWS
+from assets.validation.drift import (
     ACTION_DISTANCE,
     DUPLICATE_SHARE,
     GAP_RATIO,
@@ -13,9 +14,8 @@ from assets.quality.drift import (
     USER_RATIO,
     VOLUME_RATIO,
 )
-from assets.quality.expectation import Expectation, between, not_null, one_of, unique_neighbours, with_overrides
-from assets.quality.rules import DriftRules, QualitySettings
-from assets.quality.summary import REJECTED_SHARE, ROWS
+from assets.validation.expectation import Expectation, between, not_null, one_of, unique_neighbours, with_overrides
+from assets.validation.settings import DriftRules, QualitySettings
 from models.columns import ACTION, DAY, ITEM_ID, TIMESTAMP, USER_ID, VALUE
 from storage.schema import EVENTS_TABLE
 

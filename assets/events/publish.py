@@ -9,17 +9,17 @@ import dagster as dg
 
 from assets.engine import Engine
 from assets.events.expectations import events_expectations
-from assets.events.judge import Judge, known_items
+from assets.events.row_validator import RowValidator, known_items
 from assets.events.stage import stage_events
 from assets.partitions import TellDay
-from assets.quality.data_docs import DataDocs
-from assets.quality.drift import with_drift
-from assets.quality.publish import publish
-from assets.quality.rules import QualitySettings
-from assets.quality.statistics import earlier_days, remember
-from assets.quality.summary import by_day
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
+from assets.validation.data_docs import DataDocs
+from assets.validation.day_summary import by_day
+from assets.validation.drift import with_drift
+from assets.validation.publish import publish
+from assets.validation.settings import QualitySettings
+from assets.validation.statistics import earlier_days, remember
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ITEMS_TABLE, IdType
 from storage.staged_files import Staging
@@ -54,11 +54,11 @@ class EventsRun:
         files = landed_files(lake, "events", days)
         known = known_items(lake.scan(ITEMS_TABLE))
         required = known if rules.reject_unknown_items else None
-        judge = Judge(rules, self.id_type, required, now, self.source.timestamp_unit("events"))
+        validator = RowValidator(rules, self.id_type, required, now, self.source.timestamp_unit("events"))
         with Staging(lake) as staging:
             suite, unsure = events_expectations(rules, now), known if required is None else None
             staged, tally = stage_events(
-                staging, engine, self.source, files, days, judge, suite, unsure, self.rows_in_memory
+                staging, engine, self.source, files, days, validator, suite, unsure, self.rows_in_memory
             )
             report(f"{staged.rows_accepted} events accepted, {staged.rows_rejected} rejected")
             statistics = tally.statistics(staged.rejected, days)

@@ -6,17 +6,17 @@ from datetime import date
 
 import polars as pl
 
+from assets.decisions import apply_decisions
 from assets.engine import Engine
 from assets.events.clean import clean_events
-from assets.events.judge import Judge
-from assets.quality.amend import amended
-from assets.quality.expectation import Expectation
-from assets.quality.quarantine import Cleaned, write_quarantine
-from assets.quality.staged import Staged
-from assets.quality.statistics import Tally
+from assets.events.row_validator import RowValidator
 from assets.sources.damage import damage_explained
 from assets.sources.source import LandedFile, Source
 from assets.sources.undated import without_put_aside
+from assets.validation.expectation import Expectation
+from assets.validation.quarantine import Cleaned, write_quarantine
+from assets.validation.staged import Staged
+from assets.validation.statistics import Tally
 from models.columns import DAY, TIMESTAMP
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, events_schema
@@ -40,7 +40,7 @@ class DaysOfEvents:
     source: Source
     files: Sequence[LandedFile]
     days: Sequence[date]
-    judge: Judge
+    validator: RowValidator
     suite: Sequence[Expectation]
     known: pl.DataFrame | None
     rows_in_memory: int
@@ -52,7 +52,7 @@ def stage_events(
     source: Source,
     files: Sequence[LandedFile],
     days: Sequence[date],
-    judge: Judge,
+    validator: RowValidator,
     suite: Sequence[Expectation],
     known: pl.DataFrame | None,
     rows_in_memory: int,
@@ -63,7 +63,7 @@ def stage_events(
     """
     share = max(1, rows_in_memory // engine.workers)
     tasks = [
-        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, judge, suite, known, share)
+        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, validator, suite, known, share)
         for days_of, files_of in apart(files, days)
     ]
     staged, tallies = zip(*engine.map(stage_days, tasks), strict=True)
@@ -75,10 +75,12 @@ def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
     paths = [file.path for file in task.files]
     with Staging(task.lake, task.token) as staging, damage_explained(paths):
         landed = task.source.read("events", task.files, task.days)
-        raw = amended(landed, task.lake, EVENTS_TABLE, task.days, task.judge.id_type)
-        raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days, TIMESTAMP, task.judge.unit)
-        parts = clean_events(raw, task.judge, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch)
-        like = pl.DataFrame(schema=events_schema(task.judge.id_type))
+        raw = apply_decisions(landed, task.lake, EVENTS_TABLE, task.days, task.validator.id_type)
+        raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days, TIMESTAMP, task.validator.unit)
+        parts = clean_events(
+            raw, task.validator, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch
+        )
+        like = pl.DataFrame(schema=events_schema(task.validator.id_type))
         tallies = [Tally.of(like.lazy(), task.known)]
         tallied = _tallied(parts, tallies, task.known)
         return staged_parts(staging, tallied, like, task.suite), Tally.joined(tallies)

@@ -6,23 +6,23 @@ from typing import Any
 import dagster as dg
 
 from assets.data_version import data_version
+from assets.decisions import apply_decisions
 from assets.items import leaving
 from assets.items.clean import clean_items
 from assets.items.expectations import items_expectations
 from assets.items.listing import ListingRules, judge_days
 from assets.partitions import daily, days_of, days_told
-from assets.quality.amend import amended
-from assets.quality.checks import check_specs
-from assets.quality.publish import publish
-from assets.quality.quarantine import write_quarantine
-from assets.quality.rules import QualitySettings
-from assets.quality.staged import Staged
-from assets.quality.summary import by_day, with_content
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
 from assets.sources.undated import without_put_aside
+from assets.validation.checks import check_specs
+from assets.validation.day_summary import by_day, with_content
+from assets.validation.publish import publish
+from assets.validation.quarantine import write_quarantine
+from assets.validation.settings import QualitySettings
+from assets.validation.staged import Staged
 from models.columns import AVAILABLE_FROM, DAY
 from storage.schema import ITEMS_TABLE
 from storage.staged_files import Staging
@@ -55,7 +55,7 @@ def items(
     version = data_version(context, quality, lake.id_type, landed)
     context.op_execution_context.set_data_version(context.asset_key, version)
     with damage_explained(file.path for file in landed):
-        raw = amended(source.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
+        raw = apply_decisions(source.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
         unit = source.timestamp_unit("items")
         if source.snapshot == "changes":
             raw = without_put_aside(raw, store, ITEMS_TABLE, landed, days, AVAILABLE_FROM, unit)

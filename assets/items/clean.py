@@ -5,10 +5,10 @@ from datetime import date
 
 import polars as pl
 
-from assets.quality.casts import TimestampUnit, as_epoch_ms, as_id, as_text, given
-from assets.quality.quarantine import Cleaned, Reason, quarantined
-from assets.quality.raw import checked, completed, first_reason, mark_duplicates
-from assets.quality.rules import QualitySettings
+from assets.validation.casts import TimestampUnit, as_epoch_ms, as_id, as_text, given
+from assets.validation.quarantine import Cleaned, Reason, quarantined
+from assets.validation.row_checks import checked, completed, first_reason, mark_duplicates
+from assets.validation.settings import QualitySettings
 from models.columns import (
     AVAILABLE_FROM,
     CATEGORIES,

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from assets.quality.expectation import Expectation, between, not_null, unique_together, with_overrides
-from assets.quality.rules import QualitySettings
-from assets.quality.summary import REJECTED_SHARE, WITHOUT_CONTENT_SHARE
+from assets.validation.day_summary import REJECTED_SHARE, WITHOUT_CONTENT_SHARE
+from assets.validation.expectation import Expectation, between, not_null, unique_together, with_overrides
+from assets.validation.settings import QualitySettings
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID
 from storage.schema import ITEMS_TABLE
 

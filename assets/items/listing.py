@@ -11,9 +11,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from assets.quality.casts import as_id
-from assets.quality.quarantine import json_cell
 from assets.sources.source import Snapshot
+from assets.validation.casts import as_id
+from assets.validation.quarantine import json_cell
 from models.availability import CATALOGUE_DAYS_TABLE, PUT_ASIDE, WHOLE
 from models.columns import DAY, ITEM_ID, ORIGIN, ROW
 from storage.lake import Lake

@@ -6,8 +6,8 @@ from pydantic import Field
 from assets.data_version import data_version
 from assets.evaluation.assets import evaluation
 from assets.release.gate import GateSettings, decide, decide_by_hand
+from assets.release.page import release_metadata
 from assets.release.record import record
-from assets.release.shown import release_metadata
 from assets.resources import LakeResource
 from assets.versions import ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import VersionEvaluation

@@ -4,7 +4,7 @@ from math import isfinite
 
 from pydantic import Field
 
-from assets.evaluation.judge import CHAMPION, POPULARITY
+from assets.evaluation.evaluate_version import CHAMPION, POPULARITY
 from assets.evaluation.plots import cell
 from models.evaluation.report import VersionEvaluation
 from models.strict import Strict

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 from deltalake.exceptions import CommitFailedError
 
-from assets.retention.rewrite import PATH, part_of, partition_of, read_file
-from assets.retention.unsequence import carry_over
-from assets.sequences.ledger import read_ledger, state_of
 from storage.commit import Commit
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
+from storage.sequence_ledger import carry_over, read_ledger, state_of
 from storage.staged_files import Staging
+from storage.table_files import PATH, part_of, partition_of, read_file
 
 RECORDS = "num_records"
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from assets.retention.live import live_versions, named_tables
 from assets.retention.settings import RetentionSettings
-from assets.training.version import DATASETS, RUNS
-from assets.versions import ABLATIONS, ARTIFACTS
+from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS
 from storage.commit import KEEP_LOG
 from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files

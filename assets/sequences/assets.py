@@ -6,14 +6,14 @@ import polars as pl
 
 from assets.data_version import data_version
 from assets.events.assets import events
-from assets.figures import bars
 from assets.metadata import table_metadata
-from assets.quality.checks import check_result, check_specs
-from assets.quality.rules import QualitySettings
-from assets.quality.validation import validate
+from assets.plots import bars
 from assets.resources import NO_CONFIG, LakeResource, Storage
 from assets.sequences.build import bring_up_to_date
 from assets.sequences.requests import measure_requests, request_expectations
+from assets.validation.checks import check_result, check_specs
+from assets.validation.settings import QualitySettings
+from assets.validation.validation import validate
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
 from storage.sequence_store import SEQUENCES_TABLE

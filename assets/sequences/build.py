@@ -11,11 +11,11 @@ from assets.engine import Engine
 from assets.sequences.changes import Changes, changes_since, everything
 from assets.sequences.encode import NEEDED, Encoding, extended_surfaces
 from assets.sequences.item_rows import extend_item_rows
-from assets.sequences.ledger import LEDGER_SCHEMA, REQUEST_GAP_MS, Built, read_ledger, state_of
 from assets.sequences.merge import NewEvents, merge_sequences
 from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, USER_ID
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ID_DTYPES, IdType
+from storage.sequence_ledger import LEDGER_SCHEMA, REQUEST_GAP_MS, Built, read_ledger, state_of
 from storage.sequence_store import (
     BUCKETS_FOLDER,
     FILE,
@@ -98,7 +98,7 @@ def bring_up_to_date(
         buckets: How many files there are; None: as many as keep one within the rows in memory.
 
     Returns:
-        The ledger (`assets.sequences.ledger`) of the newest version.
+        The ledger (`storage.sequence_ledger`) of the newest version.
 
     Raises:
         ValueError: the events hold an action that is not declared; nothing was written.

@@ -5,8 +5,8 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from assets.quality.expectation import Expectation, between, with_overrides
-from assets.quality.rules import QualitySettings
+from assets.validation.expectation import Expectation, between, with_overrides
+from assets.validation.settings import QualitySettings
 from models.columns import BUCKET
 from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE, BucketSequences, read_bucket
@@ -45,7 +45,7 @@ def measure_requests(lake: Lake, ledger: pl.DataFrame, gap: timedelta) -> pl.Dat
         reused_request_share: Of them, with a pause longer than `gap`; 0 where there are none.
 
     Args:
-        ledger: Of the version of the sequences (`assets.sequences.ledger`).
+        ledger: Of the version of the sequences (`storage.sequence_ledger`).
     """
     users = requests = reused = 0
     for file in ledger.sort(BUCKET)[FILE]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from assets.quality.casts import as_epoch_ms
 from assets.sources.files_settings import ItemFiles, TableFiles
 from assets.sources.formats.json_lists import listed
 from assets.sources.formats.json_types import REFUSED, Column, Kind
+from assets.validation.casts import as_epoch_ms
 from models.columns import (
     ACTION,
     CATEGORIES,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.quality.casts import TimestampUnit
 from assets.sources.contract import in_contract, typed_columns, with_day
 from assets.sources.files_settings import FilesSettings, Format, TableFiles
 from assets.sources.formats.delimited import Dialect, delimited_columns, scan_delimited
@@ -18,6 +17,7 @@ from assets.sources.formats.parquet import parquet_columns, scan_parquet
 from assets.sources.formats.text import first_line
 from assets.sources.paths import DAY_FIELD, expanded, matching
 from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
+from assets.validation.casts import TimestampUnit
 from models.columns import DAY
 
 ENDINGS: dict[str, Format] = {

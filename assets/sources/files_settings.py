@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from assets.quality.casts import TimestampUnit
 from assets.sources.source import Snapshot
+from assets.validation.casts import TimestampUnit
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,

@@ -15,13 +15,13 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic import Field
 
-from assets.quality.casts import TimestampUnit, as_epoch_ms
 from assets.sources.contract import day_of
 from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
 from assets.sources.paths import expanded
 from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, because, of_one_schema
+from assets.validation.casts import TimestampUnit, as_epoch_ms
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,

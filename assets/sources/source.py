@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from assets.quality.casts import TimestampUnit
+from assets.validation.casts import TimestampUnit
 
 RawTable = Literal["events", "items"]
 

@@ -9,12 +9,12 @@ from datetime import date
 
 import polars as pl
 
-from assets.quality.amend import changed
-from assets.quality.casts import TimestampUnit, as_epoch_ms
-from assets.quality.corrections import COLUMN, Corrections, corrections_elsewhere
-from assets.quality.quarantine import BOOKKEEPING, cell_text, json_cell
+from assets.batches import map_rows
 from assets.sources.contract import own_day
 from assets.sources.source import LandedFile
+from assets.validation.casts import TimestampUnit, as_epoch_ms
+from assets.validation.corrections import COLUMN, Corrections, corrections_elsewhere
+from assets.validation.quarantine import BOOKKEEPING, cell_text, json_cell
 from models.columns import DAY, ORIGIN, ROW, SOURCE_FILE, SOURCE_ROW
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
@@ -52,7 +52,7 @@ def without_put_aside(
         told = met.filter(_undated(met, time, unit) & (_held(met, held) | _mended(met, mended)))[POSITION]
         return rows.filter(~pl.int_range(pl.len()).is_in(told.cast(pl.Int64).implode()))
 
-    return [changed(frame, fresh) for frame in raw]
+    return [map_rows(frame, fresh) for frame in raw]
 
 
 def _put_aside(lake: Lake, origin: str, files: Sequence[LandedFile], days: Sequence[date]) -> pl.DataFrame:

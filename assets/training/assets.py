@@ -21,8 +21,6 @@ from assets.training.ray_train import Entry, TrainingJob
 from assets.training.settings import TrainingSettings
 from assets.training.tune import search
 from assets.training.version import (
-    DATASETS,
-    RUNS,
     TrainedVersion,
     content_width,
     last_day_of,
@@ -31,7 +29,7 @@ from assets.training.version import (
     prepare,
     train_version,
 )
-from assets.versions import ABLATIONS, ARTIFACTS, version_in_question
+from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS, version_in_question
 from models.manifest import MODEL_CARD, Manifest, read_manifest
 from storage.schema import EVENTS_TABLE, TUNING_TABLE
 

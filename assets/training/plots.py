@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from assets.figures import markdown_image, new_figure
+from assets.plots import markdown_image, new_figure
 from assets.training.ray_train import Progress
 
 

@@ -19,7 +19,7 @@ from assets.splits.split import training_interactions
 from assets.training.dataset import CONTENT, content_digest, make_dataset, read_dataset, write_dataset
 from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
-from assets.versions import ABLATIONS, ARTIFACTS
+from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.history import require_declared
@@ -27,9 +27,6 @@ from models.manifest import Manifest, new_version
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
 from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary
-
-DATASETS = "training_sets"
-RUNS = "training_runs"
 
 
 @dataclass(frozen=True)

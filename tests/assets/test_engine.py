@@ -12,18 +12,18 @@ import polars as pl
 import pytest
 
 from assets.engine import Engine, LocalEngine, RayEngine, open_engine
-from assets.events.judge import Judge
+from assets.events.row_validator import RowValidator
 from assets.events.stage import DaysOfEvents, stage_days, stage_events
-from assets.quality.rules import QualitySettings
-from assets.quality.staged import Staged
-from assets.quality.statistics import Tally
 from assets.sequences.build import BucketTask, bring_up_to_date, build_buckets
-from assets.sequences.ledger import Built, read_ledger
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
+from assets.validation.settings import QualitySettings
+from assets.validation.staged import Staged
+from assets.validation.statistics import Tally
 from models.columns import DAY
 from storage.lake import Lake
 from storage.schema import DEFAULT_ACTIONS, EVENTS_TABLE
+from storage.sequence_ledger import Built, read_ledger
 from storage.sequence_store import BUCKETS_FOLDER, FILE
 from storage.staged_files import Staging
 
@@ -85,11 +85,11 @@ def source_in(folder: Path) -> Files:
 
 def build(lake: Lake, engine: Engine, source: Files) -> None:
     """Events day by day and as a whole, then their sequences."""
-    judge = Judge(QualitySettings(), "string", None, NOW)
+    validator = RowValidator(QualitySettings(), "string", None, NOW)
     for days in (DAYS[:2], DAYS[2:]):
         with Staging(lake) as staging:
             files = source.land("events", days)
-            staged, _ = stage_events(staging, engine, source, files, days, judge, [], None, 600)
+            staged, _ = stage_events(staging, engine, source, files, days, validator, [], None, 600)
             lake.commit_days(EVENTS_TABLE, staged.files, staged.preview, days)
         with Staging(lake) as staging:
             bring_up_to_date(lake, staging, engine, DEFAULT_ACTIONS, "string", GAP, rows_in_memory=200, buckets=4)

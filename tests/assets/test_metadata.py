@@ -5,8 +5,8 @@ import html
 import polars as pl
 from markdown_it import MarkdownIt
 
-from assets.figures import bars
 from assets.metadata import LONGEST_CELL, markdown_table
+from assets.plots import bars
 
 READER = MarkdownIt("commonmark").enable(["table"])
 

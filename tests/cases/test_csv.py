@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from assets.sources.source import SourceError
-from tests.assets.sources.judging import read
+from tests.assets.sources.validating import read
 from tests.cases.folder import cases, source
 
 DAY = date(2026, 1, 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.assets.sources.judging import judged
+from tests.assets.sources.validating import judged
 from tests.cases.folder import cases, source
 
 DAY = date(2026, 1, 1)

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from tests.assets.sources.judging import judged
+from tests.assets.sources.validating import judged
 from tests.cases.folder import cases, source
 
 DAY = date(2026, 1, 1)

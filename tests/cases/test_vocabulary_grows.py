@@ -9,11 +9,11 @@ import pytest
 
 from assets.engine import LocalEngine
 from assets.events.clean import clean_events
-from assets.events.judge import Judge
-from assets.quality.rules import QualitySettings
+from assets.events.row_validator import RowValidator
 from assets.sequences.build import bring_up_to_date
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
+from assets.validation.settings import QualitySettings
 from models.history import positive_interactions
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
@@ -33,8 +33,8 @@ def lake(tmp_path: Path) -> Lake:
     tables = {"events": {"path": path}, "items": {"path": path}}
     source = Files(FilesSettings.model_validate({"kind": "files"} | tables), FIRST)
     raw = source.read("events", source.land("events", DAYS), DAYS)
-    judge = Judge(QualitySettings(actions=("view", "click")), "string", None, datetime.now(UTC))
-    parts = clean_events(raw, judge, DAYS, rows_in_memory=10**6, scratch=tmp_path)
+    validator = RowValidator(QualitySettings(actions=("view", "click")), "string", None, datetime.now(UTC))
+    parts = clean_events(raw, validator, DAYS, rows_in_memory=10**6, scratch=tmp_path)
     rows = pl.concat([part.accepted for part in parts])
     assert rows.height == 1080
     lake.replace_days(EVENTS_TABLE, rows, DAYS)

@@ -8,17 +8,17 @@ from pathlib import Path
 import polars as pl
 
 from assets.events.clean import clean_events
-from assets.events.judge import Judge
+from assets.events.row_validator import RowValidator
 from assets.items.clean import clean_items
-from assets.quality.quarantine import Cleaned
-from assets.quality.rules import QualitySettings
 from assets.sources.damage import damage_explained
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.movielens import MovieLens, MovieLensSettings
 from assets.sources.source import RawTable, Source
+from assets.validation.quarantine import Cleaned
+from assets.validation.settings import QualitySettings
 from storage.schema import events_schema
-from tests.assets.sources.judging import NOW
+from tests.assets.sources.validating import NOW
 from tests.faults.corpus import DAY, LOG, ROWS
 
 DAYS_OF_RATINGS = [date(1995, 1, 1) + timedelta(days=number) for number in range(40 * 365)]
@@ -88,10 +88,10 @@ def read_items(path: Path) -> Reading:
 
 
 def _events(source: Source, days: Sequence[date], path: Path, good: pl.DataFrame) -> Reading:
-    judge = Judge(QualitySettings(), "string", None, NOW, source.timestamp_unit("events"))
+    validator = RowValidator(QualitySettings(), "string", None, NOW, source.timestamp_unit("events"))
     rows, raw = _landed(source, "events", days)
     with damage_explained([str(path)]):
-        parts = list(clean_events(raw, judge, days, rows_in_memory=1_000_000, scratch=path.parent))
+        parts = list(clean_events(raw, validator, days, rows_in_memory=1_000_000, scratch=path.parent))
     empty = pl.DataFrame(schema=events_schema("string"))
     nothing = Cleaned(empty, rejected := pl.DataFrame(schema={"source_row": pl.Int64}), rejected)
     return _reading(rows, parts or [nothing], "timestamp", good)

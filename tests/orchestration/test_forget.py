@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from assets.retention.person import Person
-from assets.retention.proof import Proof, search
+from assets.privacy.person import Person
+from assets.privacy.proof import Proof, search
 from models.columns import USER_ID
-from orchestration.upkeep import still_named
+from orchestration.data_jobs import still_named
 from storage.lake import Lake
 from storage.places import plain
 from tests.orchestration.test_quarantine import DAY, LAKE, START, genrec, profile

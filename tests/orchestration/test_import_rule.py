@@ -56,7 +56,7 @@ def test_a_wrong_import_is_found(tree: Path, file: str, line: str) -> None:
 
 
 def test_packages_that_import_each_other_are_found(tree: Path) -> None:
-    (tree / "assets" / "quality" / "planted.py").write_text("from assets.events import clean\n")
+    (tree / "assets" / "validation" / "planted.py").write_text("from assets.events import clean\n")
     result = lint(tree)
     assert result.returncode == 1, result.stdout
     assert "No cycles are allowed in assets" in result.stdout

@@ -14,13 +14,13 @@ import dagster as dg
 import pytest
 
 from orchestration import interruption
-from orchestration.sentences import sentences
+from orchestration.error_messages import errors_as_sentences
 from storage.places import plain
 
 LINE = """
 import atexit, os, signal, sys, time
 atexit.register(os.abort)
-from orchestration.sentences import sentences
+from orchestration.error_messages import errors_as_sentences
 
 def at(moment):
     if os.environ["TEST_MOMENT"] == moment:
@@ -40,7 +40,7 @@ def work(library):
         elif library != "swallows":
             raise
 
-with sentences(float(os.environ.get("TEST_PATIENCE", 60))):
+with errors_as_sentences(float(os.environ.get("TEST_PATIENCE", 60))):
     at("import")
     import dagster as dg
     from orchestration import environment
@@ -211,7 +211,7 @@ def test_the_end_of_a_forked_child_is_not_ours() -> None:
 
 
 def test_an_interrupt_that_no_signal_raised_is_no_traceback() -> None:
-    with pytest.raises(SystemExit) as ended, sentences():
+    with pytest.raises(SystemExit) as ended, errors_as_sentences():
         raise KeyboardInterrupt
     assert ended.value.code == 130
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rich.table import Table
 
 from orchestration import showcase
+from orchestration.error_messages import errors_as_sentences
 from orchestration.profile import load_profile
-from orchestration.sentences import sentences
 from orchestration.status import Serving, Status, _ask, status_table
 from orchestration.terminal import new_console
 from serving.ports import free_port
@@ -54,7 +54,7 @@ def test_any_text_is(text: str) -> None:
 
 @pytest.mark.parametrize("title", TITLES)
 def test_an_error_is_told_as_it_is(title: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit), sentences():
+    with pytest.raises(SystemExit), errors_as_sentences():
         raise ValueError(f"no item {title}: name another")
     assert title in capsys.readouterr().err
 
@@ -106,7 +106,7 @@ def test_what_cannot_be_asked_for_is_one_sentence(
 ) -> None:
     profile = tmp_path / "shop.yaml"
     profile.write_text("{first_day: 2026-01-01, source: {kind: demo_world}, training: {positive_actions: [click]}}")
-    with pytest.raises(SystemExit) as ended, sentences():
+    with pytest.raises(SystemExit) as ended, errors_as_sentences():
         showcase.recommend(load_profile(str(profile)), user, k, new_console())
     assert ended.value.code == 1
     assert capsys.readouterr().err == told

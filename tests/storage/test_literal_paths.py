@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.privacy.forget import forget
+from assets.privacy.person import Person
+from assets.privacy.proof import search
 from assets.retention.compact import compact
-from assets.retention.forget import forget
-from assets.retention.person import Person
-from assets.retention.proof import search
 from assets.retention.settings import RetentionSettings
 from assets.retention.vacuum import apply_retention
 from assets.sources.files import Files
@@ -24,7 +24,7 @@ from models.columns import DAY, SOURCE_FILE
 from storage.lake import Lake
 from storage.places import private_folder
 from storage.sequence_store import BUCKETS_FOLDER
-from tests.assets.retention.test_forget import rows
+from tests.assets.privacy.test_forget import rows
 from tests.assets.sequences.test_build import FIRST, contents, put, update
 
 USERS = ["anna", "bert", "cleo", "dora"]

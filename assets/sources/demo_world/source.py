@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.quality.casts import TimestampUnit
 from assets.sources.demo_world.audience import Audience
 from assets.sources.demo_world.catalogue import FIRST_ITEM_ID, item_count, item_frame
 from assets.sources.demo_world.dirt import with_dirt
@@ -17,6 +16,7 @@ from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
 from assets.sources.formats.parquet import scan_parquet
 from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
+from assets.validation.casts import TimestampUnit
 from models.columns import DAY
 
 WORLD_VERSION = 1

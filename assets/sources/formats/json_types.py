@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-from assets.quality.casts import EXACT_FLOAT
+from assets.validation.casts import EXACT_FLOAT
 
 Kind = Literal["id", "text", "texts", "number"]
 """A text or a whole number; any scalar; a scalar, or a list of such; a number, which true and false are as well."""

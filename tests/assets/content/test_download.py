@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from assets.content.reading import read
-from assets.content.rejected import ImageRejected
+from assets.content.image_rejected import ImageRejected
+from assets.content.read_image import read
 from assets.content.settings import ImageSettings
 
 BODY = b"an image"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.content.reading import read, stamp
-from assets.content.rejected import ImageRejected
+from assets.content.image_rejected import ImageRejected
+from assets.content.read_image import read, stamp
 from assets.content.settings import ImageSettings
 
 CONTENT = b"an image"

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from assets.content.decode_image import decode
 from assets.content.encoders import EncoderUnavailable
-from assets.content.images import decode
 from assets.content.settings import SMALL_TOWER, ImageSettings
 from assets.content.tower import build_trainable, load_pretrained
 from tests.assets.content.conftest import encoded

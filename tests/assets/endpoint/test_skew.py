@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from assets.endpoint.checks import training_serving_skew
 from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
-from assets.quality.rules import QualitySettings, SkewRules
 from assets.resources import Storage
 from assets.splits.split import training_interactions
 from assets.training.dataset import Dataset, make_dataset, write_dataset
-from assets.training.version import DATASETS
-from assets.versions import ARTIFACTS, releases_of
+from assets.validation.settings import QualitySettings, SkewRules
+from assets.versions import ARTIFACTS, DATASETS, releases_of
 from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
 from models.history import Histories

@@ -13,11 +13,11 @@ from assets.evaluation.questions import make_questions
 from assets.items.catalogue import catalogue_at
 from assets.items.clean import clean_items
 from assets.items.listing import ListingRules, judge_days
-from assets.quality.rules import ItemRules, QualitySettings
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.splits.split import split
 from assets.training.dataset import make_vocabulary
+from assets.validation.settings import ItemRules, QualitySettings
 from models.evaluation.baselines import Popularity
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices

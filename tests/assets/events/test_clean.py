@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from assets.buckets import user_hashes
 from assets.events.clean import clean_events
-from assets.events.judge import Judge
-from assets.quality.quarantine import Cleaned
-from assets.quality.rules import QualitySettings
+from assets.events.row_validator import RowValidator
+from assets.validation.quarantine import Cleaned
+from assets.validation.settings import QualitySettings
 from storage.schema import QUARANTINE_SCHEMA, IdType, events_schema
 
 FIRST = date(2026, 1, 1)
@@ -39,16 +39,16 @@ def raw(rows: list[dict[str, Any]], schema: dict[str, Any] | None = None) -> pl.
 def clean(
     rows: pl.LazyFrame, id_type: IdType = "int64", rules: QualitySettings = RULES, now: datetime = NOW
 ) -> Cleaned:
-    return cleaned_by(rows, Judge(rules, id_type, KNOWN[id_type], now))
+    return cleaned_by(rows, RowValidator(rules, id_type, KNOWN[id_type], now))
 
 
-def cleaned_by(rows: pl.LazyFrame, judge: Judge, rows_in_memory: int = 10**6) -> Cleaned:
+def cleaned_by(rows: pl.LazyFrame, validator: RowValidator, rows_in_memory: int = 10**6) -> Cleaned:
     """All parts as one, in order of arrival; rows come as a source gives them, by day, file and row."""
     with TemporaryDirectory() as scratch:
         arrived = rows.sort("day", "source_file", "source_row")
-        parts = list(clean_events([arrived], judge, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
+        parts = list(clean_events([arrived], validator, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
         assert not list(Path(scratch).iterdir())
-    accepted = pl.concat([pl.DataFrame(schema=events_schema(judge.id_type)), *(part.accepted for part in parts)])
+    accepted = pl.concat([pl.DataFrame(schema=events_schema(validator.id_type)), *(part.accepted for part in parts)])
     rejected = pl.concat([pl.DataFrame(schema=QUARANTINE_SCHEMA), *(part.rejected for part in parts)])
     return Cleaned(accepted.sort("day", "arrival"), rejected, rejected.clear())
 
@@ -168,7 +168,7 @@ def test_nothing_happens_after_now() -> None:
 
 
 def test_unknown_items_can_be_let_in() -> None:
-    assert cleaned_by(raw([{"item_id": 3}]), Judge(RULES, "int64", None, NOW)).accepted.height == 1
+    assert cleaned_by(raw([{"item_id": 3}]), RowValidator(RULES, "int64", None, NOW)).accepted.height == 1
 
 
 def test_columns_that_no_file_has_are_an_error_that_says_what_to_do() -> None:
@@ -260,8 +260,8 @@ def test_cleaning_is_idempotent(rows: list[dict[str, Any]]) -> None:
 @given(ROWS, st.integers(2, 12))
 def test_what_fits_in_memory_makes_no_difference(rows: list[dict[str, Any]], rows_in_memory: int) -> None:
     frame = raw(rows, TEXT) if rows else raw([{}], TEXT).clear()
-    judge = Judge(RULES, "int64", KNOWN["int64"], NOW)
-    whole, pieces = cleaned_by(frame, judge), cleaned_by(frame, judge, rows_in_memory)
+    validator = RowValidator(RULES, "int64", KNOWN["int64"], NOW)
+    whole, pieces = cleaned_by(frame, validator), cleaned_by(frame, validator, rows_in_memory)
     assert pieces.accepted.equals(whole.accepted)
     order = ("source_file", "source_row")
     assert pieces.rejected.sort(order).equals(whole.rejected.sort(order))
@@ -273,9 +273,9 @@ def test_parts_of_a_day_come_in_order_of_users_and_time(
     events: list[tuple[int, int, int]], rows_in_memory: int
 ) -> None:
     rows = raw([{"user_id": u, "timestamp": START + t, "item_id": 1 + i % 2} for u, t, i in events] or [{}])
-    judge = Judge(RULES, "int64", KNOWN["int64"], NOW)
+    validator = RowValidator(RULES, "int64", KNOWN["int64"], NOW)
     with TemporaryDirectory() as scratch:
-        parts = list(clean_events([rows], judge, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
+        parts = list(clean_events([rows], validator, DAYS, rows_in_memory=rows_in_memory, scratch=Path(scratch)))
     accepted = pl.concat([part.accepted for part in parts])
     keys = list(zip(user_hashes(accepted["user_id"]), accepted["timestamp"], accepted["item_id"], strict=True))
     assert keys == sorted(keys)

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from assets.events.clean import clean_events
-from assets.events.judge import Judge
-from assets.quality.quarantine import Cleaned
-from assets.quality.rules import QualitySettings
+from assets.events.row_validator import RowValidator
 from assets.sources.movielens import read_ratings
+from assets.validation.quarantine import Cleaned
+from assets.validation.settings import QualitySettings
 from models.columns import ACTION, DAY, ITEM_ID, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 
 DATA = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -26,9 +26,9 @@ def numbered(rows: pl.DataFrame, action: str, time_unit: str) -> pl.DataFrame:
     )
 
 
-def clean(raw: pl.DataFrame, judge: Judge, scratch: Path) -> Cleaned:
+def clean(raw: pl.DataFrame, validator: RowValidator, scratch: Path) -> Cleaned:
     days = raw[DAY].unique().to_list()
-    parts = list(clean_events([raw.lazy()], judge, days, rows_in_memory=4_000_000, scratch=scratch))
+    parts = list(clean_events([raw.lazy()], validator, days, rows_in_memory=4_000_000, scratch=scratch))
     accepted, rejected = (pl.concat([getattr(part, name) for part in parts]) for name in ("accepted", "rejected"))
     return Cleaned(accepted, rejected, rejected.clear())
 
@@ -36,10 +36,10 @@ def clean(raw: pl.DataFrame, judge: Judge, scratch: Path) -> Cleaned:
 @pytest.mark.skipif(not (DATA / "ml-1m").is_dir(), reason="MovieLens-1M is not here")
 def test_movielens_is_accepted_whole(tmp_path: Path) -> None:
     raw = numbered(read_ratings(DATA / "ml-1m" / "ratings.dat.gz"), "rating", "s")
-    cleaned = clean(raw, Judge(QualitySettings(), "int64", None, NOW, "s"), tmp_path)
+    cleaned = clean(raw, RowValidator(QualitySettings(), "int64", None, NOW, "s"), tmp_path)
     assert (cleaned.accepted.height, cleaned.rejected.height) == (1_000_209, 0)
     assert cleaned.accepted.select(pl.col("value").sum()).item() == raw["value"].sum()
-    wrong_unit = clean(raw.head(1000), Judge(QualitySettings(), "int64", None, NOW), tmp_path)
+    wrong_unit = clean(raw.head(1000), RowValidator(QualitySettings(), "int64", None, NOW), tmp_path)
     assert wrong_unit.rejected["reason"].unique().to_list() == ["timestamp_too_old"]
 
 
@@ -49,7 +49,7 @@ def test_duplicates_of_kuairand_are_found(tmp_path: Path) -> None:
         DATA / "kuairand-pure" / "impressions.parquet", columns=["user_id", "video_id", "time_ms"], glob=False
     )
     raw = numbered(impressions.rename({"video_id": ITEM_ID, "time_ms": TIMESTAMP}), "impression", "ms")
-    cleaned = clean(raw, Judge(QualitySettings(), "string", None, NOW), tmp_path)
+    cleaned = clean(raw, RowValidator(QualitySettings(), "string", None, NOW), tmp_path)
     distinct = raw.unique([USER_ID, ITEM_ID, TIMESTAMP]).height
     assert cleaned.accepted.height == distinct
     assert cleaned.rejected["reason"].unique().to_list() == ["duplicate"]

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from assets.events.expectations import events_expectations
 from assets.items.expectations import items_expectations
-from assets.quality.rules import QualitySettings
+from assets.validation.settings import QualitySettings
 
 
 @pytest.mark.parametrize(

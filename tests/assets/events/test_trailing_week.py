@@ -13,11 +13,11 @@ import pytest
 from assets.events.assets import events
 from assets.items.assets import items
 from assets.partitions import daily
-from assets.quality.rules import QualitySettings
-from assets.quality.statistics import EVENT_STATISTICS_TABLE
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
+from assets.validation.settings import QualitySettings
+from assets.validation.statistics import EVENT_STATISTICS_TABLE
 from storage.lake import Lake
 
 DAYS = [daily.start.date() + timedelta(days=n) for n in range(5)]

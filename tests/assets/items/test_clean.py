@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.items.clean import clean_items
-from assets.quality.casts import TimestampUnit
-from assets.quality.quarantine import Cleaned
-from assets.quality.rules import ItemRules, QualitySettings
+from assets.validation.casts import TimestampUnit
+from assets.validation.quarantine import Cleaned
+from assets.validation.settings import ItemRules, QualitySettings
 from storage.schema import IdType, items_schema
 
 FIRST = date(2026, 1, 1)

@@ -15,15 +15,15 @@ from assets.retention.compact import compact
 from assets.retention.live import live_versions
 from assets.retention.settings import RetentionSettings
 from assets.retention.vacuum import apply_retention
-from assets.sequences.ledger import read_ledger
 from assets.splits.split import split
 from assets.versions import releases_of
 from models.columns import DAY, USER_ID
 from models.manifest import MANIFEST, Manifest
 from storage.lake import Lake
+from storage.sequence_ledger import read_ledger
 from storage.sequence_store import BUCKETS_FOLDER, FILE
 from storage.staged_files import Staging
-from tests.assets.retention.test_forget import rows
+from tests.assets.privacy.test_forget import rows
 from tests.assets.sequences.test_build import FIRST, START, contents, put, update
 
 USERS = [f"u{n}" for n in range(20)]

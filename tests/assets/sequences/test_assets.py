@@ -11,11 +11,11 @@ import pytest
 from assets.events.assets import events
 from assets.items.assets import items
 from assets.partitions import daily
-from assets.quality.rules import QualitySettings
 from assets.resources import Storage
 from assets.sequences.assets import sequences
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
+from assets.validation.settings import QualitySettings
 from storage.lake import Lake
 
 FIRST = daily.start.date()

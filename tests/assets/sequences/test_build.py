@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from assets.buckets import slots_of, user_hashes
 from assets.engine import LocalEngine
 from assets.sequences.build import bring_up_to_date, buckets_for
-from assets.sequences.ledger import REQUEST_GAP_MS, read_ledger
 from models.columns import ACTIONS, BUCKET, DAY, ITEM_IDS, SURFACES, TIMESTAMPS, USER_ID, VALUES
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, events_schema, sequences_schema
+from storage.sequence_ledger import REQUEST_GAP_MS, read_ledger
 from storage.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, INTERACTIONS, SEQUENCES_TABLE, named_files
 from storage.staged_files import Staging
 

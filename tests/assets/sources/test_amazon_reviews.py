@@ -7,7 +7,7 @@ import pytest
 
 from assets.sources.amazon_reviews import AmazonReviewsSettings, amazon_reviews
 from assets.sources.files import Files
-from tests.assets.sources.judging import judged, read
+from tests.assets.sources.validating import judged, read
 
 FIRST = date(2014, 7, 1)
 SECOND = FIRST + timedelta(days=1)

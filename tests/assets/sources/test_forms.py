@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.events.clean import clean_events
-from assets.events.judge import Judge
+from assets.events.row_validator import RowValidator
 from assets.items.clean import clean_items
-from assets.quality.rules import QualitySettings
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.source import RawTable
+from assets.validation.settings import QualitySettings
 from storage.schema import QUARANTINE_SCHEMA, IdType
 from tests.assets.sources.forms import IDS, NUMBERS, TIMES, Form, Row, forms, moment, written
-from tests.assets.sources.judging import NOW
+from tests.assets.sources.validating import NOW
 
 DAY = date(2026, 1, 1)
 MIDNIGHT = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1000
@@ -75,8 +75,8 @@ EVENT_FORMS = forms(
 def test_events(tmp_path_factory: pytest.TempPathFactory, events: Any, id_type: IdType, daily: bool) -> None:
     rows, parts = events
     raw = _raw("events", tmp_path_factory.mktemp("events"), parts, REQUIRED, daily)
-    judge = Judge(RULES, id_type, None, NOW, "ms")
-    cleaned = list(clean_events(raw, judge, [DAY], rows_in_memory=100_000, scratch=Path()))
+    validator = RowValidator(RULES, id_type, None, NOW, "ms")
+    cleaned = list(clean_events(raw, validator, [DAY], rows_in_memory=100_000, scratch=Path()))
     reasons = _reasons(rows, id_type)
     if not daily:
         reasons = [ELSEWHERE if _is_of_another_day(row) else reason for row, reason in zip(rows, reasons, strict=True)]
@@ -112,8 +112,8 @@ def test_json_of_any_type_is_judged_as_parquet(tmp_path: Path, column: str, valu
     told = []
     for place in _in_both_forms(tmp_path, row):
         raw = _read("events", place)
-        judge = Judge(RULES, id_type, None, NOW, "ms")
-        (cleaned,) = clean_events(raw, judge, [DAY], rows_in_memory=100, scratch=Path())
+        validator = RowValidator(RULES, id_type, None, NOW, "ms")
+        (cleaned,) = clean_events(raw, validator, [DAY], rows_in_memory=100, scratch=Path())
         told.append((cleaned.accepted.rows(), cleaned.rejected["reason"].to_list()))
     assert told[0] == told[1]
 
@@ -133,8 +133,8 @@ def test_numbers_of_json_are_the_numbers_that_they_are_however_they_are_written(
         f'{{"user_id":{user},"item_id":{n},"timestamp":{MIDNIGHT},"action":"click"}}' for n, user in enumerate(users)
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    raw, judge = _read("events", tmp_path), Judge(RULES, "string", None, NOW, "ms")
-    cleaned = list(clean_events(raw, judge, [DAY], rows_in_memory=100, scratch=Path()))
+    raw, validator = _read("events", tmp_path), RowValidator(RULES, "string", None, NOW, "ms")
+    cleaned = list(clean_events(raw, validator, [DAY], rows_in_memory=100, scratch=Path()))
     accepted = pl.concat([part.accepted for part in cleaned]).sort("item_id")
     assert accepted["user_id"].to_list() == ["100"] * 4 + ["-10", "1e2"]
     rejected = pl.concat([part.rejected for part in cleaned])

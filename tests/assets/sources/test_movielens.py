@@ -8,7 +8,7 @@ import pytest
 
 from assets.sources.movielens import MovieLens, MovieLensSettings
 from assets.sources.source import SourceError
-from tests.assets.sources.judging import judged
+from tests.assets.sources.validating import judged
 
 FIRST = date(2000, 4, 25)
 """956620800 s."""

@@ -7,7 +7,7 @@ import pytest
 
 from assets.sources.files import Files
 from assets.sources.open_bandit import ACTIONS, OpenBanditSettings, open_bandit
-from tests.assets.sources.judging import judged, read
+from tests.assets.sources.validating import judged, read
 
 DATA = Path(os.environ.get("GENREC_TEST_DATA") or Path(__file__).parents[4] / "shared" / "data") / "open-bandit"
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.decisions import apply_decisions
 from assets.events.clean import clean_events
-from assets.events.judge import Judge
-from assets.quality.amend import amended
-from assets.quality.corrections import record_corrections
-from assets.quality.quarantine import Cleaned
-from assets.quality.rules import QualitySettings
+from assets.events.row_validator import RowValidator
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.undated import without_put_aside
+from assets.validation.corrections import record_corrections
+from assets.validation.quarantine import Cleaned
+from assets.validation.settings import QualitySettings
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE, events_schema
 
@@ -56,11 +56,11 @@ def clean(lake: Lake, path: Path, days: Sequence[date]) -> Cleaned:
     """What a run of `events` makes of one log for all days."""
     settings = {"kind": "files", "events": {"path": str(path)}, "items": {"path": "unread.csv"}}
     source = Files(FilesSettings.model_validate(settings), FIRST)
-    judge = Judge(QualitySettings(actions=("view",)), "string", None, datetime(2026, 6, 1, tzinfo=UTC), "ms")
+    validator = RowValidator(QualitySettings(actions=("view",)), "string", None, datetime(2026, 6, 1, tzinfo=UTC), "ms")
     files = source.land("events", days)
-    raw = amended(source.read("events", files, days), lake, "events", days, "string")
+    raw = apply_decisions(source.read("events", files, days), lake, "events", days, "string")
     raw = without_put_aside(raw, lake, "events", files, days, "timestamp", "ms")
-    parts = list(clean_events(raw, judge, days, rows_in_memory=1000, scratch=path.parent))
+    parts = list(clean_events(raw, validator, days, rows_in_memory=1000, scratch=path.parent))
     accepted = pl.concat([pl.DataFrame(schema=events_schema("string")), *(part.accepted for part in parts)])
     rejected = pl.concat([pl.DataFrame(schema=QUARANTINE_SCHEMA), *(part.rejected for part in parts)])
     lake.replace_days(QUARANTINE_TABLE, rejected, days, {"origin": "events"})

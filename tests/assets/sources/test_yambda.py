@@ -10,7 +10,7 @@ import pytest
 from assets.sources.source import SourceError
 from assets.sources.yambda import ACTIONS, Yambda, YambdaSettings
 from benchmarks.peak_memory import peak_memory
-from tests.assets.sources.judging import judged, read
+from tests.assets.sources.validating import judged, read
 
 FIRST = date(2024, 1, 1)
 SECOND = FIRST + timedelta(days=1)

@@ -1,0 +1,187 @@
+"""Judges one version: candidate, champion, ablation, oracle and baselines on the same questions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets.evaluation.oracle import KnownTruth, Oracle
+from assets.evaluation.questions import Questions, make_questions
+from assets.items.catalogue import catalogue_at, gone_at
+from assets.splits.settings import EvaluationSettings
+from assets.splits.split import split
+from models.columns import AVAILABLE_FROM, ITEM_ID
+from models.evaluation.report import VersionEvaluation
+from storage.lake import Lake
+from storage.sequence_store import SEQUENCES_TABLE
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+    from models.evaluation.evaluate import Progress
+    from models.evaluation.report import EvaluationReport, Protocol
+    from models.evaluation.scorer import Scorer
+    from models.vocabulary import Vocabulary
+
+CANDIDATE = "hstu"
+CHAMPION = "champion"
+WITHOUT_CONTENT = "hstu_without_content"
+POPULARITY = "popularity"
+ITEM_KNN = "item_knn"
+
+
+class EvaluationError(ValueError):
+    """There is nothing to evaluate; the message says what to change."""
+
+
+def evaluate_version(
+    lake: Lake,
+    folder: Path,
+    settings: EvaluationSettings,
+    *,
+    champion: Path | None = None,
+    without_content: Path | None = None,
+    truth: KnownTruth | None = None,
+    progress: Progress | None = None,
+) -> VersionEvaluation:
+    """Evaluates the version in `folder` on the data that it was made with.
+
+    The split is that of the version's training: its cutoff, its positive actions, its version of the sequences.
+
+    Args:
+        lake: The tables.
+        folder: The version's artifact.
+        settings: The profile's settings.
+        champion: Artifact of the reigning champion, evaluated on the same cases. It is left out if it was trained on
+            data after this version's cutoff, for then it has seen the answers; and if it is broken, which the result
+            says, too: what cannot be served cannot keep another version from being served.
+        without_content: Artifact of the same model trained without content embeddings; left out if it is broken.
+        truth: The source, where it knows what its users want.
+        progress: Told of every batch.
+
+    Raises:
+        EvaluationError: the headline protocol has no case.
+        NoRivals: cases have no item that their targets could be ranked against.
+    """
+    from models.artifact import load_artifact
+
+    candidate = load_artifact(folder)
+    given = {CHAMPION: champion, WITHOUT_CONTENT: without_content}
+    others, broken = _load({name: path for name, path in given.items() if path})
+    left_out = dict(broken)
+    if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
+        left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
+    questions = _ask(lake, candidate, settings)
+    if settings.headline not in questions.cases:
+        raise EvaluationError(
+            f"version {candidate.version} cannot be evaluated: no user with a history has a new positive in the "
+            f"{settings.window_days} day(s) from {candidate.manifest.cutoff:%Y-%m-%d} ({settings.headline}); "
+            "materialize more days or widen `window_days`"
+        )
+    scorers = [
+        *_models({CANDIDATE: candidate, **others}, candidate.vocabulary),
+        *_baselines(questions, settings),
+        *([Oracle(truth, candidate.vocabulary)] if truth else []),
+    ]
+    protocols, failed = _evaluate_all_that_can(scorers, others, questions, settings, progress)
+    broken, left_out = broken | failed, left_out | failed
+    return VersionEvaluation(
+        version=candidate.version,
+        champion=champion.name if champion and CHAMPION not in left_out else None,
+        broken_champion=champion.name if champion and CHAMPION in broken else None,
+        left_out=left_out,
+        cutoff=candidate.manifest.cutoff,
+        window_days=settings.window_days,
+        seed=settings.seed,
+        table_versions=candidate.manifest.table_versions,
+        headline=settings.headline,
+        metric=settings.metric,
+        protocols=protocols,
+    )
+
+
+def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, str]]:
+    """The artifacts that the endpoint would serve, and why the others are none of these."""
+    from models.artifact import load_artifact
+    from serving.loaded import check_answers
+
+    artifacts: dict[str, Artifact] = {}
+    broken: dict[str, str] = {}
+    for name, folder in folders.items():
+        try:
+            artifact = load_artifact(folder)
+            check_answers(artifact, folder)
+        except Exception as error:
+            # A damaged folder fails in as many ways as there are libraries that read it.
+            broken[name] = f"{type(error).__name__}: {error}"
+        else:
+            artifacts[name] = artifact
+    return artifacts, broken
+
+
+def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Questions:
+    manifest = candidate.manifest
+    version = manifest.table_versions.get(SEQUENCES_TABLE)
+    parts = split(
+        lake.sequences(version),
+        cutoff=manifest.cutoff,
+        window=settings.window,
+        positives=lake.action_bits(manifest.positive_actions, version),
+        leave_one_out_users=manifest.held_out_users,
+        max_users=settings.max_users,
+        hold_out_ties=manifest.held_out_ties,
+        seed=manifest.held_out_seed,
+    )
+    day = manifest.cutoff.date()
+    items = catalogue_at(lake, day).select(ITEM_ID, AVAILABLE_FROM).join(gone_at(lake, day), on=ITEM_ID, how="left")
+    return make_questions(parts, items.collect(), candidate.vocabulary)
+
+
+def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[Scorer]:
+    from models.evaluation.model_scorer import ModelScorer
+
+    return [ModelScorer(name, artifact, vocabulary) for name, artifact in artifacts.items()]
+
+
+def _baselines(questions: Questions, settings: EvaluationSettings) -> list[Scorer]:
+    from models.evaluation.baselines import ItemKnn, Popularity
+
+    training, items, knn = questions.training, questions.catalogue.items, settings.item_knn
+    return [
+        Popularity.fit(training, items, settings.popularity_half_life_days),
+        ItemKnn.fit(training, items, knn.neighbours, knn.shrinkage, knn.half_life_items),
+    ]
+
+
+def _evaluate_all_that_can(
+    scorers: Sequence[Scorer],
+    may_fail: Collection[str],
+    questions: Questions,
+    settings: EvaluationSettings,
+    progress: Progress | None,
+) -> tuple[dict[Protocol, EvaluationReport], dict[str, str]]:
+    """The reports without those scorers of `may_fail` that cannot score, and why these cannot."""
+    from models.evaluation.evaluate import ScoresError
+
+    try:
+        return _evaluate(scorers, questions, settings, progress), {}
+    except ScoresError as error:
+        if error.scorer not in may_fail:
+            raise
+        rest = [scorer for scorer in scorers if scorer.name != error.scorer]
+        reports, failed = _evaluate_all_that_can(rest, may_fail, questions, settings, progress)
+        return reports, {error.scorer: str(error), **failed}
+
+
+def _evaluate(
+    scorers: Sequence[Scorer], questions: Questions, settings: EvaluationSettings, progress: Progress | None
+) -> dict[Protocol, EvaluationReport]:
+    from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
+
+    ranking = RankingSettings(settings.ks, settings.resamples, settings.seed, settings.batch_users)
+    reports = {}
+    for protocol, cases in questions.cases.items():
+        slices = standard_slices(cases, questions.catalogue, settings.short_history)
+        report = evaluate(scorers, cases, questions.catalogue, slices, ranking, progress)
+        reports[protocol] = report.without_rivals(questions.without_rivals[protocol])
+    return reports

@@ -1,0 +1,56 @@
+"""Raw rows, ready to be judged."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from assets.validation.quarantine import Reason
+from models.columns import DAY, MALFORMED, MISTYPED, SOURCE_FILE, SOURCE_ROW
+
+
+def checked(rows: pl.DataFrame, days: Sequence[date], required: Sequence[str], table: str) -> pl.DataFrame:
+    """Raw rows, with the column `malformed` in any case.
+
+    Raises:
+        ValueError: a row belongs to none of `days`, or rows were parsed and a required column is not among theirs.
+    """
+    if MALFORMED not in rows.columns:
+        rows = rows.with_columns(pl.lit(None, pl.String).alias(MALFORMED))
+    if not set(rows[DAY].unique()) <= set(days):
+        stray = rows.filter(~pl.col(DAY).is_in(list(days)).fill_null(False))
+        raise ValueError(
+            f"raw {table}: {stray.height} rows belong to none of the days being cleaned, the first to "
+            f"{stray[DAY][0]} in {stray[SOURCE_FILE][0]}: the source must give every row one of the days asked for"
+        )
+    absent = [column for column in required if column not in rows.columns]
+    if absent and rows[MALFORMED].null_count():
+        raise ValueError(
+            f"raw {table} have no column {', '.join(map(repr, absent))} (they have {', '.join(raw_columns(rows))}): "
+            f"map it under source.{table}.columns or set it under source.{table}.constants in the profile"
+        )
+    return rows
+
+
+def completed(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """`rows` with those of `columns` that the files do not have, as nulls."""
+    return rows.with_columns(pl.lit(None, pl.String).alias(column) for column in columns if column not in rows.columns)
+
+
+def raw_columns(rows: pl.DataFrame) -> list[str]:
+    """The columns that came from the file itself."""
+    return [column for column in rows.columns if column not in (DAY, SOURCE_FILE, SOURCE_ROW, MALFORMED, MISTYPED)]
+
+
+def first_reason(judged: pl.DataFrame, verdicts: dict[str, pl.Expr]) -> pl.Series:
+    """Per row the first of `verdicts` (reason to condition) that holds, null where none does."""
+    chain = [pl.when(condition).then(pl.lit(reason)) for reason, condition in verdicts.items()]
+    return judged.select(pl.coalesce(chain).alias("reason"))["reason"]
+
+
+def mark_duplicates(typed: pl.DataFrame, reasons: pl.Series, identity: Sequence[str]) -> pl.Series:
+    """`reasons`, with every good row that has the identity of an earlier good row called a duplicate."""
+    good = reasons.is_null()
+    repeated = ~typed.select(*identity, good.alias("good")).select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    duplicate = pl.Series([Reason.DUPLICATE.value]).new_from_index(0, typed.height)
+    return duplicate.zip_with(good & repeated, reasons)

@@ -1,0 +1,35 @@
+import numpy as np
+import polars as pl
+
+from assets.content.content_embeddings import content_table, nearest
+from assets.content.vectors import to_matrix
+from storage.schema import content_schema, embeddings_schema
+
+
+def table(rows: list[tuple[int, str | None, list[float]]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=embeddings_schema("int64"), orient="row")
+
+
+def test_text_and_image_stand_side_by_side_with_zeros_where_missing() -> None:
+    texts = table([(1, "t1", [1, 0]), (2, None, [0, 0]), (3, "t3", [0, 1])])
+    images = table([(1, "i1", [0.6, 0.8, 0]), (2, None, [0, 0, 0]), (4, "i4", [0, 0, 1])])
+    frame = content_table(texts, images)
+    assert dict(frame.schema) == content_schema("int64")
+    assert frame["item_id"].to_list() == [1, 2, 3, 4]
+    assert frame["content_hash"].to_list() == ["t1+i1", None, "t3", "i4"]
+    assert frame["has_text"].to_list() == [True, False, True, False]
+    assert frame["has_image"].to_list() == [True, False, False, True]
+    expected = [[1, 0, 0.6, 0.8, 0], [0, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 1]]
+    np.testing.assert_array_equal(to_matrix(frame["vector"]), np.array(expected, np.float32))
+
+
+def test_without_image_vectors_the_content_is_the_text() -> None:
+    frame = content_table(table([(1, "t1", [1, 0])]), table([(1, None, [])]))
+    assert frame["vector"].to_list() == [[1, 0]]
+    assert frame["has_image"].to_list() == [False]
+
+
+def test_nearest_leaves_out_the_item_itself() -> None:
+    rows = [(i, str(i), vector) for i, vector in enumerate([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.0, 0.0]])]
+    assert nearest(table(rows), [0, 2], 1) == [[1], [1]]
+    assert len(nearest(table(rows), [0], 9)[0]) == 3

@@ -1,0 +1,214 @@
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from assets.evaluation.evaluate_version import EvaluationError, evaluate_version
+from assets.evaluation.oracle import KnownTruth
+from assets.evaluation.records import record
+from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
+from assets.release.gate import GateSettings, decide
+from assets.splits.settings import EvaluationSettings
+from models.evaluation.cases import EvaluationCases
+from models.evaluation.model_scorer import ModelScorer
+from models.evaluation.report import VersionEvaluation
+from models.manifest import ITEM_VECTORS, list_versions
+from storage.lake import Lake
+from storage.schema import EVALUATIONS_TABLE
+from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, write_version, write_world
+from tests.sequence_files import write_sequences
+
+SETTINGS = EvaluationSettings(ks=(2, 5), metric="ndcg@2", resamples=100, leave_one_out_users=10, short_history=3)
+
+
+@dataclass(frozen=True)
+class OnlyTheNewItem:
+    """A world in which every user wants item 12 on the day of the cutoff, and nothing on other days."""
+
+    def expected_feedback(self, user_ids: np.ndarray, item_ids: np.ndarray, day: date) -> np.ndarray:
+        wanted = (item_ids == COLD_ITEM) & (day == CUTOFF.date())
+        return np.tile(wanted.astype(np.float32), (len(user_ids), 1))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(str(tmp_path))
+    write_world(lake)
+    return lake
+
+
+def test_every_scorer_answers_the_same_questions(lake):
+    folder, champion = write_version(lake, "new"), write_version(lake, "old", seed=1)
+    twin = write_version(lake, "new", seed=2, folder="ablations")
+    assert isinstance(OnlyTheNewItem(), KnownTruth)
+    result = evaluate_version(lake, folder, SETTINGS, champion=champion, without_content=twin, truth=OnlyTheNewItem())
+    report = result.report
+    assert list(report.scorers) == ["hstu", "champion", "hstu_without_content", "popularity", "item_knn", "oracle"]
+    assert (report.users, report.targets) == (USERS, USERS + USERS // 3)
+    assert (result.version, result.champion, result.cutoff) == ("new", "old", CUTOFF)
+    assert result.protocols["leave_one_out"].users == 10
+    # Each third user has the new item among his targets, and it is the only cold one.
+    assert report.measure("oracle", "hr@2", "cold").mean == 1.0
+    assert report.measure("oracle", "hr@2", "cold").n == USERS // 3
+    assert report.measure("popularity", "mrr", "cold").mean < 0.5
+    assert "short_history" not in report.scorers["hstu"]
+
+
+def test_equal_models_differ_by_nothing(lake):
+    folder, champion = write_version(lake, "new", seed=3), write_version(lake, "old", seed=3)
+    difference = evaluate_version(lake, folder, SETTINGS, champion=champion).report.difference("champion", "ndcg@2")
+    assert (difference.mean, difference.low, difference.high) == (0, 0, 0)
+
+
+def test_a_champion_that_has_seen_the_answers_is_left_out(lake):
+    later = write_version(lake, "later", cutoff=CUTOFF + timedelta(days=1))
+    result = evaluate_version(lake, write_version(lake, "new"), SETTINGS, champion=later)
+    assert result.champion is None
+    assert "champion" not in result.report.scorers
+
+
+def _without_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def _half_a_file(name: str) -> Callable[[Path], None]:
+    def cut(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return cut
+
+
+def _other_numbers(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        vectors = load_file(folder / ITEM_VECTORS)["item_vectors"]
+        save_file({"item_vectors": change(vectors).contiguous()}, folder / ITEM_VECTORS)
+
+    return write
+
+
+BROKEN = {
+    "no folder": _without_folder,
+    "half a manifest": _half_a_file("manifest.json"),
+    "half the weights": _half_a_file("model.safetensors"),
+    "half a vocabulary": _half_a_file("vocabulary.parquet"),
+    "not finite": _other_numbers(lambda vectors: vectors * torch.nan),
+    "huge": _other_numbers(lambda vectors: vectors * 1e30),
+    "all zero": _other_numbers(torch.zeros_like),
+    "shuffled": _other_numbers(lambda vectors: vectors.roll(3, dims=0)),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN)
+def test_a_broken_champion_is_reported_and_keeps_nobody_from_becoming_one(lake: Lake, damage: str) -> None:
+    folder, champion = write_version(lake, "new"), write_version(lake, "old", seed=1)
+    BROKEN[damage](champion)
+    result = evaluate_version(lake, folder, SETTINGS, champion=champion)
+    assert "champion" not in result.report.scorers
+    assert (result.champion, result.broken_champion) == (None, "old")
+    assert result.left_out["champion"]
+    assert list(list_versions(lake.folder("artifacts")))[-1] in ("new", "old")
+    decision = decide(result, "old", GateSettings(metric="ndcg@2", margin=-1, must_beat_popularity=False))
+    assert decision.promote
+    assert "beats popularity" in decision.reason
+    assert "The champion old is broken and counts as beaten: " in decision.reason
+    assert not decide(result, "old", GateSettings(metric="ndcg@2", margin=1)).promote
+    assert not decide(result, "another", GateSettings(metric="ndcg@2", margin=-1)).promote
+
+
+def test_a_champion_that_fails_while_it_scores_is_left_out_and_the_others_are_compared(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, champion = write_version(lake, "new"), write_version(lake, "old", seed=1)
+    alone = evaluate_version(lake, folder, SETTINGS)
+    scored = ModelScorer.score
+
+    def fails(self: ModelScorer, cases: EvaluationCases) -> np.ndarray:
+        if self.name == "champion" and len(cases) < USERS:
+            raise RuntimeError("no memory is left")
+        return scored(self, cases)
+
+    monkeypatch.setattr(ModelScorer, "score", fails)
+    result = evaluate_version(lake, folder, SETTINGS, champion=champion)
+    assert result.left_out == {"champion": "scorer 'champion' failed: no memory is left"}
+    assert result.broken_champion == "old"
+    assert result.report.scorers == alone.report.scorers
+
+
+def test_a_broken_twin_leaves_its_check_without_an_answer_and_a_broken_candidate_is_an_error(lake: Lake) -> None:
+    folder, twin = write_version(lake, "new"), write_version(lake, "new", seed=2, folder="ablations")
+    BROKEN["half the weights"](twin)
+    result = evaluate_version(lake, folder, SETTINGS, without_content=twin)
+    assert list(result.left_out) == ["hstu_without_content"]
+    (answer,) = (verdict for verdict in verdicts(result) if verdict.check == CONTENT_HELPS_COLD_ITEMS)
+    assert answer.passed is None
+    assert answer.sentence.startswith("Not measured: the twin without content is left out (")
+    BROKEN["half the weights"](folder)
+    with pytest.raises(Exception, match=r"(?i)safetensor|header|incomplete"):
+        evaluate_version(lake, folder, SETTINGS)
+
+
+def test_an_empty_window_says_what_to_do(lake):
+    folder = write_version(lake, "late", cutoff=CUTOFF + timedelta(days=7))
+    with pytest.raises(EvaluationError, match=r"no user with a history has a new positive .* 2026-03-17"):
+        evaluate_version(lake, folder, SETTINGS)
+
+
+def test_the_split_is_made_of_the_sequences_that_the_version_was_trained_on(lake):
+    folder = write_version(lake, "new")
+    before = evaluate_version(lake, folder, SETTINGS)
+    write_sequences(lake.root, lake.sequences().head(3).collect())
+    assert _without_seconds(evaluate_version(lake, folder, SETTINGS)) == _without_seconds(before)
+
+
+def test_records_are_replaced_version_by_version(lake):
+    results = [evaluate_version(lake, write_version(lake, name, seed=seed), SETTINGS) for seed, name in enumerate("ab")]
+    for result in (*results, results[0]):
+        record(lake, result)
+    table = lake.scan(EVALUATIONS_TABLE).collect()
+    assert table.select(pl.struct("version", "protocol", "scorer", "slice", "metric").n_unique()).item() == table.height
+    assert set(table["version"]) == {"a", "b"}
+    row = table.filter(version="b", protocol="time", scorer="hstu", slice="overall", metric="ndcg@2").row(0, named=True)
+    assert row["mean"] == results[1].report.measure("hstu", "ndcg@2").mean
+    assert row["users"] == USERS
+
+
+def test_an_evaluation_survives_its_file(lake):
+    folder = write_version(lake, "new")
+    with pytest.raises(FileNotFoundError, match="materialize `evaluation`"):
+        VersionEvaluation.read(folder)
+    result = evaluate_version(lake, folder, SETTINGS)
+    result.write(folder)
+    assert VersionEvaluation.read(folder) == result
+    assert not list(folder.glob(".*"))
+
+
+def test_the_summary_is_keyed_by_scorer_metric_and_slice(lake):
+    summary = evaluate_version(lake, write_version(lake, "new"), SETTINGS).summary()
+    assert set(summary) == {"hstu", "popularity", "item_knn"}
+    assert set(summary["hstu"]["ndcg@2"]) == {"mean", "low", "high", "n"}
+    assert summary["hstu"]["cold"]["ndcg@2"]["n"] == USERS // 3
+
+
+def test_verdicts_answer_every_check_with_the_numbers(lake):
+    twin = write_version(lake, "new", seed=2, folder="ablations")
+    answers = verdicts(evaluate_version(lake, write_version(lake, "new"), SETTINGS, without_content=twin))
+    assert [answer.check for answer in answers] == list(CHECKS)
+    assert "ndcg@2: hstu 0." in answers[0].sentence
+    assert "10 users" in answers[2].sentence
+    without_twin = verdicts(evaluate_version(lake, lake.folder("artifacts") / "new", SETTINGS))
+    assert (
+        without_twin[2].sentence == "Not measured: the version has no twin without content (`training.train_ablation`)."
+    )
+    assert without_twin[2].passed is None
+
+
+def _without_seconds(evaluation: VersionEvaluation) -> dict:
+    return evaluation.model_dump(exclude={"protocols": {"__all__": {"seconds"}}})

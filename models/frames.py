@@ -1,5 +1,6 @@
 """A recommender from a frame of interactions, and frames of recommendations from it: for notebooks and scripts."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -12,9 +13,12 @@ from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.content import content_matrix
 from models.history import Histories, histories, interaction_lists
-from models.inference import score, similar
+from models.inference import similar
 from models.manifest import Manifest, new_version
+from models.recommend import recommend as recommend_to
 from models.recommender import Recommender
+from models.request_time import request_time
+from models.top_k import top_k
 from models.training import OnEpoch, Worker, fit
 from models.vocabulary import POPULARITY, Vocabulary
 
@@ -82,7 +86,8 @@ def recommend(
     Args:
         interactions: What the users did, as in `fit_recommender`.
         users: Whom to recommend for; by default everybody in `interactions`.
-        at: When they ask: what happened later is not read. By default the time of the newest interaction.
+        at: When they ask: what happened later is not read. By default now, as the endpoint dates its requests: a day
+            after the newest interaction at most.
         exclude_seen: Whether to leave out the items of a user's history.
 
     Raises:
@@ -98,8 +103,8 @@ def recommend(
             pl.col(ITEM_IDS, TIMESTAMPS).fill_null([])
         )
     asking = histories(lists, artifact.vocabulary)
-    moment = at or known.select(pl.col(TIMESTAMP).max()).item() or artifact.manifest.cutoff
-    asked_at = pl.Series([moment]).dt.epoch("ms")[0]
+    newest = _epoch_ms(known.select(pl.col(TIMESTAMP).max()).item())
+    asked_at = request_time(_epoch_ms(at), time.time_ns() // 1_000_000, newest)
     parts = np.array_split(np.arange(len(asking)), -(-len(asking) // USERS_AT_ONCE) or 1)
     return pl.concat(
         _best(artifact, lists[USER_ID].gather(part), asking.take(part), asked_at, k, exclude_seen) for part in parts
@@ -115,33 +120,26 @@ def similar_items(artifact: Artifact, item_id: str | int, k: int = 10) -> pl.Dat
     row = int(artifact.vocabulary.rows(pl.Series([item_id]))[0])
     if not row:
         raise ValueError(f"item {item_id!r} is not among the {len(artifact.vocabulary)} items of this recommender")
-    best = similar(artifact, row).topk(min(k, len(artifact.vocabulary) - 1))
-    rank = pl.int_range(1, len(best.indices) + 1, eager=True)
-    return pl.DataFrame(
-        {RANK: rank, ITEM_ID: artifact.vocabulary.ids(best.indices.numpy()), SCORE: best.values.numpy()}
-    )
+    scores = similar(artifact, row).numpy()
+    best = top_k(scores, np.ones(len(scores), bool), k)
+    rank = pl.int_range(1, len(best) + 1, eager=True)
+    return pl.DataFrame({RANK: rank, ITEM_ID: artifact.vocabulary.ids(best), SCORE: scores[best]})
 
 
-@torch.inference_mode()
 def _best(
     artifact: Artifact, users: pl.Series, asking: Histories, asked_at: int, k: int, exclude_seen: bool
 ) -> pl.DataFrame:
-    readable = torch.from_numpy(asking.known().lengths > 0)
-    popularity = torch.from_numpy(artifact.vocabulary.popularity)
-    ranking = score(artifact, asking, np.full(len(asking), asked_at))
-    ranking[~readable] = popularity
-    ranking[:, 0] = -torch.inf
+    allowed = np.ones((len(asking), len(artifact.vocabulary) + 1), bool)
     if exclude_seen:
-        ranking[np.repeat(np.arange(len(asking)), asking.lengths), asking.rows] = -torch.inf
-    best = ranking.topk(min(k, len(artifact.vocabulary)))
-    user, place = best.values.isfinite().nonzero(as_tuple=True)
-    scores = pl.Series(best.values[user, place].numpy())
+        allowed[np.repeat(np.arange(len(asking)), asking.lengths), asking.rows] = False
+    best = recommend_to(artifact, asking, np.full(len(asking), asked_at), allowed, min(k, len(artifact.vocabulary)))
+    user, place = best.rows.nonzero()
     return pl.DataFrame(
         {
-            USER_ID: users.gather(user.numpy()),
-            RANK: place.numpy() + 1,
-            ITEM_ID: artifact.vocabulary.ids(best.indices[user, place].numpy()),
-            SCORE: scores.set(pl.Series(~readable[user].numpy()), None),
+            USER_ID: users.gather(user),
+            RANK: place + 1,
+            ITEM_ID: artifact.vocabulary.ids(best.rows[user, place]),
+            SCORE: pl.Series(best.scores[user, place]).set(pl.Series(~best.by_model[user]), None),
         }
     )
 
@@ -160,6 +158,10 @@ def _checked(interactions: pl.DataFrame) -> pl.DataFrame:
     zoned = pl.col(TIMESTAMP) if times.time_zone else pl.col(TIMESTAMP).dt.replace_time_zone("UTC")
     columns = interactions.select(USER_ID, ITEM_ID, zoned.dt.convert_time_zone("UTC").dt.cast_time_unit("ms"))
     return columns.sort(USER_ID, TIMESTAMP, maintain_order=True)
+
+
+def _epoch_ms(moment: datetime | None) -> int | None:
+    return None if moment is None else pl.Series([_utc(moment)]).dt.epoch("ms")[0]
 
 
 def _utc(moment: datetime) -> datetime:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from models.history import Histories
 from models.inference import score
+from models.top_k import top_k_of_each
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
@@ -72,16 +73,14 @@ def golden_requests(artifact: Artifact) -> Golden:
     count = len(artifact.vocabulary)
     asked = _made_up(count, artifact.model.config.max_length) if count else Histories.of([])
     best = min(BEST, count)
+    rows, scores = [torch.zeros(0, best, dtype=torch.int64)], [torch.zeros(0, best)]
     try:
-        answers = [part.topk(best) for part in _answers(artifact, asked)]
+        for part in _answers(artifact, asked):
+            rows.append(_best_rows(part, best))
+            scores.append(part.gather(1, rows[-1]))
     except ValueError:
         return Golden(asked, torch.ones(len(asked), best, dtype=torch.int64), torch.full((len(asked), best), torch.nan))
-    nothing = torch.zeros(0, best)
-    return Golden(
-        asked,
-        torch.cat([nothing.long(), *(part.indices for part in answers)]),
-        torch.cat([nothing, *(part.values for part in answers)]),
-    )
+    return Golden(asked, torch.cat(rows), torch.cat(scores))
 
 
 def check_golden(artifact: Artifact, golden: Golden) -> None:
@@ -94,7 +93,7 @@ def check_golden(artifact: Artifact, golden: Golden) -> None:
     best, given, some, spread = [], [], [], [0.0]
     try:
         for part, rows in zip(_answers(artifact, golden.histories), golden.rows.split(AT_ONCE), strict=True):
-            best.append(part.topk(rows.shape[1]).values)
+            best.append(part.gather(1, _best_rows(part, rows.shape[1])))
             given.append(part.gather(1, rows))
             some.append(part[:, golden.rows[0]])
             spread.append(float((part[:, 1:].amax(1) - part[:, 1:].amin(1)).max()))
@@ -109,6 +108,11 @@ def check_golden(artifact: Artifact, golden: Golden) -> None:
             f"version {artifact.version} does not answer as it did when it was made (a score differs by {worst:.2g}, "
             f"{TOLERANCE:g} is allowed): its files were changed or damaged, train it again"
         )
+
+
+def _best_rows(scores: Tensor, k: int) -> Tensor:
+    """(B, k) int64 rows of the highest of the `scores` (B, n + 1), best first."""
+    return torch.from_numpy(top_k_of_each(scores.numpy(), np.ones(scores.shape, bool), k))
 
 
 def _made_up(items: int, max_length: int) -> Histories:

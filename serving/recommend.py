@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 
 from models.history import Histories
-from models.inference import as_read, score, similar
+from models.inference import as_read, similar
+from models.recommend import recommend as recommend_to
+from models.request_time import request_time
+from models.top_k import top_k
 from serving.ids import stored_series
-from serving.index import top_k
 from serving.loaded import LoadedRelease
 from serving.schema import (
     HistoryItem,
@@ -21,10 +23,6 @@ from serving.schema import (
 from serving.shelf import Shelf
 
 logger = logging.getLogger(__name__)
-
-LONGEST_SILENCE_MS = 24 * 60 * 60 * 1000
-"""Requests are dated at most a day after the newest interaction. Live logs are never older than that; with an archive
-of another year, the wall clock would tell the model of a silence of years that it never saw in training."""
 
 MADE_UP_GAP_MS = 60_000
 """A history without timestamps is taken as one interaction a minute, the last one a minute ago."""
@@ -53,26 +51,27 @@ def recommend(
     Raises:
         NotKnown: no item has the category.
     """
-    clock = request.at if request.at is not None else _request_time(release, now_ms)
+    clock = request_time(request.at, now_ms, release.histories.latest)
     history, reason = _history(release, request, clock)
     shelf = _shelf(release, request, history, now_ms if request.at is None else request.at)
-    scores = release.artifact.vocabulary.popularity
-    if reason is None:
-        asked_at = max(clock, int(history.timestamps[-1]))
-        try:
-            scores = score(release.artifact, history, np.array([asked_at], np.int64))[0].numpy()
-        except Exception as error:
-            # Whatever it is, somebody waits for an answer: popularity needs no model.
-            logger.exception("the model failed on a request; popularity answered it")
-            on_failure(error)
-            reason = f"version {release.config.version} failed on this history"
-    best = top_k(scores, shelf.left, request.k)
-    shortage = shelf.shortage(len(best), request.k)
+
+    def failed(error: Exception) -> None:
+        # Whatever it is, somebody waits for an answer: popularity needs no model.
+        nonlocal reason
+        logger.exception("the model failed on a request; popularity answered it")
+        on_failure(error)
+        reason = f"version {release.config.version} failed on this history"
+
+    asked_at, allowed = np.array([clock], np.int64), shelf.left[None]
+    best = recommend_to(release.artifact, history, asked_at, allowed, request.k, failed)
+    found = best.rows[0] > 0
+    rows, scores = best.rows[0][found], best.scores[0][found]
+    shortage = shelf.shortage(len(rows), request.k)
     return Recommendations(
-        items=_ranked(release, best, scores),
+        items=_ranked(release, rows, scores),
         version=release.config.version,
-        source="model" if reason is None else "popularity",
-        reason=reason or (shortage.detail if shortage and not len(best) else None),
+        source="model" if best.by_model[0] else "popularity",
+        reason=reason or (shortage.detail if shortage and not len(rows) else None),
         shortage=shortage,
         history_length=min(len(as_read(release.artifact, history).rows), release.artifact.model.config.max_length),
     )
@@ -92,18 +91,12 @@ def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) 
     shelf = Shelf.at(release.catalogue, now_ms)
     shelf.take("excluded", np.arange(len(scores)) == row)
     nearest = top_k(scores, shelf.left, request.k)
-    itself = np.ones_like(scores)
     return SimilarItems(
-        item=_ranked(release, np.array([row]), itself)[0],
-        items=_ranked(release, nearest, scores),
+        item=_ranked(release, np.array([row]), np.ones(1, np.float32))[0],
+        items=_ranked(release, nearest, scores[nearest]),
         version=release.config.version,
         shortage=shelf.shortage(len(nearest), request.k),
     )
-
-
-def _request_time(release: LoadedRelease, now_ms: int) -> int:
-    latest = release.histories.latest
-    return now_ms if latest is None else min(now_ms, latest + LONGEST_SILENCE_MS)
 
 
 def _history(release: LoadedRelease, request: RecommendationRequest, clock: int) -> tuple[Histories, str | None]:
@@ -171,7 +164,7 @@ def _ranked(release: LoadedRelease, rows: np.ndarray, scores: np.ndarray) -> lis
             release.artifact.vocabulary.ids(rows).to_list(),
             release.catalogue.titles.gather(places).to_list(),
             release.catalogue.categories.gather(places).to_list(),
-            scores[rows].tolist(),
+            scores.tolist(),
             strict=True,
         )
     ]

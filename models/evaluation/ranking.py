@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.cases import EvaluationCases, IntArray
 from models.evaluation.scorer import Catalogue
+from models.top_k import top_k_of_each
 
 MISSED = np.iinfo(np.int64).max
 """The rank of a target that the vocabulary does not know."""
@@ -32,12 +33,13 @@ def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalog
 
     Candidates are all items but those in the user's history, those not yet available at the request, and those gone by
     then; a target is always a candidate. Ties are broken against the targets: an item with the same score stands before
-    them, so that a constant scorer gets the worst rank. Among themselves tied targets keep their order.
+    them, so that a constant scorer gets the worst rank. Among themselves tied targets keep their order. The list itself
+    has ties in order of their rows, as the endpoint has them.
     """
     excluded = _excluded(cases, catalogue)
     rivals = scores.copy()
+    top = top_k_of_each(scores, ~excluded, min(k, catalogue.items)).astype(np.int32)
     rivals[excluded] = np.nan
-    top = _top(rivals, min(k, catalogue.items))
     # A comparison with NaN is false, which leaves targets and excluded items out of the counts below.
     rivals[cases.target_cases, cases.target_rows] = np.nan
     target_scores = scores[cases.target_cases, cases.target_rows]
@@ -64,15 +66,6 @@ def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]
     excluded[cases.target_cases, cases.target_rows] = False
     excluded[:, 0] = True
     return excluded
-
-
-def _top(rivals: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-    """(B, k) rows of the highest scores; equal scores in no particular order, excluded ones as 0."""
-    candidates = np.where(np.isnan(rivals), -np.inf, rivals)
-    best = np.argpartition(-candidates, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(candidates, best, axis=1), axis=1, kind="stable")
-    best = np.take_along_axis(best, order, axis=1)
-    return np.where(np.isnan(np.take_along_axis(rivals, best, axis=1)), 0, best).astype(np.int32)
 
 
 def _rivals_ahead(rivals: NDArray[np.float32], target_scores: NDArray[np.float32], cases: EvaluationCases) -> IntArray:

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -10,6 +11,7 @@ from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftm
 from models.frames import fit_recommender, recommend, similar_items
 from models.history import Histories
 from models.inference import score
+from models.request_time import LONGEST_SILENCE_MS
 
 MODEL = ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, heads=1, head_dim=8))
 TRAINING = TrainingConfig(epochs=1, loss=SampledSoftmaxConfig(negatives=4))
@@ -41,7 +43,8 @@ def test_what_a_user_did_is_read_in_the_order_of_time() -> None:
     artifact = trained()
     assert artifact.vocabulary.item_ids.to_list() == ["a", "b", "c", "d"]
     assert artifact.vocabulary.popularity.tolist() == [0, 2, 3, 1, 1]
-    scores = score(artifact, Histories.of([([1, 2, 3], [1000, 2000, 3000])]), torch.tensor([9000]).numpy())
+    a_day_after = np.array([9000 + LONGEST_SILENCE_MS])
+    scores = score(artifact, Histories.of([([1, 2, 3], [1000, 2000, 3000])]), a_day_after)
     shown = recommend(artifact, EVENTS, users=["u"], exclude_seen=False)
     assert shown["score"].to_list() == pytest.approx(sorted(scores[0, 1:].tolist(), reverse=True))
     assert shown["rank"].to_list() == [1, 2, 3, 4]
@@ -72,7 +75,7 @@ def test_nobody_and_nothing_are_frames_too() -> None:
 def test_what_happened_after_the_request_is_not_read(moment: datetime) -> None:
     artifact = trained()
     then = recommend(artifact, EVENTS, users=["u"], at=moment)
-    assert then.equals(recommend(artifact, log(("u", "a", 1), ("u", "b", 2)), users=["u"]))
+    assert then.equals(recommend(artifact, log(("u", "a", 1), ("u", "b", 2)), users=["u"], at=moment))
     assert sorted(then["item_id"]) == ["c", "d"]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.index import top_k
+from models.top_k import top_k
 
 
 def test_ties_are_settled_by_row_also_at_the_cut() -> None:

@@ -1,0 +1,74 @@
+"""The best items for users: the model's scores, or popularity where it has nothing to read; endpoint and notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.history import Histories
+from models.inference import score
+from models.top_k import top_k_of_each
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+
+OnFailure = Callable[[Exception], object]
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """Lists for B users.
+
+    Attributes:
+        rows: (B, K) int64 the best items, best first; 0 where there are fewer.
+        scores: (B, K) float32 cosines, or popularity.
+        by_model: (B,) bool, false where popularity answered.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    by_model: NDArray[np.bool_]
+
+
+def recommend(
+    artifact: Artifact,
+    histories: Histories,
+    request_times: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    k: int,
+    on_failure: OnFailure | None = None,
+) -> Recommended:
+    """The `k` best of the allowed items for each of B users.
+
+    A user without a known item gets what is popular.
+
+    Args:
+        histories: B users.
+        request_times: (B,) int64 epoch milliseconds; one before a user's last interaction is taken at its time.
+        allowed: (B, n + 1) bool, the items that may be listed.
+        k: Length of the lists.
+        on_failure: Told what the model failed with; everyone then gets what is popular. None: the failure is raised.
+
+    Raises:
+        ValueError: the model cannot score, and nobody is there to be told.
+    """
+    known = histories.known()
+    readable = known.lengths > 0
+    asked = request_times.copy()
+    asked[readable] = np.maximum(asked[readable], known.timestamps[known.offsets[1:][readable] - 1])
+    scores = np.tile(artifact.vocabulary.popularity, (len(histories), 1))
+    try:
+        users = np.flatnonzero(readable)
+        if len(users):
+            scores[users] = score(artifact, known.take(users), asked[users]).numpy()
+    except Exception as error:
+        if on_failure is None:
+            raise
+        on_failure(error)
+        readable = np.zeros(len(histories), bool)
+    best = top_k_of_each(scores, allowed & (np.arange(scores.shape[1]) > 0), k)
+    return Recommended(best, np.take_along_axis(scores, best, axis=1), readable)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from models.batch import request_batch
+from models.evaluation.metrics import per_user
 from models.history import Histories
 from models.jagged import last_tokens
 from models.recommender import Recommender
@@ -13,7 +14,9 @@ from models.recommender import Recommender
 def next_item_ndcg(
     recommender: Recommender, histories: Histories, targets: np.ndarray, times: np.ndarray, k: int, users: int = 256
 ) -> float:
-    """Mean over users of [rank <= k] / log2(rank + 1) among the trained items that are not in the history.
+    """Mean over users of NDCG@k of the one item that came next, among the trained items that are not in the history.
+
+    Ranked as in the evaluation: the target is always a candidate, and an item with its score stands before it.
 
     Args:
         histories: B users without the item that is asked for; `times` (B,) int64 ms is when it happened.
@@ -21,35 +24,36 @@ def next_item_ndcg(
 
     Returns:
         The mean, 0 for no users. Leaves the module in the mode (training or not) it came in.
+
+    Raises:
+        FloatingPointError: the model gives no finite scores.
     """
     if not len(histories):
         return 0.0
     mode = recommender.training
     recommender.eval()
     vectors = F.normalize(recommender.item_vectors(recommender.items.trained), dim=-1, eps=1e-6)
-    gains = []
+    ranks = []
     for start in range(0, len(histories), users):
         part = np.arange(start, min(start + users, len(histories)))
-        gains.append(_gains(recommender, vectors, histories.take(part), targets[part], times[part], k))
+        ranks.append(_ranks(recommender, vectors, histories.take(part), targets[part], times[part]))
     recommender.train(mode)
-    return float(torch.cat(gains).mean())
+    return float(per_user(np.concatenate(ranks), np.arange(len(histories) + 1), [k])[f"ndcg@{k}"].mean())
 
 
-def _gains(
-    recommender: Recommender,
-    vectors: torch.Tensor,
-    histories: Histories,
-    targets: np.ndarray,
-    times: np.ndarray,
-    k: int,
-) -> torch.Tensor:
+def _ranks(
+    recommender: Recommender, vectors: torch.Tensor, histories: Histories, targets: np.ndarray, times: np.ndarray
+) -> np.ndarray:
     batch = request_batch(histories, times, recommender.config.max_length).to(vectors.device)
     states = last_tokens(recommender(batch), batch.offsets)
     scores = states @ vectors.T
-    scores[:, 0] = -torch.inf
-    asked = torch.from_numpy(np.ascontiguousarray(targets)).to(vectors.device)
-    wanted = scores.gather(1, asked[:, None])
+    asked = torch.from_numpy(np.ascontiguousarray(targets)).to(vectors.device)[:, None]
+    wanted = scores.gather(1, asked)
+    if not torch.isfinite(wanted).all():
+        raise FloatingPointError("a target's score is not a finite number: the model is broken, no rank means anything")
     users = torch.from_numpy(np.repeat(np.arange(len(histories)), histories.lengths)).to(vectors.device)
     scores[users, torch.from_numpy(histories.rows).to(vectors.device)] = -torch.inf
-    better = (scores >= wanted).sum(1).clamp(min=1)
-    return torch.where(better <= k, 1 / torch.log2(better.double() + 1), 0.0)
+    scores[:, 0] = -torch.inf
+    scores.scatter_(1, asked, -torch.inf)
+    ranks: np.ndarray = (1 + (scores >= wanted).sum(1)).cpu().numpy()
+    return ranks

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 
 from models.artifact import Artifact
+from models.cold_start import COLD_START, cold_share
 from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.content import content_matrix
@@ -59,7 +60,7 @@ def fit_recommender(
     if given and not model.items.content_dim:
         tower = ItemTowerConfig(content_dim=vectors.shape[1], id_masking=ID_MASKING)
         model = model.model_copy(update={"items": tower})
-    loss = training.loss.model_copy(update={"cold_negatives": vocabulary.cold_share})
+    loss = training.loss.model_copy(update={"cold_negatives": _cold_share(interactions)})
     training = training.model_copy(update={"loss": loss})
     torch.manual_seed(training.seed)
     recommender = Recommender(model, vocabulary.trained, torch.from_numpy(vectors) if given else None)
@@ -177,6 +178,13 @@ def _vocabulary(interactions: pl.DataFrame, content: pl.DataFrame | None) -> Voc
     popularity = np.zeros(len(items) + 1, np.float32)
     popularity[1 : seen.height + 1] = seen[POPULARITY].to_numpy()
     return Vocabulary(items, seen.height, popularity)
+
+
+def _cold_share(interactions: pl.DataFrame) -> float:
+    """Of the items with interactions: since when the others are known, nobody says."""
+    first = interactions.group_by(ITEM_ID).agg(pl.col(TIMESTAMP).min().dt.epoch("ms"))[TIMESTAMP].to_numpy()
+    end = interactions[TIMESTAMP].dt.epoch("ms").max()
+    return cold_share(first, len(first), int(end) + 1 if isinstance(end, int) else 0, COLD_START)
 
 
 def _manifest(interactions: pl.DataFrame, training: TrainingConfig) -> Manifest:

@@ -41,11 +41,6 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.item_ids)
 
-    @property
-    def cold_share(self) -> float:
-        """Share of the items that were not seen in training."""
-        return 1 - self.trained / len(self) if len(self) else 0.0
-
     def rows(self, item_ids: pl.Series | Sequence[str] | Sequence[int]) -> np.ndarray:
         """(len,) int64 rows of `item_ids`, 0 where unknown; ids of another type match where they convert exactly."""
         wanted = item_ids if isinstance(item_ids, pl.Series) else pl.Series(item_ids, dtype=_dtype_of(item_ids))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from models.cold_start import cold_share
 from models.columns import DAY, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.content import content_matrix
 from models.history import Histories
@@ -197,17 +198,10 @@ def _without_last(histories: Histories, users: np.ndarray) -> Histories:
 def _cold_share(
     vocabulary: Vocabulary, first_seen: np.ndarray, catalogue: pl.DataFrame, cutoff: datetime, cold_start: timedelta
 ) -> float:
-    """Of the items known before the cutoff, how many had no interaction `cold_start` before it.
-
-    That is the share that a version of that moment would have met when it was served: how many items have come since
-    the cutoff is not known yet. Where the data do not reach back so far, all of them would count as new; then those
-    count that have had no interaction at all.
-    """
+    """`models.cold_start.cold_share` of the items that the catalogue or the log names before the cutoff."""
     known = vocabulary.rows(catalogue.filter(pl.col(DAY) < cutoff.date())[ITEM_ID].unique())
     known = np.union1d(known, np.arange(1, vocabulary.trained + 1))
-    earlier = int((cutoff - cold_start).timestamp() * 1000)
-    old = int((first_seen < earlier).sum()) or vocabulary.trained
-    return 1 - old / len(known)
+    return cold_share(first_seen[1:], len(known), int(cutoff.timestamp() * 1000), cold_start)
 
 
 def _first_seen(histories: Histories, trained: int) -> np.ndarray:

@@ -238,7 +238,7 @@ def newest(items: pl.LazyFrame, cutoff: date) -> pl.LazyFrame:
 
 def with_share_of_the_whole_catalogue(*arguments: Any, **named: Any) -> Dataset:
     made = make_dataset(*arguments, **named)
-    return replace(made, cold_share=made.vocabulary.cold_share)
+    return replace(made, cold_share=1 - made.vocabulary.trained / len(made.vocabulary))
 
 
 @pytest.mark.parametrize(

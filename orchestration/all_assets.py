@@ -16,9 +16,8 @@ import assets.sources.assets
 import assets.training.assets
 from assets.code_version import code_version
 from assets.data_version import digest
-from orchestration.profile import Profile
-from orchestration.resources import RESOURCE_STAGES
-from orchestration.stages import check_stage
+from orchestration.profile import Profile, section_settings
+from orchestration.resources import SECTION_OF_RESOURCE
 
 MODULES = (
     assets.sources.assets,
@@ -41,8 +40,8 @@ def all_assets(profile: Profile) -> Sequence[dg.AssetsDefinition]:
 
 
 def _versioned(asset: dg.AssetsDefinition, profile: Profile) -> dg.AssetsDefinition:
-    sections = {RESOURCE_STAGES[key] for key in asset.required_resource_keys if key in RESOURCE_STAGES}
-    settings = {stage: check_stage(stage, getattr(profile, stage)) for stage in sections}
+    sections = {SECTION_OF_RESOURCE[key] for key in asset.required_resource_keys if key in SECTION_OF_RESOURCE}
+    settings = {stage: section_settings(stage, getattr(profile, stage)) for stage in sections}
     version = f"{code_version()} {digest(settings)[:8]}" if settings else code_version()
     return asset.map_asset_specs(lambda spec: spec.replace_attributes(code_version=version))
 

@@ -1,19 +1,19 @@
 """A profile: one YAML file that says whose data, which model, when to release and where to serve."""
 
 import os
-import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from models.strict import Strict, sentence
 from orchestration.environment import HOME_VARIABLE, home, state_folder
-from orchestration.stages import StageError, check_stage
+from orchestration.profile_yaml import ProfileError, read_yaml
 from serving.ports import LOOPBACK
 from storage.places import absolute, is_uri
 
@@ -22,15 +22,21 @@ AUTO_DAYS = 14
 RESERVED_NAMES = ("bench", "ray")
 """Folders beside those of the profiles."""
 
-STAGES = ("source", "quality", "content", "training", "evaluation", "release", "endpoint", "retention")
-VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|\$)")
-
 Section = dict[str, Any]
+"""A stage's settings as the profile writes them."""
+
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
 
-class ProfileError(ValueError):
-    """A profile that cannot be used; the message names the file, the key and what to do."""
+@dataclass(frozen=True)
+class CheckedBy:
+    """Which class checks a section: `module:Name`, imported only when it is asked, because some import torch."""
+
+    settings: str
+
+
+class SectionError(ValueError):
+    """A section does not fit its settings; the message names the keys."""
 
 
 class LakeSettings(Strict):
@@ -108,14 +114,30 @@ class Profile(Strict):
     lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are.")
     ray: RaySettings = Field(default=RaySettings(), description="Which Ray cluster trains and serves.")
     ui: UiSettings = Field(default=UiSettings(), description="Dagster's UI on this machine.")
-    source: Section = Field(description="Where raw logs and the catalogue come from.")
-    quality: Section = Field(default_factory=dict, description="What makes a row good and a day acceptable.")
-    content: Section = Field(default_factory=dict, description="Which encoders turn texts and images into vectors.")
-    training: Section = Field(default_factory=dict, description="The model and how it is trained.")
-    evaluation: Section = Field(default_factory=dict, description="Which window and users are evaluated, and how.")
-    release: Section = Field(default_factory=dict, description="When a version may become champion.")
-    endpoint: Section = Field(default_factory=dict, description="How the champion is served.")
-    retention: Section = Field(default_factory=dict, description="How long what is not the newest is kept.")
+    source: Annotated[Section, CheckedBy("assets.sources.settings:SourceSettings")] = Field(
+        description="Where raw logs and the catalogue come from."
+    )
+    quality: Annotated[Section, CheckedBy("assets.validation.settings:QualitySettings")] = Field(
+        default_factory=dict, description="What makes a row good and a day acceptable."
+    )
+    content: Annotated[Section, CheckedBy("assets.content.settings:ContentSettings")] = Field(
+        default_factory=dict, description="Which encoders turn texts and images into vectors."
+    )
+    training: Annotated[Section, CheckedBy("assets.training.settings:TrainingSettings")] = Field(
+        default_factory=dict, description="The model and how it is trained."
+    )
+    evaluation: Annotated[Section, CheckedBy("assets.splits.settings:EvaluationSettings")] = Field(
+        default_factory=dict, description="Which window and users are evaluated, and how."
+    )
+    release: Annotated[Section, CheckedBy("assets.release.settings:ReleaseSettings")] = Field(
+        default_factory=dict, description="When a version may become champion."
+    )
+    endpoint: Annotated[Section, CheckedBy("serving.settings:EndpointSettings")] = Field(
+        default_factory=dict, description="How the champion is served."
+    )
+    retention: Annotated[Section, CheckedBy("assets.retention.settings:RetentionSettings")] = Field(
+        default_factory=dict, description="How long what is not the newest is kept."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -178,6 +200,28 @@ class Profile(Strict):
             ) from None
 
 
+SECTIONS = {
+    name: marker.settings
+    for name, field in Profile.model_fields.items()
+    for marker in field.metadata
+    if isinstance(marker, CheckedBy)
+}
+"""The sections that stages have, and which class checks each."""
+
+
+def section_settings(section: str, values: Mapping[str, Any]) -> Any:
+    """The settings of `section` as `values` give them.
+
+    Raises:
+        SectionError: an unknown key, a missing one, or a value that does not fit.
+    """
+    module, name = SECTIONS[section].split(":")
+    try:
+        return TypeAdapter(getattr(import_module(module), name)).validate_python(values)
+    except ValidationError as error:
+        raise SectionError(sentence(error, section)) from error
+
+
 def load_profile(name_or_path: str) -> Profile:
     """Reads a profile that comes with the platform (by name) or any YAML file (by path), and checks all of it.
 
@@ -185,13 +229,15 @@ def load_profile(name_or_path: str) -> Profile:
         ProfileError: no such file, not YAML, an unset variable, an unknown key or a value that does not fit.
     """
     path = _find(name_or_path)
-    section = _expand(_read(path), path, "", {**os.environ, HOME_VARIABLE: str(home())})
+    content = read_yaml(path, {**os.environ, HOME_VARIABLE: str(home())})
+    if "origin" in content:
+        raise ProfileError(f"profile {path}: origin is not for a profile to say: leave it out")
     given = name_or_path if path.parent == PROFILES else str(path.absolute())
     try:
-        profile = Profile.model_validate({"name": path.stem, **section, "origin": given})
-        for stage in STAGES:
-            check_stage(stage, getattr(profile, stage))
-    except StageError as error:
+        profile = Profile.model_validate({"name": path.stem, **content, "origin": given})
+        for section in SECTIONS:
+            section_settings(section, getattr(profile, section))
+    except SectionError as error:
         raise ProfileError(f"profile {path}: {error}") from error
     except ValidationError as error:
         raise ProfileError(f"profile {path}: {sentence(error)}") from error
@@ -204,59 +250,3 @@ def _find(name_or_path: str) -> Path:
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
         raise ProfileError(f"there is no profile {name_or_path}: name one of {known}, or the path of a .yaml file")
     return path
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
-    except UnicodeDecodeError as error:
-        raise ProfileError(f"profile {path} is not UTF-8 from byte {error.start} on: save it as UTF-8") from error
-    except _KeyTwice as error:
-        raise ProfileError(f"profile {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ProfileError(f"profile {path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or "origin" in content:
-        raise ProfileError(f"profile {path} must be a mapping of the keys that docs/profiles.md lists")
-    return content
-
-
-class _KeyTwice(ValueError):
-    pass
-
-
-class _EachKeyOnce(yaml.SafeLoader):
-    """YAML's plain values; a key that stands twice in a mapping, which PyYAML overlooks, is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[tuple[str, str], int] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                name, line = (key.tag, key.value), key.start_mark.line + 1
-                if name in lines:
-                    raise _KeyTwice(f"{key.value} stands twice, in lines {lines[name]} and {line}: leave one out")
-                lines[name] = line
-        return super().construct_mapping(node, deep)
-
-
-def _expand(value: Any, path: Path, key: str, variables: Mapping[str, str]) -> Any:
-    """Replaces `$NAME`, `${NAME}` and `$$`, a dollar sign, in every string, and dates by ISO strings, which Dagster's
-    config can carry."""
-    match value:
-        case dict():
-            return {k: _expand(v, path, f"{key}.{k}".lstrip("."), variables) for k, v in value.items()}
-        case list():
-            return [_expand(v, path, f"{key}[{i}]", variables) for i, v in enumerate(value)]
-        case date():
-            return value.isoformat()
-        case str():
-            return VARIABLE.sub(lambda found: _variable(found, path, key, variables), value)
-    return value
-
-
-def _variable(found: re.Match[str], path: Path, key: str, variables: Mapping[str, str]) -> str:
-    name = found[1] or found[2]
-    if name is None:
-        return "$"
-    if not variables.get(name):
-        raise ProfileError(f"profile {path}: {key} is {found.string}, but ${name} is not set: export {name}=... first")
-    return variables[name]

@@ -12,13 +12,12 @@ from assets.sources.source import Source
 from assets.validation.settings import QualitySettings
 from orchestration.environment import state_folder
 from orchestration.launchpad import overridden, schema
-from orchestration.profile import STAGES, Profile
-from orchestration.stages import check_stage
+from orchestration.profile import SECTIONS, Profile, section_settings
 from orchestration.suites import suites
 from storage.owner import claim
 from storage.places import is_uri
 
-RESOURCE_STAGES = {"gate" if stage == "release" else stage: stage for stage in STAGES}
+SECTION_OF_RESOURCE = {"gate" if stage == "release" else stage: stage for stage in SECTIONS}
 """The name by which assets ask for a stage's settings, to the profile's section; `release` is an asset."""
 
 
@@ -41,7 +40,7 @@ def build_resources(profile: Profile) -> dict[str, object]:
     return {
         "lake": fixed_resource(lambda: _owned(storage, profile), "Where the tables are."),
         "ray": fixed_resource(lambda: cluster, "Which Ray cluster trains and serves."),
-        **{name: settings_resource(profile, stage) for name, stage in RESOURCE_STAGES.items()},
+        **{name: settings_resource(profile, stage) for name, stage in SECTION_OF_RESOURCE.items()},
         "source": settings_resource(profile, "source", opened),
         "quality": settings_resource(profile, "quality", checked),
     }
@@ -91,10 +90,10 @@ def settings_resource(
     Dagster makes all resources of a run before its first step, and so refuses there what the schema cannot say.
     """
     section = getattr(profile, stage)
-    settings = check_stage(stage, section)
+    settings = section_settings(stage, section)
 
     def resource(context: dg.InitResourceContext) -> Any:
-        return opened(check_stage(stage, overridden(type(settings), section, context.resource_config or {})))
+        return opened(section_settings(stage, overridden(type(settings), section, context.resource_config or {})))
 
     return dg.ResourceDefinition(
         resource,

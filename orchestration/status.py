@@ -16,7 +16,7 @@ from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
 from storage.lake import Lake
 
-HEADLINE = ("ndcg@10", "hr@10")
+METRICS = ("ndcg@10", "hr@10")
 
 
 class Serving(Strict):
@@ -75,10 +75,10 @@ def status_table(status: Status) -> Group:
         *([("problem", status.problem)] if status.problem else []),
     ):
         about.add_row(*row)
-    metrics = Table("", *HEADLINE, *(f"{name}, cold items" for name in HEADLINE), title=f"version {status.evaluated}")
+    metrics = Table("", *METRICS, *(f"{name}, cold items" for name in METRICS), title=f"version {status.evaluated}")
     for scorer, numbers in status.metrics.items():
         slices = (numbers, numbers.get("cold", {}))
-        metrics.add_row(scorer, *(_interval(part.get(name)) for part in slices for name in HEADLINE))
+        metrics.add_row(scorer, *(_interval(part.get(name)) for part in slices for name in METRICS))
     seconds = Table("stage", "seconds", title="newest materializations")
     for stage, took in status.seconds.items():
         seconds.add_row(stage, f"{took:.1f}")

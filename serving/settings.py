@@ -22,11 +22,7 @@ IMPORT_PATH = "serving.app:build"
 """What Serve runs: the deployment in `serving/app.py`, and the function that builds it."""
 
 
-class Settings(Strict):
-    """A value: unknown keys are errors, and nothing changes after construction."""
-
-
-class AppSettings(Settings):
+class AppSettings(Strict):
     """What a replica is built with; a change replaces the replicas, one new one up before an old one goes."""
 
     body_limit_bytes: int = Field(default=2**21, ge=1024, description="Longest request body that is read.")
@@ -38,7 +34,7 @@ class AppSettings(Settings):
     torch_threads: int = Field(default=1, ge=1, description="Threads that torch uses within one request.")
 
 
-class EndpointSettings(Settings):
+class EndpointSettings(Strict):
     """The profile's `endpoint:` section."""
 
     host: str = Field(default="127.0.0.1", description="Address that the HTTP proxy listens on.")
@@ -106,7 +102,7 @@ def _everywhere_the_same(place: str) -> str:
 Place = Annotated[str, AfterValidator(_everywhere_the_same)]
 
 
-class TableVersion(Settings):
+class TableVersion(Strict):
     """A Delta table at one commit, so that every replica reads the same rows whenever it starts."""
 
     uri: Place = Field(description="Folder or object-store URI of the table.")
@@ -116,7 +112,7 @@ class TableVersion(Settings):
         return scan_table(self.uri, self.version, storage_options)
 
 
-class SequencesVersion(Settings):
+class SequencesVersion(Strict):
     """The sequences of a lake at one commit of their ledger."""
 
     root: Place = Field(description="Folder or object-store URI of the lake.")
@@ -130,7 +126,7 @@ class SequencesVersion(Settings):
         return action_bits(action_vocabulary(self.root, self.version, storage_options), actions)
 
 
-class Owner(Settings):
+class Owner(Strict):
     """Whose an application is: nobody else may replace or end it."""
 
     profile: str = Field(description="Name of the profile; empty: not known.")
@@ -143,7 +139,7 @@ class Owner(Settings):
         return f"profile {self.profile or '(unknown)'} with the lake {self.lake}"
 
 
-class ReleaseConfig(Settings):
+class ReleaseConfig(Strict):
     """Everything that a replica loads: the Serve `user_config`, the only thing that differs between releases."""
 
     profile: str = Field(default="", description="Name of the profile whose release it is.")

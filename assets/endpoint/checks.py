@@ -8,11 +8,11 @@ from assets.endpoint.rollout import champion_release
 from assets.endpoint.skew import ENDPOINT, OF_TRAINING_SET, has_training_set, measure_skew, skew_expectations
 from assets.resources import LakeResource
 from assets.validation.checks import check_result, check_specs
-from assets.validation.settings import QualitySettings, SkewRules
+from assets.validation.settings import QualitySettings, SkewSettings
 from assets.validation.validation import validate
 
 
-@dg.multi_asset_check(specs=check_specs(ENDPOINT, skew_expectations(SkewRules())))
+@dg.multi_asset_check(specs=check_specs(ENDPOINT, skew_expectations(SkewSettings())))
 def training_serving_skew(
     lake: LakeResource, quality: dg.ResourceParam[QualitySettings]
 ) -> Iterator[dg.AssetCheckResult]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.training.dataset import read_dataset
 from assets.validation.expectation import Expectation, Severity, between, with_overrides
-from assets.validation.settings import SkewRules
+from assets.validation.settings import SkewSettings
 from assets.versions import ARTIFACTS, DATASETS
 from models.columns import ACTIONS, TIMESTAMPS
 from models.history import Histories
@@ -51,7 +51,7 @@ class Served:
     before: Histories
 
 
-def skew_expectations(rules: SkewRules, severity: dict[str, Severity] | None = None) -> list[Expectation]:
+def skew_expectations(rules: SkewSettings, severity: dict[str, Severity] | None = None) -> list[Expectation]:
     """The suite on training/serving skew. The names of the checks do not depend on the rules."""
 
     def at_most(column: str, high: float, why: str, severity: Severity = "warn", name: str = "") -> Expectation:

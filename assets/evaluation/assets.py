@@ -119,7 +119,7 @@ def _reporting(context: dg.AssetExecutionContext) -> Callable[[str, int, int], N
 
 
 def _metadata(result: VersionEvaluation) -> dict[str, Any]:
-    """What the UI shows: headline numbers as plain floats, which it plots over time, then tables and pictures."""
+    """What the UI shows: the primary protocol's numbers as floats, which it plots over time, then tables and plots."""
     metadata: dict[str, Any] = {
         "version": result.version,
         "champion": result.champion or "none",

@@ -52,7 +52,7 @@ def evaluate_version(
         lake: The tables.
         folder: The version's artifact.
         settings: The profile's settings.
-        champion: Artifact of the reigning champion, evaluated on the same cases. It is left out if it was trained on
+        champion: Artifact of the champion in place, evaluated on the same cases. It is left out if it was trained on
             data after this version's cutoff, for then it has seen the answers; and if it is broken, which the result
             says, too: what cannot be served cannot keep another version from being served.
         without_content: Artifact of the same model trained without content embeddings; left out if it is broken.
@@ -60,7 +60,7 @@ def evaluate_version(
         progress: Told of every batch.
 
     Raises:
-        EvaluationError: the headline protocol has no case.
+        EvaluationError: the primary protocol has no case.
         NoRivals: cases have no item that their targets could be ranked against.
     """
     from models.artifact import load_artifact
@@ -72,10 +72,10 @@ def evaluate_version(
     if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
         left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
     questions = _ask(lake, candidate, settings)
-    if settings.headline not in questions.cases:
+    if settings.primary_protocol not in questions.cases:
         raise EvaluationError(
             f"version {candidate.version} cannot be evaluated: no user with a history has a new positive in the "
-            f"{settings.window_days} day(s) from {candidate.manifest.cutoff:%Y-%m-%d} ({settings.headline}); "
+            f"{settings.window_days} day(s) from {candidate.manifest.cutoff:%Y-%m-%d} ({settings.primary_protocol}); "
             "materialize more days or widen `window_days`"
         )
     scorers = [
@@ -94,7 +94,7 @@ def evaluate_version(
         window_days=settings.window_days,
         seed=settings.seed,
         table_versions=candidate.manifest.table_versions,
-        headline=settings.headline,
+        primary_protocol=settings.primary_protocol,
         metric=settings.metric,
         protocols=protocols,
     )

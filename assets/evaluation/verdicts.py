@@ -31,7 +31,7 @@ class Verdict:
 
 
 def verdicts(evaluation: VersionEvaluation) -> list[Verdict]:
-    """The answers to `CHECKS`, on the headline protocol and metric."""
+    """The answers to `CHECKS`, on the primary protocol and metric."""
     return [
         _clearly_beats(evaluation, POPULARITY, BEATS_POPULARITY),
         _clearly_beats(evaluation, ITEM_KNN, BEATS_ITEM_KNN),

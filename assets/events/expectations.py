@@ -15,7 +15,7 @@ from assets.validation.drift import (
     VOLUME_RATIO,
 )
 from assets.validation.expectation import Expectation, between, not_null, one_of, unique_neighbours, with_overrides
-from assets.validation.settings import DriftRules, QualitySettings
+from assets.validation.settings import DriftSettings, QualitySettings
 from models.columns import ACTION, DAY, ITEM_ID, TIMESTAMP, USER_ID, VALUE
 from storage.schema import EVENTS_TABLE
 
@@ -39,7 +39,7 @@ def events_expectations(rules: QualitySettings, now: datetime | None = None) -> 
     return with_overrides(suite, EVENTS_TABLE, rules.severity)
 
 
-def _drift_expectations(rules: DriftRules) -> list[Expectation]:
+def _drift_expectations(rules: DriftSettings) -> list[Expectation]:
     """Each day against the seven days before it."""
 
     def near(column: str, low: float, high: float, why: str, unknown: str = NO_WEEK) -> Expectation:

@@ -5,9 +5,10 @@ from pydantic import Field
 
 from assets.data_version import data_version
 from assets.evaluation.assets import evaluation
-from assets.release.gate import GateSettings, decide, decide_by_hand
+from assets.release.gate import decide, decide_by_hand
 from assets.release.page import release_metadata
 from assets.release.record import record
+from assets.release.settings import ReleaseSettings
 from assets.resources import LakeResource
 from assets.versions import ARTIFACTS, releases_of, version_in_question
 from models.evaluation.report import VersionEvaluation
@@ -35,7 +36,7 @@ class ReleaseRun(dg.Config):
     description="Promotes the evaluated version if it beats the champion (the first one: popularity); records why.",
 )
 def release(
-    context: dg.AssetExecutionContext, config: ReleaseRun, lake: LakeResource, gate: dg.ResourceParam[GateSettings]
+    context: dg.AssetExecutionContext, config: ReleaseRun, lake: LakeResource, gate: dg.ResourceParam[ReleaseSettings]
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
     version = version_in_question(context, tables, "evaluation", config.version)

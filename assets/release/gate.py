@@ -6,22 +6,9 @@ from pydantic import Field
 
 from assets.evaluation.evaluate_version import CHAMPION, POPULARITY
 from assets.evaluation.plots import cell
+from assets.release.settings import ReleaseSettings
 from models.evaluation.report import VersionEvaluation
 from models.strict import Strict
-
-
-class GateSettings(Strict):
-    """What a version must show: the profile's `release:` section."""
-
-    metric: str = Field(default="ndcg@10", description="Metric that decides, on the headline protocol.")
-    margin: float = Field(
-        default=0.0,
-        description="Absolute margin by which the metric must exceed that of the opponent; a negative one lets a "
-        "slightly worse version through, for the sake of fresher data.",
-    )
-    must_beat_popularity: bool = Field(
-        default=True, description="Whether later versions, too, must beat popularity; the first one always must."
-    )
 
 
 class Decision(Strict):
@@ -33,7 +20,7 @@ class Decision(Strict):
     numbers: dict[str, float] = Field(default_factory=dict, description="The numbers behind the reason.")
 
 
-def decide(evaluation: VersionEvaluation, champion: str | None, settings: GateSettings) -> Decision:
+def decide(evaluation: VersionEvaluation, champion: str | None, settings: ReleaseSettings) -> Decision:
     """Decides on `evaluation.version`.
 
     The first version must beat popularity, a later one the champion, each by strictly more than the margin in the mean
@@ -42,7 +29,7 @@ def decide(evaluation: VersionEvaluation, champion: str | None, settings: GateSe
 
     Args:
         evaluation: The version's evaluation.
-        champion: The reigning champion, None where there is none.
+        champion: The champion in place; None where there is none.
         settings: The profile's gate.
     """
     version = evaluation.version
@@ -76,7 +63,7 @@ def decide_by_hand(version: str, versions: list[str], champion: str | None, why:
     return Decision(version=version, promote=True, reason=f"{version} was promoted by hand: {why}")
 
 
-def _compare(evaluation: VersionEvaluation, opponent: str, title: str, settings: GateSettings) -> Decision:
+def _compare(evaluation: VersionEvaluation, opponent: str, title: str, settings: ReleaseSettings) -> Decision:
     version, report, metric = evaluation.version, evaluation.report, settings.metric
     ours, theirs = report.measure(report.candidate, metric), report.measure(opponent, metric)
     difference = report.difference(opponent, metric)
@@ -87,7 +74,7 @@ def _compare(evaluation: VersionEvaluation, opponent: str, title: str, settings:
     wins = difference.mean > settings.margin
     reason = (
         f"{version} {'beats' if wins else 'does not beat'} {title} on {metric} "
-        f"({evaluation.headline}, {ours.n} users): "
+        f"({evaluation.primary_protocol}, {ours.n} users): "
         f"{ours.mean:.4f} against {theirs.mean:.4f}, difference {cell(difference)}, "
         f"{'more' if wins else 'not more'} than the margin {settings.margin:g}"
         f"{', though chance may explain it' if wins and difference.low is not None and difference.low <= 0 else ''}."

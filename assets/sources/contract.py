@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from assets.sources.files_settings import ItemFiles, TableFiles
+from assets.sources.files_settings import ItemFilesSettings, TableFilesSettings
 from assets.sources.formats.json_lists import listed
 from assets.sources.formats.json_types import REFUSED, Column, Kind
 from assets.validation.casts import as_epoch_ms
@@ -49,13 +49,13 @@ EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 """A time before this one is no time of a log but a number in the wrong unit."""
 
 
-def typed_columns(files: TableFiles) -> list[Column]:
+def typed_columns(files: TableFilesSettings) -> list[Column]:
     """The contract's columns that are read from the values of a file and do not take those of any type."""
     names = [name for name in files.contract if name in KINDS and name not in files.constants]
     return [Column(name, files.column(name), KINDS[name]) for name in names]
 
 
-def in_contract(rows: pl.LazyFrame, files: TableFiles, path: Path) -> pl.LazyFrame:
+def in_contract(rows: pl.LazyFrame, files: TableFilesSettings, path: Path) -> pl.LazyFrame:
     """`rows` of the file `path` with contract columns only; constants stand in for, or overrule, the file's columns."""
     there = rows.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
     columns = there.collect_schema()
@@ -68,10 +68,10 @@ def in_contract(rows: pl.LazyFrame, files: TableFiles, path: Path) -> pl.LazyFra
         *(pl.col(name).alias(MISTYPED) for name in [REFUSED] if name in columns),
         pl.lit(str(path)).alias(SOURCE_FILE),
     )
-    return _item_columns(frame, files, path.parent) if isinstance(files, ItemFiles) else frame
+    return _item_columns(frame, files, path.parent) if isinstance(files, ItemFilesSettings) else frame
 
 
-def with_day(rows: pl.LazyFrame, files: TableFiles, first_requested: date, first_day: date) -> pl.LazyFrame:
+def with_day(rows: pl.LazyFrame, files: TableFilesSettings, first_requested: date, first_day: date) -> pl.LazyFrame:
     """`rows` with the day that they tell of: the UTC day of their time, or, where they list the catalogue, of the run.
 
     What a catalogue lists is there on the first day of the run that reads it, whenever it came: else the items of one
@@ -85,11 +85,11 @@ def with_day(rows: pl.LazyFrame, files: TableFiles, first_requested: date, first
         first_day: Day of the items that were available before it; events before it keep their own day.
     """
     dtype = rows.collect_schema().get(files.time)
-    undated = first_day if isinstance(files, ItemFiles) and files.once else first_requested
+    undated = first_day if isinstance(files, ItemFilesSettings) and files.once else first_requested
     if dtype is None:
         return rows.with_columns(pl.lit(undated).alias(DAY))
     moment = pl.from_epoch(as_epoch_ms(files.time, dtype, files.timestamp_unit), "ms")
-    if not isinstance(files, ItemFiles):
+    if not isinstance(files, ItemFilesSettings):
         return rows.with_columns(day_of(moment, undated).alias(DAY))
     earliest = pl.lit(first_day).cast(pl.Datetime("ms"))
     moment = pl.when(moment < earliest).then(earliest).otherwise(moment)
@@ -117,7 +117,7 @@ def own_day(moment: pl.Expr) -> pl.Expr:
     return pl.when(plausible).then(moment.dt.date())
 
 
-def _item_columns(rows: pl.LazyFrame, files: ItemFiles, folder: Path) -> pl.LazyFrame:
+def _item_columns(rows: pl.LazyFrame, files: ItemFilesSettings, folder: Path) -> pl.LazyFrame:
     schema = rows.collect_schema()
     changes = []
     if schema.get(CATEGORIES) == pl.String:

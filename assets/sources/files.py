@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.sources.contract import in_contract, typed_columns, with_day
-from assets.sources.files_settings import FilesSettings, Format, TableFiles
+from assets.sources.files_settings import FilesSettings, Format, TableFilesSettings
 from assets.sources.formats.delimited import Dialect, delimited_columns, scan_delimited
 from assets.sources.formats.json_lines import absent_fields, scan_json_lines
 from assets.sources.formats.parquet import parquet_columns, scan_parquet
@@ -120,11 +120,11 @@ class Files:
             rows = [with_day(frame, part, wanted[0], self.first_day) for frame in together]
         return [frame.filter(pl.col(DAY).is_in(wanted)) for frame in of_one_schema(rows)]
 
-    def _part(self, table: RawTable) -> TableFiles:
+    def _part(self, table: RawTable) -> TableFilesSettings:
         return self.settings.events if table == "events" else self.settings.items
 
 
-def _rows(name: str, part: TableFiles, shape: Shape | None) -> pl.LazyFrame:
+def _rows(name: str, part: TableFilesSettings, shape: Shape | None) -> pl.LazyFrame:
     """One file's rows in contract columns."""
     path = Path(name)
     if shape is None:
@@ -132,7 +132,7 @@ def _rows(name: str, part: TableFiles, shape: Shape | None) -> pl.LazyFrame:
     return in_contract(shape.rows(_scan(path, part, shape.needs, whole=True), path), part, path)
 
 
-def _scan(path: Path, part: TableFiles, fields: Sequence[str], *, whole: bool = False) -> pl.LazyFrame:
+def _scan(path: Path, part: TableFilesSettings, fields: Sequence[str], *, whole: bool = False) -> pl.LazyFrame:
     """The file's `fields`, and what else it has if `whole`; of JSON objects `fields` alone."""
     form = _format(path, part)
     if form == "parquet":
@@ -143,12 +143,12 @@ def _scan(path: Path, part: TableFiles, fields: Sequence[str], *, whole: bool = 
     return scan_json_lines(path, fields, part.encoding, columns=columns, literals=form == "literals")
 
 
-def _dialect(path: Path, part: TableFiles) -> Dialect:
+def _dialect(path: Path, part: TableFilesSettings) -> Dialect:
     usual = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
     return Dialect(part.delimiter or usual, part.encoding, part.header, nulls=part.nulls)
 
 
-def _format(path: Path, part: TableFiles) -> Format:
+def _format(path: Path, part: TableFilesSettings) -> Format:
     """Raises SourceError where the name's ending says nothing."""
     if part.format != "auto":
         return part.format
@@ -158,7 +158,7 @@ def _format(path: Path, part: TableFiles) -> Format:
     return ENDINGS[endings[0]]
 
 
-def _check(path: Path, table: RawTable, part: TableFiles, shape: Shape | None) -> None:
+def _check(path: Path, table: RawTable, part: TableFilesSettings, shape: Shape | None) -> None:
     """Raises SourceError where the file is empty, damaged, or lacks a required or mapped column."""
     if path.stat().st_size == 0:
         raise SourceError(f"{path} is empty: write it again, or remove it and leave its day out")
@@ -178,7 +178,7 @@ def _check(path: Path, table: RawTable, part: TableFiles, shape: Shape | None) -
         )
 
 
-def _check_mapped(path: Path, table: RawTable, part: TableFiles, there: Sequence[str]) -> None:
+def _check_mapped(path: Path, table: RawTable, part: TableFilesSettings, there: Sequence[str]) -> None:
     for name, column in part.expected.items():
         if column not in there:
             raise SourceError(
@@ -187,7 +187,7 @@ def _check_mapped(path: Path, table: RawTable, part: TableFiles, there: Sequence
 
 
 def _check_keys(
-    paths: Sequence[Path], elsewhere: Callable[[], Sequence[Path]], table: RawTable, part: TableFiles
+    paths: Sequence[Path], elsewhere: Callable[[], Sequence[Path]], table: RawTable, part: TableFilesSettings
 ) -> None:
     """Raises SourceError where no line has a key, as one line may leave out what it has no value for.
 
@@ -216,13 +216,13 @@ def _check_keys(
 
 
 def _absent(
-    path: Path, part: TableFiles, fields: Sequence[str], *, to_the_end: bool = True
+    path: Path, part: TableFilesSettings, fields: Sequence[str], *, to_the_end: bool = True
 ) -> tuple[list[str], list[str]]:
     literals = _format(path, part) == "literals"
     return absent_fields(path, fields, part.encoding, literals=literals, to_the_end=to_the_end)
 
 
-def _advice(table: RawTable, part: TableFiles, name: str) -> str:
+def _advice(table: RawTable, part: TableFilesSettings, name: str) -> str:
     setting = f"source.{table}.columns.{name}"
     if name in part.required:
         return f"set {setting} to the one that holds it, or source.{table}.constants.{name}"

@@ -26,7 +26,7 @@ from models.strict import Strict
 Format = Literal["auto", "parquet", "csv", "jsonl", "literals"]
 
 
-class TableFiles(Strict):
+class TableFilesSettings(Strict):
     """The files of one table."""
 
     contract: ClassVar[tuple[str, ...]]
@@ -79,7 +79,7 @@ class TableFiles(Strict):
         return encoding
 
     @model_validator(mode="after")
-    def _in_contract(self) -> "TableFiles":
+    def _in_contract(self) -> "TableFilesSettings":
         strange = [name for name in (*self.columns, *self.constants) if name not in self.contract]
         if strange:
             raise ValueError(f"{strange[0]!r} is no column of the contract; it has {', '.join(self.contract)}")
@@ -96,7 +96,7 @@ class TableFiles(Strict):
         return {name: self.column(name) for name in names if name not in self.constants}
 
 
-class EventFiles(TableFiles):
+class EventFilesSettings(TableFilesSettings):
     """The event logs."""
 
     contract = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID)
@@ -104,7 +104,7 @@ class EventFiles(TableFiles):
     time = TIMESTAMP
 
 
-class ItemFiles(TableFiles):
+class ItemFilesSettings(TableFilesSettings):
     """The catalogue."""
 
     contract = (ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, IMAGE, IMAGE_BYTES, AVAILABLE_FROM)
@@ -136,5 +136,5 @@ class FilesSettings(Strict):
     """Logs and catalogue as Parquet, CSV or JSON Lines files, the latter two plain or gzip."""
 
     kind: Literal["files"]
-    events: EventFiles = Field(description="The event logs.")
-    items: ItemFiles = Field(description="The catalogue.")
+    events: EventFilesSettings = Field(description="The event logs.")
+    items: ItemFilesSettings = Field(description="The catalogue.")

@@ -1,6 +1,7 @@
 """What is held out of training and how a model is judged on it: the profile's `evaluation:` section."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,7 +27,7 @@ class EvaluationSettings(Strict):
         default=None,
         description="Day (UTC) at whose start training data ends; null: the last `window_days` days are held out.",
     )
-    headline: Protocol = Field(
+    primary_protocol: Protocol = Field(
         default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
     )
     metric: str = Field(default="ndcg@10", description="The metric of checks and plots: hr, recall or ndcg @K, or mrr.")
@@ -48,6 +49,13 @@ class EvaluationSettings(Strict):
     )
     item_knn: ItemKnnSettings = Field(default_factory=ItemKnnSettings, description="The item-kNN baseline.")
     batch_users: int = Field(default=256, ge=1, description="Users scored at once.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_key_by_its_former_name(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "headline" in values:
+            raise ValueError("headline is called primary_protocol now: rename the key")
+        return values
 
     @field_validator("ks")
     @classmethod

@@ -9,7 +9,7 @@ from models.strict import Strict
 from storage.schema import DEFAULT_ACTIONS
 
 
-class ItemRules(Strict):
+class ItemSettings(Strict):
     """What makes a row of the catalogue good."""
 
     max_image_bytes: int = Field(
@@ -27,7 +27,7 @@ class ItemRules(Strict):
     )
 
 
-class DriftRules(Strict):
+class DriftSettings(Strict):
     """How far a day of events may differ from the seven days before it without a warning."""
 
     min_days: int = Field(
@@ -59,7 +59,7 @@ class DriftRules(Strict):
     )
 
 
-class SkewRules(Strict):
+class SkewSettings(Strict):
     """How far what the endpoint reads may differ from what the champion was trained on without a warning."""
 
     max_changed_share: float = Field(
@@ -117,11 +117,11 @@ class QualitySettings(Strict):
     severity: dict[str, Severity] = Field(
         default_factory=dict, description="Overrides by '<table>.<check name>': block or warn."
     )
-    drift: DriftRules = Field(
-        default_factory=DriftRules, description="How far a day of events may differ from the week before it."
+    drift: DriftSettings = Field(
+        default_factory=DriftSettings, description="How far a day of events may differ from the week before it."
     )
-    skew: SkewRules = Field(default_factory=SkewRules, description="How far serving may differ from training.")
-    items: ItemRules = Field(default_factory=ItemRules, description="What makes a row of the catalogue good.")
+    skew: SkewSettings = Field(default_factory=SkewSettings, description="How far serving may differ from training.")
+    items: ItemSettings = Field(default_factory=ItemSettings, description="What makes a row of the catalogue good.")
 
     @field_validator("earliest")
     @classmethod

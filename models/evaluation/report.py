@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from models.strict import Strict
 
@@ -91,23 +91,26 @@ class VersionEvaluation(Strict):
     window_days: int = Field(ge=1, description="Days after the cutoff that hold the time split's targets.")
     seed: int = Field(description="Seed of the user samples and the bootstrap.")
     table_versions: dict[str, int] = Field(description="Delta version of every table that was read.")
-    headline: Protocol = Field(description="The protocol that decides a release.")
+    primary_protocol: Protocol = Field(
+        validation_alias=AliasChoices("primary_protocol", "headline"),  # Its name in artifacts of earlier versions.
+        description="The protocol that decides a release.",
+    )
     metric: str = Field(description="The metric that is shown first.")
-    protocols: dict[Protocol, EvaluationReport] = Field(description="The numbers; the headline protocol is among them.")
+    protocols: dict[Protocol, EvaluationReport] = Field(description="The numbers; the primary protocol is among them.")
 
     @model_validator(mode="after")
-    def _headline_is_there(self) -> VersionEvaluation:
-        if self.headline not in self.protocols:
-            raise ValueError(f"the headline protocol '{self.headline}' was not evaluated")
+    def _primary_protocol_is_there(self) -> VersionEvaluation:
+        if self.primary_protocol not in self.protocols:
+            raise ValueError(f"the primary protocol '{self.primary_protocol}' was not evaluated")
         return self
 
     @property
     def report(self) -> EvaluationReport:
-        """The headline protocol's report."""
-        return self.protocols[self.headline]
+        """The primary protocol's report."""
+        return self.protocols[self.primary_protocol]
 
     def summary(self) -> dict[str, dict[str, object]]:
-        """The headline numbers as plain data: scorer to metric to number, other slices under their own name."""
+        """The primary protocol's numbers: scorer to metric to number, other slices under their own name."""
         return {
             scorer: {
                 **{metric: measure.model_dump() for metric, measure in slices.get(OVERALL, {}).items()},

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mypy import api
 
-from assets.sources.files_settings import EventFiles
+from assets.sources.files_settings import EventFilesSettings
 from models.columns import ACTIONS, ITEM_ID, SURFACE, TIMESTAMP, USER_ID, VALUE
 from models.context import (
     CONTRACT,
@@ -119,7 +119,7 @@ def test_mypy_refuses_a_mix_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_every_column_of_the_contract_says_when_it_is_known() -> None:
     who_what_and_when = {USER_ID, ITEM_ID, TIMESTAMP}
-    assert set(EventFiles.contract) - who_what_and_when <= set(CONTRACT)
+    assert set(EventFilesSettings.contract) - who_what_and_when <= set(CONTRACT)
 
 
 def test_a_profile_declares_its_own_columns() -> None:

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 from assets.sources.files import Files
 from orchestration.launchpad import overridden
-from orchestration.profile import STAGES, Profile, load_profile
+from orchestration.profile import SECTIONS, Profile, load_profile, section_settings
 from orchestration.resources import settings_resource
-from orchestration.stages import check_stage
 
 SECRET = "made-up-secret-4711"
-SECTIONS: dict[str, dict[str, Any]] = {
+GIVEN: dict[str, dict[str, Any]] = {
     "source": {"kind": "files", "events": {"path": "/logs/{day}.csv"}, "items": {"path": "/items.csv"}},
     "training": {"positive_actions": ["click"], "optimisation": {"epochs": 12, "loss": {"temperature": 0.2}}},
 }
@@ -30,7 +29,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     path = tmp_path_factory.mktemp("profiles") / "shop.yaml"
     lake = {"root": str(path.parent), "storage_options": {"AWS_SECRET_ACCESS_KEY": SECRET}}
-    path.write_text(yaml.safe_dump({"first_day": "2026-01-01", "lake": lake, **SECTIONS}))
+    path.write_text(yaml.safe_dump({"first_day": "2026-01-01", "lake": lake, **GIVEN}))
     return load_profile(str(path))
 
 
@@ -43,14 +42,14 @@ def seen() -> list[Any]:
 def job(profile: Profile, seen: list[Any]) -> dg.JobDefinition:
     """A job whose one step puts down the settings of all stages as it gets them."""
 
-    @dg.op(required_resource_keys=set(STAGES))
+    @dg.op(required_resource_keys=set(SECTIONS))
     def look(context: dg.OpExecutionContext) -> None:
-        seen.append({stage: getattr(context.resources, stage) for stage in STAGES})
+        seen.append({stage: getattr(context.resources, stage) for stage in SECTIONS})
 
     return dg.JobDefinition(
         name="looking",
         graph_def=dg.GraphDefinition(name="looking", node_defs=[look]),
-        resource_defs={stage: settings_resource(profile, stage) for stage in STAGES},
+        resource_defs={stage: settings_resource(profile, stage) for stage in SECTIONS},
     )
 
 
@@ -72,7 +71,7 @@ def nested(path: tuple[str, ...], value: Any) -> Any:
     return {path[0]: nested(path[1:], value)} if path else value
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", SECTIONS)
 def test_an_unknown_key_is_refused_at_launch_at_any_depth(job: dg.JobDefinition, profile: Profile, stage: str) -> None:
     found = list(places(settings_resource(profile, stage).config_schema.config_type))
     assert () in found
@@ -114,7 +113,7 @@ def test_a_launch_is_prefilled_with_nothing(job: dg.JobDefinition) -> None:
 
 
 def test_every_field_is_described_and_tells_what_counts_unless_it_is_given(profile: Profile) -> None:
-    for stage in STAGES:
+    for stage in SECTIONS:
         undescribed = [path for path, field in described(settings_resource(profile, stage)) if not field.description]
         assert not undescribed, stage
     told = {path: field.description for path, field in described(settings_resource(profile, "training"))}
@@ -143,7 +142,7 @@ def test_a_launch_changes_what_it_names_and_leaves_the_rest_to_the_profile(job: 
     assert settings["training"].optimisation.loss.temperature == 0.2
     assert (settings["training"].model.backbone.name, settings["training"].model.backbone.layers) == ("sasrec", 3)
     assert settings["quality"].future_tolerance == timedelta(minutes=3)
-    assert settings["source"] == check_stage("source", SECTIONS["source"])
+    assert settings["source"] == section_settings("source", GIVEN["source"])
 
 
 @pytest.mark.parametrize(

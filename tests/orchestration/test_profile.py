@@ -1,12 +1,16 @@
 """Profiles: what they resolve to, and that a wrong one ends in a sentence that names file, key and cure."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
-from orchestration.profile import PROFILES, ProfileError, load_profile
+from orchestration.launchpad import models_of
+from orchestration.profile import PROFILES, SECTIONS, Profile, ProfileError, load_profile
 from orchestration.resources import build_resources, storage_of
 
 GOOD = {"first_day": "2026-01-01", "id_type": "int64", "source": {"kind": "demo_world"}}
@@ -96,7 +100,8 @@ def test_an_unset_variable_is_named_with_its_key() -> None:
         ({"training": {}}, r"training\.positive_actions"),
         ({"evaluation": {"ks": [10, 5]}}, r"evaluation\.ks"),
         ({"endpoint": {"port": 0}}, r"endpoint\.port"),
-        ({"origin": "here"}, "mapping"),
+        ({"origin": "here"}, "origin"),
+        ({"evaluation": {"headline": "time"}}, "evaluation.*headline.*primary_protocol"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, changes: dict[str, object], named: str) -> None:
@@ -163,3 +168,20 @@ def test_every_profile_of_every_home_has_data_docs_at_an_address_of_its_own_that
     assert load_profile(write(tmp_path, ui={"data_docs_url": "https://docs"})).data_docs_url == "https://docs"
     monkeypatch.setenv("GENREC_HOME", str(tmp_path / "second home"))
     assert shop.data_docs_port != port
+
+
+def test_every_class_of_settings_is_called_so() -> None:
+    classes = {inner for field in Profile.model_fields.values() for inner in _with_inner(field.annotation)}
+    for path in SECTIONS.values():
+        module, name = path.split(":")
+        classes.update(_with_inner(getattr(import_module(module), name)))
+    names = {each.__name__ for each in classes if not each.__module__.startswith("models.")}
+    assert names >= {"LakeSettings", "DemoWorldSettings", "DriftSettings", "AdmissionSettings", "ReleaseSettings"}
+    assert [name for name in sorted(names) if not name.endswith("Settings")] == []
+
+
+def _with_inner(annotation: object) -> Iterator[type[BaseModel]]:
+    for model in models_of(annotation):
+        yield model
+        for field in model.model_fields.values():
+            yield from _with_inner(field.annotation)

@@ -19,7 +19,7 @@ from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
 from assets.resources import Storage
 from assets.splits.split import training_interactions
 from assets.training.dataset import Dataset, make_dataset, write_dataset
-from assets.validation.settings import QualitySettings, SkewRules
+from assets.validation.settings import QualitySettings, SkewSettings
 from assets.versions import ARTIFACTS, DATASETS, releases_of
 from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
@@ -188,7 +188,7 @@ def test_the_checks_of_the_endpoint(tmp_path: Path) -> None:
     releases_of(lake).promote(VERSION, "it is the first")
 
     evaluated = checked(tmp_path)
-    assert evaluated.keys() == {e.name for e in skew_expectations(SkewRules())}
+    assert evaluated.keys() == {e.name for e in skew_expectations(SkewSettings())}
     assert evaluated["histories_read_as_trained"].passed
     changed = evaluated["changed_share_in_range"]
     assert (changed.passed, changed.severity) == (False, dg.AssetCheckSeverity.WARN)

@@ -17,7 +17,7 @@ from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.splits.split import split
 from assets.training.dataset import make_vocabulary
-from assets.validation.settings import ItemRules, QualitySettings
+from assets.validation.settings import ItemSettings, QualitySettings
 from models.evaluation.baselines import Popularity
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
@@ -47,7 +47,7 @@ def land_items(lake: Lake, path: str, days: Sequence[date], first_day: date, **s
         raw = source.read("items", source.land("items", [day]), [day])
         rows = clean_items(raw, QualitySettings(), "string", [day], source.timestamp_unit("items")).accepted
         lake.replace_days(ITEMS_TABLE, rows, [day])
-        judge_days(lake, day, ListingRules(source.snapshot, ItemRules().max_gone_share), "string")
+        judge_days(lake, day, ListingRules(source.snapshot, ItemSettings().max_gone_share), "string")
 
 
 def clicks_by_user(events: Path) -> pl.DataFrame:

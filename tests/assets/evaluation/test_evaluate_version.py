@@ -14,7 +14,8 @@ from assets.evaluation.evaluate_version import EvaluationError, evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
-from assets.release.gate import GateSettings, decide
+from assets.release.gate import decide
+from assets.release.settings import ReleaseSettings
 from assets.splits.settings import EvaluationSettings
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
@@ -115,12 +116,12 @@ def test_a_broken_champion_is_reported_and_keeps_nobody_from_becoming_one(lake: 
     assert (result.champion, result.broken_champion) == (None, "old")
     assert result.left_out["champion"]
     assert list(list_versions(lake.folder("artifacts")))[-1] in ("new", "old")
-    decision = decide(result, "old", GateSettings(metric="ndcg@2", margin=-1, must_beat_popularity=False))
+    decision = decide(result, "old", ReleaseSettings(metric="ndcg@2", margin=-1, must_beat_popularity=False))
     assert decision.promote
     assert "beats popularity" in decision.reason
     assert "The champion old is broken and counts as beaten: " in decision.reason
-    assert not decide(result, "old", GateSettings(metric="ndcg@2", margin=1)).promote
-    assert not decide(result, "another", GateSettings(metric="ndcg@2", margin=-1)).promote
+    assert not decide(result, "old", ReleaseSettings(metric="ndcg@2", margin=1)).promote
+    assert not decide(result, "another", ReleaseSettings(metric="ndcg@2", margin=-1)).promote
 
 
 def test_a_champion_that_fails_while_it_scores_is_left_out_and_the_others_are_compared(

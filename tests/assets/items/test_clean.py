@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from assets.items.clean import clean_items
 from assets.validation.casts import TimestampUnit
 from assets.validation.quarantine import Cleaned
-from assets.validation.settings import ItemRules, QualitySettings
+from assets.validation.settings import ItemSettings, QualitySettings
 from storage.schema import IdType, items_schema
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST, FIRST + timedelta(days=1)]
-RULES = QualitySettings(items=ItemRules(max_image_bytes=4))
+RULES = QualitySettings(items=ItemSettings(max_image_bytes=4))
 
 
 def clean(

@@ -10,7 +10,7 @@ from dagster._core.execution.api import execute_run
 
 from assets.evaluation.assets import EvaluationRun, evaluation
 from assets.release.assets import ReleaseRun, release
-from assets.release.gate import GateSettings
+from assets.release.settings import ReleaseSettings
 from assets.resources import Storage
 from assets.sources.settings import open_source
 from assets.splits.settings import EvaluationSettings
@@ -54,7 +54,7 @@ def materialize(
                 first_day=date(2026, 3, 1),
             ),
             "evaluation": EvaluationSettings.model_validate(EVALUATION),
-            "gate": GateSettings.model_validate(gate),
+            "gate": ReleaseSettings.model_validate(gate),
         },
         run_config=dg.RunConfig(ops=config),
     )

@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from assets.release.gate import GateSettings, decide, decide_by_hand
+from assets.release.gate import decide, decide_by_hand
+from assets.release.settings import ReleaseSettings
 from models.evaluation.report import EvaluationReport, Measure, VersionEvaluation
 
 USERS = 200
@@ -28,49 +29,49 @@ def evaluated(
         version=version,
         champion=None if champion is None else "old",
         cutoff=datetime(2026, 1, 1, tzinfo=UTC),
-        headline="time",
+        primary_protocol="time",
         protocols={"time": report},
     )
 
 
 def test_the_first_version_must_beat_popularity():
-    decision = decide(evaluated(0.25, popularity=0.125), None, GateSettings())
+    decision = decide(evaluated(0.25, popularity=0.125), None, ReleaseSettings())
     assert decision.promote
     assert decision.reason == (
         "new beats popularity on ndcg@10 (time, 200 users): 0.2500 against 0.1250, "
         "difference 0.1250 [0.1150, 0.1350], more than the margin 0."
     )
     assert decision.numbers == {"ndcg@10": 0.25, "popularity ndcg@10": 0.125, "difference": 0.125}
-    assert not decide(evaluated(0.125, popularity=0.25), None, GateSettings()).promote
-    assert not decide(evaluated(0.125, popularity=0.25), None, GateSettings(must_beat_popularity=False)).promote
+    assert not decide(evaluated(0.125, popularity=0.25), None, ReleaseSettings()).promote
+    assert not decide(evaluated(0.125, popularity=0.25), None, ReleaseSettings(must_beat_popularity=False)).promote
 
 
 def test_the_margin_must_be_exceeded_and_not_only_reached():
     equal_to_margin = evaluated(0.5, popularity=0.0, champion=0.25)
-    assert not decide(equal_to_margin, "old", GateSettings(margin=0.25)).promote
-    assert decide(equal_to_margin, "old", GateSettings(margin=0.2)).promote
-    assert not decide(evaluated(0.25, popularity=0.0, champion=0.25), "old", GateSettings()).promote
+    assert not decide(equal_to_margin, "old", ReleaseSettings(margin=0.25)).promote
+    assert decide(equal_to_margin, "old", ReleaseSettings(margin=0.2)).promote
+    assert not decide(evaluated(0.25, popularity=0.0, champion=0.25), "old", ReleaseSettings()).promote
 
 
 def test_a_later_version_must_beat_the_champion_and_popularity():
     beats_champion_only = evaluated(0.25, popularity=0.5, champion=0.125)
-    decision = decide(beats_champion_only, "old", GateSettings())
+    decision = decide(beats_champion_only, "old", ReleaseSettings())
     assert not decision.promote
     assert "does not beat popularity" in decision.reason
-    assert decide(beats_champion_only, "old", GateSettings(must_beat_popularity=False)).promote
-    decision = decide(evaluated(0.5, popularity=0.25, champion=0.125), "old", GateSettings())
+    assert decide(beats_champion_only, "old", ReleaseSettings(must_beat_popularity=False)).promote
+    decision = decide(evaluated(0.5, popularity=0.25, champion=0.125), "old", ReleaseSettings())
     assert decision.promote
     assert "beats champion old" in decision.reason
 
 
 def test_a_champion_that_was_not_on_the_same_cases_blocks():
-    decision = decide(evaluated(0.5, popularity=0.1, champion=0.2), "another", GateSettings())
+    decision = decide(evaluated(0.5, popularity=0.1, champion=0.2), "another", ReleaseSettings())
     assert not decision.promote
     assert "not evaluated on the same cases as the champion another" in decision.reason
 
 
 def test_the_champion_itself_changes_nothing():
-    decision = decide(evaluated(0.5, popularity=0.1, version="old"), "old", GateSettings())
+    decision = decide(evaluated(0.5, popularity=0.1, version="old"), "old", ReleaseSettings())
     assert not decision.promote
     assert decision.reason == "old is the champion already."
 
@@ -78,16 +79,16 @@ def test_the_champion_itself_changes_nothing():
 @pytest.mark.parametrize("nan", ["hstu", "popularity"])
 def test_nan_never_promotes(nan):
     numbers = {"hstu": 0.5, "popularity": 0.1, nan: float("nan")}
-    decision = decide(evaluated(**numbers), None, GateSettings())
+    decision = decide(evaluated(**numbers), None, ReleaseSettings())
     assert not decision.promote
     assert "not a finite number" in decision.reason
-    infinite = decide(evaluated(float("inf"), popularity=0.1), None, GateSettings())
+    infinite = decide(evaluated(float("inf"), popularity=0.1), None, ReleaseSettings())
     assert not infinite.promote
 
 
 def test_missing_numbers_never_promote():
-    assert not decide(evaluated(0.5), None, GateSettings()).promote
-    decision = decide(evaluated(0.5, popularity=0.1), None, GateSettings(metric="ndcg@7"))
+    assert not decide(evaluated(0.5), None, ReleaseSettings()).promote
+    decision = decide(evaluated(0.5, popularity=0.1), None, ReleaseSettings(metric="ndcg@7"))
     assert not decision.promote
     assert "does not compare it with popularity on ndcg@7" in decision.reason
 

@@ -86,14 +86,16 @@ def _sequences(root: Path) -> SequencesVersion:
     bucket = BucketSequences(
         pl.Series(range(1, USERS + 1), dtype=pl.Int64),
         np.arange(USERS + 1, dtype=np.int64) * HISTORY,
-        np.random.default_rng(0).integers(1, ITEMS + 1, count).astype(np.int32),
-        times.astype(np.int64),
-        times.astype(np.int64),
-        np.ones(count, np.int32),
-        np.full(count, np.nan, np.float32),
-        np.full(count, -1, np.int16),
-        np.arange(count),
-        np.arange(count),
+        {
+            "item_row": np.random.default_rng(0).integers(1, ITEMS + 1, count).astype(np.int32),
+            "started": times.astype(np.int64),
+            "timestamp": times.astype(np.int64),
+            "actions": np.ones(count, np.int32),
+            "value": np.full(count, np.nan, np.float32),
+            "surface": np.full(count, -1, np.int16),
+            "request_group": np.arange(count),
+            "arrival": np.arange(count),
+        },
     )
     (root / BUCKETS_FOLDER).mkdir(parents=True)
     write_bucket(bucket, str(root / BUCKETS_FOLDER / "bucket.arrow"))

@@ -14,7 +14,7 @@ from models.columns import DAY
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
 from storage.sequence_ledger import read_ledger
-from storage.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, BucketSequences, read_bucket, write_bucket
+from storage.sequence_store import BUCKETS_FOLDER, FILE, BucketSequences, read_bucket, write_bucket
 from storage.staged_files import Staging
 
 
@@ -44,7 +44,8 @@ def _write_day(lake: Lake, staging: Staging, day: str) -> float:
 def _write_bucket(lake: Lake, file: str, staging: Staging) -> float:
     bucket = read_bucket(str(Path(lake.root) / BUCKETS_FOLDER / file))
     # Reading maps the file; the bytes must be in memory before the clock runs.
-    loaded = BucketSequences(bucket.user_ids, bucket.offsets.copy(), *(getattr(bucket, name).copy() for name in FIELDS))
+    columns = {name: column.copy() for name, column in bucket.columns.items()}
+    loaded = BucketSequences(bucket.user_ids, bucket.offsets.copy(), columns)
     path = staging.scratch / file
     started = perf_counter()
     write_bucket(loaded, str(path))

@@ -62,12 +62,12 @@ def _validate(events: pd.DataFrame, job: dict[str, Any]) -> None:
 
 
 def _interactions(events: pd.DataFrame, actions: list[str]) -> pd.DataFrame:
-    occasion = events["request_id"].fillna(events["timestamp"].astype(str))
+    request_group = events["request_id"].fillna(events["timestamp"].astype(str))
     there = [action for action in actions if (events["action"] == action).any()]
     flags = {action: events["action"] == action for action in there}
-    wide = events[["user_id", "item_id", "timestamp", "value", "surface"]].assign(occasion=occasion, **flags)
+    wide = events[["user_id", "item_id", "timestamp", "value", "surface"]].assign(request_group=request_group, **flags)
     how = {"timestamp": "max", "value": "max", "surface": "first"} | dict.fromkeys(there, "max")
-    merged = wide.groupby(["user_id", "item_id", "occasion"], sort=False).agg(how).reset_index()
+    merged = wide.groupby(["user_id", "item_id", "request_group"], sort=False).agg(how).reset_index()
     merged["actions"] = sum(merged[action].astype("int32") * (1 << actions.index(action)) for action in there)
     return merged
 

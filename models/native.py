@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -26,8 +27,8 @@ class NoCompiler(RuntimeError):
 
 
 @cache
-def kernel(source: Path) -> ctypes.CDLL:
-    """The library compiled from `source` and the headers beside it.
+def kernel(source: Path, *macros: str) -> ctypes.CDLL:
+    """The library compiled from `source` and the headers beside it, with `macros` ("NAME=text") defined.
 
     It is kept in a cache folder (GENREC_KERNEL_CACHE, by default genrec/kernels in the user's cache folder) under a
     name made from the code, the compiler and the processor, so that machines may share the folder.
@@ -38,17 +39,18 @@ def kernel(source: Path) -> ctypes.CDLL:
     compiler = _compiler()
     if compiler is None:
         raise NoCompiler("no C++ compiler found: install g++, or name one in CXX")
-    library = _cache_folder() / f"{source.stem}-{_fingerprint(source, compiler)}.so"
+    flags = (*FLAGS, *(f"-D{macro}" for macro in macros))
+    library = _cache_folder() / f"{source.stem}-{_fingerprint(source, compiler, flags)}.so"
     if not library.exists():
-        _compile(compiler, source, library)
+        _compile(compiler, flags, source, library)
     return ctypes.CDLL(str(library))
 
 
 @cache
-def compiles(source: Path) -> bool:
-    """Whether `kernel(source)` can be had here; warns once where it cannot."""
+def compiles(source: Path, *macros: str) -> bool:
+    """Whether `kernel(source, *macros)` can be had here; warns once where it cannot."""
     try:
-        kernel(source)
+        kernel(source, *macros)
     except NoCompiler as reason:
         warnings.warn(f"{reason}; library calls compute in its place, several times slower", stacklevel=2)
         return False
@@ -71,11 +73,11 @@ def _cache_folder() -> Path:
     return folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="genrec-kernels-"))
 
 
-def _fingerprint(source: Path, compiler: str) -> str:
+def _fingerprint(source: Path, compiler: str, flags: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for file in [*sorted(source.parent.glob("*.h")), source]:
         digest.update(file.read_bytes())
-    digest.update(" ".join(FLAGS).encode())
+    digest.update(" ".join(flags).encode())
     digest.update(subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout)
     digest.update(_processor())
     return digest.hexdigest()[:16]
@@ -89,11 +91,11 @@ def _processor() -> bytes:
     )
 
 
-def _compile(compiler: str, source: Path, library: Path) -> None:
+def _compile(compiler: str, flags: Sequence[str], source: Path, library: Path) -> None:
     """Compiles under a temporary name and renames, so that processes that start together never load half a file."""
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         built = Path(folder) / library.name
-        done = subprocess.run([compiler, *FLAGS, str(source), "-o", str(built)], capture_output=True, text=True)
+        done = subprocess.run([compiler, *flags, str(source), "-o", str(built)], capture_output=True, text=True)
         if done.returncode:
             raise NoCompiler(f"{compiler} cannot compile {source.name}: {done.stderr.strip()[:2000]}")
         built.replace(library)

@@ -41,6 +41,7 @@ from models.columns import (
     VALUES,
     VECTOR,
 )
+from models.declared import DeclaredColumns
 from storage.sequence_store import sequence_columns
 
 IdType = Literal["string", "int64"]
@@ -83,6 +84,16 @@ def events_schema(id_type: IdType) -> Schema:
         SLOT: pl.Int16(),
         DAY: pl.Date(),
     }
+
+
+DECLARED_DTYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float32()}
+
+
+def with_declared(events: pl.LazyFrame, declared: DeclaredColumns) -> pl.LazyFrame:
+    """`events` with the declared columns that their table does not have, as nulls."""
+    there = events.collect_schema()
+    absent = [name for name in declared if name not in there]
+    return events.with_columns(pl.lit(None, DECLARED_DTYPES[declared[name].type]).alias(name) for name in absent)
 
 
 def items_schema(id_type: IdType) -> Schema:

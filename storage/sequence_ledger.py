@@ -8,10 +8,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.columns import ACTIONS, BUCKET
+from models.columns import ACTIONS, BUCKET, SURFACE
+from models.declared import DeclaredColumns
 from storage.lake import Lake
 from storage.schema import Schema
-from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE, SURFACE_NAMES, BucketSequences, read_bucket
+from storage.sequence_store import (
+    BUCKETS_FOLDER,
+    DECLARED,
+    DECLARED_COLUMNS,
+    FILE,
+    SEQUENCES_TABLE,
+    SURFACE_NAMES,
+    BucketSequences,
+    declared_in,
+    read_bucket,
+)
 
 LENGTH_BINS = 32
 
@@ -28,9 +39,11 @@ LEDGER_SCHEMA: Schema = {
     REQUEST_GAP_MS: pl.Int64(),
     ACTIONS: pl.List(pl.String()),
     SURFACE_NAMES: pl.List(pl.String()),
+    DECLARED: DECLARED_COLUMNS,
 }
-"""One row per bucket. `lengths` counts users by the binary logarithm of their number of interactions; the last four
-columns, the same in all rows, are what the sequences were made from; ledgers of earlier versions have no gap."""
+"""One row per bucket. `lengths` counts users by the binary logarithm of their number of interactions; the last five
+columns, the same in all rows, are what the sequences were made from; ledgers of earlier versions have no gap and no
+declared columns."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +75,17 @@ class State:
     events_version: int
     request_gap_ms: int | None
     actions: list[str]
-    surfaces: list[str]
+    declared: DeclaredColumns
+    categories: dict[str, list[str]]
     buckets: int
 
-    def made_like(self, buckets: int, actions: Sequence[str], request_gap: timedelta) -> bool:
+    def made_like(
+        self, buckets: int, actions: Sequence[str], request_gap: timedelta, declared: DeclaredColumns
+    ) -> bool:
         """Whether new events can be folded into what is there."""
         same_gap = self.request_gap_ms == request_gap // timedelta(milliseconds=1)
-        return same_gap and self.buckets == buckets and self.actions == list(actions)
+        same_columns = self.declared == dict(declared) and self.actions == list(actions)
+        return same_gap and same_columns and self.buckets == buckets
 
 
 def read_ledger(lake: Lake, version: int | None = None) -> pl.DataFrame:
@@ -83,7 +100,9 @@ def state_of(ledger: pl.DataFrame) -> State | None:
     if ledger.is_empty():
         return None
     row = ledger.row(0, named=True)
-    return State(row["events_version"], row.get(REQUEST_GAP_MS), row[ACTIONS], row[SURFACE_NAMES], ledger.height)
+    declared, names = declared_in(row)
+    categories = {SURFACE: row[SURFACE_NAMES], **names}
+    return State(row["events_version"], row.get(REQUEST_GAP_MS), row[ACTIONS], declared, categories, ledger.height)
 
 
 def carry_over(lake: Lake, events_before: int | None, events_now: int | None) -> int | None:

@@ -8,9 +8,11 @@ in all versions.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,17 +20,9 @@ import polars as pl
 import pyarrow as pa
 from polars.io.plugins import register_io_source
 
-from models.columns import (
-    ACTIONS,
-    BUCKET,
-    ITEM_ID,
-    ITEM_IDS,
-    ROW,
-    SURFACES,
-    TIMESTAMPS,
-    USER_ID,
-    VALUES,
-)
+from models.columns import ACTIONS, BUCKET, ITEM_ID, ITEM_IDS, ROW, SURFACE, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.declared import DeclaredColumn, DeclaredColumns
+from storage.interaction_columns import CONTRACT_COLUMNS, NO_CATEGORY, StoredColumn, stored_columns
 from storage.literal_paths import scan_parquet
 from storage.object_store import object_input
 from storage.places import is_uri
@@ -42,18 +36,12 @@ FILE = "file"
 SURFACE_NAMES = "surface_names"
 
 INTERACTIONS = "interactions"
-FIELDS: dict[str, np.dtype[Any]] = {
-    "item_row": np.dtype(np.int32),
-    "started": np.dtype(np.int64),
-    "timestamp": np.dtype(np.int64),
-    "actions": np.dtype(np.int32),
-    "value": np.dtype(np.float32),
-    "surface": np.dtype(np.int16),
-    "occasion": np.dtype(np.int64),
-    "arrival": np.dtype(np.int64),
-}
 
-NO_SURFACE = -1
+DECLARED = "declared"
+DECLARED_COLUMNS = pl.List(
+    pl.Struct({"name": pl.String, "known": pl.String, "type": pl.String, "names": pl.List(pl.String)})
+)
+"""In the table `sequences`: the columns that the profile declared; of a category also the names behind its codes."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +51,12 @@ class BucketSequences:
     Attributes:
         user_ids: (U,) strings or int64.
         offsets: (U + 1,) int64; user u owns the interactions from offsets[u] to offsets[u + 1].
-        item_row: (L,) int32 row in `item_rows`, 1 or more.
-        started: (L,) int64 epoch milliseconds of the interaction's first action.
-        timestamp: (L,) int64 epoch milliseconds of its last action.
-        actions: (L,) int32 bit mask of actions.
-        value: (L,) float32 largest value, NaN where there was none.
-        surface: (L,) int16 position in the names of surfaces, -1 where there was none.
-        occasion: (L,) int64 hash of the request, or without one the moment; a request may be several occasions.
-        arrival: (L,) int64 order of arrival of the interaction's first event; decides between equal timestamps.
+        columns: (L,) array of each column (`storage.interaction_columns`), by its name.
     """
 
     user_ids: pl.Series
     offsets: np.ndarray
-    item_row: np.ndarray
-    started: np.ndarray
-    timestamp: np.ndarray
-    actions: np.ndarray
-    value: np.ndarray
-    surface: np.ndarray
-    occasion: np.ndarray
-    arrival: np.ndarray
+    columns: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -92,14 +66,15 @@ class BucketSequences:
         return np.diff(self.offsets)
 
     @classmethod
-    def empty(cls, user_ids: pl.Series) -> "BucketSequences":
+    def empty(cls, user_ids: pl.Series, columns: Sequence[StoredColumn] = CONTRACT_COLUMNS) -> "BucketSequences":
         """No user; `user_ids` tells their type."""
-        return cls(user_ids.clear(), np.zeros(1, np.int64), *(np.empty(0, dtype) for dtype in FIELDS.values()))
+        none = {column.name: np.empty(0, column.dtype) for column in columns}
+        return cls(user_ids.clear(), np.zeros(1, np.int64), none)
 
 
 def write_bucket(bucket: BucketSequences, sink: pa.NativeFile | str) -> None:
     """Writes an Arrow file; equal sequences give equal bytes."""
-    flat = pa.StructArray.from_arrays([pa.array(getattr(bucket, name)) for name in FIELDS], list(FIELDS))
+    flat = pa.StructArray.from_arrays([pa.array(column) for column in bucket.columns.values()], list(bucket.columns))
     lists = pa.LargeListArray.from_arrays(pa.array(bucket.offsets), flat)
     batch = pa.record_batch([bucket.user_ids.to_arrow(), lists], [USER_ID, INTERACTIONS])
     with pa.ipc.new_file(sink, batch.schema) as writer:
@@ -111,13 +86,73 @@ def read_bucket(uri: str, storage_options: dict[str, str] | None = None) -> Buck
     batch = pa.ipc.open_file(_opened(uri, storage_options)).get_batch(0)
     lists = batch.column(INTERACTIONS)
     flat = lists.values
-    # Files of earlier versions have no `started`.
-    fields = [name if flat.type.get_field_index(name) >= 0 else "timestamp" for name in FIELDS]
+    # Files of earlier versions call the request group an occasion, and have no `started`.
+    there = {"request_group" if field.name == "occasion" else field.name: field.name for field in flat.type}
+    fields = {column.name: there.pop(column.name, "timestamp") for column in CONTRACT_COLUMNS} | there
     return BucketSequences(
         pl.Series(USER_ID, pl.from_arrow(batch.column(USER_ID))),
         lists.offsets.to_numpy(),
-        *(flat.field(name).to_numpy(zero_copy_only=True) for name in fields),
+        {name: flat.field(field).to_numpy(zero_copy_only=True) for name, field in fields.items()},
     )
+
+
+@dataclass(frozen=True)
+class SequenceFiles:
+    """A version of the sequences: the files of its buckets, and what the numbers in them stand for.
+
+    Attributes:
+        files: Bucket to the path or URI of its file, ascending.
+        actions: The actions in the order of their bits.
+        declared: The columns that the profile declared.
+        categories: Names of each column of codes, in the order of these: `surface` and the declared ones.
+    """
+
+    files: Mapping[int, str]
+    actions: Sequence[str]
+    declared: DeclaredColumns
+    categories: Mapping[str, Sequence[str]]
+    storage_options: dict[str, str] | None = None
+
+    def buckets(self) -> Iterator[tuple[int, BucketSequences]]:
+        """Each bucket's number and its sequences, one after another."""
+        for bucket, uri in self.files.items():
+            yield bucket, read_bucket(uri, self.storage_options)
+
+
+def open_sequences(
+    root: str, version: int | None = None, storage_options: dict[str, str] | None = None
+) -> SequenceFiles:
+    """What a version of the table `sequences` names.
+
+    Args:
+        root: Folder or URI of the lake.
+        version: Of the table; None for the newest.
+        storage_options: Of the object store, as delta-rs names them.
+    """
+    place, options = root.rstrip("/"), storage_options or None
+    ledger = scan_table(f"{place}/tables/{SEQUENCES_TABLE}", version, options).sort(BUCKET).collect()
+    files = {bucket: f"{place}/{BUCKETS_FOLDER}/{file}" for bucket, file in ledger.select(BUCKET, FILE).iter_rows()}
+    one = next(ledger.iter_rows(named=True), {})
+    declared, names = declared_in(one)
+    return SequenceFiles(files, one.get(ACTIONS, []), declared, {SURFACE: one.get(SURFACE_NAMES, []), **names}, options)
+
+
+def declared_in(row: Mapping[str, Any]) -> tuple[dict[str, DeclaredColumn], dict[str, list[str]]]:
+    """The declared columns that a row of the table `sequences` tells of, and the names of each category.
+
+    Tables of earlier versions tell of none.
+    """
+    columns = row.get(DECLARED) or []
+    declared = {column["name"]: DeclaredColumn(known=column["known"], type=column["type"]) for column in columns}
+    return declared, {column["name"]: column["names"] for column in columns if column["type"] == "category"}
+
+
+def told_declared(declared: DeclaredColumns, categories: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """The inverse of `declared_in`."""
+    return [
+        {"name": name, **declared[name].model_dump(), "names": list(categories.get(name, []))}
+        for name in sorted(declared)
+    ]
 
 
 def named_files(parts: Iterable[Path]) -> set[str]:
@@ -131,20 +166,18 @@ def named_files(parts: Iterable[Path]) -> set[str]:
     }
 
 
-def sequence_columns(ids: pl.DataType) -> dict[str, pl.DataType]:
+def sequence_columns(ids: pl.DataType, declared: DeclaredColumns = MappingProxyType({})) -> dict[str, pl.DataType]:
     """One row per user, lists in (timestamp, arrival) order, one element per interaction.
 
     An interaction merges all actions of one user on one item within one request, as far as they lie close together (or,
     without a request id, at one timestamp): `actions` is their bit mask (`action_vocabulary` names the bits), `values`
-    the largest value, null where there was none.
+    the largest value, null where there was none. Declared columns keep their names.
     """
     return {
         USER_ID: ids,
         ITEM_IDS: pl.List(ids),
         TIMESTAMPS: pl.List(pl.Datetime("ms", "UTC")),
-        ACTIONS: pl.List(pl.Int32()),
-        VALUES: pl.List(pl.Float32()),
-        SURFACES: pl.List(pl.String()),
+        **{column.listed: pl.List(column.element) for column in stored_columns(declared) if column.listed},
         BUCKET: pl.Int32(),
     }
 
@@ -157,25 +190,21 @@ def scan_sequences(
     Columns are those of `sequence_columns`.
 
     Args:
-        root: Folder or URI of the lake.
-        version: Of the table `sequences`; None for the newest.
-        storage_options: Of the object store, as delta-rs names them.
+        root, version, storage_options: As in `open_sequences`.
     """
-    tables, options = f"{root.rstrip('/')}/tables", storage_options or None
-    ledger = scan_table(f"{tables}/{SEQUENCES_TABLE}", version, options)
-    files = ledger.sort(BUCKET).collect()
-    items = scan_table(f"{tables}/{ITEM_ROWS_TABLE}", options=options).sort(ROW).collect()[ITEM_ID]
-    schema = sequence_columns(items.dtype)
+    opened = open_sequences(root, version, storage_options)
+    tables = f"{root.rstrip('/')}/tables"
+    items = scan_table(f"{tables}/{ITEM_ROWS_TABLE}", options=opened.storage_options).sort(ROW).collect()[ITEM_ID]
+    schema = sequence_columns(items.dtype, opened.declared)
 
     def buckets(
         columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
         left = sys.maxsize if n_rows is None else n_rows
-        for row in files.iter_rows(named=True):
+        for bucket, sequences in opened.buckets():
             if left == 0:
                 return
-            sequences = read_bucket(f"{root.rstrip('/')}/{BUCKETS_FOLDER}/{row[FILE]}", options)
-            frame = as_frame(sequences, items, row[SURFACE_NAMES], columns or list(schema), row[BUCKET]).head(left)
+            frame = as_frame(sequences, items, opened, columns or list(schema), bucket).head(left)
             left -= frame.height
             yield frame if predicate is None else frame.filter(predicate)
 
@@ -190,28 +219,39 @@ def action_vocabulary(
     Another version may have them in another order: whoever keeps a choice of actions keeps their names.
 
     Args:
-        root, version, storage_options: As in `scan_sequences`.
+        root, version, storage_options: As in `open_sequences`.
     """
-    ledger = scan_table(f"{root.rstrip('/')}/tables/{SEQUENCES_TABLE}", version, storage_options)
-    return next(iter(ledger.select(ACTIONS).head(1).collect()[ACTIONS].to_list()), [])
+    return list(open_sequences(root, version, storage_options).actions)
 
 
 def as_frame(
-    sequences: BucketSequences, items: pl.Series, surface_names: list[str], columns: list[str], bucket: int
+    sequences: BucketSequences,
+    items: pl.Series,
+    opened: SequenceFiles,
+    columns: Sequence[str],
+    bucket: int,
 ) -> pl.DataFrame:
-    """`columns` of one bucket as list columns, items and surfaces by their names."""
+    """`columns` of one bucket as list columns, items and categories by their names."""
+    flat = sequences.columns
     makers = {
         USER_ID: lambda: sequences.user_ids,
-        ITEM_IDS: lambda: _lists(sequences, items.gather(pl.Series(sequences.item_row) - 1)),
+        ITEM_IDS: lambda: _lists(sequences, items.gather(pl.Series(flat["item_row"]) - 1)),
         TIMESTAMPS: lambda: _lists(
-            sequences, pl.Series(sequences.timestamp).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+            sequences, pl.Series(flat[TIMESTAMP]).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
         ),
-        ACTIONS: lambda: _lists(sequences, pl.Series(sequences.actions)),
-        VALUES: lambda: _lists(sequences, pl.Series(sequences.value).fill_nan(None)),
-        SURFACES: lambda: _lists(sequences, _named(sequences.surface, surface_names)),
         BUCKET: lambda: pl.repeat(bucket, len(sequences), dtype=pl.Int32, eager=True),
+    } | {
+        column.listed: partial(_listed, sequences, column, opened.categories)
+        for column in stored_columns(opened.declared)
     }
     return pl.DataFrame([makers[name]().alias(name) for name in columns])
+
+
+def _listed(sequences: BucketSequences, column: StoredColumn, categories: Mapping[str, Sequence[str]]) -> pl.Series:
+    values = sequences.columns[column.name]
+    if column.is_category:
+        return _lists(sequences, _named(values, categories[column.name]))
+    return _lists(sequences, pl.Series(values).fill_nan(None) if values.dtype.kind == "f" else pl.Series(values))
 
 
 def _lists(sequences: BucketSequences, values: pl.Series) -> pl.Series:
@@ -219,10 +259,10 @@ def _lists(sequences: BucketSequences, values: pl.Series) -> pl.Series:
     return pl.Series(pl.from_arrow(lists))
 
 
-def _named(codes: np.ndarray, names: list[str]) -> pl.Series:
+def _named(codes: np.ndarray, names: Sequence[str]) -> pl.Series:
     dictionary = pl.Series(names, dtype=pl.String)
     return dictionary.gather(
-        pl.Series(np.where(codes == NO_SURFACE, 0, codes)).set(pl.Series(codes == NO_SURFACE), None)
+        pl.Series(np.where(codes == NO_CATEGORY, 0, codes)).set(pl.Series(codes == NO_CATEGORY), None)
     )
 
 

@@ -63,12 +63,14 @@ def _bucket(frame: pl.DataFrame, items: pl.Series, rows: dict[object, int]) -> B
     return BucketSequences(
         frame[USER_ID],
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.array([rows[item] for item in items], np.int32),
-        times,
-        times,
-        filled[ACTIONS].explode().to_numpy().astype(np.int32),
-        np.full(count, np.nan, np.float32),
-        np.full(count, -1, np.int16),
-        np.arange(count),
-        np.arange(count),
+        {
+            "item_row": np.array([rows[item] for item in items], np.int32),
+            "started": times,
+            "timestamp": times,
+            "actions": filled[ACTIONS].explode().to_numpy().astype(np.int32),
+            "value": np.full(count, np.nan, np.float32),
+            "surface": np.full(count, -1, np.int16),
+            "request_group": np.arange(count),
+            "arrival": np.arange(count),
+        },
     )

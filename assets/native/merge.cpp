@@ -1,11 +1,13 @@
 // Folds events into the sequences of one bucket of users.
 //
-// What a user did with one item on one occasion is one interaction: the events of one key (a request, or a moment), as
-// far as each lies within a gap of another. Folding takes the first and the last time, all action bits, the largest
-// value, the surface that ranks first and the earliest arrival, so it does not matter in which order, or how often,
-// events come in.
+// What a user did with one item in one request group (a request, or a moment) is one interaction: the events of one
+// key, as far as each lies within a gap of another. Each column has a rule that makes one value of those of several
+// events. No rule asks in which order, or how often, events come in.
 // Users are matched by their hash; sequences come and go sorted by it, events come in runs sorted by it, such as a run
 // for each day.
+//
+// COLUMNS(C), defined by whoever compiles this, is C(type, name, rule) for each column, the widest first. Among them
+// are item_row and request_group, the key, and started, timestamp and arrival, by which interactions are ordered.
 
 #include <algorithm>
 #include <cmath>
@@ -19,73 +21,76 @@
 
 namespace {
 
-constexpr int16_t kNoSurface = -1;
+constexpr int16_t kNoCategory = -1;
 
 struct Columns {
-  int32_t* item;
-  int64_t* started;
-  int64_t* time;
-  int32_t* actions;
-  float* value;
-  int16_t* surface;
-  int64_t* occasion;
-  int64_t* arrival;
+#define C(type, name, rule) type* name;
+  COLUMNS(C)
+#undef C
+};
+
+// Of each column of codes, the rank of each name in the alphabet.
+struct Ranks {
+#define C(type, name, rule) const int16_t* name;
+  COLUMNS(C)
+#undef C
 };
 
 struct Rules {
-  int64_t gap;             // the longest time between two actions of one occasion
-  const int16_t* surface;  // of each surface, its rank
+  int64_t gap;  // the longest time between two actions of one interaction
+  Ranks ranks;
 };
 
 struct Interaction {
-  int64_t started;
-  int64_t time;
-  int64_t arrival;
-  int64_t occasion;
-  int32_t item;
-  int32_t actions;
-  float value;
-  int16_t surface;
+#define C(type, name, rule) type name;
+  COLUMNS(C)
+#undef C
 
-  bool Before(int64_t other_time, int64_t other_arrival) const {
-    return time != other_time ? time < other_time : arrival < other_arrival;
+  bool Before(int64_t other_timestamp, int64_t other_arrival) const {
+    return timestamp != other_timestamp ? timestamp < other_timestamp : arrival < other_arrival;
   }
 };
 
 Interaction At(const Columns& columns, int64_t i) {
-  return {columns.started[i], columns.time[i],    columns.arrival[i], columns.occasion[i],
-          columns.item[i],    columns.actions[i], columns.value[i],   columns.surface[i]};
+  return {
+#define C(type, name, rule) columns.name[i],
+      COLUMNS(C)
+#undef C
+  };
 }
 
 void Put(const Interaction& from, const Columns& columns, int64_t i) {
-  columns.item[i] = from.item;
-  columns.started[i] = from.started;
-  columns.time[i] = from.time;
-  columns.actions[i] = from.actions;
-  columns.value[i] = from.value;
-  columns.surface[i] = from.surface;
-  columns.occasion[i] = from.occasion;
-  columns.arrival[i] = from.arrival;
+#define C(type, name, rule) columns.name[i] = from.name;
+  COLUMNS(C)
+#undef C
 }
 
-int16_t FirstSurface(int16_t a, int16_t b, const Rules& rules) {
-  if (a == kNoSurface || b == kNoSurface) return std::max(a, b);
-  return rules.surface[a] <= rules.surface[b] ? a : b;
+// The rules. NaN stands for a number that is not there, which fmin and fmax pass over.
+template <typename T>
+T Key(T a, T, const int16_t*) { return a; }
+template <typename T>
+T Earliest(T a, T b, const int16_t*) { return std::min(a, b); }
+template <typename T>
+T Latest(T a, T b, const int16_t*) { return std::max(a, b); }
+template <typename T>
+T Union(T a, T b, const int16_t*) { return a | b; }
+float Smallest(float a, float b, const int16_t*) { return std::fmin(a, b); }
+float Largest(float a, float b, const int16_t*) { return std::fmax(a, b); }
+int16_t FirstName(int16_t a, int16_t b, const int16_t* ranks) {
+  if (a == kNoCategory || b == kNoCategory) return std::max(a, b);
+  return ranks[a] <= ranks[b] ? a : b;
 }
 
 void Fold(const Interaction& from, const Rules& rules, Interaction* into) {
-  into->surface = FirstSurface(from.surface, into->surface, rules);
-  into->started = std::min(into->started, from.started);
-  into->time = std::max(into->time, from.time);
-  into->arrival = std::min(into->arrival, from.arrival);
-  into->actions |= from.actions;
-  into->value = std::fmax(into->value, from.value);  // NaN stands for none
+#define C(type, name, rule) into->name = rule(into->name, from.name, rules.ranks.name);
+  COLUMNS(C)
+#undef C
 }
 
 // A user's new interactions, found by item and key in a hash table that is emptied for every user.
-class Occasions {
+class NewInteractions {
  public:
-  explicit Occasions(const Rules& rules) : rules_(rules), places_(kFewest, kFree), mask_(kFewest - 1) {}
+  explicit NewInteractions(const Rules& rules) : rules_(rules), places_(kFewest, kFree), mask_(kFewest - 1) {}
 
   void Clear() {
     // Emptying a table that once held a long history would cost more than a short one does.
@@ -100,7 +105,7 @@ class Occasions {
   }
 
   void Add(const Interaction& event) {
-    int32_t* place = Find(event.item, event.occasion);
+    int32_t* place = Find(event.item_row, event.request_group);
     if (*place == kFree) {
       *place = static_cast<int32_t>(found_.size());
       found_.push_back(event);
@@ -115,21 +120,22 @@ class Occasions {
 
   // Adds an interaction of before where a new one has its item and key; false where none has.
   bool Absorb(const Interaction& before) {
-    if (*Find(before.item, before.occasion) == kFree) return false;
+    if (*Find(before.item_row, before.request_group) == kFree) return false;
     Add(before);
     return true;
   }
 
-  // Whether interactions of one key that lie apart are one occasion is known when all are there, for a third one
+  // Whether interactions of one key that lie apart are one interaction is known when all are there, for a third one
   // between the two may join them. To be called after the last one.
   void Settle() {
     if (!parted_) return;
     std::sort(found_.begin(), found_.end(), [](const Interaction& a, const Interaction& b) {
-      return std::tie(a.item, a.occasion, a.started) < std::tie(b.item, b.occasion, b.started);
+      return std::tie(a.item_row, a.request_group, a.started) < std::tie(b.item_row, b.request_group, b.started);
     });
     size_t last = 0;
     for (size_t i = 1; i < found_.size(); ++i) {
-      const bool same_key = found_[i].item == found_[last].item && found_[i].occasion == found_[last].occasion;
+      const bool same_key =
+          found_[i].item_row == found_[last].item_row && found_[i].request_group == found_[last].request_group;
       if (same_key && Near(found_[i], found_[last])) {
         Fold(found_[i], rules_, &found_[last]);
       } else {
@@ -139,29 +145,32 @@ class Occasions {
     found_.resize(last + 1);
   }
 
-  std::vector<Interaction>& found() { return found_; }
+  std::vector<Interaction>& interactions() { return found_; }
 
  private:
   static constexpr int32_t kFree = -1;
   static constexpr size_t kFewest = 64;
 
   bool Near(const Interaction& a, const Interaction& b) const {
-    return a.started - b.time <= rules_.gap && b.started - a.time <= rules_.gap;
+    return a.started - b.timestamp <= rules_.gap && b.started - a.timestamp <= rules_.gap;
   }
 
   void Grow() {
     places_.assign(places_.size() * 2, kFree);
     mask_ = places_.size() - 1;
     // Of several of one key the first is the one that Add looks at.
-    for (size_t i = found_.size(); i-- > 0;) *Find(found_[i].item, found_[i].occasion) = static_cast<int32_t>(i);
+    for (size_t i = found_.size(); i-- > 0;) {
+      *Find(found_[i].item_row, found_[i].request_group) = static_cast<int32_t>(i);
+    }
   }
 
-  int32_t* Find(int32_t item, int64_t occasion) {
-    uint64_t mixed = (static_cast<uint64_t>(occasion) ^ (static_cast<uint64_t>(item) << 32)) * 0x9E3779B97F4A7C15ull;
+  int32_t* Find(int32_t item, int64_t request_group) {
+    const uint64_t key = static_cast<uint64_t>(request_group) ^ (static_cast<uint64_t>(item) << 32);
+    const uint64_t mixed = key * 0x9E3779B97F4A7C15ull;
     size_t place = (mixed ^ (mixed >> 32)) & mask_;
     while (places_[place] != kFree) {
       const Interaction& there = found_[places_[place]];
-      if (there.item == item && there.occasion == occasion) break;
+      if (there.item_row == item && there.request_group == request_group) break;
       place = (place + 1) & mask_;
     }
     return &places_[place];
@@ -175,45 +184,42 @@ class Occasions {
 };
 
 void Copy(const Columns& from, int64_t start, int64_t count, const Columns& to, int64_t at) {
-  std::memcpy(to.item + at, from.item + start, count * sizeof(int32_t));
-  std::memcpy(to.started + at, from.started + start, count * sizeof(int64_t));
-  std::memcpy(to.time + at, from.time + start, count * sizeof(int64_t));
-  std::memcpy(to.actions + at, from.actions + start, count * sizeof(int32_t));
-  std::memcpy(to.value + at, from.value + start, count * sizeof(float));
-  std::memcpy(to.surface + at, from.surface + start, count * sizeof(int16_t));
-  std::memcpy(to.occasion + at, from.occasion + start, count * sizeof(int64_t));
-  std::memcpy(to.arrival + at, from.arrival + start, count * sizeof(int64_t));
+#define C(type, name, rule) std::memcpy(to.name + at, from.name + start, count * sizeof(type));
+  COLUMNS(C)
+#undef C
 }
 
 // The user's interactions of before [start, end) and his new events, together in time order; returns how many.
-int64_t MergeUser(const Columns& before, int64_t start, int64_t end, Occasions* occasions, const Columns& to,
+int64_t MergeUser(const Columns& before, int64_t start, int64_t end, NewInteractions* fresh, const Columns& to,
                   int64_t at) {
   const int64_t began = at;
   std::vector<char> absorbed(end - start, 0);
-  for (int64_t i = start; i < end; ++i) absorbed[i - start] = occasions->Absorb(At(before, i));
-  occasions->Settle();
-  std::vector<Interaction>& fresh = occasions->found();
-  std::sort(fresh.begin(), fresh.end(),
-            [](const Interaction& a, const Interaction& b) { return a.Before(b.time, b.arrival); });
+  for (int64_t i = start; i < end; ++i) absorbed[i - start] = fresh->Absorb(At(before, i));
+  fresh->Settle();
+  std::vector<Interaction>& found = fresh->interactions();
+  std::sort(found.begin(), found.end(),
+            [](const Interaction& a, const Interaction& b) { return a.Before(b.timestamp, b.arrival); });
   size_t next = 0;
   for (int64_t i = start; i < end; ++i) {
     if (absorbed[i - start]) continue;
-    while (next < fresh.size() && fresh[next].Before(before.time[i], before.arrival[i])) Put(fresh[next++], to, at++);
+    while (next < found.size() && found[next].Before(before.timestamp[i], before.arrival[i])) {
+      Put(found[next++], to, at++);
+    }
     Put(At(before, i), to, at++);
   }
-  while (next < fresh.size()) Put(fresh[next++], to, at++);
+  while (next < found.size()) Put(found[next++], to, at++);
   return at - began;
 }
 
 }  // namespace
 
-// gap, surface_ranks: what is one occasion, and which of its surfaces counts.
+// gap, ranks: what is one interaction, and which of its names counts.
 // before: `users` sequences (hashes ascending, offsets of users + 1 entries).
 // events: `runs` stretches [starts[r], ends[r]) of rows, in each of which event_users ascends.
 // out: columns with room for all interactions and events; out_hashes, out_offsets, out_before (position of the user
 // before, or -1) and out_event (position of one of his events, or -1) with room for all users.
 // Returns the number of users.
-extern "C" int64_t merge_sequences(int64_t gap, const int16_t* surface_ranks, int64_t users, const uint64_t* hashes,
+extern "C" int64_t merge_sequences(int64_t gap, const Ranks* ranks, int64_t users, const uint64_t* hashes,
                                    const int64_t* offsets, const Columns* before, int64_t runs, const int64_t* starts,
                                    const int64_t* ends, const uint64_t* event_users, const Columns* event,
                                    const Columns* out, uint64_t* out_hashes, int64_t* out_offsets,
@@ -224,7 +230,7 @@ extern "C" int64_t merge_sequences(int64_t gap, const int16_t* surface_ranks, in
   for (int64_t run = 0; run < runs; ++run) {
     if (starts[run] < ends[run]) heads.push({event_users[starts[run]], run});
   }
-  Occasions occasions(Rules{gap, surface_ranks});
+  NewInteractions fresh(Rules{gap, *ranks});
   int64_t user = 0, written = 0, at = 0;
   out_offsets[0] = 0;
   while (user < users || !heads.empty()) {
@@ -236,16 +242,16 @@ extern "C" int64_t merge_sequences(int64_t gap, const int16_t* surface_ranks, in
     out_before[written] = was_there ? user : -1;
     out_event[written] = has_events ? next[heads.top().second] : -1;
     if (has_events) {
-      occasions.Clear();
+      fresh.Clear();
       while (!heads.empty() && heads.top().first == hash) {
         const int64_t run = heads.top().second;
         heads.pop();
         int64_t row = next[run];
-        for (; row < ends[run] && event_users[row] == hash; ++row) occasions.Add(At(*event, row));
+        for (; row < ends[run] && event_users[row] == hash; ++row) fresh.Add(At(*event, row));
         next[run] = row;
         if (row < ends[run]) heads.push({event_users[row], run});
       }
-      at += MergeUser(*before, start, end, &occasions, *out, at);
+      at += MergeUser(*before, start, end, &fresh, *out, at);
     } else {
       Copy(*before, start, end - start, *out, at);
       at += end - start;

@@ -13,7 +13,6 @@ from storage.lake import Lake
 from storage.schema import ID_DTYPES
 from storage.sequence_store import (
     BUCKETS_FOLDER,
-    FIELDS,
     BucketSequences,
     read_bucket,
     write_bucket,
@@ -45,7 +44,9 @@ def without(sequences: BucketSequences, place: int) -> BucketSequences:
     offsets[place + 1 :] -= end - start
     users = pl.concat([sequences.user_ids[:place], sequences.user_ids[place + 1 :]])
     gone = slice(start, end)
-    return BucketSequences(users, offsets, *(np.delete(getattr(sequences, name), gone) for name in FIELDS))
+    return BucketSequences(
+        users, offsets, {name: np.delete(column, gone) for name, column in sequences.columns.items()}
+    )
 
 
 def _holding(folder: Path, person: Person) -> Iterator[tuple[Path, BucketSequences, int]]:

@@ -3,26 +3,31 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 import polars as pl
 
 from assets.buckets import slot_edges
 from assets.engine import Engine
 from assets.sequences.changes import Changes, changes_since, everything
-from assets.sequences.encode import NEEDED, Encoding, extended_surfaces
+from assets.sequences.encode import NEEDED, Encoding, extended_categories
 from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.merge import NewEvents, merge_sequences
-from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, USER_ID
+from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, SURFACE, USER_ID
+from models.declared import DeclaredColumns
+from storage.interaction_columns import stored_columns
 from storage.lake import Lake
-from storage.schema import EVENTS_TABLE, ID_DTYPES, IdType
+from storage.schema import EVENTS_TABLE, ID_DTYPES, IdType, with_declared
 from storage.sequence_ledger import LEDGER_SCHEMA, REQUEST_GAP_MS, Built, read_ledger, state_of
 from storage.sequence_store import (
     BUCKETS_FOLDER,
+    DECLARED,
     FILE,
     SEQUENCES_TABLE,
     SURFACE_NAMES,
     BucketSequences,
     read_bucket,
+    told_declared,
     write_bucket,
 )
 from storage.staged_files import Staging, writing
@@ -83,6 +88,7 @@ def bring_up_to_date(
     actions: Sequence[str],
     id_type: IdType,
     request_gap: timedelta,
+    declared: DeclaredColumns = MappingProxyType({}),
     *,
     rows_in_memory: int,
     buckets: int | None = None,
@@ -94,6 +100,7 @@ def bring_up_to_date(
     Args:
         actions: The declared action vocabulary; an action's position is its bit in the version that is written.
         request_gap: Actions of one request on one item that lie further apart are two interactions.
+        declared: The columns that the profile declares; where they change, all sequences are made anew.
         rows_in_memory: About how many rows may be held at once.
         buckets: How many files there are; None: as many as keep one within the rows in memory.
 
@@ -107,18 +114,19 @@ def bring_up_to_date(
     count = buckets or buckets_for(_rows(lake, version), rows_in_memory)
     ledger = read_ledger(lake)
     before = state_of(ledger)
-    same = before is not None and before.made_like(count, actions, request_gap)
+    same = before is not None and before.made_like(count, actions, request_gap, declared)
     changes = changes_since(lake, before.events_version, version) if same and before else everything()
     if changes.nothing:
         return ledger
-    fresh = lake.scan(EVENTS_TABLE, version)
+    fresh = with_declared(lake.scan(EVENTS_TABLE, version), declared)
     if same and not changes.rebuilt_slots.any():
         fresh = fresh.filter(pl.col(DAY).is_in(list(changes.appended)))
     _refuse_undeclared(fresh, actions)
     encoding = Encoding(
         extend_item_rows(lake, fresh, id_type),
         actions,
-        extended_surfaces(before.surfaces if before else [], fresh),
+        declared,
+        extended_categories(before.categories if before else {}, fresh, declared),
     )
     update = Update(lake, staging.token, version, encoding, id_type, request_gap)
     tasks = _tasks(update, ledger, count, changes, engine.workers, rows_in_memory)
@@ -135,7 +143,8 @@ def buckets_for(events: int, rows_in_memory: int) -> int:
 def build_buckets(task: BucketTask) -> list[Built]:
     """Writes the buckets of a task as files that no ledger names yet."""
     update, first, end = task.update, task.buckets[0].first_slot, task.buckets[-1].end_slot
-    rows = update.lake.scan(EVENTS_TABLE, update.events_version).select(NEEDED)
+    declared = update.encoding.declared
+    rows = with_declared(update.lake.scan(EVENTS_TABLE, update.events_version), declared).select(*NEEDED, *declared)
     if task.days is not None:
         rows = rows.filter(pl.col(DAY).is_in(list(task.days)))
     within = pl.col(SLOT).is_between(first, end, closed="left")
@@ -149,10 +158,12 @@ def build_buckets(task: BucketTask) -> list[Built]:
 
 def _build(staging: Staging, update: Update, bucket: Bucket, events: NewEvents) -> Built:
     lake = update.lake
-    before = BucketSequences.empty(pl.Series(USER_ID, [], dtype=ID_DTYPES[update.id_type]))
+    encoding = update.encoding
+    users = pl.Series(USER_ID, [], dtype=ID_DTYPES[update.id_type])
+    before = BucketSequences.empty(users, stored_columns(encoding.declared))
     if bucket.before is not None:
         before = read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{bucket.before}", lake.options)
-    merged = merge_sequences(before, events, update.request_gap, update.encoding.surfaces)
+    merged = merge_sequences(before, events, update.request_gap, encoding.categories, encoding.declared)
     name = staging.name(bucket.number, "arrow")
     with writing(f"{BUCKETS_FOLDER}/{name}"), lake.output(f"{BUCKETS_FOLDER}/{name}") as sink:
         write_bucket(merged, sink)
@@ -218,7 +229,8 @@ def _commit(update: Update, ledger: pl.DataFrame, built: Sequence[Built], count:
         "events_version": update.events_version,
         REQUEST_GAP_MS: update.request_gap // timedelta(milliseconds=1),
         ACTIONS: list(update.encoding.actions),
-        SURFACE_NAMES: list(update.encoding.surfaces),
+        SURFACE_NAMES: list(update.encoding.categories[SURFACE]),
+        DECLARED: told_declared(update.encoding.declared, update.encoding.categories),
     }
     fresh = pl.DataFrame([row | state for _, row in sorted(rows.items())], schema=LEDGER_SCHEMA)
     update.lake.overwrite(SEQUENCES_TABLE, fresh)

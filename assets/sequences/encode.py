@@ -1,6 +1,6 @@
 """Events as the numbers that sequences hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +22,11 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
-from storage.sequence_store import FIELDS, NO_SURFACE
+from models.declared import DeclaredColumns
+from storage.interaction_columns import MOST_CATEGORIES, NO_CATEGORY, StoredColumn, stored_columns
 
 ARRIVAL_BITS = 40
 """A day has fewer than 2^40 events, so day and order within it fit one int64."""
-
-MOST_SURFACES = 2**15
 
 MOST_PER_ITEM = 16
 """Places in a table over a range of ids for each item that is there; with more of them a join costs less."""
@@ -40,29 +39,39 @@ class Encoding:
     Attributes:
         item_rows: `item_id`, `row`.
         actions: The action vocabulary; an action's position is its bit.
-        surfaces: Names of surfaces; a surface's position is its code.
+        declared: The columns that the profile declares.
+        categories: Names of each column of codes, `surface` first; a name's position is its code.
     """
 
     item_rows: pl.DataFrame
     actions: Sequence[str]
-    surfaces: Sequence[str]
+    declared: DeclaredColumns
+    categories: Mapping[str, Sequence[str]]
 
     def encode(self, events: pl.DataFrame) -> NewEvents:
         """Args:
-        events: Rows of the table `events`, of items and surfaces that have a number.
+        events: Rows of the table `events`, of items and categories that have a number.
         """
         bits = pl.lit(pl.Series([1 << position for position in range(len(self.actions))], dtype=pl.Int32))
-        encoded = events.select(
-            self._rows_of(events[ITEM_ID]).alias("item_row"),
-            pl.col(TIMESTAMP).dt.timestamp("ms").alias("started"),
-            pl.col(TIMESTAMP).dt.timestamp("ms").alias("timestamp"),
-            bits.gather(_codes(ACTION, self.actions)).alias(ACTIONS),
-            pl.col(VALUE).fill_null(float("nan")).alias("value"),
-            _codes(SURFACE, self.surfaces).cast(pl.Int16).fill_null(NO_SURFACE).alias("surface"),
-            _occasion().alias("occasion"),
-            ((pl.col(DAY).to_physical().cast(pl.Int64) * 2**ARRIVAL_BITS) + pl.col(ARRIVAL)).alias("arrival"),
-        )
-        return NewEvents.of(events[USER_ID], {name: encoded[name].to_numpy() for name in FIELDS})
+        made = {
+            "item_row": self._rows_of(events[ITEM_ID]),
+            "started": pl.col(TIMESTAMP).dt.timestamp("ms"),
+            TIMESTAMP: pl.col(TIMESTAMP).dt.timestamp("ms"),
+            ACTIONS: bits.gather(_codes(ACTION, self.actions)),
+            "request_group": _request_group(),
+            "arrival": (pl.col(DAY).to_physical().cast(pl.Int64) * 2**ARRIVAL_BITS) + pl.col(ARRIVAL),
+        }
+        columns = stored_columns(self.declared)
+        made |= {column.name: self._optional(column) for column in columns if column.name not in made}
+        encoded = events.select(value.alias(name) for name, value in made.items())
+        return NewEvents.of(events[USER_ID], {column.name: encoded[column.name].to_numpy() for column in columns})
+
+    def _optional(self, column: StoredColumn) -> pl.Expr:
+        """A number or a category that an event may lack, from the column of the same name."""
+        if column.is_category:
+            return _codes(column.name, self.categories[column.name]).cast(pl.Int16).fill_null(NO_CATEGORY)
+        # -0.0 becomes 0.0: which of the two is the larger would depend on the order of the events.
+        return pl.col(column.name).fill_null(float("nan")) + 0.0
 
     def _rows_of(self, items: pl.Series) -> pl.Series:
         """The row of each item, by a table over the whole range of ids where these are numbers close together."""
@@ -77,23 +86,30 @@ class Encoding:
 
 
 NEEDED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID, ARRIVAL, SLOT, DAY)
-"""The columns of `events` that `Encoding.encode` and the cutting into buckets read."""
+"""The columns of `events` that `Encoding.encode` and the cutting into buckets read, besides the declared ones."""
 
 
-def extended_surfaces(known: Sequence[str], events: pl.LazyFrame) -> list[str]:
-    """`known` names of surfaces and, behind them by day and name, those that only `events` have.
+def extended_categories(
+    known: Mapping[str, Sequence[str]], events: pl.LazyFrame, declared: DeclaredColumns
+) -> dict[str, list[str]]:
+    """Of each column of codes the `known` names and, behind them by day and name, those that only `events` have.
 
     Raises:
-        ValueError: there are too many to be surfaces.
+        ValueError: there are too many to be told apart.
     """
-    there = events.filter(pl.col(SURFACE).is_not_null()).group_by(SURFACE).agg(pl.col(DAY).min()).sort(DAY, SURFACE)
-    surfaces = list(dict.fromkeys([*known, *there.collect(engine="streaming")[SURFACE]]))
-    if len(surfaces) > MOST_SURFACES:
+    columns = [column.name for column in stored_columns(declared) if column.is_category]
+    return {column: _extended(column, known.get(column, []), events) for column in columns}
+
+
+def _extended(column: str, known: Sequence[str], events: pl.LazyFrame) -> list[str]:
+    there = events.filter(pl.col(column).is_not_null()).group_by(column).agg(pl.col(DAY).min()).sort(DAY, column)
+    names = list(dict.fromkeys([*known, *there.collect(engine="streaming")[column]]))
+    if len(names) > MOST_CATEGORIES:
         raise ValueError(
-            f"the events name {len(surfaces)} surfaces, at most {MOST_SURFACES} can be told apart: map a coarser "
-            "column to `surface` in the profile"
+            f"the events have {len(names)} names in {column}, at most {MOST_CATEGORIES} can be told apart: map a "
+            f"coarser column to `{column}` in the profile"
         )
-    return surfaces
+    return names
 
 
 def _codes(column: str, names: Sequence[str]) -> pl.Expr:
@@ -101,10 +117,10 @@ def _codes(column: str, names: Sequence[str]) -> pl.Expr:
     return pl.col(column).cast(pl.Enum(names)).to_physical()
 
 
-def _occasion() -> pl.Expr:
-    """The request, or without one the moment: as a hash, since it only tells occasions of one user and item apart.
+def _request_group() -> pl.Expr:
+    """The request, or without one the moment: as a hash, since it only tells those of one user and item apart.
 
-    Actions of one request that lie far apart are several occasions (`assets.sequences.merge`).
+    Actions of one request that lie far apart are several interactions (`assets.sequences.merge`).
     """
     request: pl.Expr = plh.NonCryptographicHashingNameSpace(pl.col(REQUEST_ID)).xxhash64()
     return pl.coalesce(request.reinterpret(signed=True), pl.col(TIMESTAMP).dt.timestamp("ms"))

@@ -1,8 +1,9 @@
 """Folding events into the sequences of a bucket of users.
 
-What a user did with one item on one occasion (a request or, without one, a moment) is one interaction: the times of its
-first and last action, all action bits, the largest value, one surface. An event that comes twice, or late, changes
-nothing that it should not: folding asks for maxima, minima and bits alone.
+What a user did with one item in one request group (a request or, without one, a moment) is one interaction: the times
+of its first and last action, all action bits, the largest value, one surface, and what the profile declares. An event
+that comes twice, or late, changes nothing that it should not: the rules (`storage.interaction_columns`) are maxima,
+minima and bits alone.
 
 A request ends where its next action on the item is more than a gap away, for the request ids of many logs begin anew
 each day, or are always the same. The first and the last time of every interaction are enough to tell whether a late
@@ -10,7 +11,7 @@ event belongs to one of them, or makes two of them one.
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,9 +22,15 @@ import polars as pl
 from assets.buckets import SLOT_BITS, SLOTS, user_hashes
 from models import native
 from models.columns import USER_ID
-from storage.sequence_store import FIELDS, NO_SURFACE, BucketSequences
+from models.declared import DeclaredColumns
+from storage.interaction_columns import NO_CATEGORY, StoredColumn, stored_columns
+from storage.sequence_store import BucketSequences
 
 SOURCE = Path(__file__).parents[1] / "native" / "merge.cpp"
+
+C_TYPES = {"int16": "int16_t", "int32": "int32_t", "int64": "int64_t", "float32": "float"}
+KERNEL_READS = ("item_row", "request_group", "started", "timestamp", "arrival")
+"""The columns that merge.cpp knows by name; of the others it knows the rule."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class NewEvents:
     Attributes:
         user_ids: (n,) strings or int64.
         hashes: (n,) uint64 of the users.
-        columns: (n,) arrays under the names and in the types of `FIELDS`; `arrival` orders all events of a user.
+        columns: (n,) arrays by their names, as `BucketSequences` has them; `arrival` orders all events of a user.
         starts, ends: (runs,) int64 where each run begins and ends.
     """
 
@@ -70,7 +77,11 @@ class NewEvents:
 
 
 def merge_sequences(
-    before: BucketSequences, events: NewEvents, gap: timedelta, surfaces: Sequence[str]
+    before: BucketSequences,
+    events: NewEvents,
+    gap: timedelta,
+    categories: Mapping[str, Sequence[str]],
+    declared: DeclaredColumns,
 ) -> BucketSequences:
     """The sequences `before` with `events` folded in.
 
@@ -78,14 +89,35 @@ def merge_sequences(
 
     Args:
         gap: Actions of one request on one item that lie further apart are two interactions.
-        surfaces: Names of surfaces; of several in one interaction the first in the alphabet is kept.
+        categories: Names of each column of codes; of several in one interaction the first in the alphabet is kept.
+        declared: The columns of `before` and `events` that the profile declares.
 
     Raises:
         ValueError: two users have the same hash.
     """
-    merged = _native if native.compiles(SOURCE) else _polars
-    ranks = np.argsort(np.argsort(np.array(surfaces, dtype=object))).astype(np.int16)
-    return merged(before, events, gap // timedelta(milliseconds=1), ranks)
+    columns = stored_columns(declared)
+    merged = _native if native.compiles(SOURCE, kernel_columns(columns)) else _polars
+    return merged(before, events, gap // timedelta(milliseconds=1), columns, ranks(categories))
+
+
+def kernel_columns(columns: Sequence[StoredColumn]) -> str:
+    """The macro that tells merge.cpp its columns; it calls most by their place, so that few kernels serve all names."""
+
+    def called(place: int, column: StoredColumn) -> str:
+        return column.name if column.name in KERNEL_READS else f"column_{place}"
+
+    return "COLUMNS(C)=" + " ".join(
+        f"C({C_TYPES[column.dtype.name]},{called(place, column)},{column.fold})"
+        for place, column in _widest_first(columns)
+    )
+
+
+def ranks(categories: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    """(len,) int16 place of each name in the alphabet, by column."""
+    return {
+        column: np.argsort(np.argsort(np.array(names, dtype=object))).astype(np.int16)
+        for column, names in categories.items()
+    }
 
 
 def _before(hashes: np.ndarray, slot: int) -> int:
@@ -93,82 +125,105 @@ def _before(hashes: np.ndarray, slot: int) -> int:
     return int(np.searchsorted(hashes, np.uint64(slot << (64 - SLOT_BITS)))) if slot < SLOTS else len(hashes)
 
 
-class _Columns(ctypes.Structure):
-    """`Columns` of merge.cpp: one pointer for each of FIELDS, in their order."""
-
-    _fields_ = tuple((name, ctypes.c_void_p) for name in FIELDS)
-
-    @classmethod
-    def of(cls, arrays: Sequence[np.ndarray]) -> "_Columns":
-        return cls(*(array.ctypes.data for array in arrays))
+def _widest_first(columns: Sequence[StoredColumn]) -> list[tuple[int, StoredColumn]]:
+    """The columns and their places, in the order in which an interaction of them has the fewest gaps."""
+    return sorted(enumerate(columns), key=lambda pair: -pair[1].dtype.itemsize)
 
 
-def _native(before: BucketSequences, events: NewEvents, gap: int, surface_ranks: np.ndarray) -> BucketSequences:
-    most = len(before.item_row) + len(events)
+def _native(
+    before: BucketSequences,
+    events: NewEvents,
+    gap: int,
+    columns: Sequence[StoredColumn],
+    ranks: Mapping[str, np.ndarray],
+) -> BucketSequences:
+    most = int(before.offsets[-1]) + len(events)
     users = len(before) + len(events)
     old_hashes = user_hashes(before.user_ids)
-    old = [np.ascontiguousarray(getattr(before, name), dtype) for name, dtype in FIELDS.items()]
-    new = [np.ascontiguousarray(events.columns[name], dtype) for name, dtype in FIELDS.items()]
-    out = [np.empty(most, dtype) for dtype in FIELDS.values()]
+    old = {column.name: np.ascontiguousarray(before.columns[column.name], column.dtype) for column in columns}
+    new = {column.name: np.ascontiguousarray(events.columns[column.name], column.dtype) for column in columns}
+    out = {column.name: np.empty(most, column.dtype) for column in columns}
     hashes, offsets = np.empty(users, np.uint64), np.empty(users + 1, np.int64)
     from_before, from_event = np.empty(users, np.int64), np.empty(users, np.int64)
-    merge = native.kernel(SOURCE).merge_sequences
+    merge = native.kernel(SOURCE, kernel_columns(columns)).merge_sequences
     merge.restype = ctypes.c_int64
+    in_order = [column.name for _, column in _widest_first(columns)]
     count = merge(
         ctypes.c_int64(gap),
-        _pointer(surface_ranks),
+        _pointers(ranks, in_order),
         ctypes.c_int64(len(before)),
         _pointer(old_hashes),
         _pointer(np.ascontiguousarray(before.offsets)),
-        ctypes.byref(_Columns.of(old)),
+        _pointers(old, in_order),
         ctypes.c_int64(len(events.starts)),
         _pointer(np.ascontiguousarray(events.starts)),
         _pointer(np.ascontiguousarray(events.ends)),
         _pointer(np.ascontiguousarray(events.hashes)),
-        ctypes.byref(_Columns.of(new)),
-        ctypes.byref(_Columns.of(out)),
+        _pointers(new, in_order),
+        _pointers(out, in_order),
         *map(_pointer, (hashes, offsets, from_before, from_event)),
     )
     ids = _ids(before.user_ids, events.user_ids, from_before[:count], from_event[:count])
     _require_distinct(events, ids, hashes[:count])
     end = offsets[count]
-    return BucketSequences(ids, offsets[: count + 1], *(array[:end] for array in out))
+    return BucketSequences(ids, offsets[: count + 1], {name: array[:end] for name, array in out.items()})
 
 
-def _polars(before: BucketSequences, events: NewEvents, gap: int, surface_ranks: np.ndarray) -> BucketSequences:
+def _polars(
+    before: BucketSequences,
+    events: NewEvents,
+    gap: int,
+    columns: Sequence[StoredColumn],
+    ranks: Mapping[str, np.ndarray],
+) -> BucketSequences:
     """The same by library calls: where there is no compiler, and what the kernel is tested against."""
-    old = pl.DataFrame({name: getattr(before, name) for name in FIELDS}).with_columns(
+    old = pl.DataFrame({column.name: before.columns[column.name] for column in columns}).with_columns(
         before.user_ids.gather(pl.Series(np.repeat(np.arange(len(before)), before.lengths))).alias(USER_ID),
         pl.Series("hash", np.repeat(user_hashes(before.user_ids), before.lengths)),
     )
     every = pl.DataFrame(events.columns).with_columns(events.user_ids.alias(USER_ID), pl.Series("hash", events.hashes))
     new = every.select(pl.all().gather(pl.Series(events.positions)))
-    codes, ranks = range(len(surface_ranks)), surface_ranks.tolist()
-    rank = pl.col("surface").replace_strict(codes, ranks, default=None, return_dtype=pl.Int16)
-    code = pl.col("surface").replace_strict(ranks, codes, default=NO_SURFACE, return_dtype=pl.Int16)
-    key = ("hash", USER_ID, "item_row", "occasion")
+    key = ("hash", USER_ID, "item_row", "request_group")
     apart = pl.col("started") - pl.col("timestamp").cum_max().shift(1).over(key) > gap
     rows = (
         pl.concat([old, new.select(old.columns)])
         .sort("started")
         .with_columns(apart.fill_null(False).cum_sum().over(key).alias("group"))
         .group_by(*key, "group")
-        .agg(
-            pl.col("started").min(),
-            pl.col("timestamp").max(),
-            pl.col("actions").bitwise_or(),
-            pl.col("value").fill_nan(None).max().fill_null(float("nan")),
-            rank.min().alias("surface"),
-            pl.col("arrival").min(),
-        )
-        .with_columns(code)
+        .agg(*(_folded(column, ranks) for column in columns if column.fold != "Key"))
+        .with_columns(_code(column.name, ranks) for column in columns if column.is_category)
         .sort("hash", USER_ID, "timestamp", "arrival")
     )
     users = rows.group_by("hash", USER_ID, maintain_order=True).len()
     if users["hash"].n_unique() < users.height:
         raise _clash(users.filter(pl.col("hash").is_duplicated())[USER_ID])
     offsets = np.concatenate([[0], np.cumsum(users["len"].to_numpy())]).astype(np.int64)
-    return BucketSequences(users[USER_ID], offsets, *(rows[name].to_numpy() for name in FIELDS))
+    return BucketSequences(users[USER_ID], offsets, {column.name: rows[column.name].to_numpy() for column in columns})
+
+
+def _folded(column: StoredColumn, ranks: Mapping[str, np.ndarray]) -> pl.Expr:
+    """The rules of merge.cpp; of categories the rank of the name."""
+    values = pl.col(column.name)
+    match column.fold:
+        case "Earliest":
+            return values.min()
+        case "Latest":
+            return values.max()
+        case "Union":
+            return values.bitwise_or()
+        case "Smallest":
+            return values.fill_nan(None).min().fill_null(float("nan"))
+        case "Largest":
+            return values.fill_nan(None).max().fill_null(float("nan"))
+        case "FirstName":
+            places = ranks[column.name].tolist()
+            return values.replace_strict(range(len(places)), places, default=None, return_dtype=pl.Int16).min()
+    raise ValueError(f"{column.name} is part of the key: it is the same for all events of an interaction")
+
+
+def _code(name: str, ranks: Mapping[str, np.ndarray]) -> pl.Expr:
+    places = ranks[name].tolist()
+    return pl.col(name).replace_strict(places, range(len(places)), default=NO_CATEGORY, return_dtype=pl.Int16)
 
 
 def _ids(before: pl.Series, new: pl.Series, from_before: np.ndarray, from_event: np.ndarray) -> pl.Series:
@@ -199,6 +254,11 @@ def _clash(user_ids: pl.Series) -> ValueError:
         f"the users {', '.join(map(repr, user_ids.head(2)))} have the same 64-bit hash and would be taken for one: "
         "rename one of them in the source"
     )
+
+
+def _pointers(arrays: Mapping[str, np.ndarray], names: Sequence[str]) -> ctypes.Array[ctypes.c_void_p]:
+    """A struct of one pointer for each of `names`, null where there is no such array."""
+    return (ctypes.c_void_p * len(names))(*(arrays[name].ctypes.data if name in arrays else None for name in names))
 
 
 def _pointer(array: np.ndarray) -> ctypes.c_void_p:

@@ -60,14 +60,14 @@ def measure_requests(lake: Lake, ledger: pl.DataFrame, gap: timedelta) -> pl.Dat
 def _paused(bucket: BucketSequences, users: int, gap: timedelta) -> pl.Series:
     """Of each request of the first users, whether it goes on after a pause longer than `gap`."""
     end = int(bucket.offsets[min(users, len(bucket))])
-    request = ("user", "occasion")
+    request = ("user", "request_group")
     pause = pl.col("started") - pl.col("timestamp").cum_max().shift(1).over(request)
     rows = pl.DataFrame(
         {"user": np.repeat(np.arange(len(bucket)), bucket.lengths)[:end]}
-        | {name: getattr(bucket, name)[:end] for name in ("occasion", "started", "timestamp")}
+        | {name: bucket.columns[name][:end] for name in ("request_group", "started", "timestamp")}
     )
     return (
-        rows.filter(pl.col("occasion") != pl.col("timestamp"))  # without a request, its moment stands for it
+        rows.filter(pl.col("request_group") != pl.col("timestamp"))  # without a request, its moment stands for it
         .sort("started")
         .with_columns((pause > gap // timedelta(milliseconds=1)).fill_null(False).alias("paused"))
         .group_by(request)

@@ -45,13 +45,13 @@ class World:
 
 def sequences(events: list[Event]) -> pl.DataFrame:
     """One row per user; what was done with an item in one request is one interaction, at the time of its last event."""
-    occasions: dict[tuple[int, int, str], list[Event]] = {}
+    groups: dict[tuple[int, int, str], list[Event]] = {}
     for event in events:
         user, item, at, _, request = event
-        occasions.setdefault((user, item, f"at {at}" if request is None else f"request {request}"), []).append(event)
+        groups.setdefault((user, item, f"at {at}" if request is None else f"request {request}"), []).append(event)
     done = [
         (user, max(e[2] for e in parts), item, int(np.bitwise_or.reduce([e[3] for e in parts])))
-        for (user, item, _), parts in occasions.items()
+        for (user, item, _), parts in groups.items()
     ]
     done.sort(key=lambda interaction: interaction[:2])
     rows = [
@@ -277,7 +277,7 @@ def test_a_model_is_the_same_to_the_bit_whatever_the_future_brings() -> None:
     assert any(not torch.equal(value, leaked[name]) for name, value in before.items())
 
 
-def test_an_occasion_that_goes_on_past_the_cutoff_is_hidden_whole() -> None:
+def test_a_request_that_goes_on_past_the_cutoff_is_hidden_whole() -> None:
     straddling = World([(1, 3, HOUR, LIKE, 1)], [])
     world = World([*ALWAYS, (1, 3, -HOUR, CLICK, 1), (1, 4, -2 * HOUR, CLICK, None)], [])
     before, after = (Line()._run(w)[1].time_cases.rows() for w in (world, world.plus(straddling)))

@@ -22,10 +22,12 @@ from assets.validation.corrections import read_corrections
 from assets.validation.quarantine_selection import Selection
 from assets.validation.replay import plan_replay
 from models.columns import USER_ID
+from models.declared import DeclaredColumn
+from storage.interaction_columns import stored_columns
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA
 from storage.sequence_ledger import read_ledger
-from storage.sequence_store import FIELDS, FILE, BucketSequences
+from storage.sequence_store import FILE, BucketSequences
 from tests.assets.events.test_assets import FIRST, NEXT, START, land, log, run
 from tests.assets.sequences.test_build import contents, events, put, update
 
@@ -260,17 +262,19 @@ def test_a_bucket_without_a_user_holds_the_others_as_they_were(lengths: list[int
     left = without(bucket, place)
     expected = _bucket([str(n) for n in range(len(lengths)) if n != place], owners[owners != place])
     assert left.user_ids.equals(expected.user_ids)
-    for name in ("offsets", *FIELDS):
-        assert np.array_equal(getattr(left, name), getattr(expected, name))
-        assert getattr(left, name).dtype == getattr(bucket, name).dtype
+    assert np.array_equal(left.offsets, expected.offsets)
+    assert left.columns.keys() == bucket.columns.keys()
+    for name, column in left.columns.items():
+        assert np.array_equal(column, expected.columns[name])
+        assert column.dtype == bucket.columns[name].dtype
 
 
 def _bucket(users: list[str], owners: np.ndarray) -> BucketSequences:
     counts = [int((owners == int(user)).sum()) for user in users]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return BucketSequences(
-        pl.Series(USER_ID, users, dtype=pl.String), offsets, *(owners.astype(dtype) for dtype in FIELDS.values())
-    )
+    declared = {"play_ms": DeclaredColumn(known="outcome", type="number")}
+    columns = {column.name: owners.astype(column.dtype) for column in stored_columns(declared)}
+    return BucketSequences(pl.Series(USER_ID, users, dtype=pl.String), offsets, columns)
 
 
 def _cleaned(folder: Path) -> bool:

@@ -14,10 +14,11 @@ from assets.buckets import slots_of, user_hashes
 from assets.engine import LocalEngine
 from assets.sequences.build import bring_up_to_date, buckets_for
 from models.columns import ACTIONS, BUCKET, DAY, ITEM_IDS, SURFACES, TIMESTAMPS, USER_ID, VALUES
+from storage.interaction_columns import CONTRACT_COLUMNS
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, events_schema, sequences_schema
 from storage.sequence_ledger import REQUEST_GAP_MS, read_ledger
-from storage.sequence_store import BUCKETS_FOLDER, FIELDS, FILE, INTERACTIONS, SEQUENCES_TABLE, named_files
+from storage.sequence_store import BUCKETS_FOLDER, DECLARED, FILE, INTERACTIONS, SEQUENCES_TABLE, named_files
 from storage.staged_files import Staging
 
 ACTIONS_DECLARED = ("impression", "click", "play")
@@ -145,7 +146,7 @@ def test_another_gap_makes_the_sequences_anew(lake: Lake) -> None:
 
 
 def test_sequences_of_earlier_versions_are_read_and_made_anew(lake: Lake) -> None:
-    """Their files have no `started`, their ledger no gap."""
+    """Their files have no `started` and call the request group an occasion, their ledger has no gap."""
     clicks = [("u", "a", day * DAY_LATER, "click", None, None, "0", day) for day in (0, 1)]
     put(lake, events(clicks), 0)
     ledger = update(lake)
@@ -154,14 +155,15 @@ def test_sequences_of_earlier_versions_are_read_and_made_anew(lake: Lake) -> Non
         path = Path(lake.root) / BUCKETS_FOLDER / file
         batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
         lists = batch.column(INTERACTIONS)
-        fields = [name for name in FIELDS if name != "started"]
-        flat = pa.StructArray.from_arrays([lists.values.field(name) for name in fields], fields)
+        fields = [column.name for column in CONTRACT_COLUMNS if column.name != "started"]
+        former = ["occasion" if name == "request_group" else name for name in fields]
+        flat = pa.StructArray.from_arrays([lists.values.field(name) for name in fields], former)
         columns = [batch.column(USER_ID), pa.LargeListArray.from_arrays(lists.offsets, flat)]
         older = pa.record_batch(columns, batch.schema.names)
         with pa.ipc.new_file(f"{path}.old", older.schema) as writer:
             writer.write_batch(older)
         Path(f"{path}.old").rename(path)
-    lake.overwrite(SEQUENCES_TABLE, ledger.drop(REQUEST_GAP_MS))
+    lake.overwrite(SEQUENCES_TABLE, ledger.drop(REQUEST_GAP_MS, DECLARED))
     old = lake.version(SEQUENCES_TABLE)
     assert lake.sequences(old).collect().equals(now)
     update(lake)

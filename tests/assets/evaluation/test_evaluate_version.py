@@ -213,3 +213,10 @@ def test_verdicts_answer_every_check_with_the_numbers(lake):
 
 def _without_seconds(evaluation: VersionEvaluation) -> dict:
     return evaluation.model_dump(exclude={"protocols": {"__all__": {"seconds"}}})
+
+
+def test_an_evaluation_written_before_the_primary_protocol_had_its_name_is_read(lake: Lake) -> None:
+    result = evaluate_version(lake, write_version(lake, "new"), SETTINGS)
+    written = result.model_dump(mode="json")
+    written["headline"] = written.pop("primary_protocol")
+    assert VersionEvaluation.model_validate(written) == result

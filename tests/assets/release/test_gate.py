@@ -100,10 +100,3 @@ def test_a_person_may_promote_any_version_that_exists():
     assert not decide_by_hand("b", ["a", "b"], "b", "again").promote
     with pytest.raises(ValueError, match="version c is not among"):
         decide_by_hand("c", ["a", "b"], "b", "typo")
-
-
-def test_an_evaluation_written_before_the_primary_protocol_had_its_name_is_read() -> None:
-    evaluation = evaluated(0.25, popularity=0.125)
-    written = evaluation.model_dump(mode="json")
-    written["headline"] = written.pop("primary_protocol")
-    assert VersionEvaluation.model_validate(written) == evaluation

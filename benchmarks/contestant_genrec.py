@@ -11,7 +11,8 @@ from torch import nn
 
 from benchmarks.recipes import Recipe
 from benchmarks.training_run import untrained
-from models.history import Histories
+from models.columns import ITEM_INDEX, TIMESTAMP
+from models.interactions import Interactions
 from models.training import EpochReport, fit
 
 ENDLESS = 1_000_000
@@ -23,7 +24,7 @@ def main(job: Path) -> None:
     said = json.loads(job.read_text())
     recipe = Recipe.model_validate(said["recipe"])
     with np.load(said["histories"]) as arrays:
-        histories = Histories(arrays["rows"], arrays["timestamps"], arrays["offsets"])
+        histories = Interactions(arrays["offsets"], {ITEM_INDEX: arrays["item_index"], TIMESTAMP: arrays["timestamps"]})
     config = recipe.training.model_copy(update={"epochs": ENDLESS})
     answers = os.fdopen(os.dup(1), "w")
     # Whatever a library prints must not stand between the answers.

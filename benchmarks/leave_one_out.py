@@ -49,7 +49,7 @@ def _ranks(recommender: Recommender, vectors: torch.Tensor, held_out: HeldOut, u
     if not torch.isfinite(wanted).all():
         raise FloatingPointError("a target's score is not a finite number: the model is broken, no rank means anything")
     seen = torch.repeat_interleave(torch.arange(len(users), device=vectors.device), batch.offsets.diff())
-    scores[seen, batch.rows] = -torch.inf
+    scores[seen, batch.item_index] = -torch.inf
     scores[:, 0] = -torch.inf
     # The target itself is among those counted, unless the history hides it; then it is in no list.
     rank = (scores >= wanted).sum(1).cpu().numpy()

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from assets.sources.movielens import RATINGS, read_movies, read_ratings
-from models.columns import ITEM_ID, TIMESTAMP, USER_ID
-from models.history import Histories
+from models.columns import ITEM_ID, ITEM_INDEX, TIMESTAMP, USER_ID
+from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 
 MOVIES = "movies.dat"
@@ -22,7 +22,7 @@ MOVIES = "movies.dat"
 class Ratings:
     """All users with all their ratings, oldest first, whatever the stars; items are rows 1..items."""
 
-    histories: Histories
+    histories: Interactions
     items: int
 
 
@@ -37,7 +37,7 @@ class HeldOut:
         items: Rows 1..items are the candidates, and the pool of negatives.
     """
 
-    histories: Histories
+    histories: Interactions
     targets: np.ndarray
     times: np.ndarray
     items: int
@@ -66,7 +66,9 @@ def read(folder: Path | None) -> Ratings:
         raise ValueError(f"movie {unknown} was rated but {folder / MOVIES} does not list it: unpack MovieLens-1M again")
     counts = ratings.group_by(USER_ID, maintain_order=True).len()["len"].to_numpy()
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Ratings(Histories(rows, ratings[TIMESTAMP].to_numpy() * 1000, offsets), len(movies))
+    return Ratings(
+        Interactions(offsets, {ITEM_INDEX: rows, TIMESTAMP: ratings[TIMESTAMP].to_numpy() * 1000}), len(movies)
+    )
 
 
 def hold_out(ratings: Ratings, place: int) -> HeldOut:
@@ -81,10 +83,10 @@ def hold_out(ratings: Ratings, place: int) -> HeldOut:
         user = int(np.argmax(short))
         raise ValueError(f"user {user} has {histories.lengths[user]} ratings: with {place} held out, two must remain")
     targets = histories.offsets[1:] - place
-    kept = np.ones(len(histories.rows), bool)
+    kept = np.ones(len(histories.item_index), bool)
     for back in range(1, place + 1):
         kept[histories.offsets[1:] - back] = False
-    return HeldOut(histories.where(kept), histories.rows[targets], histories.timestamps[targets], ratings.items)
+    return HeldOut(histories.where(kept), histories.item_index[targets], histories.timestamps[targets], ratings.items)
 
 
 def write_imitation(folder: Path, users: int = 48, movies: int = 60, seed: int = 0) -> Path:

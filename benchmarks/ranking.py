@@ -19,8 +19,9 @@ from torch import Tensor
 
 from benchmarks.figures import Figures, Report
 from benchmarks.timing import Spread, interleaved, speedup
+from models.columns import ACTIONS
 from models.config import InputEncodingConfig, StuConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.ranking.batch import RankingBatch, ranking_batch
 from models.ranking.config import RankerConfig
 from models.ranking.ranker import Ranker
@@ -56,8 +57,9 @@ class Question:
         sampled = asked[: max(1, SAMPLE_TOKENS // (length + 1))]
 
         def requests(lists: Sequence[Sequence[int]]) -> RankingBatch:
-            histories = Histories.of([(rows, times)] * len(lists))
-            return ranking_batch(histories, np.tile(actions, len(lists)), lists, [REQUEST_TIME] * len(lists), length)
+            histories = Interactions.of([(rows, times)] * len(lists))
+            histories = histories.with_columns({ACTIONS: np.tile(actions, len(lists))})
+            return ranking_batch(histories, lists, [REQUEST_TIME] * len(lists), length)
 
         return cls(requests([[]]), requests([asked]), requests([[row] for row in sampled]), torch.tensor(asked))
 

@@ -87,7 +87,7 @@ def _race(
     """
     histories = folder / "histories.npz"
     packed = sample.histories
-    np.savez(histories, rows=packed.rows, timestamps=packed.timestamps, offsets=packed.offsets)
+    np.savez(histories, item_index=packed.item_index, timestamps=packed.timestamps, offsets=packed.offsets)
     ours = _job(folder / "genrec.json", histories, recipe=recipe.model_dump(), items=sample.items)
     command = [sys.executable, "-m", contestant_genrec.__name__, str(ours)]
     tokens: dict[str, int] = {}

@@ -99,7 +99,7 @@ def readings(
 def fingerprint(recipe: Recipe, held_out: HeldOut) -> str:
     """A short name of what decides the figures: recipe and data. It knows nothing of the code."""
     digest = hashlib.sha256(recipe.model_dump_json().encode())
-    for array in (held_out.histories.rows, held_out.histories.timestamps, held_out.targets):
+    for array in (held_out.histories.item_index, held_out.histories.timestamps, held_out.targets):
         digest.update(array.tobytes())
     return digest.hexdigest()[:12]
 

@@ -1,16 +1,19 @@
-"""Jagged batches: what the encoder reads, rows of different length packed end to end without padding."""
+"""Jagged batches: what the encoder reads, users of different length packed end to end without padding."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.history import Histories
+from models.columns import ID_MASKED
+from models.interactions import Interactions
 from models.jagged import longest
+from models.stochastic_length import StochasticLength
 
 REACH_MS = 68 * 365 * 24 * 60 * 60 * 1000
-"""What lies longer back than this from the latest time of a row is read as just so long ago. Buckets of time grow with
+"""What lies longer back than this from the latest time of a user is read as just so long ago. Buckets of time grow with
 the logarithm, so no data tells them apart there, and attention computes differences in 31 bits of seconds."""
 
 
@@ -19,77 +22,98 @@ class JaggedBatch:
     """What the encoder reads.
 
     Attributes:
-        rows: (L,) int64 vocabulary rows.
+        item_index: (L,) int64 indices in the vocabulary.
         timestamps: (L,) int64 epoch milliseconds.
         next_timestamps: (L,) int64, the time of the interaction that follows; at the end of a user, the request time.
         offsets: (B + 1,) int64.
-        hidden: (L,) bool, items whose ID the model may not use; all false outside training.
-        longest: Length of the longest row, on the host: nobody must ask a device for it. Found where it is not given.
+        id_masked: (L,) bool, items whose ID the model may not use; all false outside training.
+        columns: (L,) further columns of the interactions by name, as many as the model asks for.
+        longest: Length of the longest user, on the host: nobody must ask a device for it. Found where it is not given.
 
     Raises:
-        ValueError: the tensors contradict each other; it names the row. Where `longest` is given the offsets are not
+        ValueError: the tensors contradict each other; it names the user. Where `longest` is given the offsets are not
             read, as they may lie on a device: whoever knows it has checked them.
     """
 
-    rows: Tensor
+    item_index: Tensor
     timestamps: Tensor
     next_timestamps: Tensor
     offsets: Tensor
-    hidden: Tensor
+    id_masked: Tensor
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
     longest: int = -1
 
     def __post_init__(self) -> None:
-        for name in ("timestamps", "next_timestamps", "hidden"):
-            if len(getattr(self, name)) != len(self.rows):
-                raise ValueError(f"a batch of {len(self.rows)} rows has {len(getattr(self, name))} {name}")
-        for name in ("rows", "timestamps", "next_timestamps", "offsets"):
+        per_token = {name: getattr(self, name) for name in ("timestamps", "next_timestamps", "id_masked")}
+        for name, values in (per_token | dict(self.columns)).items():
+            if len(values) != len(self.item_index):
+                raise ValueError(f"a batch of {len(self.item_index)} tokens has {len(values)} {name}")
+        for name in ("item_index", "timestamps", "next_timestamps", "offsets"):
             if getattr(self, name).dtype != torch.int64:
                 raise ValueError(f"{name} of the batch are {getattr(self, name).dtype}: they must be int64")
         if self.longest < 0:
-            object.__setattr__(self, "longest", _longest(self.offsets, len(self.rows)))
-            if (self.rows < 0).any():
-                place = int((self.rows < 0).int().argmax())
+            object.__setattr__(self, "longest", _longest(self.offsets, len(self.item_index)))
+            if (self.item_index < 0).any():
+                place = int((self.item_index < 0).int().argmax())
                 raise ValueError(
-                    f"token {place} of the batch has item row {int(self.rows[place])}: rows are never negative"
+                    f"token {place} of the batch has item index {int(self.item_index[place])}: indices are never "
+                    "negative"
                 )
 
     def to(self, device: torch.device | str) -> "JaggedBatch":
         return replace(
             self,
-            rows=self.rows.to(device),
+            item_index=self.item_index.to(device),
             timestamps=self.timestamps.to(device),
             next_timestamps=self.next_timestamps.to(device),
             offsets=self.offsets.to(device),
-            hidden=self.hidden.to(device),
+            id_masked=self.id_masked.to(device),
+            columns={name: column.to(device) for name, column in self.columns.items()},
         )
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What comes next at every position of a batch: (L,) int64 `rows`, and (L,) bool `hidden` as in the batch."""
+    """What comes next at every position of a batch.
 
-    rows: Tensor
-    hidden: Tensor
+    Attributes:
+        item_index: (L,) int64.
+        id_masked: (L,) bool as in the batch.
+        columns: (L,) further columns of what comes next, the same as the batch's.
+    """
+
+    item_index: Tensor
+    id_masked: Tensor
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> "Labels":
-        return Labels(self.rows.to(device), self.hidden.to(device))
+        columns = {name: column.to(device) for name, column in self.columns.items()}
+        return Labels(self.item_index.to(device), self.id_masked.to(device), columns)
 
 
-def request_batch(histories: Histories, request_times: np.ndarray, max_length: int) -> JaggedBatch:
+def request_batch(
+    interactions: Interactions, request_times: np.ndarray, max_length: int, columns: Iterable[str] = ()
+) -> JaggedBatch:
     """The batch that answers requests at `request_times` (B,) int64 ms: the last `max_length` known interactions.
 
     The one place that truncates a history for scoring; offline evaluation and the endpoint both come here.
+
+    Args:
+        interactions: Of B users.
+        request_times: One per user.
+        max_length: Most interactions that the model reads.
+        columns: Names of the further columns that it reads.
 
     Raises:
         ValueError: request times are not one whole number per user, or lie before the user's last interaction.
     """
     asked = np.asarray(request_times)
-    if asked.shape != (len(histories),) or (asked.size and asked.dtype.kind not in "iu"):
+    if asked.shape != (len(interactions),) or (asked.size and asked.dtype.kind not in "iu"):
         raise ValueError(
-            f"request times of {len(histories)} users are {asked.dtype} of shape {asked.shape}: give one in whole "
+            f"request times of {len(interactions)} users are {asked.dtype} of shape {asked.shape}: give one in whole "
             "milliseconds per user"
         )
-    kept = histories.known().take(np.arange(len(histories)), last=max_length)
+    kept = last_known(interactions, max_length)
     following = np.empty_like(kept.timestamps)
     following[:-1] = kept.timestamps[1:]
     filled = kept.lengths > 0
@@ -100,58 +124,80 @@ def request_batch(histories: Histories, request_times: np.ndarray, max_length: i
         raise ValueError(
             f"user {user} asks at {asked[user]} ms, before the last interaction of the history: cut the history there"
         )
-    return _batch(kept, following)
+    return _batch(kept, following, columns)
+
+
+def last_known(interactions: Interactions, max_length: int) -> Interactions:
+    """Of each user the last `max_length` interactions with an item that the vocabulary knows."""
+    return interactions.known().take(np.arange(len(interactions)), last=max_length)
 
 
 def training_batch(
-    histories: Histories, users: np.ndarray, max_length: int, skipped: np.ndarray | None = None
+    interactions: Interactions,
+    users: np.ndarray,
+    max_length: int,
+    skipped: np.ndarray | None = None,
+    shortening: StochasticLength | None = None,
+    columns: Iterable[str] = (),
 ) -> tuple[JaggedBatch, Labels]:
     """Inputs and labels of `users`: each of the last `max_length` interactions predicts the one after it.
 
     Args:
-        histories: Of all users.
-        users: (B,) positions in `histories`.
+        interactions: Of all users.
+        users: (B,) positions in `interactions`.
         max_length: Most interactions that the model reads.
         skipped: (B,) int64 most recent interactions that are left out before (`models.windows`); None: none.
+        shortening: Drops some inputs together with their labels: what stays still predicts what came next.
+        columns: Names of the further columns that batch and labels hold.
     """
-    kept = histories.take(users, last=max_length + 1, skipped=skipped)
+    kept = interactions.take(users, last=max_length + 1, skipped=skipped)
     filled = kept.lengths > 0
-    follows = np.ones(len(kept.rows), bool)
+    follows = np.ones(len(kept.timestamps), bool)
     follows[kept.offsets[:-1][filled]] = False
-    followed = np.ones(len(kept.rows), bool)
+    followed = np.ones(len(kept.timestamps), bool)
     followed[kept.offsets[1:][filled] - 1] = False
     inputs, labels = kept.where(followed), kept.where(follows)
-    batch = _batch(inputs, following=labels.timestamps)
-    return batch, Labels(_tensor(labels.rows, np.int64), _hidden(labels))
+    if shortening is not None:
+        inputs, labels = shortening.shorten(inputs, labels, users)
+    batch = _batch(inputs, labels.timestamps, columns)
+    return batch, Labels(_tensor(labels.item_index, np.int64), _id_masked(labels), _columns(labels, columns))
 
 
-def _batch(inputs: Histories, following: np.ndarray) -> JaggedBatch:
+def _batch(inputs: Interactions, following: np.ndarray, columns: Iterable[str]) -> JaggedBatch:
     earliest = np.zeros(0, np.int64)
     if len(following):
         filled = inputs.lengths > 0
         earliest = np.repeat(following[inputs.offsets[1:][filled] - 1] - REACH_MS, inputs.lengths[filled])
     return JaggedBatch(
-        rows=_tensor(inputs.rows, np.int64),
+        item_index=_tensor(inputs.item_index, np.int64),
         timestamps=_tensor(np.maximum(inputs.timestamps, earliest), np.int64),
         next_timestamps=_tensor(np.maximum(following, earliest), np.int64),
         offsets=_tensor(inputs.offsets, np.int64),
-        hidden=_hidden(inputs),
+        id_masked=_id_masked(inputs),
+        columns=_columns(inputs, columns),
         longest=int(inputs.lengths.max(initial=0)),
     )
 
 
 def _longest(offsets: Tensor, tokens: int) -> int:
     if offsets.dim() != 1 or not len(offsets) or offsets[0] != 0 or offsets[-1] != tokens:
-        raise ValueError(f"offsets of a batch of {tokens} rows must run from 0 to {tokens}, not {offsets.tolist()[:5]}")
+        raise ValueError(
+            f"offsets of a batch of {tokens} tokens must run from 0 to {tokens}, not {offsets.tolist()[:5]}"
+        )
     lengths = offsets.diff()
     if (lengths < 0).any():
-        row = int(lengths.argmin())
-        raise ValueError(f"row {row} of the batch has {int(lengths[row])} tokens: offsets never decrease")
+        user = int(lengths.argmin())
+        raise ValueError(f"user {user} of the batch has {int(lengths[user])} tokens: offsets never decrease")
     return longest(offsets)
 
 
-def _hidden(histories: Histories) -> Tensor:
-    return _tensor(np.zeros(len(histories.rows), bool) if histories.hidden is None else histories.hidden, np.bool_)
+def _id_masked(interactions: Interactions) -> Tensor:
+    marks = interactions.columns.get(ID_MASKED)
+    return _tensor(np.zeros(len(interactions.timestamps), bool) if marks is None else marks, np.bool_)
+
+
+def _columns(interactions: Interactions, names: Iterable[str]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(interactions.column(name))) for name in names}
 
 
 def _tensor(array: np.ndarray, dtype: type) -> Tensor:

@@ -34,6 +34,12 @@ ACTIONS = "actions"
 VALUES = "values"
 SURFACES = "surfaces"
 
+ITEM_INDEX = "item_index"
+STARTED = "started"
+REQUEST_GROUP = "request_group"
+COUNT = "count"
+ID_MASKED = "id_masked"
+
 CONTENT_HASH = "content_hash"
 VECTOR = "vector"
 HAS_TEXT = "has_text"

@@ -2,57 +2,21 @@
 
 What the model reads at step t is known when the recommendation of step t is asked for: the request features of t, and
 what came of the step before, the outcome features of t - 1 (Netflix spec section 7; the rule of ARGUS spec section 2).
-Shifting them by hand is where leaks come from, so it is done here, once. Which column is which is declared here, too;
-columns of a profile's own join by `declared`. A column on the wrong side is an error before any number is computed.
+Shifting them by hand is where leaks come from, so it is done here, once. Which column is which says
+`models.known`. A column on the wrong side is an error before any number is computed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from models.columns import ACTION, ACTIONS, REQUEST_ID, SURFACE, SURFACES, VALUE, VALUES
-from models.merging import Steps
+from models.columns import ACTIONS, COUNT, STARTED, SURFACE, VALUE
+from models.interactions import Interactions
+from models.known import CONTRACT, DURATION, GAP, Known
 
-Known = Literal["request", "outcome"]
-
-GAP = "gap"
-DURATION = "duration"
-COUNT = "count"
 PREVIOUS = "previous_"
-
-CONTRACT: Mapping[str, Known] = MappingProxyType(
-    {
-        SURFACE: "request",
-        SURFACES: "request",
-        REQUEST_ID: "request",
-        GAP: "request",
-        ACTION: "outcome",
-        ACTIONS: "outcome",
-        VALUE: "outcome",
-        VALUES: "outcome",
-        DURATION: "outcome",
-        COUNT: "outcome",
-    }
-)
-"""When each feature of the data contract, or one derived from it, is known. Ids and times are no features."""
-
-
-def declared(extra: Mapping[str, Known]) -> Mapping[str, Known]:
-    """The contract's features and those of a profile.
-
-    Raises:
-        ValueError: a column of the contract is declared to be known at another time.
-    """
-    wrong = [name for name in extra if CONTRACT.get(name, extra[name]) != extra[name]]
-    if wrong:
-        raise ValueError(
-            f"column {wrong[0]!r} is declared as {extra[wrong[0]]}, but is part of the contract as "
-            f"{CONTRACT[wrong[0]]}: give your own column another name"
-        )
-    return MappingProxyType({**CONTRACT, **extra})
 
 
 @dataclass(frozen=True)
@@ -139,23 +103,35 @@ def step_inputs(request: RequestFeatures, outcome: OutcomeFeatures, offsets: np.
     return StepInputs({**request.columns, **shifted}, first)
 
 
-def request_features(steps: Steps) -> RequestFeatures:
-    """Surface, and the ms from the last action of the step before to the first of this one; 0 at a user's first."""
-    first = _firsts(steps.offsets)
-    gaps = np.where(first, 0, steps.started - _of_the_step_before(steps.timestamps, first))
-    return RequestFeatures({SURFACE: steps.surfaces, GAP: np.maximum(gaps, 0)})
+def request_features(interactions: Interactions) -> RequestFeatures:
+    """Surface, the declared columns that are known at the request, and the ms from the last action of the interaction
+    before to the first of this one; 0 at a user's first.
+    """
+    first = _firsts(interactions.offsets)
+    gaps = np.where(first, 0, interactions.column(STARTED) - _of_the_step_before(interactions.timestamps, first))
+    return RequestFeatures(
+        {SURFACE: interactions.column(SURFACE), GAP: np.maximum(gaps, 0), **_declared(interactions, "request")},
+        interactions.declared,
+    )
 
 
-def outcome_features(steps: Steps) -> OutcomeFeatures:
-    """Bit mask of the actions, value, how many actions were merged, and the ms from the first of them to the last."""
+def outcome_features(interactions: Interactions) -> OutcomeFeatures:
+    """Bit mask of the actions, value, how many interactions were merged, the ms from the first action to the last, and
+    the declared columns that are known only after the action.
+    """
     return OutcomeFeatures(
         {
-            ACTIONS: steps.actions,
-            VALUE: steps.values,
-            COUNT: steps.counts,
-            DURATION: steps.timestamps - steps.started,
-        }
+            **{name: interactions.column(name) for name in (ACTIONS, VALUE, COUNT)},
+            DURATION: interactions.timestamps - interactions.column(STARTED),
+            **_declared(interactions, "outcome"),
+        },
+        interactions.declared,
     )
+
+
+def _declared(interactions: Interactions, moment: Known) -> dict[str, np.ndarray]:
+    own = {name for name, known in interactions.declared.items() if name not in CONTRACT and known == moment}
+    return {name: column for name, column in interactions.columns.items() if name in own}
 
 
 def _firsts(offsets: np.ndarray) -> np.ndarray:

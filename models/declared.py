@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.context import Known
+from models.known import Known
 from models.strict import Strict
 
 

@@ -13,8 +13,9 @@ from models.cold_start import COLD_START, cold_share
 from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.content import content_matrix
-from models.history import Histories, histories, interaction_lists
 from models.inference import similar
+from models.interaction_frames import interaction_lists, interactions_in
+from models.interactions import Interactions
 from models.manifest import Manifest, new_version
 from models.recommend import recommend as recommend_to
 from models.recommender import Recommender
@@ -65,7 +66,7 @@ def fit_recommender(
     torch.manual_seed(training.seed)
     recommender = Recommender(model, vocabulary.trained, torch.from_numpy(vectors) if given else None)
     worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
-    packed = histories(interaction_lists(interactions), vocabulary)
+    packed = interactions_in(interaction_lists(interactions), vocabulary)
     recommender = fit(recommender, packed, training, worker, on_epoch).cpu()
     vectors_of_items = recommender.item_vectors(len(vocabulary))
     return Artifact(_manifest(interactions, training), recommender, vocabulary, vectors_of_items)
@@ -103,7 +104,7 @@ def recommend(
         lists = wanted.join(lists, on=USER_ID, how="left", maintain_order="left").with_columns(
             pl.col(ITEM_IDS, TIMESTAMPS).fill_null([])
         )
-    asking = histories(lists, artifact.vocabulary)
+    asking = interactions_in(lists, artifact.vocabulary)
     newest = _epoch_ms(known.select(pl.col(TIMESTAMP).max()).item())
     asked_at = request_time(_epoch_ms(at), time.time_ns() // 1_000_000, newest)
     parts = np.array_split(np.arange(len(asking)), -(-len(asking) // USERS_AT_ONCE) or 1)
@@ -128,11 +129,11 @@ def similar_items(artifact: Artifact, item_id: str | int, k: int = 10) -> pl.Dat
 
 
 def _best(
-    artifact: Artifact, users: pl.Series, asking: Histories, asked_at: int, k: int, exclude_seen: bool
+    artifact: Artifact, users: pl.Series, asking: Interactions, asked_at: int, k: int, exclude_seen: bool
 ) -> pl.DataFrame:
     allowed = np.ones((len(asking), len(artifact.vocabulary) + 1), bool)
     if exclude_seen:
-        allowed[np.repeat(np.arange(len(asking)), asking.lengths), asking.rows] = False
+        allowed[np.repeat(np.arange(len(asking)), asking.lengths), asking.item_index] = False
     best = recommend_to(artifact, asking, np.full(len(asking), asked_at), allowed, min(k, len(artifact.vocabulary)))
     user, place = best.rows.nonzero()
     return pl.DataFrame(

@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.history import Histories
+from models.columns import ACTIONS, ITEM_INDEX, TIMESTAMP
 from models.inference import score
+from models.interactions import Interactions
 from models.top_k import top_k_of_each
 
 if TYPE_CHECKING:
@@ -49,13 +50,17 @@ class Golden:
         scores: (B, K) float32 their cosines; NaN where the model could not answer.
     """
 
-    histories: Histories
+    histories: Interactions
     rows: Tensor
     scores: Tensor
 
     def write(self, path: Path) -> None:
         asked = self.histories
-        arrays = {"history_rows": asked.rows, "history_timestamps": asked.timestamps, "history_offsets": asked.offsets}
+        arrays = {
+            "history_rows": asked.item_index,
+            "history_timestamps": asked.timestamps,
+            "history_offsets": asked.offsets,
+        }
         answers = {"rows": self.rows.contiguous(), "scores": self.scores.contiguous()}
         save_file({name: torch.from_numpy(array) for name, array in arrays.items()} | answers, path)
 
@@ -64,14 +69,14 @@ class Golden:
         """What `write` wrote."""
         held = load_file(path)
         rows, timestamps, offsets = (held[f"history_{name}"].numpy() for name in ("rows", "timestamps", "offsets"))
-        asked = Histories(rows, timestamps, offsets, actions=np.zeros(len(rows), np.int32))
+        asked = Interactions(offsets, {ITEM_INDEX: rows, TIMESTAMP: timestamps, ACTIONS: np.zeros(len(rows), np.int32)})
         return cls(asked, held["rows"], held["scores"])
 
 
 def golden_requests(artifact: Artifact) -> Golden:
     """Made-up requests that fit `artifact`, with its answers as it stands in memory."""
     count = len(artifact.vocabulary)
-    asked = _made_up(count, artifact.model.config.max_length) if count else Histories.of([])
+    asked = _made_up(count, artifact.model.config.max_length) if count else Interactions.of([])
     best = min(BEST, count)
     rows, scores = [torch.zeros(0, best, dtype=torch.int64)], [torch.zeros(0, best)]
     try:
@@ -115,7 +120,7 @@ def _best_rows(scores: Tensor, k: int) -> Tensor:
     return torch.from_numpy(top_k_of_each(scores.numpy(), np.ones(scores.shape, bool), k))
 
 
-def _made_up(items: int, max_length: int) -> Histories:
+def _made_up(items: int, max_length: int) -> Interactions:
     """Histories of every length up to LONGEST, of any items, with gaps from a second to a month."""
     random = np.random.default_rng(0)
     lengths = 1 + np.arange(REQUESTS) % min(max_length, LONGEST)
@@ -123,10 +128,10 @@ def _made_up(items: int, max_length: int) -> Histories:
     for length in lengths.tolist():
         gaps = np.exp(random.uniform(np.log(1000), np.log(LONGEST_GAP_MS), length)).astype(np.int64)
         requests.append((random.integers(1, items + 1, length), ASKED_AT_MS - np.cumsum(gaps)[::-1]))
-    return Histories.of(requests)  # type: ignore[arg-type]
+    return Interactions.of(requests)  # type: ignore[arg-type]
 
 
-def _answers(artifact: Artifact, asked: Histories) -> Iterator[Tensor]:
+def _answers(artifact: Artifact, asked: Interactions) -> Iterator[Tensor]:
     """(AT_ONCE, n + 1) scores of some requests after the other, because all of them would take much memory."""
     for start in range(0, len(asked), AT_ONCE):
         part = np.arange(start, min(start + AT_ONCE, len(asked)))

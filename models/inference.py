@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 from models.batch import request_batch
-from models.history import Histories
+from models.interactions import Interactions
 from models.jagged import last_tokens
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
 
 
-def as_read(artifact: Artifact, histories: Histories) -> Histories:
+def as_read(artifact: Artifact, histories: Interactions) -> Interactions:
     """What the version reads of `histories`: the items that it knows, merged as it was trained."""
     return histories.known().merged(artifact.manifest.merge_adjacent)
 
 
 @torch.inference_mode()
-def user_states(artifact: Artifact, histories: Histories, request_times: np.ndarray) -> Tensor:
+def user_states(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
     """(B, width) unit-norm state of each user at his request time; zero for a user with no known item.
 
     Args:
@@ -34,7 +34,7 @@ def user_states(artifact: Artifact, histories: Histories, request_times: np.ndar
     """
     histories = histories.within(len(artifact.vocabulary))
     batch = request_batch(as_read(artifact, histories), request_times, artifact.model.config.max_length)
-    states = last_tokens(artifact.model.encoder(artifact.item_vectors[batch.rows], batch), batch.offsets)
+    states = last_tokens(artifact.model.encoder(artifact.item_vectors[batch.item_index], batch), batch.offsets)
     finite = states.isfinite().all(1)
     if not finite.all():
         raise ValueError(
@@ -45,7 +45,7 @@ def user_states(artifact: Artifact, histories: Histories, request_times: np.ndar
 
 
 @torch.inference_mode()
-def score(artifact: Artifact, histories: Histories, request_times: np.ndarray) -> Tensor:
+def score(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
     """(B, n + 1) cosine of each user's state and every item; -inf in column 0, 0 for a user with no known item."""
     scores = user_states(artifact, histories, request_times) @ artifact.unit_vectors.T
     scores[:, 0] = -torch.inf

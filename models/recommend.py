@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.history import Histories
 from models.inference import score
+from models.interactions import Interactions
 from models.top_k import top_k_of_each
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Recommended:
 
 def recommend(
     artifact: Artifact,
-    histories: Histories,
+    histories: Interactions,
     request_times: NDArray[np.int64],
     allowed: NDArray[np.bool_],
     k: int,

@@ -26,7 +26,7 @@ class Recommender(nn.Module):
 
     def forward(self, batch: JaggedBatch, masked: Tensor | None = None) -> Tensor:
         """(L, width) unit-norm states, one per interaction, each pointing at the item that comes next."""
-        return self.encoder(self.items(batch.rows, masked), batch)
+        return self.encoder(self.items(batch.item_index, masked), batch)
 
     @torch.no_grad()
     def item_vectors(self, count: int, chunk: int = 65_536) -> Tensor:

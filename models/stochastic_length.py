@@ -5,14 +5,13 @@ probability N^alpha / n^2 and otherwise a subsequence of N^(alpha/2) tokens. Att
 instead of O(N^2). Serving reads whole histories.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from models.batch import JaggedBatch, Labels
 from models.config import StochasticLengthConfig
 from models.hashing import uniform
+from models.interactions import Interactions
 
 
 def threshold(max_length: int, alpha: float) -> int:
@@ -92,30 +91,20 @@ class StochasticLength:
         kept[np.lexsort((ring, owner))] = place < self.kept_lengths(users, lengths)[owner]
         return kept
 
-    def shorten(self, batch: JaggedBatch, labels: Labels, users: np.ndarray) -> tuple[JaggedBatch, Labels]:
-        """Drops tokens of a training batch together with their labels: what stays still predicts what came next.
+    def shorten(
+        self, inputs: Interactions, labels: Interactions, users: np.ndarray
+    ) -> tuple[Interactions, Interactions]:
+        """Drops inputs together with their labels: what stays still predicts what came next.
 
         Args:
-            batch: On the CPU.
-            labels: Those of `batch`.
-            users: (B,) int64 numbers of the batch's users.
+            inputs: What the model reads.
+            labels: What came next, one for each of `inputs`.
+            users: (B,) int64 numbers of their users.
         """
         if self.config.alpha == 2:
-            return batch, labels
-        offsets = batch.offsets.numpy()
-        kept = self.kept(users, offsets, batch.timestamps.numpy())
-        shorter_offsets = np.concatenate([[0], np.cumsum(kept)])[offsets]
-        at = torch.from_numpy(np.flatnonzero(kept))
-        shorter = replace(
-            batch,
-            rows=batch.rows[at],
-            timestamps=batch.timestamps[at],
-            next_timestamps=batch.next_timestamps[at],
-            offsets=torch.from_numpy(shorter_offsets),
-            hidden=batch.hidden[at],
-            longest=int(np.diff(shorter_offsets).max(initial=0)),
-        )
-        return shorter, Labels(labels.rows[at], labels.hidden[at])
+            return inputs, labels
+        kept = self.kept(users, inputs.offsets, inputs.timestamps)
+        return inputs.where(kept), labels.where(kept)
 
 
 def _recency(timestamps: np.ndarray, offsets: np.ndarray, owner: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.batch import training_batch
 from models.checkpoint import load_checkpoint
 from models.config import TrainingConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.memory import keep_freed_memory
 from models.objectives.next_item import NextItem
 from models.packing import pack
@@ -91,7 +91,7 @@ OnStep = Callable[[StepReport], None]
 
 def fit(
     recommender: Recommender,
-    histories: Histories,
+    histories: Interactions,
     config: TrainingConfig,
     worker: Worker | None = None,
     on_epoch: OnEpoch = lambda report, task, optimizer: None,
@@ -99,7 +99,7 @@ def fit(
     on_step: OnStep | None = None,
     step_seconds: float = SECONDS_BETWEEN_STEPS,
 ) -> Recommender:
-    """Trains `recommender` in place on next-item prediction over `histories` (rows 1..n, oldest first).
+    """Trains `recommender` in place on next-item prediction over `histories` (items 1..n, oldest first).
 
     Random numbers are seeded per (seed, epoch, rank), so a run that resumes after epoch e equals one that never
     stopped. Every worker takes the same number of steps, and in each about as much work as the others.
@@ -134,7 +134,7 @@ def fit(
     return recommender.eval()
 
 
-def _trainable(histories: Histories, items: int) -> Histories:
+def _trainable(histories: Interactions, items: int) -> Interactions:
     kept = histories.within(items).known()
     users = np.flatnonzero(kept.lengths >= 2)
     if not len(users):
@@ -147,7 +147,7 @@ def _trainable(histories: Histories, items: int) -> Histories:
 def _train_epoch(
     task: nn.Module,
     optimizer: torch.optim.Optimizer,
-    histories: Histories,
+    histories: Interactions,
     config: TrainingConfig,
     worker: Worker,
     epoch: int,
@@ -168,11 +168,11 @@ def _train_epoch(
     total = torch.zeros((), dtype=torch.float64, device=worker.device)
     for step, users in enumerate(steps):
         _set_learning_rate(optimizer, config, done=(epoch + step / len(steps)) / config.epochs)
-        batch, labels = shortening.shorten(*training_batch(histories, users, max_length, skipped[users]), users)
+        batch, labels = training_batch(histories, users, max_length, skipped[users], shortening)
         with _autocast(config, worker.device):
             loss = task(batch.to(worker.device), labels.to(worker.device), generator)
-        total += loss.detach() * len(labels.rows)
-        tokens += len(labels.rows)
+        total += loss.detach() * len(labels.item_index)
+        tokens += len(labels.item_index)
         # A sum stays infinite or NaN once it is, so no loss passes unseen, however rarely it is read.
         if total.device.type == "cpu" or step % READ_LOSS_EVERY == 0 or step == len(steps) - 1:
             _check_finite(total, "loss", epoch)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from storage.owner import claim
 from storage.places import absolute, is_uri, plain
-from storage.whole_file import SECRET, write_whole
+from storage.secret_file import write_secret
 
 if TYPE_CHECKING:
     from orchestration.profile import Profile
@@ -116,7 +116,7 @@ def ray_token_path() -> Path:
     """The token that this home's Ray clusters ask for, drawn once and readable by its owner only."""
     path = ray_folder() / "token"
     if not path.exists():
-        write_whole(path, secrets.token_hex(32), SECRET)
+        write_secret(path, secrets.token_hex(32))
     return path
 
 
@@ -125,7 +125,7 @@ def dagster_home(profile_name: str) -> Path:
     folder = _made(state_folder(profile_name) / "dagster")
     settings = folder / "dagster.yaml"
     if not settings.exists() or settings.read_text() != DAGSTER_YAML:
-        write_whole(settings, DAGSTER_YAML)
+        settings.write_text(DAGSTER_YAML)
     return folder
 
 

@@ -16,7 +16,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from orchestration.archives import is_archive, unpack
 from orchestration.datasets import FOLDER, Dataset, Download
 from orchestration.download import TIMEOUT, DownloadError, download
-from storage.whole_file import write_whole
 
 DIGEST = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b", re.IGNORECASE)
 ALGORITHMS = {64: "sha256", 32: "md5"}
@@ -139,7 +138,9 @@ def _remembered(memory: Path, name: str) -> set[str]:
 
 def _remember(memory: Path, name: str, digest: str) -> None:
     known = memory.read_text() if memory.exists() else ""
-    write_whole(memory, f"{known}{digest}  {name}\n")
+    draft = memory.with_name(f".{memory.name}.draft")
+    draft.write_text(f"{known}{digest}  {name}\n")
+    draft.replace(memory)
 
 
 def _place(files: list[Path], folder: Path, draft: Path) -> None:

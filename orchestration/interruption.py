@@ -16,38 +16,51 @@ from typing import NoReturn
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
-_watch: "_Watch | None" = None
-"""Of this process; None while no signal is looked for."""
+_signals: socket.socket | None = None
+"""Holds the bytes of signals; they are looked at and left there, so that every thread sees them."""
 
 
 @contextmanager
 def ended_by_signals(patience: float | None) -> Iterator[None]:
     """Lets SIGINT and SIGTERM raise KeyboardInterrupt in the block, also where the shell had them ignored.
 
-    A block within another only sets how long a signal waits.
+    A block in another has its own patience, and keeps what came in it to itself.
 
     Args:
         patience: Seconds after which the process ends although the block goes on; None where it has children to end.
     """
-    global _watch
+    global _signals
     if threading.current_thread() is not threading.main_thread():
         yield
-    elif _watch:
-        with _watch.waits(patience):
-            yield
-    else:
-        _watch = _Watch(patience)
-        try:
-            yield
-        finally:
-            _watch.close()
-            _watch = None
+        return
+    around = _signals
+    _signals, written = socket.socketpair()
+    written.setblocking(False)
+    over = threading.Event()
+    wakeup = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    handlers = {number: signal.signal(number, _interrupt) for number in ENDING}
+    # Not 2 itself, which a run sends to its log.
+    terminal = os.dup(2)
+    watcher = threading.Thread(target=_watch, args=(_signals, over, patience, terminal), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        written.close()
+        watcher.join()
+        _signals.close()
+        _signals = around
+        os.close(terminal)
 
 
 def received() -> signal.Signals | None:
     """The signal by which this process was told to end, whoever took it since."""
     try:
-        came = _watch.signals.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT) if _watch else b""
+        came = _signals.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT) if _signals else b""
     except BlockingIOError:
         return None
     return next((signal.Signals(number) for number in came if number in ENDING), None)
@@ -63,68 +76,19 @@ def end(number: signal.Signals) -> NoReturn:
     os._exit(128 + number)
 
 
-class _Watch:
-    """A thread that ends the process where a signal alone does not.
-
-    Attributes:
-        signals: Holds the bytes of signals; they are looked at and left there, so that every thread sees them.
-    """
-
-    def __init__(self, patience: float | None) -> None:
-        self.signals, self._written = socket.socketpair()
-        self._written.setblocking(False)
-        self._patience, self._over, self._changed = patience, False, threading.Condition()
-        self._wakeup = signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
-        self._handlers = {number: signal.signal(number, _interrupt) for number in ENDING}
-        # Not 2 itself, which a run sends to its log.
-        self._terminal = os.dup(2)
-        self._thread = threading.Thread(target=self._end_in_time, daemon=True)
-        self._thread.start()
-
-    @contextmanager
-    def waits(self, patience: float | None) -> Iterator[None]:
-        """For the block, `patience` counts; if a signal has come before, from now on."""
-        before = self._patience
-        self._change(patience)
-        try:
-            yield
-        finally:
-            self._change(before)
-
-    def close(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._wakeup)
-        self._change(None, over=True)
-        self._written.close()
-        self._thread.join()
-        self.signals.close()
-        os.close(self._terminal)
-
-    def _change(self, patience: float | None, over: bool = False) -> None:
-        with self._changed:
-            self._patience, self._over = patience, over
-            self._changed.notify()
-
-    def _end_in_time(self) -> None:
-        while first := self.signals.recv(1, socket.MSG_PEEK):
-            if first[0] in ENDING:
-                break
-            self.signals.recv(1)
-        with self._changed:
-            while first and not self._over and self._changed.wait(self._patience):
-                pass
-            if not first or self._over:
-                return
-            patience = self._patience
-        number = signal.Signals(first[0])
-        # What a bar of progress hid is shown again.
-        cursor = "\r\x1b[K\x1b[?25h" if os.isatty(self._terminal) else ""
-        told = (
-            f"{cursor}genrec: ended by {number.name}, at once: what was at work did not end within {patience:.0f} s\n"
-        )
-        os.write(self._terminal, f"{cursor}{told}".encode())
-        os._exit(128 + number)
+def _watch(signals: socket.socket, over: threading.Event, patience: float | None, terminal: int) -> None:
+    while first := signals.recv(1, socket.MSG_PEEK):
+        if first[0] in ENDING:
+            break
+        signals.recv(1)
+    if not first or over.wait(patience):
+        return
+    number = signal.Signals(first[0])
+    # What a bar of progress hid is shown again.
+    cursor = "\r\x1b[K\x1b[?25h" if os.isatty(terminal) else ""
+    told = f"{cursor}genrec: ended by {number.name}, at once: what was at work did not end within {patience:.0f} s\n"
+    os.write(terminal, told.encode())
+    os._exit(128 + number)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
@@ -132,4 +96,4 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 
 
 # A forked child shares the socket, and what ends the child does not end us.
-os.register_at_fork(after_in_child=lambda: _watch and signal.set_wakeup_fd(-1))
+os.register_at_fork(after_in_child=lambda: _signals and signal.set_wakeup_fd(-1))

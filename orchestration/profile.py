@@ -16,7 +16,6 @@ from orchestration.environment import HOME_VARIABLE, home, state_folder
 from orchestration.profile_yaml import ProfileError, read_yaml
 from serving.ports import LOOPBACK
 from storage.places import absolute, is_uri
-from storage.whole_file import write_whole
 
 PROFILES = Path(__file__).parent / "profiles"
 AUTO_DAYS = 14
@@ -190,7 +189,9 @@ class Profile(Strict):
         memory = state_folder(self.name) / "first_day"
         if not memory.exists():
             day = datetime.now(UTC).date() - timedelta(days=AUTO_DAYS)
-            write_whole(memory, day.isoformat())
+            draft = memory.with_suffix(f".{os.getpid()}")
+            draft.write_text(day.isoformat())
+            draft.replace(memory)
         try:
             return date.fromisoformat(memory.read_text())
         except ValueError:

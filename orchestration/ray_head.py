@@ -11,11 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from orchestration.processes import Process
-from storage.whole_file import write_whole
 
 
 def main(record: Path, temp: str, command: list[str]) -> None:
-    write_whole(record, json.dumps({"process": asdict(Process.current()), "temp": temp, "command": command}))
+    draft = record.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps({"process": asdict(Process.current()), "temp": temp, "command": command}))
+    draft.replace(record)
     os.execv(command[0], command)
 
 

@@ -21,16 +21,6 @@ SECTION_OF_RESOURCE = {"gate" if stage == "release" else stage: stage for stage 
 """The name by which assets ask for a stage's settings, to the profile's section; `release` is an asset."""
 
 
-class NothingInMemory(dg.IOManager):
-    """No asset hands a value to another: they share tables and folders."""
-
-    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        raise TypeError(f"{context.asset_key} returned a value: write a table or a folder instead")
-
-    def load_input(self, context: dg.InputContext) -> object:
-        raise TypeError(f"{context.asset_key} is asked for as a value: read its table or folder")
-
-
 def build_resources(profile: Profile) -> dict[str, object]:
     """One resource for each name that an asset may ask for."""
     storage = storage_of(profile)
@@ -48,11 +38,6 @@ def build_resources(profile: Profile) -> dict[str, object]:
         return rules
 
     return {
-        "io_manager": dg.IOManagerDefinition(
-            lambda _: NothingInMemory(),
-            config_schema={},
-            description="Nothing to choose: assets share tables and folders, and hand each other no values.",
-        ),
         "lake": fixed_resource(lambda: _owned(storage, profile), "Where the tables are."),
         "ray": fixed_resource(lambda: cluster, "Which Ray cluster trains and serves."),
         **{name: settings_resource(profile, stage) for name, stage in SECTION_OF_RESOURCE.items()},
@@ -91,8 +76,6 @@ def _owned(storage: Storage, profile: Profile) -> Storage:
     Raises:
         OwnedByAnother: they are another profile's.
     """
-    if storage.root == str(state_folder(profile.name)):
-        return storage  # As `environment.apply` has seen to.
     if not is_uri(storage.root):
         Path(storage.root).mkdir(parents=True, exist_ok=True)
     claim(storage.root, profile.name, profile.origin, storage.storage_options)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.columns import USER_ID
-from models.history import Histories, histories, interaction_lists, positive_interactions
+from models.columns import ITEM_INDEX, USER_ID
+from models.interaction_frames import interaction_lists, interactions_in, positive_interactions
+from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 from serving.ids import as_stored
 
@@ -17,26 +18,20 @@ class UserHistories:
 
     Attributes:
         users: (U,) user ids in ascending order.
-        positions: (U,) int64, the place of each of `users` in `offsets`.
-        rows: (L,) int32 vocabulary rows, 0 for an item that the vocabulary does not know.
-        timestamps: (L,) int64 epoch milliseconds.
-        offsets: (U + 1,) int64.
+        positions: (U,) int64, the place of each of `users` in `interactions`.
+        interactions: Of U users, with int32 item indices, and with actions where the model merges by them.
         latest: Epoch milliseconds of the newest interaction; None where there is none.
-        actions: (L,) int32 bit masks of what was done, where the model merges by it; else None.
     """
 
     users: pl.Series
     positions: np.ndarray
-    rows: np.ndarray
-    timestamps: np.ndarray
-    offsets: np.ndarray
+    interactions: Interactions
     latest: int | None
-    actions: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.users)
 
-    def of(self, user_id: str | int) -> Histories | None:
+    def of(self, user_id: str | int) -> Interactions | None:
         """The history of one user as a batch of one; None for a user without positive interactions."""
         user = as_stored(user_id, self.users.dtype)
         if user is None or not len(self.users):
@@ -44,17 +39,7 @@ class UserHistories:
         place = int(self.users.search_sorted(user))
         if place == len(self.users) or self.users[place] != user:
             return None
-        return self.at(int(self.positions[place]))
-
-    def at(self, position: int) -> Histories:
-        """The history at `position` of `offsets`, as a batch of one."""
-        start, end = self.offsets[position], self.offsets[position + 1]
-        return Histories(
-            self.rows[start:end].astype(np.int64),
-            self.timestamps[start:end],
-            np.array([0, end - start], np.int64),
-            actions=None if self.actions is None else self.actions[start:end],
-        )
+        return self.interactions.take(self.positions[place : place + 1])
 
 
 def load_histories(
@@ -69,14 +54,11 @@ def load_histories(
         keep_actions: Whether the model reads them: 4 more bytes an interaction.
     """
     frame = interaction_lists(positive_interactions(sequences, positive_bits, keep_actions=keep_actions).collect())
-    packed = histories(frame, vocabulary)
+    packed = interactions_in(frame, vocabulary)
     order = frame[USER_ID].arg_sort()
     return UserHistories(
         users=frame[USER_ID].gather(order),
         positions=order.to_numpy().astype(np.int64),
-        rows=packed.rows.astype(np.int32),
-        timestamps=packed.timestamps,
-        offsets=packed.offsets,
+        interactions=packed.with_columns({ITEM_INDEX: packed.item_index.astype(np.int32)}),
         latest=int(packed.timestamps.max()) if len(packed.timestamps) else None,
-        actions=packed.actions,
     )

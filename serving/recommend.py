@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.history import Histories
 from models.inference import as_read, similar
+from models.interactions import Interactions
 from models.recommend import recommend as recommend_to
 from models.request_time import request_time
 from models.top_k import top_k
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 MADE_UP_GAP_MS = 60_000
 """A history without timestamps is taken as one interaction a minute, the last one a minute ago."""
 
-NO_HISTORY = Histories.of([([], [])])
+NO_HISTORY = Interactions.of([([], [])])
 
 
 class NotKnown(LookupError):
@@ -73,7 +73,9 @@ def recommend(
         source="model" if best.by_model[0] else "popularity",
         reason=reason or (shortage.detail if shortage and not len(rows) else None),
         shortage=shortage,
-        history_length=min(len(as_read(release.artifact, history).rows), release.artifact.model.config.max_length),
+        history_length=min(
+            len(as_read(release.artifact, history).item_index), release.artifact.model.config.max_length
+        ),
     )
 
 
@@ -99,7 +101,7 @@ def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) 
     )
 
 
-def _history(release: LoadedRelease, request: RecommendationRequest, clock: int) -> tuple[Histories, str | None]:
+def _history(release: LoadedRelease, request: RecommendationRequest, clock: int) -> tuple[Interactions, str | None]:
     """The known interactions of the request's user; where there are none, the reason besides."""
     if request.user_id is not None:
         found, whose = release.histories.of(request.user_id), f"the history of user {request.user_id!r}"
@@ -107,38 +109,33 @@ def _history(release: LoadedRelease, request: RecommendationRequest, clock: int)
         found, whose = _explicit(release, request.history or [], clock), "the given history"
     if found is None:
         return NO_HISTORY, f"{whose} is not known: a new user, or one without a positive interaction"
-    if not len(found.rows):
+    if not len(found.item_index):
         return NO_HISTORY, f"{whose} is empty"
     if request.at is not None:
-        found, whose = _until(found, request.at), f"{whose} up to then"
+        found, whose = found.until(request.at), f"{whose} up to then"
     known = found.known()
-    if not len(known.rows):
+    if not len(known.item_index):
         return NO_HISTORY, f"{whose} holds no item that version {release.config.version} knows"
     return known, None
 
 
-def _until(history: Histories, at: int) -> Histories:
-    """What one user had done by the moment `at`."""
-    return history.where(history.timestamps <= at)
-
-
-def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> Histories:
+def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> Interactions:
     vocabulary = release.artifact.vocabulary
     rows = vocabulary.rows(stored_series([item.item_id for item in items], vocabulary.item_ids.dtype))
     times = [
         clock - MADE_UP_GAP_MS * (len(items) - place) if item.timestamp is None else item.timestamp
         for place, item in enumerate(items)
     ]
-    return Histories.of([(rows.tolist(), times)])
+    return Interactions.of([(rows.tolist(), times)])
 
 
-def _shelf(release: LoadedRelease, request: RecommendationRequest, history: Histories, now_ms: int) -> Shelf:
+def _shelf(release: LoadedRelease, request: RecommendationRequest, history: Interactions, now_ms: int) -> Shelf:
     """What is available, of the category, not seen and not excluded."""
     shelf = Shelf.at(release.catalogue, now_ms)
     if request.category is not None:
         shelf.take("of_other_categories", ~_in_category(release, request.category))
     if request.exclude_seen:
-        shelf.take("seen", shelf.marked(history.rows))
+        shelf.take("seen", shelf.marked(history.item_index))
     if request.exclude_items:
         vocabulary = release.artifact.vocabulary
         excluded = vocabulary.rows(stored_series(request.exclude_items, vocabulary.item_ids.dtype))

@@ -9,7 +9,7 @@ from typing import Annotated
 import polars as pl
 from pydantic import AfterValidator, Field, field_validator
 
-from models.history import action_bits
+from models.actions import action_bits
 from models.strict import Strict
 from serving.admission import AdmissionSettings
 from serving.door import DoorSettings
@@ -122,7 +122,7 @@ class SequencesVersion(Strict):
         return scan_sequences(self.root, self.version, storage_options)
 
     def action_bits(self, actions: Sequence[str], storage_options: dict[str, str]) -> int:
-        """The mask of `actions` in these sequences (`models.history.action_bits`)."""
+        """The mask of `actions` in these sequences (`models.actions.action_bits`)."""
         return action_bits(action_vocabulary(self.root, self.version, storage_options), actions)
 
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from models.actions import action_bits
 from models.columns import DAY
-from models.history import action_bits
 from storage.commit import STORED_TIME, Commit, StagedFile
 from storage.object_store import object_output
 from storage.places import is_uri
@@ -102,7 +102,7 @@ class Lake:
         return scan_sequences(self.root, version, self.storage_options)
 
     def action_bits(self, actions: Sequence[str], version: int | None = None) -> int:
-        """The mask of `actions` in a version of the sequences (`models.history.action_bits`)."""
+        """The mask of `actions` in a version of the sequences (`models.actions.action_bits`)."""
         return action_bits(action_vocabulary(self.root, version, self.storage_options), actions)
 
     def output(self, path: str) -> pa.NativeFile:

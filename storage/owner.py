@@ -5,7 +5,6 @@ from pathlib import Path
 
 from storage.object_store import object_input, object_output
 from storage.places import is_uri
-from storage.whole_file import write_whole
 
 OWNER = "owner.json"
 
@@ -72,4 +71,6 @@ def _write(place: str, owner: dict[str, str], options: dict[str, str] | None) ->
         with object_output(place, OWNER, options) as file:
             file.write(told.encode())
         return
-    write_whole(Path(place) / OWNER, told)
+    draft = Path(place) / f".{OWNER}.{owner['profile']}"
+    draft.write_text(told)
+    draft.replace(Path(place) / OWNER)

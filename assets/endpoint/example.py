@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.items.catalogue import catalogue
 from models.columns import CATEGORIES, ITEM_ID, TITLE, USER_ID
-from models.history import positive_interactions
+from models.interaction_frames import positive_interactions
 from serving.client import EndpointClient
 from serving.schema import RecommendationRequest, Recommendations
 from storage.lake import Lake

@@ -10,8 +10,8 @@ from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE
+from storage.secret_file import write_secret
 from storage.sequence_store import SEQUENCES_TABLE
-from storage.whole_file import SECRET, write_whole
 
 SERVING = "serving"
 """The folder of the lake for what replicas read and Ray must not show."""
@@ -49,7 +49,7 @@ def _storage_options_file(lake: Lake, profile: str) -> str | None:
     if not lake.storage_options:
         return None
     path = lake.folder(SERVING) / f"{profile or 'profile'}-storage.json"
-    write_whole(path, json.dumps(lake.storage_options), SECRET)
+    write_secret(path, json.dumps(lake.storage_options))
     return str(path)
 
 

@@ -13,7 +13,7 @@ from assets.validation.expectation import Expectation, Severity, between, with_o
 from assets.validation.settings import SkewSettings
 from assets.versions import ARTIFACTS, DATASETS
 from models.columns import ACTIONS, TIMESTAMPS
-from models.history import Histories
+from models.interactions import Interactions
 from serving.history import UserHistories, load_histories
 from storage.lake import Lake
 from storage.sequence_store import SEQUENCES_TABLE
@@ -48,7 +48,7 @@ class Served:
     """What the endpoint reads of each user who had done something before the cutoff, ascending by user."""
 
     users: pl.Series
-    before: Histories
+    before: Interactions
 
 
 def skew_expectations(rules: SkewSettings, severity: dict[str, Severity] | None = None) -> list[Expectation]:
@@ -66,7 +66,7 @@ def skew_expectations(rules: SkewSettings, severity: dict[str, Severity] | None 
             "histories_read_as_trained",
         ),
         at_most(CHANGED_SHARE, rules.max_changed_share, "Few histories changed behind the cutoff since training"),
-        at_most(LENGTH_DISTANCE, rules.max_history_length_distance, "Histories are about as long as in training"),
+        at_most(LENGTH_DISTANCE, rules.max_history_length_distance, "Interactions are about as long as in training"),
         at_most(ACTION_DISTANCE, rules.max_action_mix_distance, "Actions are mixed as they were before the cutoff"),
         at_most(UNKNOWN_ITEM_SHARE, rules.max_unknown_item_share, "The model knows most of what is interacted with"),
     ]
@@ -119,7 +119,7 @@ def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
     )
 
 
-def read_otherwise(trained: Histories, served: Histories) -> np.ndarray:
+def read_otherwise(trained: Interactions, served: Interactions) -> np.ndarray:
     """(B,) bool: whose trained history is not the served one, but for up to HELD_OUT of its last interactions.
 
     Where the two hold different numbers of users, nobody can be told apart and all differ.
@@ -130,12 +130,12 @@ def read_otherwise(trained: Histories, served: Histories) -> np.ndarray:
     return _differ(trained, served, held_out) | (held_out > HELD_OUT)
 
 
-def _differ(some: Histories, whole: Histories, left_out: np.ndarray) -> np.ndarray:
+def _differ(some: Interactions, whole: Interactions, left_out: np.ndarray) -> np.ndarray:
     """(B,) bool: whether `some` is another history than `whole` without its `left_out` (B,) last interactions."""
     differ = left_out < 0
     comparable = np.flatnonzero(~differ)
     ours, theirs = some.take(comparable), whole.take(comparable, skipped=left_out[comparable])
-    unequal = (ours.rows != theirs.rows) | (ours.timestamps != theirs.timestamps)
+    unequal = (ours.item_index != theirs.item_index) | (ours.timestamps != theirs.timestamps)
     differ[np.repeat(comparable, ours.lengths)[unequal]] = True
     return differ
 
@@ -151,21 +151,20 @@ def _served(loaded: UserHistories, artifact: Artifact) -> Served:
     from models.inference import as_read
 
     whole = _packed(loaded)
-    before = whole.where(whole.timestamps < _cutoff_ms(artifact))
+    before = whole.before(_cutoff_ms(artifact))
     some = np.flatnonzero(before.lengths > 0)
     return Served(loaded.users.gather(some), as_read(artifact, before.take(some)))
 
 
-def _as_read(loaded: UserHistories, artifact: Artifact) -> Histories:
+def _as_read(loaded: UserHistories, artifact: Artifact) -> Interactions:
     from models.inference import as_read
 
     return as_read(artifact, _packed(loaded))
 
 
-def _packed(loaded: UserHistories) -> Histories:
+def _packed(loaded: UserHistories) -> Interactions:
     """All users in the order of `loaded.users`."""
-    rows = loaded.rows.astype(np.int64)
-    return Histories(rows, loaded.timestamps, loaded.offsets, actions=loaded.actions).take(loaded.positions)
+    return loaded.interactions.take(loaded.positions)
 
 
 def _changed_share(then: Served, now: Served) -> float:
@@ -180,7 +179,7 @@ def _changed_share(then: Served, now: Served) -> float:
     return 1 - unchanged / max(1, len(then.users))
 
 
-def _length_counts(histories: Histories) -> np.ndarray:
+def _length_counts(histories: Interactions) -> np.ndarray:
     """(LENGTH_BINS,) users by the power of two of how much they did."""
     lengths = histories.lengths[histories.lengths > 0]
     return np.bincount(np.log2(lengths).astype(np.int64), minlength=LENGTH_BINS)
@@ -202,7 +201,7 @@ def _action_counts(lake: Lake, cutoff_ms: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unknown_share(now: UserHistories, cutoff_ms: int) -> float | None:
-    since = now.rows[now.timestamps >= cutoff_ms]
+    since = now.interactions.item_index[now.interactions.timestamps >= cutoff_ms]
     return float((since == 0).mean()) if len(since) else None
 
 

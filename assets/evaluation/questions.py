@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from models.evaluation.cases import EvaluationCases
     from models.evaluation.report import Protocol
     from models.evaluation.scorer import Catalogue
-    from models.history import Histories
+    from models.interactions import Interactions
     from models.vocabulary import Vocabulary
 
 
@@ -37,7 +37,7 @@ class Questions:
         without_rivals: Of each of those protocols, how many cases had none and were left out.
     """
 
-    training: Histories
+    training: Interactions
     cases: dict[Protocol, EvaluationCases]
     without_rivals: dict[Protocol, int]
     catalogue: Catalogue
@@ -53,10 +53,10 @@ def make_questions(split: Split, items: pl.DataFrame, vocabulary: Vocabulary) ->
         NoRivals: more than a few cases have nothing that their targets could be ranked against.
     """
     from models.evaluation.scorer import Catalogue
-    from models.history import histories
+    from models.interaction_frames import interactions_in
 
-    training = histories(split.training, vocabulary)
-    trained = np.bincount(training.rows, minlength=len(vocabulary) + 1) > 0
+    training = interactions_in(split.training, vocabulary)
+    trained = np.bincount(training.item_index, minlength=len(vocabulary) + 1) > 0
     frames: dict[Protocol, pl.DataFrame] = {"time": split.time_cases, "leave_one_out": split.leave_one_out_cases}
     available = np.minimum(_available_from(items, vocabulary), _first_chosen(training, split, vocabulary))
     catalogue = Catalogue(available_from=available, cold=~trained, gone_from=_gone_from(items, vocabulary))
@@ -82,11 +82,11 @@ def _with_rivals(cases: EvaluationCases, catalogue: Catalogue, protocol: Protoco
 
 def _cases(frame: pl.DataFrame, vocabulary: Vocabulary) -> EvaluationCases:
     from models.evaluation.cases import EvaluationCases
-    from models.history import histories
+    from models.interaction_frames import interactions_in
 
     return EvaluationCases(
         user_ids=frame[USER_ID],
-        histories=histories(frame, vocabulary),
+        histories=interactions_in(frame, vocabulary),
         request_times=frame[REQUEST_TIME].dt.epoch("ms").to_numpy(),
         target_rows=vocabulary.rows(frame[TARGET_IDS].explode()),
         target_offsets=np.concatenate([[0], np.cumsum(frame[TARGET_IDS].list.len().to_numpy().astype(np.int64))]),
@@ -111,13 +111,13 @@ def _gone_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray | None
     return times
 
 
-def _first_chosen(training: Histories, split: Split, vocabulary: Vocabulary) -> np.ndarray:
+def _first_chosen(training: Interactions, split: Split, vocabulary: Vocabulary) -> np.ndarray:
     """(n+1,) int64 ms of the first positive before the cutoff: what was chosen was there, whatever the catalogue says.
 
     A catalogue that came later than the log knows its items from its own first day only.
     """
     held_out = split.leave_one_out_cases
-    rows = np.concatenate([training.rows, vocabulary.rows(held_out[TARGET_IDS].explode())])
+    rows = np.concatenate([training.item_index, vocabulary.rows(held_out[TARGET_IDS].explode())])
     times = np.concatenate([training.timestamps, held_out[REQUEST_TIME].dt.epoch("ms").to_numpy()])
     first = np.full(len(vocabulary) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, rows, times)

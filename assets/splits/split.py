@@ -17,7 +17,7 @@ import polars as pl
 import polars_hash as plh
 
 from models.columns import ITEM_ID, TIMESTAMP, USER_ID
-from models.history import interaction_lists, positive_interactions
+from models.interaction_frames import interaction_lists, positive_interactions
 
 REQUEST_TIME = "request_time"
 TARGET_IDS = "target_ids"
@@ -56,7 +56,7 @@ def split(
         sequences: One row per user, interactions in stable (timestamp, arrival) order.
         cutoff: First instant (UTC) that training does not see.
         window: Length of the time split's target window.
-        positives: Bit mask, by the vocabulary of `sequences`, of the actions that count (`models.history.action_bits`).
+        positives: Bit mask, by the vocabulary of `sequences`, of the actions that count (`models.actions.action_bits`).
         leave_one_out_users: Users at most whose last positive before the cutoff is held out of training.
         max_users: Cases at most of the time split.
         hold_out_ties: Whether that positive may have happened at the time of another.

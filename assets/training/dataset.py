@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,16 +10,16 @@ import numpy as np
 import polars as pl
 
 from models.cold_start import cold_share
-from models.columns import DAY, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.columns import DAY, ID_MASKED, ITEM_ID, ITEM_IDS, ITEM_INDEX, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.content import content_matrix
-from models.history import Histories
-from models.history import histories as as_histories
+from models.interaction_frames import interactions_in
+from models.interactions import Interactions
 from models.merging import Merging
 from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
 VOCABULARY = "vocabulary.parquet"
-FIELDS = ("rows", "timestamps", "offsets", "hidden")
+COLUMNS = (ITEM_INDEX, TIMESTAMP, ID_MASKED)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Dataset:
     Attributes:
         vocabulary: Every item of the catalogue, those seen in training first.
         histories: Training interactions per user.
-        validation: Histories of the learning curve's users, without their last interaction.
+        validation: Interactions of the learning curve's users, without their last interaction.
         validation_targets: (B,) int64 the row of that last interaction.
         validation_times: (B,) int64 ms when it happened.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
@@ -37,8 +37,8 @@ class Dataset:
     """
 
     vocabulary: Vocabulary
-    histories: Histories
-    validation: Histories
+    histories: Interactions
+    validation: Interactions
     validation_targets: np.ndarray
     validation_times: np.ndarray
     content: np.ndarray
@@ -70,7 +70,7 @@ def make_dataset(
         cutoff: The moment for which popularity is counted.
         half_life_days: Age at which an interaction counts half in it.
         cold_start: Time between a model's cutoff and what it serves. An interaction that lies within it of its item's
-            first one is marked hidden: a model of that time would not have had an ID for the item.
+            first one is marked `id_masked`: a model of that time would not have had an ID for the item.
         validation_users: Users whose last training interaction is what the learning curve asks for.
         seed: Chooses them.
         hold_out_ties: Whether that interaction may have happened at the time of the one before it.
@@ -83,21 +83,21 @@ def make_dataset(
     # Tables are read in parallel, so users come in any order; batches must not depend on it.
     training = training.sort(USER_ID)
     vocabulary = make_vocabulary(training, catalogue, cutoff, half_life_days)
-    histories = as_histories(training, vocabulary)
+    histories = interactions_in(training, vocabulary)
     first_seen = _first_seen(histories, vocabulary.trained)
-    histories = replace(histories.merged(merge_adjacent), actions=None)
-    age_ms = histories.timestamps - first_seen[histories.rows]
-    histories = replace(histories, hidden=age_ms < cold_start // timedelta(milliseconds=1))
+    histories = histories.merged(merge_adjacent).only()
+    age_ms = histories.timestamps - first_seen[histories.item_index]
+    histories = histories.with_columns({ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1)})
     chosen = _validation_users(histories, validation_users, seed, hold_out_ties)
     full = histories.take(chosen)
-    last = np.zeros(len(full.rows), bool)
+    last = np.zeros(len(full.item_index), bool)
     last[full.offsets[1:] - 1] = True
     asked = full.where(last)
     return Dataset(
         vocabulary=vocabulary,
         histories=_without_last(histories, chosen),
         validation=full.where(~last),
-        validation_targets=asked.rows,
+        validation_targets=asked.item_index,
         validation_times=asked.timestamps,
         content=content_matrix(vocabulary, content),
         cold_share=_cold_share(vocabulary, first_seen, catalogue, cutoff, cold_start),
@@ -133,8 +133,9 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
     dataset.vocabulary.write(folder / VOCABULARY)
     np.save(folder / CONTENT, dataset.content)
     for name, part in (("histories", dataset.histories), ("validation", dataset.validation)):
-        for field in FIELDS:
-            np.save(folder / f"{name}.{field}.npy", getattr(part, field))
+        np.save(folder / f"{name}.offsets.npy", part.offsets)
+        for column in COLUMNS:
+            np.save(folder / f"{name}.{column}.npy", part.column(column))
     np.save(folder / "validation_targets.npy", dataset.validation_targets)
     np.save(folder / "validation_times.npy", dataset.validation_times)
     np.save(folder / "cold_share.npy", dataset.cold_share)
@@ -148,8 +149,8 @@ def read_dataset(folder: Path) -> Dataset:
         mapped: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode="r")
         return mapped
 
-    def jagged(name: str) -> Histories:
-        return Histories(*(array(f"{name}.{field}") for field in FIELDS))
+    def jagged(name: str) -> Interactions:
+        return Interactions(array(f"{name}.offsets"), {column: array(f"{name}.{column}") for column in COLUMNS})
 
     return Dataset(
         vocabulary=Vocabulary.read(folder / VOCABULARY),
@@ -180,7 +181,7 @@ def _refuse_the_future(training: pl.DataFrame, cutoff: datetime) -> None:
         )
 
 
-def _validation_users(histories: Histories, limit: int, seed: int, ties: bool) -> np.ndarray:
+def _validation_users(histories: Interactions, limit: int, seed: int, ties: bool) -> np.ndarray:
     """At most `limit` users with a history before their last interaction, strictly before but for `ties`; ascending."""
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(histories.lengths >= 3))
     last = histories.offsets[drawn + 1] - 1
@@ -188,9 +189,9 @@ def _validation_users(histories: Histories, limit: int, seed: int, ties: bool) -
     return np.sort(drawn[alone | ties][:limit])
 
 
-def _without_last(histories: Histories, users: np.ndarray) -> Histories:
+def _without_last(histories: Interactions, users: np.ndarray) -> Interactions:
     """The learning curve asks for these users' last interaction, so training must not see it."""
-    keep = np.ones(len(histories.rows), bool)
+    keep = np.ones(len(histories.item_index), bool)
     keep[histories.offsets[users + 1] - 1] = False
     return histories.where(keep)
 
@@ -204,8 +205,8 @@ def _cold_share(
     return cold_share(first_seen[1:], len(known), int(cutoff.timestamp() * 1000), cold_start)
 
 
-def _first_seen(histories: Histories, trained: int) -> np.ndarray:
+def _first_seen(histories: Interactions, trained: int) -> np.ndarray:
     """(trained + 1,) int64 ms of each item's first interaction."""
     first = np.full(trained + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, histories.rows, histories.timestamps)
+    np.minimum.at(first, histories.item_index, histories.timestamps)
     return first

@@ -20,9 +20,9 @@ from assets.training.dataset import CONTENT, content_digest, make_dataset, read_
 from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_recommender
 from assets.training.settings import TrainingSettings
 from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS
+from models.actions import require_declared
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
-from models.history import require_declared
 from models.manifest import Manifest, new_version
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
@@ -145,7 +145,7 @@ def train_version(
     final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics})
     folder = save_artifact(lake.folder(where), final, recommender, dataset.vocabulary)
     shutil.rmtree(run, ignore_errors=True)
-    return TrainedVersion(folder, final, curve, len(dataset.histories), len(dataset.histories.rows), fingerprint)
+    return TrainedVersion(folder, final, curve, len(dataset.histories), len(dataset.histories.item_index), fingerprint)
 
 
 def fingerprint_of(job: TrainingJob) -> str:

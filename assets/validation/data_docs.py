@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote
 
 from assets.validation.gx_verdicts import NOT_MEASURED
-from storage.whole_file import write_whole
 
 DATA_DOCS = "data_docs"
 """The folder of the lake that holds the pages."""
@@ -67,7 +66,7 @@ class DataDocs:
         """Writes the page of one validation of an asset; returns its address."""
         written = write_data_docs(self.folder / asset, page, report)
         assets = sorted(path.parent.name for path in self.folder.glob("*/index.html"))
-        write_whole(self.folder / "index.html", _list("Data Docs", {name: f"{name}/index.html" for name in assets}))
+        _replace(self.folder / "index.html", _list("Data Docs", {name: f"{name}/index.html" for name in assets}))
         return f"{self.url.rstrip('/')}/{quote(asset)}/{quote(written.name)}" if self.url else written.as_uri()
 
 
@@ -88,8 +87,8 @@ def write_data_docs(folder: Path, page: str, report: Any) -> Path:
     path = folder / f"{page}.html"
     rendered = self_contained(view.render(ValidationResultsPageRenderer().render(report)))
     rendered = TITLE.sub(f"<title>{html.escape(f'{folder.name} {page}')}</title>", rendered)
-    write_whole(path, UNMEASURED.sub("fa-minus", rendered))
-    write_whole(folder / "index.html", _index(folder))
+    _replace(path, UNMEASURED.sub("fa-minus", rendered))
+    _replace(folder / "index.html", _index(folder))
     return path
 
 
@@ -112,3 +111,9 @@ def _list(title: str, pages: Mapping[str, str]) -> str:
         f'<!DOCTYPE html><html><head>{POLICY}<meta charset="utf-8"><title>{title}</title>{STYLE}</head>'
         f"<body><h1>{title}</h1><ul>{links}</ul></body></html>"
     )
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

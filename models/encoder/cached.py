@@ -73,7 +73,7 @@ def _encode(
     encoder: Encoder, item_vectors: Tensor, batch: JaggedBatch, version: str, cache: KeyValueCache | None
 ) -> tuple[Tensor, KeyValueCache]:
     made_by = identity(encoder, version)
-    history = History(batch.offsets, batch.timestamps, (batch.rows,))
+    history = History(batch.offsets, batch.timestamps, (batch.item_index,))
     layout = encoder.lay_out(batch)
     past = None if cache is None else settled(cache, made_by, history)
     if past is not None:

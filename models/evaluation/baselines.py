@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.evaluation.cases import EvaluationCases
-from models.history import Histories
+from models.interactions import Interactions
 
 DAY_MS = 86_400_000
 SIMILARITIES_AT_ONCE = 1 << 22
@@ -35,11 +35,11 @@ class Popularity:
     name: str = "popularity"
 
     @classmethod
-    def fit(cls, training: Histories, items: int, half_life_days: float) -> "Popularity":
+    def fit(cls, training: Interactions, items: int, half_life_days: float) -> "Popularity":
         days = training.timestamps // DAY_MS
         first, last = (int(days.min()), int(days.max())) if len(days) else (0, 0)
         counts = sparse.coo_array(
-            (np.ones(len(days)), (days - first, training.rows)), shape=(last - first + 1, items + 1)
+            (np.ones(len(days)), (days - first, training.item_index)), shape=(last - first + 1, items + 1)
         )
         return cls(counts.tocsr(), first, half_life_days)
 
@@ -72,7 +72,7 @@ class ItemKnn:
     @classmethod
     def fit(
         cls,
-        training: Histories,
+        training: Interactions,
         items: int,
         neighbours: int = 100,
         shrinkage: float = 20.0,
@@ -93,19 +93,21 @@ class ItemKnn:
 
     def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
         histories = cases.histories
-        steps_back = histories.offsets[1:][cases.history_cases] - 1 - np.arange(len(histories.rows))
+        steps_back = histories.offsets[1:][cases.history_cases] - 1 - np.arange(len(histories.item_index))
         weights = (0.5 ** (steps_back / self.half_life_items)).astype(np.float32)
         shape = (len(cases), self.similarities.shape[0])
-        weighted = sparse.csr_array((weights, histories.rows, histories.offsets), shape=shape)
+        weighted = sparse.csr_array((weights, histories.item_index, histories.offsets), shape=shape)
         scores: NDArray[np.float32] = (weighted @ self.similarities).toarray()
         return scores
 
 
-def _user_item_matrix(training: Histories, items: int) -> sparse.csr_array:
+def _user_item_matrix(training: Interactions, items: int) -> sparse.csr_array:
     """(U, n+1) float32, 1 where a user has interacted with an item; column 0, unknown items, is empty."""
     known = training.known()
     shape = (len(known), items + 1)
-    matrix = sparse.csr_array((np.ones(len(known.rows), np.float32), known.rows, known.offsets), shape=shape)
+    matrix = sparse.csr_array(
+        (np.ones(len(known.item_index), np.float32), known.item_index, known.offsets), shape=shape
+    )
     matrix.sum_duplicates()
     matrix.data[:] = 1
     return matrix

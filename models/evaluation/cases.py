@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.history import Histories
+from models.interactions import Interactions
 
 IntArray = NDArray[np.int64]
 
@@ -33,7 +33,7 @@ class EvaluationCases:
     """
 
     user_ids: pl.Series
-    histories: Histories
+    histories: Interactions
     request_times: IntArray
     target_rows: IntArray
     target_offsets: IntArray

@@ -110,7 +110,7 @@ def evaluate(
 
 
 def _check_rows(cases: EvaluationCases, catalogue: Catalogue) -> None:
-    largest = max(cases.histories.rows.max(initial=0), cases.target_rows.max(initial=0))
+    largest = max(cases.histories.item_index.max(initial=0), cases.target_rows.max(initial=0))
     if largest > catalogue.items:
         raise ValueError(f"the cases name row {largest}, but the catalogue has {catalogue.items} items")
 

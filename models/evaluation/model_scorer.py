@@ -1,11 +1,12 @@
 """A trained version as a scorer, on its own vocabulary or on that of a newer version."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import Artifact
+from models.columns import ITEM_INDEX
 from models.evaluation.cases import EvaluationCases, IntArray
 from models.inference import score
 from models.vocabulary import Vocabulary
@@ -33,7 +34,7 @@ class ModelScorer:
 
     def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
         """(B, n+1) cosine of user and item; minus infinity for unknown items."""
-        own = replace(cases.histories, rows=self.own_rows[cases.histories.rows])
+        own = cases.histories.with_columns({ITEM_INDEX: self.own_rows[cases.histories.item_index]})
         scores: NDArray[np.float32] = score(self.artifact, own, cases.request_times).numpy()
         # Row 0 scores minus infinity, and every item that the version does not know has own row 0.
         return scores[:, self.own_rows]

@@ -6,13 +6,13 @@ import torch.nn.functional as F
 
 from models.batch import request_batch
 from models.evaluation.metrics import per_user
-from models.history import Histories
+from models.interactions import Interactions
 from models.jagged import last_tokens
 from models.recommender import Recommender
 
 
 def next_item_ndcg(
-    recommender: Recommender, histories: Histories, targets: np.ndarray, times: np.ndarray, k: int, users: int = 256
+    recommender: Recommender, histories: Interactions, targets: np.ndarray, times: np.ndarray, k: int, users: int = 256
 ) -> float:
     """Mean over users of NDCG@k of the one item that came next, among the trained items that are not in the history.
 
@@ -42,7 +42,7 @@ def next_item_ndcg(
 
 
 def _ranks(
-    recommender: Recommender, vectors: torch.Tensor, histories: Histories, targets: np.ndarray, times: np.ndarray
+    recommender: Recommender, vectors: torch.Tensor, histories: Interactions, targets: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
     batch = request_batch(histories, times, recommender.config.max_length).to(vectors.device)
     states = last_tokens(recommender(batch), batch.offsets)
@@ -52,7 +52,7 @@ def _ranks(
     if not torch.isfinite(wanted).all():
         raise FloatingPointError("a target's score is not a finite number: the model is broken, no rank means anything")
     users = torch.from_numpy(np.repeat(np.arange(len(histories)), histories.lengths)).to(vectors.device)
-    scores[users, torch.from_numpy(histories.rows).to(vectors.device)] = -torch.inf
+    scores[users, torch.from_numpy(histories.item_index).to(vectors.device)] = -torch.inf
     scores[:, 0] = -torch.inf
     scores.scatter_(1, asked, -torch.inf)
     ranks: np.ndarray = (1 + (scores >= wanted).sum(1)).cpu().numpy()

@@ -62,7 +62,7 @@ def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]
     excluded: NDArray[np.bool_] = catalogue.available_from > cases.request_times[:, None]
     if catalogue.gone_from is not None:
         excluded |= catalogue.gone_from <= cases.request_times[:, None]
-    excluded[cases.history_cases, cases.histories.rows] = True
+    excluded[cases.history_cases, cases.histories.item_index] = True
     excluded[cases.target_cases, cases.target_rows] = False
     excluded[:, 0] = True
     return excluded

@@ -28,7 +28,7 @@ class NextItem(nn.Module):
         first; more often, none.
         """
         items = self.recommender.items
-        seen_without_id = batch.hidden | chance(batch.rows.shape, items.id_masking, generator)
+        seen_without_id = batch.id_masked | chance(batch.item_index.shape, items.id_masking, generator)
         drawn = self._draw(batch, labels, generator)
         rows, places = distinct(drawn, items.trained + 1)
         cold = chance(rows.shape, self.config.cold_negatives, generator)
@@ -38,22 +38,22 @@ class NextItem(nn.Module):
             draws = torch.bincount(draws, minlength=len(rows))
         # Last, because to count distinct items is to wait for a GPU: there is least to wait for before the encoder.
         states = self.recommender(batch, seen_without_id)
-        own = places[labels.rows]
+        own = places[labels.item_index]
         return sampled_softmax(states, positives, negatives, draws, own, self.config.temperature)
 
     def _draw(self, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> Tensor:
         """Rows of the negatives: (R,) shared by all positions, or (G, R) for so many runs of them."""
         trained = self.recommender.items.trained
-        runs = -(-len(labels.rows) // self.config.positions_per_draw)
+        runs = -(-len(labels.item_index) // self.config.positions_per_draw)
         shape = (self.config.negatives,) if self.config.shared else (runs, self.config.negatives)
         if self.config.source == "in_batch":
-            return in_batch(torch.cat([batch.rows, labels.rows]), trained, shape, generator)
+            return in_batch(torch.cat([batch.item_index, labels.item_index]), trained, shape, generator)
         return uniform(trained, shape, generator)
 
     def _positives(self, labels: Labels) -> Tensor:
         """(L, width) unit vectors of the labels; the tower computes each of the different ones once."""
         items = self.recommender.items
-        seen = 2 * labels.rows + labels.hidden
+        seen = 2 * labels.item_index + labels.id_masked
         different, places = distinct(seen, 2 * (items.trained + 1))
         return F.embedding(places[seen], unit(items(different // 2, different % 2 == 1)))
 

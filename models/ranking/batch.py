@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.history import Histories
+from models.batch import last_known
+from models.columns import ACTIONS
+from models.interactions import Interactions
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,7 @@ class RankingBatch:
 
 
 def ranking_batch(
-    histories: Histories,
-    actions: np.ndarray,
+    interactions: Interactions,
     candidates: Sequence[Sequence[int]],
     request_times: Sequence[int],
     max_length: int,
@@ -47,8 +48,7 @@ def ranking_batch(
     """The batch of B requests, each history cut to its `max_length` most recent known interactions.
 
     Args:
-        histories: B histories.
-        actions: (L,) int64 bit masks, one per interaction of `histories`.
+        interactions: Of B users, with the bit masks of their `actions`.
         candidates: Vocabulary rows to score, per request.
         request_times: ms, per request; candidates happen then.
         context: (B, C) value of each contextual slot.
@@ -59,49 +59,40 @@ def ranking_batch(
     """
     times = np.asarray(request_times, np.int64)
     given = [np.asarray(rows, np.int64) for rows in candidates]
-    if not len(histories) == len(given) == len(times) or len(actions) != len(histories.rows):
+    if not len(interactions) == len(given) == len(times):
         raise ValueError(
-            f"{len(histories)} histories of {len(histories.rows)} interactions need as many requests and actions, "
-            f"not {len(given)} lists of candidates, {len(times)} request times and {len(actions)} actions"
+            f"the histories of {len(interactions)} users need as many requests, not {len(given)} lists of candidates "
+            f"and {len(times)} request times"
         )
     slots = np.asarray(context, np.int64) if context is not None else np.zeros((len(given), 0), np.int64)
     if len(slots) != len(given):
         raise ValueError(f"context is of {len(slots)} requests, not of {len(given)}")
-    owner = np.repeat(np.arange(len(histories)), histories.lengths)
-    _check(histories, np.asarray(actions), given, times, owner)
-    kept = _most_recent(histories, owner, max_length)
-    lengths = np.bincount(owner[kept], minlength=len(histories))
+    _check(interactions, given, times)
+    kept = last_known(interactions, max_length)
     targets = np.array([len(rows) for rows in given], np.int64)
     # Each history's tokens, then its candidates: a stable sort by request of both, end to end.
-    order = np.argsort(np.concatenate([owner[kept], np.repeat(np.arange(len(given)), targets)]), kind="stable")
+    owners = [np.repeat(np.arange(len(given)), lengths) for lengths in (kept.lengths, targets)]
+    order = np.argsort(np.concatenate(owners), kind="stable")
     none = np.zeros(int(targets.sum()), np.int64)
     return RankingBatch(
-        rows=_tensor(np.concatenate([histories.rows[kept], *given])[order]),
-        actions=_tensor(np.concatenate([np.asarray(actions)[kept], none])[order]),
-        timestamps=_tensor(np.concatenate([histories.timestamps[kept], np.repeat(times, targets)])[order]),
+        rows=_tensor(np.concatenate([kept.item_index, *given])[order]),
+        actions=_tensor(np.concatenate([kept.column(ACTIONS), none])[order]),
+        timestamps=_tensor(np.concatenate([kept.timestamps, np.repeat(times, targets)])[order]),
         request_times=_tensor(times),
-        offsets=_tensor(np.concatenate([[0], np.cumsum(lengths + targets)])),
+        offsets=_tensor(np.concatenate([[0], np.cumsum(kept.lengths + targets)])),
         targets=_tensor(targets),
         context=_tensor(slots),
     )
 
 
-def _most_recent(histories: Histories, owner: np.ndarray, max_length: int) -> np.ndarray:
-    """Indices of each history's last `max_length` known interactions."""
-    known = np.flatnonzero(histories.rows > 0)
-    ends = np.cumsum(np.bincount(owner[known], minlength=len(histories)))
-    return known[ends[owner[known]] - np.arange(len(known)) <= max_length]
-
-
-def _check(
-    histories: Histories, actions: np.ndarray, candidates: list[np.ndarray], times: np.ndarray, owner: np.ndarray
-) -> None:
+def _check(interactions: Interactions, candidates: list[np.ndarray], times: np.ndarray) -> None:
     wrong = np.flatnonzero([bool((rows <= 0).any()) for rows in candidates])
     if len(wrong):
         raise ValueError(f"a candidate of request {wrong[0]} is not in the vocabulary: rows are 1 and above")
+    owner = np.repeat(np.arange(len(interactions)), interactions.lengths)
     for what, bad in (
-        ("an action mask below zero", actions < 0),
-        ("an interaction after its request", histories.timestamps > times[owner]),
+        ("an action mask below zero", interactions.column(ACTIONS) < 0),
+        ("an interaction after its request", interactions.timestamps > times[owner]),
     ):
         if bad.any():
             raise ValueError(f"request {owner[np.argmax(bad)]} has {what}")

@@ -7,7 +7,7 @@ from benchmarks.leave_one_out import means, ranks
 from benchmarks.movielens import HeldOut
 from models.batch import JaggedBatch
 from models.config import ModelConfig
-from models.history import Histories
+from models.interactions import Interactions
 
 
 class Fixed(nn.Module):
@@ -19,7 +19,7 @@ class Fixed(nn.Module):
         self.state = state
 
     def forward(self, batch: JaggedBatch) -> Tensor:
-        return torch.tensor([[self.state, 0.0]]).expand(len(batch.rows), 2)
+        return torch.tensor([[self.state, 0.0]]).expand(len(batch.item_index), 2)
 
     def item_vectors(self, count: int) -> Tensor:
         angles = torch.arange(count + 1) * torch.pi / 16
@@ -27,7 +27,7 @@ class Fixed(nn.Module):
 
 
 def held_out(histories: list[list[int]], targets: list[int], items: int = 12) -> HeldOut:
-    packed = Histories.of([(rows, list(range(len(rows)))) for rows in histories])
+    packed = Interactions.of([(rows, list(range(len(rows)))) for rows in histories])
     return HeldOut(packed, np.array(targets), np.full(len(targets), 100), items)
 
 

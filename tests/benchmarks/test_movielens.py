@@ -21,7 +21,7 @@ def test_ratings_of_one_second_keep_the_order_of_the_file(tmp_path: Path) -> Non
     # Users by id; rows count movies.dat, whose last movie nobody rated.
     assert ratings.items == 5
     np.testing.assert_array_equal(ratings.histories.offsets, [0, 3, 6])
-    np.testing.assert_array_equal(ratings.histories.rows, [3, 1, 4, 1, 2, 3])
+    np.testing.assert_array_equal(ratings.histories.item_index, [3, 1, 4, 1, 2, 3])
     np.testing.assert_array_equal(ratings.histories.timestamps, [40_000, 50_000, 60_000, 90_000, 90_000, 100_000])
 
 
@@ -29,7 +29,7 @@ def test_the_last_rating_is_held_out(tmp_path: Path) -> None:
     held_out = hold_out(read(write(tmp_path / "ml", TWO_USERS, [10, 20, 30, 40])), 1)
     np.testing.assert_array_equal(held_out.targets, [4, 3])
     np.testing.assert_array_equal(held_out.times, [60_000, 100_000])
-    np.testing.assert_array_equal(held_out.histories.rows, [3, 1, 1, 2])
+    np.testing.assert_array_equal(held_out.histories.item_index, [3, 1, 1, 2])
     np.testing.assert_array_equal(held_out.histories.offsets, [0, 2, 4])
 
 
@@ -37,7 +37,7 @@ def test_holding_out_the_second_last_forgets_the_last(tmp_path: Path) -> None:
     longer = [*TWO_USERS, "2::20::3::70", "7::40::3::200"]
     held_out = hold_out(read(write(tmp_path / "ml", longer, [10, 20, 30, 40])), 2)
     np.testing.assert_array_equal(held_out.targets, [4, 3])
-    np.testing.assert_array_equal(held_out.histories.rows, [3, 1, 1, 2])
+    np.testing.assert_array_equal(held_out.histories.item_index, [3, 1, 1, 2])
 
 
 def test_bad_folders_are_named(tmp_path: Path) -> None:

@@ -30,15 +30,15 @@ class Random(nn.Module):
     config = ModelConfig(width=64, max_length=200)
 
     def forward(self, batch: JaggedBatch) -> Tensor:
-        return torch.randn(len(batch.rows), 64)
+        return torch.randn(len(batch.item_index), 64)
 
     def item_vectors(self, count: int) -> Tensor:
         return torch.randn(count + 1, 64)
 
 
 def test_the_counts_of_the_published_protocol(ratings: Ratings) -> None:
-    assert (len(ratings.histories), ratings.items, len(ratings.histories.rows)) == (6040, 3883, 1_000_209)
-    assert len(set(ratings.histories.rows.tolist())) == 3706
+    assert (len(ratings.histories), ratings.items, len(ratings.histories.item_index)) == (6040, 3883, 1_000_209)
+    assert len(set(ratings.histories.item_index.tolist())) == 3706
 
 
 def test_chance_finds_ten_of_the_movies_outside_the_window(ratings: Ratings) -> None:

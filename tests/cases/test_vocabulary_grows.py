@@ -14,7 +14,7 @@ from assets.sequences.build import bring_up_to_date
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.validation.settings import QualitySettings
-from models.history import positive_interactions
+from models.interaction_frames import positive_interactions
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
 from storage.sequence_store import SEQUENCES_TABLE

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from models.artifact import ArtifactError, load_artifact, save_artifact
 from models.batch import request_batch
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig
-from models.history import Histories
 from models.inference import score, similar
+from models.interactions import Interactions
 from models.manifest import Manifest, list_versions, new_version
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
@@ -39,7 +39,7 @@ def vocabulary() -> Vocabulary:
 def test_a_version_scores_as_the_model_it_was_made_from(tmp_path: Path) -> None:
     trained = model()
     artifact = load_artifact(save_artifact(tmp_path, manifest(), trained, vocabulary()))
-    users = Histories.of([([1, 7, 3], [0, 1000, 2000]), ([0], [0]), ([], [])])
+    users = Interactions.of([([1, 7, 3], [0, 1000, 2000]), ([0], [0]), ([], [])])
     scores = score(artifact, users, np.array([5000, 5000, 5000]))
     assert scores.shape == (3, 8)
     assert torch.isinf(scores[:, 0]).all()

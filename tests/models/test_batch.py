@@ -8,22 +8,23 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.batch import REACH_MS, JaggedBatch, request_batch, training_batch
+from models.columns import ID_MASKED, SURFACE, VALUE
 from models.config import HstuConfig, ModelConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.recommender import Recommender
 
 users = st.lists(st.lists(st.integers(0, 9), max_size=7), min_size=1, max_size=6)
 
 
-def histories(users: list[list[int]]) -> Histories:
-    return Histories.of([(rows, [1000 * place for place in range(len(rows))]) for rows in users])
+def histories(users: list[list[int]]) -> Interactions:
+    return Interactions.of([(rows, [1000 * place for place in range(len(rows))]) for rows in users])
 
 
 @given(users=users, last=st.integers(1, 8))
 def test_take_cuts_to_the_most_recent(users: list[list[int]], last: int) -> None:
     order = np.arange(len(users))[::-1]
     taken = histories(users).take(order, last=last)
-    assert [list(taken.rows[a:b]) for a, b in zip(taken.offsets, taken.offsets[1:], strict=False)] == [
+    assert [list(taken.item_index[a:b]) for a, b in zip(taken.offsets, taken.offsets[1:], strict=False)] == [
         users[place][-last:] for place in order
     ]
 
@@ -31,13 +32,13 @@ def test_take_cuts_to_the_most_recent(users: list[list[int]], last: int) -> None
 @given(users=users)
 def test_known_drops_unknown_items_and_nothing_else(users: list[list[int]]) -> None:
     known = histories(users).known()
-    assert list(known.rows) == [row for rows in users for row in rows if row]
+    assert list(known.item_index) == [row for rows in users for row in rows if row]
     assert list(known.lengths) == [sum(map(bool, rows)) for rows in users]
 
 
 def test_a_request_sees_the_last_known_items_and_its_own_time() -> None:
     batch = request_batch(histories([[1, 0, 2, 3], [], [4]]), [50_000, 60_000, 70_000], max_length=2)
-    assert batch.rows.tolist() == [2, 3, 4]
+    assert batch.item_index.tolist() == [2, 3, 4]
     assert batch.timestamps.tolist() == [2000, 3000, 0]
     assert batch.next_timestamps.tolist() == [3000, 50_000, 70_000]
     assert batch.offsets.tolist() == [0, 2, 2, 3]
@@ -45,24 +46,24 @@ def test_a_request_sees_the_last_known_items_and_its_own_time() -> None:
 
 def test_each_training_position_predicts_the_next() -> None:
     batch, labels = training_batch(histories([[1, 2, 3], [4], [5, 6]]), np.array([0, 1, 2]), max_length=2)
-    assert batch.rows.tolist() == [1, 2, 5]
-    assert labels.rows.tolist() == [2, 3, 6]
+    assert batch.item_index.tolist() == [1, 2, 5]
+    assert labels.item_index.tolist() == [2, 3, 6]
     assert batch.next_timestamps.tolist() == [1000, 2000, 1000]
     assert batch.offsets.tolist() == [0, 2, 2, 3]
 
 
 def test_what_is_hidden_stays_with_its_interaction() -> None:
-    marked = replace(histories([[1, 2, 3], [4, 5]]), hidden=np.array([True, False, True, False, True]))
+    marked = histories([[1, 2, 3], [4, 5]]).with_columns({ID_MASKED: np.array([True, False, True, False, True])})
     batch, labels = training_batch(marked, np.array([1, 0]), max_length=8)
-    assert batch.rows.tolist() == [4, 1, 2]
-    assert batch.hidden.tolist() == [False, True, False]
-    assert labels.rows.tolist() == [5, 2, 3]
-    assert labels.hidden.tolist() == [True, False, True]
+    assert batch.item_index.tolist() == [4, 1, 2]
+    assert batch.id_masked.tolist() == [False, True, False]
+    assert labels.item_index.tolist() == [5, 2, 3]
+    assert labels.id_masked.tolist() == [True, False, True]
 
 
 def test_training_keeps_one_label_more_than_the_history_is_long() -> None:
     batch, labels = training_batch(histories([[1, 2, 3, 4]]), np.array([0]), max_length=2)
-    assert (batch.rows.tolist(), labels.rows.tolist()) == ([2, 3], [3, 4])
+    assert (batch.item_index.tolist(), labels.item_index.tolist()) == ([2, 3], [3, 4])
 
 
 def test_a_batch_knows_its_longest_row() -> None:
@@ -79,11 +80,13 @@ def test_a_user_without_history_has_an_empty_row() -> None:
 
 def test_what_lies_too_far_back_is_read_as_far_back_as_the_model_reaches() -> None:
     asked = 3 * REACH_MS
-    old = Histories.of([([1, 2, 3], [0, asked - REACH_MS - 1, asked - 5]), ([4], [asked - REACH_MS]), ([], [])])
+    old = Interactions.of([([1, 2, 3], [0, asked - REACH_MS - 1, asked - 5]), ([4], [asked - REACH_MS]), ([], [])])
     batch = request_batch(old, np.array([asked] * 3), max_length=4)
     assert batch.timestamps.tolist() == [asked - REACH_MS, asked - REACH_MS, asked - 5, asked - REACH_MS]
     assert batch.next_timestamps.tolist() == [asked - REACH_MS, asked - 5, asked, asked]
-    trained, _ = training_batch(Histories.of([([1, 2, 3, 4], [0, 7, asked, asked + 1])]), np.array([0]), max_length=4)
+    trained, _ = training_batch(
+        Interactions.of([([1, 2, 3, 4], [0, 7, asked, asked + 1])]), np.array([0]), max_length=4
+    )
     assert trained.timestamps.tolist() == [asked + 1 - REACH_MS, asked + 1 - REACH_MS, asked]
     assert trained.next_timestamps.tolist() == [asked + 1 - REACH_MS, asked, asked + 1]
 
@@ -95,7 +98,7 @@ def test_what_lies_too_far_back_is_read_as_far_back_as_the_model_reaches() -> No
 def test_any_span_of_time_is_scored(times: list[int], later: int) -> None:
     torch.manual_seed(0)
     model = Recommender(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 9).eval()
-    batch = request_batch(Histories.of([([1 + i for i in range(len(times))], times)]), [times[-1] + later], 4)
+    batch = request_batch(Interactions.of([([1 + i for i in range(len(times))], times)]), [times[-1] + later], 4)
     with torch.inference_mode():
         assert model(batch).isfinite().all()
 
@@ -121,23 +124,33 @@ def made(offsets: Tensor, dtype: torch.dtype = torch.int64, times: int = 2) -> J
 
 @pytest.mark.parametrize("offsets", [[0, 1], [0, 3], [1, 2], []])
 def test_offsets_that_do_not_fit_are_refused(offsets: list[int]) -> None:
-    with pytest.raises(ValueError, match="offsets of a batch of 2 rows must run from 0 to 2"):
+    with pytest.raises(ValueError, match="offsets of a batch of 2 tokens must run from 0 to 2"):
         made(torch.tensor(offsets, dtype=torch.int64))
 
 
-def test_offsets_that_decrease_name_the_row() -> None:
-    with pytest.raises(ValueError, match="row 1 of the batch has -2 tokens"):
+def test_offsets_that_decrease_name_the_user() -> None:
+    with pytest.raises(ValueError, match="user 1 of the batch has -2 tokens"):
         made(torch.tensor([0, 2, 0, 2]))
 
 
-def test_negative_rows_are_refused() -> None:
+def test_negative_items_are_refused() -> None:
     whole = made(torch.tensor([0, 2]))
-    with pytest.raises(ValueError, match="token 1 of the batch has item row -3"):
-        replace(whole, rows=torch.tensor([1, -3]), longest=-1)
+    with pytest.raises(ValueError, match="token 1 of the batch has item index -3"):
+        replace(whole, item_index=torch.tensor([1, -3]), longest=-1)
 
 
 def test_fractions_and_missing_times_are_refused() -> None:
     with pytest.raises(ValueError, match=r"timestamps of the batch are torch\.float32"):
         made(torch.tensor([0, 2]), dtype=torch.float32)
-    with pytest.raises(ValueError, match="a batch of 2 rows has 3 timestamps"):
+    with pytest.raises(ValueError, match="a batch of 2 tokens has 3 timestamps"):
         made(torch.tensor([0, 2]), times=3)
+
+
+def test_a_batch_holds_the_columns_that_the_model_asks_for() -> None:
+    users = histories([[1, 0, 2, 3], [4, 5]]).with_columns({VALUE: np.arange(6, dtype=np.float32)})
+    batch, labels = training_batch(users, np.array([1, 0]), max_length=2, columns=[VALUE])
+    assert (batch.columns[VALUE].tolist(), labels.columns[VALUE].tolist()) == ([4, 1, 2], [5, 2, 3])
+    assert request_batch(users, np.full(2, 9000), 2, [VALUE]).to("cpu").columns[VALUE].tolist() == [2, 3, 4, 5]
+    assert not request_batch(users, np.full(2, 9000), 2).columns
+    with pytest.raises(ValueError, match="these interactions hold no surface"):
+        request_batch(users, np.full(2, 9000), 2, [SURFACE])

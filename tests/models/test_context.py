@@ -10,77 +10,82 @@ from hypothesis import strategies as st
 from mypy import api
 
 from assets.sources.files_settings import EventFilesSettings
-from models.columns import ACTIONS, ITEM_ID, SURFACE, TIMESTAMP, USER_ID, VALUE
+from models.columns import ACTIONS, COUNT, ITEM_ID, ITEM_INDEX, STARTED, SURFACE, TIMESTAMP, USER_ID, VALUE
 from models.context import (
-    CONTRACT,
-    GAP,
     OutcomeFeatures,
     RequestFeatures,
     StepInputs,
-    declared,
     outcome_features,
     request_features,
     step_inputs,
 )
-from models.merging import Steps
+from models.interactions import Interactions
+from models.known import CONTRACT, GAP, declared
 
 lengths = st.lists(st.integers(0, 5), min_size=1, max_size=5)
 
 
-def steps(lengths: list[int], seed: int = 0) -> Steps:
+KNOWN = declared({"device": "request", "scrolled": "outcome"})
+
+
+def interactions(lengths: list[int], seed: int = 0) -> Interactions:
     rng = np.random.default_rng(seed)
     total = sum(lengths)
     started = np.arange(total) * 100
-    return Steps(
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        rows=rng.integers(1, 9, total),
-        started=started,
-        timestamps=started + rng.integers(0, 90, total),
-        actions=rng.integers(1, 9, total).astype(np.int32),
-        values=rng.random(total).astype(np.float32),
-        surfaces=rng.integers(-1, 4, total).astype(np.int16),
-        counts=rng.integers(1, 4, total),
-    )
+    columns = {
+        ITEM_INDEX: rng.integers(1, 9, total),
+        STARTED: started,
+        TIMESTAMP: started + rng.integers(0, 90, total),
+        ACTIONS: rng.integers(1, 9, total).astype(np.int32),
+        VALUE: rng.random(total).astype(np.float32),
+        SURFACE: rng.integers(-1, 4, total).astype(np.int16),
+        COUNT: rng.integers(1, 4, total),
+        "device": rng.integers(-1, 4, total),
+        "scrolled": rng.random(total),
+    }
+    return Interactions(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), columns, KNOWN)
 
 
-def inputs(steps: Steps) -> StepInputs:
-    return step_inputs(request_features(steps), outcome_features(steps), steps.offsets)
+def inputs(made: Interactions) -> StepInputs:
+    return step_inputs(request_features(made), outcome_features(made), made.offsets)
 
 
 @settings(deadline=None)
 @given(lengths=lengths)
 def test_a_step_reads_its_own_request_and_what_came_of_the_one_before(lengths: list[int]) -> None:
-    made = steps(lengths)
+    made = interactions(lengths)
     read = inputs(made)
     for user in range(len(lengths)):
         for place in range(made.offsets[user], made.offsets[user + 1]):
             first = place == made.offsets[user]
             assert read.first[place] == first
-            assert read.columns[SURFACE][place] == made.surfaces[place]
-            assert read.columns[GAP][place] == (0 if first else made.started[place] - made.timestamps[place - 1])
-            assert read.columns["previous_actions"][place] == (0 if first else made.actions[place - 1])
-            assert read.columns["previous_value"][place] == (0 if first else made.values[place - 1])
-            assert read.columns["previous_count"][place] == (0 if first else made.counts[place - 1])
-            lasted = made.timestamps[place - 1] - made.started[place - 1]
+            started, timestamps = made.column(STARTED), made.timestamps
+            assert read.columns[GAP][place] == (0 if first else started[place] - timestamps[place - 1])
+            lasted = timestamps[place - 1] - started[place - 1]
             assert read.columns["previous_duration"][place] == (0 if first else lasted)
+            for name in (SURFACE, "device"):
+                assert read.columns[name][place] == made.column(name)[place]
+            for name in (ACTIONS, VALUE, COUNT, "scrolled"):
+                assert read.columns[f"previous_{name}"][place] == (0 if first else made.column(name)[place - 1])
     assert read.columns["previous_value"].dtype == np.float32
 
 
 @settings(deadline=None)
 @given(lengths=lengths.filter(any), data=st.data())
 def test_what_came_of_a_step_or_after_it_is_nowhere_in_what_is_read_at_it(lengths: list[int], data: Any) -> None:
-    made, other = steps(lengths), steps(lengths, seed=1)
+    made, other = interactions(lengths), interactions(lengths, seed=1)
     place = data.draw(st.integers(0, sum(lengths) - 1))
     later = np.arange(sum(lengths)) > place
-    changed = Steps(
-        offsets=made.offsets,
-        rows=made.rows,
-        started=np.where(later, other.started + 1, made.started),
-        timestamps=np.where(later, other.timestamps + 1, made.timestamps + (np.arange(sum(lengths)) == place)),
-        surfaces=np.where(later, other.surfaces, made.surfaces),
-        actions=np.where(later, other.actions, made.actions) + (np.arange(sum(lengths)) == place),
-        values=np.where(later, other.values, made.values) + (np.arange(sum(lengths)) == place),
-        counts=np.where(later, other.counts, made.counts),
+    here = np.arange(sum(lengths)) == place
+    mine, others = made.columns, other.columns
+    changed = made.with_columns(
+        {
+            STARTED: np.where(later, others[STARTED] + 1, mine[STARTED]),
+            TIMESTAMP: np.where(later, others[TIMESTAMP] + 1, mine[TIMESTAMP] + here),
+            **{name: np.where(later, others[name], mine[name]) for name in (SURFACE, "device")},
+            **{name: np.where(later, others[name], mine[name]) + here for name in (ACTIONS, VALUE, "scrolled")},
+            COUNT: np.where(later, others[COUNT], mine[COUNT]),
+        }
     )
     before, after = inputs(made), inputs(changed)
     for name, column in before.columns.items():
@@ -88,16 +93,16 @@ def test_what_came_of_a_step_or_after_it_is_nowhere_in_what_is_read_at_it(length
 
 
 def test_a_mix_up_is_refused() -> None:
-    made = steps([3, 2])
+    made = interactions([3, 2])
     request, outcome = request_features(made), outcome_features(made)
     with pytest.raises(TypeError, match="OutcomeFeatures were given where RequestFeatures are read: they would leak"):
         step_inputs(outcome, request, made.offsets)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="RequestFeatures were given where OutcomeFeatures are read"):
         step_inputs(request, request, made.offsets)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="column 'value' is known as outcome: it is no part of RequestFeatures"):
-        RequestFeatures({SURFACE: made.surfaces, VALUE: made.values})
+        RequestFeatures({SURFACE: made.column(SURFACE), VALUE: made.column(VALUE)})
     with pytest.raises(TypeError, match="column 'surface' is known as request: it is no part of OutcomeFeatures"):
-        OutcomeFeatures({SURFACE: made.surfaces})
+        OutcomeFeatures({SURFACE: made.column(SURFACE)})
 
 
 def test_mypy_refuses_a_mix_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,8 +139,8 @@ def test_a_profile_declares_its_own_columns() -> None:
 
 
 def test_features_of_other_lengths_are_refused() -> None:
-    made = steps([2])
+    made = interactions([2])
     with pytest.raises(ValueError, match="column 'value' has 3 steps, not the 2 of the first column"):
-        OutcomeFeatures({ACTIONS: made.actions, VALUE: np.zeros(3)})
+        OutcomeFeatures({ACTIONS: made.column(ACTIONS), VALUE: np.zeros(3)})
     with pytest.raises(ValueError, match="RequestFeatures are of 2 steps, but the offsets end at 3"):
         step_inputs(request_features(made), outcome_features(made), np.array([0, 3]))

@@ -9,8 +9,8 @@ import torch
 from models.artifact import Artifact
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from models.frames import fit_recommender, recommend, similar_items
-from models.history import Histories
 from models.inference import score
+from models.interactions import Interactions
 from models.request_time import LONGEST_SILENCE_MS
 
 MODEL = ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, heads=1, head_dim=8))
@@ -44,7 +44,7 @@ def test_what_a_user_did_is_read_in_the_order_of_time() -> None:
     assert artifact.vocabulary.item_ids.to_list() == ["a", "b", "c", "d"]
     assert artifact.vocabulary.popularity.tolist() == [0, 2, 3, 1, 1]
     a_day_after = np.array([9000 + LONGEST_SILENCE_MS])
-    scores = score(artifact, Histories.of([([1, 2, 3], [1000, 2000, 3000])]), a_day_after)
+    scores = score(artifact, Interactions.of([([1, 2, 3], [1000, 2000, 3000])]), a_day_after)
     shown = recommend(artifact, EVENTS, users=["u"], exclude_seen=False)
     assert shown["score"].to_list() == pytest.approx(sorted(scores[0, 1:].tolist(), reverse=True))
     assert shown["rank"].to_list() == [1, 2, 3, 4]

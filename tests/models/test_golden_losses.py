@@ -24,7 +24,7 @@ from models.config import (
     TrainingConfig,
     WindowsConfig,
 )
-from models.history import Histories
+from models.interactions import Interactions
 from models.recommender import Recommender
 from models.training import fit
 
@@ -55,14 +55,14 @@ BACKBONES: dict[str, tuple[Backbone, dict[str, object]]] = {
 }
 
 
-def histories() -> Histories:
+def histories() -> Interactions:
     """Users of all lengths who walk through the items with a taste of their own; some items have no ID yet."""
     draw = np.random.default_rng(0)
     walks = []
     for length in draw.integers(2, 60, USERS):
         rows = (draw.integers(0, ITEMS) + np.cumsum(draw.integers(1, 4, length))) % ITEMS + 1
         walks.append((rows.tolist(), (1_700_000_000_000 + np.cumsum(draw.integers(0, 10**7, length))).tolist()))
-    return Histories.of(walks)
+    return Interactions.of(walks)
 
 
 def losses(name: str) -> list[float]:

@@ -7,8 +7,8 @@ import torch
 
 from models.artifact import Artifact
 from models.config import HstuConfig, ModelConfig
-from models.history import Histories
 from models.inference import score, similar, user_states
+from models.interactions import Interactions
 from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
@@ -25,8 +25,8 @@ def artifact() -> Artifact:
     return Artifact(manifest, model, vocabulary, model.item_vectors(5))
 
 
-def asked(*users: list[int]) -> tuple[Histories, np.ndarray]:
-    return Histories.of([(rows, list(range(len(rows)))) for rows in users]), np.full(len(users), 9)
+def asked(*users: list[int]) -> tuple[Interactions, np.ndarray]:
+    return Interactions.of([(rows, list(range(len(rows)))) for rows in users]), np.full(len(users), 9)
 
 
 def test_users_without_history_score_zero_everywhere() -> None:
@@ -41,7 +41,7 @@ def test_an_item_that_was_not_in_training_is_a_row_like_any_other() -> None:
 
 
 def test_an_item_outside_the_vocabulary_names_the_user() -> None:
-    with pytest.raises(ValueError, match=r"interaction 1 of user 1 has item row 6, but only rows 1\.\.5"):
+    with pytest.raises(ValueError, match=r"interaction 1 of user 1 has item index 6, but only indices 1\.\.5"):
         score(artifact(), *asked([1], [2, 6]))
 
 

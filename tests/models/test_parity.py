@@ -8,19 +8,19 @@ import torch.nn.functional as F
 
 from models.artifact import load_artifact, save_artifact
 from models.batch import request_batch
-from models.history import Histories
 from models.inference import score
+from models.interactions import Interactions
 from models.jagged import last_tokens
 from tests.models.test_artifact import CONFIG, manifest, model, vocabulary
 
 USERS = 1000
 
 
-def thousand_users() -> tuple[Histories, np.ndarray]:
+def thousand_users() -> tuple[Interactions, np.ndarray]:
     rng = np.random.default_rng(0)
     lengths = rng.integers(1, 2 * CONFIG.max_length, USERS)
     users = [(rng.integers(1, 8, n), np.sort(rng.integers(0, 10**11, n))) for n in lengths]
-    return Histories.of(users), np.full(USERS, 2 * 10**11)
+    return Interactions.of(users), np.full(USERS, 2 * 10**11)
 
 
 def test_a_thousand_users_score_alike_in_one_batch_of_training_and_one_by_one_when_served(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from models.artifact import load_artifact, save_artifact
-from models.history import Histories
 from models.inference import score
+from models.interactions import Interactions
 from models.recommend import recommend
 from models.request_time import LONGEST_SILENCE_MS, request_time
 from tests.models.test_artifact import manifest, model, vocabulary
@@ -19,7 +19,7 @@ def everything(artifact, users):
 
 
 def test_lists_are_the_highest_scores_and_popularity_where_nothing_is_known(artifact):
-    users = Histories.of([([1, 2], [10, 20]), ([], []), ([0], [5])])
+    users = Interactions.of([([1, 2], [10, 20]), ([], []), ([0], [5])])
     best = recommend(artifact, users, np.array([30, 30, 30]), everything(artifact, 3), 3)
     assert best.by_model.tolist() == [True, False, False]
     scores = score(artifact, users, np.array([30, 30, 30]))[0]
@@ -31,7 +31,7 @@ def test_lists_are_the_highest_scores_and_popularity_where_nothing_is_known(arti
 
 
 def test_a_request_before_the_last_interaction_is_taken_at_its_time(artifact):
-    users = Histories.of([([1, 2], [10, 20])])
+    users = Interactions.of([([1, 2], [10, 20])])
     early, at_it = (recommend(artifact, users, np.array([t]), everything(artifact, 1), 5) for t in (3, 20))
     assert np.array_equal(early.scores, at_it.scores)
 
@@ -39,13 +39,13 @@ def test_a_request_before_the_last_interaction_is_taken_at_its_time(artifact):
 def test_what_is_not_allowed_is_not_listed_and_short_lists_end_with_zeros(artifact):
     allowed = everything(artifact, 1)
     allowed[0, 2:] = False
-    best = recommend(artifact, Histories.of([([2], [1])]), np.array([2]), allowed, 3)
+    best = recommend(artifact, Interactions.of([([2], [1])]), np.array([2]), allowed, 3)
     assert best.rows.tolist() == [[1, 0, 0]]
 
 
 def test_a_model_that_fails_raises_unless_someone_is_told(artifact):
-    users, told = Histories.of([([99], [1])]), []
-    with pytest.raises(ValueError, match="item row 99"):
+    users, told = Interactions.of([([99], [1])]), []
+    with pytest.raises(ValueError, match="item index 99"):
         recommend(artifact, users, np.array([2]), everything(artifact, 1), 3)
     best = recommend(artifact, users, np.array([2]), everything(artifact, 1), 3, told.append)
     assert len(told) == 1

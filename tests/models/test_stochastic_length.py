@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.batch import training_batch
 from models.config import StochasticLengthConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.stochastic_length import StochasticLength, keep_probability, sparsity, threshold
 
 Selection = Literal["greedy", "random", "recency"]
@@ -123,22 +123,22 @@ def test_the_choice_hangs_on_seed_epoch_and_user_alone(selection: Selection) -> 
 def test_alpha_two_is_the_identity() -> None:
     lengths = np.array([1, 500, 1024])
     assert (shortening(1024, alpha=2).kept_lengths(np.arange(3), lengths) == lengths).all()
-    batch, labels = training_batch(Histories.of([([1, 2, 3], [0, 1, 2])]), np.arange(1), 8)
-    assert shortening(8, alpha=2).shorten(batch, labels, np.arange(1)) == (batch, labels)
+    inputs, labels = Interactions.of([([1, 2], [0, 1])]), Interactions.of([([2, 3], [1, 2])])
+    assert shortening(8, alpha=2).shorten(inputs, labels, np.arange(1)) == (inputs, labels)
 
 
 def test_what_stays_in_a_batch_still_predicts_what_came_next() -> None:
     length, users = 33, np.array([4, 1])
-    histories = Histories.of([(list(range(1, 34)), [HOUR * place for place in range(length)])] * 5)
-    batch, labels = training_batch(histories, users, 32)
-    shorter, fewer = shortening(32, alpha=1.2, selection="random").shorten(batch, labels, users)
+    histories = Interactions.of([(list(range(1, 34)), [HOUR * place for place in range(length)])] * 5)
+    chosen = shortening(32, alpha=1.2, selection="random")
+    shorter, fewer = training_batch(histories, users, 32, shortening=chosen)
     assert shorter.longest == 8
     assert shorter.offsets.tolist() == [0, 8, 16]
-    assert torch.equal(fewer.rows, shorter.rows + 1)
+    assert torch.equal(fewer.item_index, shorter.item_index + 1)
     assert torch.equal(shorter.next_timestamps, shorter.timestamps + HOUR)
-    assert torch.equal(shorter.timestamps, (shorter.rows - 1) * HOUR)
-    assert fewer.rows[[7, 15]].tolist() == [33, 33]
-    for part in (shorter.rows[:8], shorter.rows[8:]):
+    assert torch.equal(shorter.timestamps, (shorter.item_index - 1) * HOUR)
+    assert fewer.item_index[[7, 15]].tolist() == [33, 33]
+    for part in (shorter.item_index[:8], shorter.item_index[8:]):
         assert (part.diff() > 0).all()
 
 

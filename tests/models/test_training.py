@@ -14,7 +14,7 @@ from models.config import (
     TrainingConfig,
 )
 from models.evaluation.next_item_ndcg import next_item_ndcg
-from models.history import Histories
+from models.interactions import Interactions
 from models.recommender import Recommender
 from models.training import EpochReport, fit
 
@@ -29,11 +29,11 @@ TRAINING = TrainingConfig(
 )
 
 
-def cycles(users: int = 64, items: int = 30) -> Histories:
+def cycles(users: int = 64, items: int = 30) -> Interactions:
     """Users who walk through the catalogue in steps of three."""
     starts = np.random.default_rng(0).integers(0, items, users)
     walks = [[int((start + 3 * step) % items) + 1 for step in range(8)] for start in starts]
-    return Histories.of([(walk, [60_000 * step for step in range(8)]) for walk in walks])
+    return Interactions.of([(walk, [60_000 * step for step in range(8)]) for walk in walks])
 
 
 def recommender() -> Recommender:
@@ -41,9 +41,9 @@ def recommender() -> Recommender:
     return Recommender(CONFIG, 30, torch.randn(31, 4))
 
 
-def last_item_ndcg(model: Recommender, histories: Histories) -> float:
-    shorter = Histories.of([(histories.rows[i * 8 : i * 8 + 7], histories.timestamps[:7]) for i in range(64)])
-    return next_item_ndcg(model, shorter, histories.rows[7::8], np.full(64, 420_000), k=10)
+def last_item_ndcg(model: Recommender, histories: Interactions) -> float:
+    shorter = Interactions.of([(histories.item_index[i * 8 : i * 8 + 7], histories.timestamps[:7]) for i in range(64)])
+    return next_item_ndcg(model, shorter, histories.item_index[7::8], np.full(64, 420_000), k=10)
 
 
 def test_it_learns_what_comes_next() -> None:
@@ -122,9 +122,9 @@ def test_a_model_that_is_not_finite_reaches_no_checkpoint() -> None:
 
 def test_nothing_to_learn_from_is_said() -> None:
     with pytest.raises(ValueError, match="none of the 2 users has two known interactions"):
-        fit(recommender(), Histories.of([([1], [0]), ([2, 0], [0, 1])]), TRAINING)
+        fit(recommender(), Interactions.of([([1], [0]), ([2, 0], [0, 1])]), TRAINING)
 
 
 def test_an_item_outside_the_table_is_said() -> None:
-    with pytest.raises(ValueError, match=r"item row 31, but only rows 1\.\.30"):
-        fit(recommender(), Histories.of([([1, 31], [0, 1])]), TRAINING)
+    with pytest.raises(ValueError, match=r"item index 31, but only indices 1\.\.30"):
+        fit(recommender(), Interactions.of([([1, 31], [0, 1])]), TRAINING)

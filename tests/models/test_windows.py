@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.batch import training_batch
 from models.config import TrainingConfig, WindowsConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.training import fit
 from models.windows import Windows
 from tests.models.test_training import TRAINING, recommender
@@ -21,10 +21,10 @@ def windows(config: WindowsConfig = SLIDING, epoch: int = 0, epochs: int = 10, s
     return Windows(config, max_length=4, seed=seed, epoch=epoch, epochs=epochs)
 
 
-def histories(lengths: list[int]) -> Histories:
+def histories(lengths: list[int]) -> Interactions:
     """User u has the rows 100 u + 1, 100 u + 2, ..."""
     users = [(range(100 * user + 1, 100 * user + length + 1), range(length)) for user, length in enumerate(lengths)]
-    return Histories.of([(list(rows), list(times)) for rows, times in users])
+    return Interactions.of([(list(rows), list(times)) for rows, times in users])
 
 
 @settings(max_examples=60, deadline=None)
@@ -36,10 +36,10 @@ def test_a_window_is_one_stretch_of_one_user_and_as_long_as_the_model_reads(
     skipped = windows(epoch=epoch, seed=seed).skipped(users, np.array(lengths))
     batch, labels = training_batch(histories(lengths), users, 4, skipped)
     assert batch.offsets.diff().tolist() == [min(length - 1, 4) for length in lengths]
-    assert torch.equal(labels.rows, batch.rows + 1)
+    assert torch.equal(labels.item_index, batch.item_index + 1)
     owners = torch.repeat_interleave(torch.arange(len(lengths)), batch.offsets.diff())
-    assert torch.equal(batch.rows // 100, owners)
-    assert torch.equal(labels.rows // 100, owners)
+    assert torch.equal(batch.item_index // 100, owners)
+    assert torch.equal(labels.item_index // 100, owners)
 
 
 @pytest.mark.parametrize("length", [2, 5, 6, 11])
@@ -62,9 +62,9 @@ def test_latest_epochs_read_what_they_read_without_windows(lengths: list[int], e
         skipped = windows(config, epoch).skipped(users, np.array(lengths))
         batch, labels = training_batch(histories(lengths), users, 4, skipped)
         today, labels_today = training_batch(histories(lengths), users, 4)
-        assert torch.equal(batch.rows, today.rows)
+        assert torch.equal(batch.item_index, today.item_index)
         assert torch.equal(batch.next_timestamps, today.next_timestamps)
-        assert torch.equal(labels.rows, labels_today.rows)
+        assert torch.equal(labels.item_index, labels_today.item_index)
 
 
 @given(epochs=st.integers(1, 40), share=st.sampled_from([0, 0.1, 0.25, 0.5, 0.9, 1]))
@@ -89,7 +89,9 @@ def test_the_choice_hangs_on_seed_epoch_and_user_alone() -> None:
 
 def trained(config: TrainingConfig) -> dict[str, torch.Tensor]:
     """A run on users of twelve interactions, of which the model reads eight."""
-    walks = Histories.of([([(user + 3 * step) % 30 + 1 for step in range(12)], list(range(12))) for user in range(32)])
+    walks = Interactions.of(
+        [([(user + 3 * step) % 30 + 1 for step in range(12)], list(range(12))) for user in range(32)]
+    )
     return dict(fit(recommender(), walks, config).state_dict())
 
 

@@ -16,21 +16,81 @@ import pytest
 from orchestration import interruption
 from orchestration.error_messages import errors_as_sentences
 from storage.places import plain
-from tests.orchestration.two_stage_line import command, write_line
+
+LINE = """
+import atexit, os, signal, sys, time
+atexit.register(os.abort)
+from orchestration.error_messages import errors_as_sentences
+
+def at(moment):
+    if os.environ["TEST_MOMENT"] == moment:
+        work(os.environ.get("TEST_LIBRARY"))
+
+def work(library):
+    if library == "has a handler":
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+    try:
+        open(os.environ["TEST_REACHED"], "w").close()
+        time.sleep(60)
+    except BaseException:
+        if library == "goes on":
+            work(library)
+        elif library == "turns it into its own":
+            raise ValueError("callback failed") from None
+        elif library != "swallows":
+            raise
+
+with errors_as_sentences(float(os.environ.get("TEST_PATIENCE", 60))):
+    at("import")
+    import dagster as dg
+    from orchestration import environment
+    from orchestration.profile import load_profile
+
+    profile = load_profile(sys.argv[1])
+    environment.apply(profile)
+    from assets.partitions import daily
+    import orchestration.definitions as definitions
+    from orchestration import runs, turns
+
+    one_run = dg.BackfillPolicy.single_run()
+
+    @dg.asset(partitions_def=daily, backfill_policy=one_run)
+    def days(context):
+        at("stage")
+        return dg.MaterializeResult()
+
+    @dg.asset(deps=[days], backfill_policy=one_run)
+    def total():
+        open(os.environ["TEST_REACHED"] + "-next", "w").close()
+        return dg.MaterializeResult()
+
+    definitions.defs = lambda: dg.Definitions(
+        [days, total],
+        jobs=[dg.define_asset_job("line", dg.AssetSelection.all())],
+        executor=turns.executor(environment.run_lock(profile)),
+    )
+    runs.materialize(profile)
+    at("after")
+"""
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    write_line(tmp_path)
+    (tmp_path / "line.py").write_text(LINE)
+    (tmp_path / "shop.yaml").write_text(
+        "{first_day: 2026-01-01, last_day: 2026-01-03, source: {kind: demo_world}, "
+        "training: {positive_actions: [click]}}"
+    )
     begun = []
 
     def start(**variables: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-W", "ignore", str(tmp_path / "line.py"), str(tmp_path / "shop.yaml")]
         told = {"TEST_MOMENT": "stage", "TEST_REACHED": str(tmp_path / "reached"), **variables}
         # As a shell without job control starts what stands in the background.
         with ignored(signal.SIGINT):
             begun.append(
                 subprocess.Popen(
-                    command(tmp_path),
+                    command,
                     env={**os.environ, **told},
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
@@ -105,23 +165,6 @@ def test_what_does_not_end_by_itself_is_ended(
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert errors == f"genrec: ended by {number.name}, at once: what was at work did not end within 1 s\n"
-
-
-def test_a_signal_from_before_a_command_set_its_patience_ends_it_in_time() -> None:
-    script = """
-import signal, time
-from orchestration.interruption import ended_by_signals
-with ended_by_signals(None):
-    try:
-        signal.raise_signal(signal.SIGTERM)
-    except KeyboardInterrupt:
-        pass
-    with ended_by_signals(0.2):
-        time.sleep(60)
-"""
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
-    assert ended.returncode == 143, ended.stderr
-    assert "ended by SIGTERM, at once" in ended.stderr
 
 
 def test_a_command_that_waits_for_its_turn_ends_too(

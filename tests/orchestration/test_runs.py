@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +11,67 @@ import dagster as dg
 import pytest
 
 from storage.places import plain
-from tests.orchestration.two_stage_line import command, write_line
+
+TWO_STAGES = """
+import os, sys
+import dagster as dg
+from datetime import date
+from orchestration import environment
+from orchestration.profile import load_profile
+
+profile = load_profile(sys.argv[1])
+environment.apply(profile)
+from assets.partitions import daily
+import orchestration.definitions as definitions
+from orchestration import runs, turns
+from orchestration.resources import build_resources
+
+one_run = dg.BackfillPolicy.single_run()
+
+@dg.asset(partitions_def=daily, backfill_policy=one_run)
+def days(context):
+    print("a library talks")
+    context.log.info("2 of 3 done")
+    if os.environ.get("TEST_DIES"):
+        os.kill(os.getpid(), 9)
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(context.partition_keys)})
+
+@dg.asset(deps=[days], backfill_policy=one_run, check_specs=[dg.AssetCheckSpec("full", asset="total")])
+def total(lake: dg.ResourceParam[object]):
+    if os.environ.get("TEST_FAILS"):
+        raise ValueError("file x is broken: repair it") from OSError("a library's words")
+    return dg.MaterializeResult(
+        check_results=[dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description="3 [b] of 7")]
+    )
+
+definitions.defs = lambda: dg.Definitions(
+    [days, total],
+    jobs=[dg.define_asset_job("line", dg.AssetSelection.all())],
+    executor=turns.executor(environment.run_lock(profile)),
+    resources={"lake": build_resources(profile)["lake"]},
+)
+given = [date.fromisoformat(day) for day in os.environ.get("TEST_DAYS", "").split(":") if day]
+try:
+    runs.materialize(profile, tuple(given) or None, os.environ.get("TEST_SELECT"))
+except runs.RunError as error:
+    print("RunError:", error)
+    sys.exit(1)
+"""
 
 
 @pytest.fixture
 def line(tmp_path: Path, home: Path) -> Path:
-    write_line(tmp_path)
+    (tmp_path / "two_stages.py").write_text(TWO_STAGES)
+    (tmp_path / "shop.yaml").write_text(
+        "{first_day: 2026-01-01, last_day: 2026-01-04, source: {kind: demo_world}, "
+        "training: {positive_actions: [click]}}"
+    )
     return tmp_path
 
 
 def run(line: Path, profile: str = "shop", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(line, profile),
+        [sys.executable, "-W", "ignore", str(line / "two_stages.py"), str(line / f"{profile}.yaml")],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -62,7 +112,7 @@ def test_progress_tells_stages_rows_log_lines_and_failed_checks_and_nothing_else
 def test_a_failure_is_one_sentence(line: Path) -> None:
     result = run(line, TEST_FAILS="1")
     assert result.returncode == 1
-    assert "genrec: stage total failed: ValueError: file x is broken: repair it" in result.stderr
+    assert "RunError: stage total failed: ValueError: file x is broken: repair it" in result.stdout
 
 
 def test_another_profiles_tables_are_refused_before_the_first_stage(line: Path) -> None:
@@ -72,8 +122,8 @@ def test_another_profiles_tables_are_refused_before_the_first_stage(line: Path) 
     assert run(line).returncode == 0
     result = run(line, "other")
     assert result.returncode == 1
-    assert "genrec: the run failed before its first stage" in result.stderr
-    assert f"{line}/lake belongs to the profile shop ({line}/shop.yaml)" in result.stderr
+    assert "RunError: the run failed before its first stage" in result.stdout
+    assert f"{line}/lake belongs to the profile shop ({line}/shop.yaml)" in result.stdout
 
 
 def test_days_and_selection_narrow_the_run(line: Path, home: Path) -> None:
@@ -95,7 +145,7 @@ def test_a_wrong_request_is_told_before_anything_runs(line: Path, home: Path) ->
     ):
         result = run(line, **given)
         assert result.returncode == 1
-        assert sentence in result.stderr
+        assert sentence in result.stdout
     with dg.DagsterInstance.from_config(str(plain(home / "shop" / "dagster"))) as instance:
         assert not instance.get_runs()
 

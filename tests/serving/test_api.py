@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from models.history import Histories
 from models.inference import score
+from models.interactions import Interactions
 from serving.admission import AdmissionSettings
 from serving.api import build_api
 from serving.door import DoorSettings
@@ -301,7 +301,7 @@ def test_the_request_after_a_swap_sees_the_new_release(http: TestClient, slot: R
 def test_the_endpoint_scores_as_the_offline_path_does(http: TestClient, slot: ReleaseSlot) -> None:
     start = 1_767_225_600_000
     at = start + 5 * 3_600_000
-    history = Histories.of([([1, 2, 3], [start, start + 3_600_000, start + 7_200_000])])
+    history = Interactions.of([([1, 2, 3], [start, start + 3_600_000, start + 7_200_000])])
     scores = score(slot.get().artifact, history, np.array([at]))[0].tolist()
     expected = sorted(((scores[row], row) for row in range(4, 12)), reverse=True)
     answer = ask(http, user_id=100, at=at, k=20)

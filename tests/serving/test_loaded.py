@@ -19,12 +19,12 @@ from tests.serving.world import LIKE, START, World
 def test_histories_hold_the_positive_interactions_in_order(release: LoadedRelease) -> None:
     history = release.histories.of(100)
     assert history is not None
-    assert history.rows.tolist() == [1, 2, 3]
+    assert history.item_index.tolist() == [1, 2, 3]
     hours = [int((START + timedelta(hours=hour)).timestamp() * 1000) for hour in range(3)]
     assert history.timestamps.tolist() == hours
     assert release.histories.of(200) is None, "a view is not positive"
-    assert release.histories.of(300).rows.tolist() == [0], "item 999 is not in the vocabulary"  # type: ignore[union-attr]
-    assert release.histories.of("100").rows.tolist() == [1, 2, 3]  # type: ignore[union-attr]
+    assert release.histories.of(300).item_index.tolist() == [0], "item 999 is not in the vocabulary"  # type: ignore[union-attr]
+    assert release.histories.of("100").item_index.tolist() == [1, 2, 3]  # type: ignore[union-attr]
     assert release.histories.of("0100") is None
     assert release.histories.of(7) is None
     assert release.histories.of(10**30) is None
@@ -130,4 +130,4 @@ def test_every_user_gets_his_own_events_back(log: dict[int, list[tuple[int, int]
     for user, history in log.items():
         liked = [item if 1 <= item <= 3 else 0 for item, actions in history if actions & LIKE]
         found = loaded.of(user)
-        assert (found.rows.tolist() if found is not None else []) == liked
+        assert (found.item_index.tolist() if found is not None else []) == liked

@@ -16,8 +16,8 @@ from models.columns import DAY, ITEM_ID
 from models.config import ModelConfig
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
-from models.history import histories
 from models.inference import as_read, score
+from models.interaction_frames import interactions_in
 from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
@@ -79,7 +79,7 @@ def test_three_readers_see_the_same_steps(by: Any) -> None:
     trained_users = parts.training.sort("user_id")["user_id"].to_list()
     cases = EvaluationCases(
         user_ids=asked["user_id"],
-        histories=histories(asked, vocabulary),
+        histories=interactions_in(asked, vocabulary),
         request_times=asked["request_time"].dt.epoch("ms").to_numpy(),
         target_rows=np.zeros(asked.height, np.int64),
         target_offsets=np.arange(asked.height + 1),
@@ -93,11 +93,11 @@ def test_three_readers_see_the_same_steps(by: Any) -> None:
         trained = dataset.histories.take(np.array([trained_users.index(user)]))
         evaluated = as_read(artifact, cases.part(place, place + 1).histories)
         for other in (trained, evaluated):
-            assert other.rows.tolist() == steps.rows.tolist()
+            assert other.item_index.tolist() == steps.item_index.tolist()
             assert other.timestamps.tolist() == steps.timestamps.tolist()
         answer = score(artifact, live, cases.request_times[place : place + 1])[0].numpy()
         np.testing.assert_allclose(answer[1:], scores[place, 1:], atol=1e-5)
-        lengths.append((len(live.rows), len(steps.rows)))
+        lengths.append((len(live.item_index), len(steps.item_index)))
     assert any(read < done for done, read in lengths) == (by is not None)
 
 
@@ -112,7 +112,7 @@ def test_merging_changes_what_is_scored() -> None:
     manifest = Manifest(version="v", created=CUTOFF, cutoff=CUTOFF, data_end=CUTOFF, positive_actions=["click"])
     plain = Artifact(manifest, model, vocabulary, model.item_vectors(len(ids)))
     merging = replace(plain, manifest=manifest.model_copy(update={"merge_adjacent": "item"}))
-    given = histories(frame, vocabulary)
+    given = interactions_in(frame, vocabulary)
     times = np.full(10, int((CUTOFF + timedelta(days=1)).timestamp() * 1000))
     assert not torch.equal(score(plain, given, times), score(merging, given, times))
     torch.testing.assert_close(score(plain, given.merged("item"), times), score(merging, given, times))

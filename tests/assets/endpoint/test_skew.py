@@ -22,8 +22,9 @@ from assets.training.dataset import Dataset, make_dataset, write_dataset
 from assets.validation.settings import QualitySettings, SkewSettings
 from assets.versions import ARTIFACTS, DATASETS, releases_of
 from models.artifact import save_artifact
+from models.columns import ITEM_INDEX
 from models.config import HstuConfig, ModelConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.manifest import Manifest
 from models.merging import Merging
 from models.recommender import Recommender
@@ -122,10 +123,10 @@ def test_what_is_served_is_what_was_trained(
 def test_a_history_that_training_read_otherwise_is_seen(tmp_path: Path) -> None:
     dataset = trained(tmp_path, USUAL, held_out=0)
     assert skew(tmp_path)["users_read_otherwise"] == 0
-    rows = dataset.histories.rows.copy()
+    rows = dataset.histories.item_index.copy()
     rows[0] += 1
     write_dataset(
-        replace(dataset, histories=replace(dataset.histories, rows=rows)),
+        replace(dataset, histories=dataset.histories.with_columns({ITEM_INDEX: rows})),
         Lake(str(tmp_path)).folder(DATASETS) / VERSION,
     )
     assert skew(tmp_path)["users_read_otherwise"] == 1
@@ -141,10 +142,10 @@ def test_another_order_of_the_actions_is_no_skew(tmp_path: Path) -> None:
 
 
 def test_only_the_last_interactions_may_be_missing() -> None:
-    served = Histories.of(
+    served = Interactions.of(
         [([1, 2, 3], [1, 2, 3]), ([1, 2], [1, 2]), ([1, 2, 3], [1, 2, 3]), ([4], [1]), ([1, 2], [1, 2])]
     )
-    trained = Histories.of([([1], [1]), ([2], [2]), ([], []), ([4, 5], [1, 2]), ([1, 2], [1, 3])])
+    trained = Interactions.of([([1], [1]), ([2], [2]), ([], []), ([4, 5], [1, 2]), ([1, 2], [1, 3])])
     assert read_otherwise(trained, served).tolist() == [False, True, True, True, True]
     assert read_otherwise(trained, served.take(np.arange(4))).tolist() == [True] * 5
 

@@ -111,9 +111,9 @@ class Line:
         return {
             **{name: frame.rows() for name, frame in parts_seen.items()},
             **{
-                f"{part} {name}": getattr(getattr(dataset, part), name).tobytes()
-                for part in ("histories", "validation")
-                for name in ("rows", "timestamps", "offsets", "hidden")
+                f"{part} {name}": column.tobytes()
+                for part, held in (("histories", dataset.histories), ("validation", dataset.validation))
+                for name, column in (*held.columns.items(), ("offsets", held.offsets))
             },
             "validation targets": dataset.validation_targets.tobytes(),
             "items of training": vocabulary.item_ids[:trained].to_list(),
@@ -122,7 +122,7 @@ class Line:
             "cold share": dataset.cold_share,
             "cold items": questions.catalogue.cold[rows].tobytes(),
             "availability": questions.catalogue.available_from[described].tobytes(),
-            "training of the baselines": questions.training.rows.tobytes(),
+            "training of the baselines": questions.training.item_index.tobytes(),
             "popularity baseline": Popularity.fit(questions.training, len(vocabulary), 3.0)
             .daily_counts.toarray()[:, rows]
             .tobytes(),

@@ -35,7 +35,7 @@ def test_ids_become_rows_and_unknown_ones_zero():
     questions = make_questions(Split(TRAINING, CASES, CASES.clear()), items, VOCABULARY)
     assert list(questions.cases) == ["time"]
     cases = questions.cases["time"]
-    assert cases.histories.rows.tolist() == [1, 2, 0]
+    assert cases.histories.item_index.tolist() == [1, 2, 0]
     assert cases.histories.timestamps.tolist() == [NOON_MS] * 3
     assert cases.request_times.tolist() == [NOON_MS + 1_000] * 2
     assert cases.target_rows.tolist() == [3, 1, 0]

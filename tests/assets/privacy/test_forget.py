@@ -52,7 +52,7 @@ def lake(tmp_path: Path) -> Lake:
         update(lake)
     folder = lake.folder("training_sets") / "v1"
     folder.mkdir()
-    np.save(folder / "histories.rows.npy", np.arange(4))
+    np.save(folder / "histories.item_index.npy", np.arange(4))
     page = lake.folder("data_docs") / "events" / "2026-01-01.html"
     page.parent.mkdir()
     page.write_text("{'user_id': 'anna', 'item_id': 'i0'}")

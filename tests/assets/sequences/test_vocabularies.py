@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from assets.engine import LocalEngine
 from assets.sequences.build import bring_up_to_date
+from models.actions import require_declared
 from models.columns import ITEM_ID
-from models.history import positive_interactions, require_declared
+from models.interaction_frames import positive_interactions
 from serving.settings import SequencesVersion
 from storage.lake import Lake
 from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary

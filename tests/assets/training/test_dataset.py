@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from assets.training.dataset import Dataset, make_dataset, read_dataset, write_dataset
+from models.columns import ID_MASKED
 from storage.schema import TIME
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
@@ -51,16 +52,16 @@ def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> No
     assert dataset.vocabulary.item_ids.to_list() == ["a", "b", "new", "older"]
     assert dataset.vocabulary.trained == 2
     assert dataset.vocabulary.popularity.tolist() == pytest.approx([0, 1.5, 0.25 + 2 ** (-3 / 7), 0, 0])
-    assert dataset.histories.rows.tolist() == [1, 2, 1, 2]
+    assert dataset.histories.item_index.tolist() == [1, 2, 1, 2]
     assert dataset.content.shape == (5, 0)
 
 
 def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
     made = dataset_of(training(HISTORIES), CONTENT, validation_users=5)
     dataset = read_dataset(write_dataset(made, tmp_path / "set"))
-    assert dataset.histories.rows.tolist() == [1, 2, 2]
+    assert dataset.histories.item_index.tolist() == [1, 2, 2]
     assert dataset.histories.offsets.tolist() == [0, 2, 3]
-    assert dataset.validation.rows.tolist() == [1, 2]
+    assert dataset.validation.item_index.tolist() == [1, 2]
     assert dataset.validation_targets.tolist() == [1]
     assert dataset.validation_times.tolist() == [int(CUTOFF.timestamp() * 1000) - 1]
 
@@ -70,7 +71,7 @@ def test_the_order_of_users_does_not_matter() -> None:
         dataset_of(users, None, validation_users=1)
         for users in (training(HISTORIES), training(dict(reversed(HISTORIES.items()))))
     )
-    assert forth.histories.rows.tolist() == back.histories.rows.tolist()
+    assert forth.histories.item_index.tolist() == back.histories.item_index.tolist()
     assert forth.validation_targets.tolist() == back.validation_targets.tolist()
 
 
@@ -93,9 +94,8 @@ def test_content_lands_on_its_items_row() -> None:
 def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:
     dataset = dataset_of(training(HISTORIES), CONTENT)
     # a: 7 and about 0 days before the cutoff, b: 14 and 3 days before
-    assert dataset.histories.rows.tolist() == [1, 2, 1, 2]
-    assert dataset.histories.hidden is not None
-    assert dataset.histories.hidden.tolist() == [True, False, False, True]
+    assert dataset.histories.item_index.tolist() == [1, 2, 1, 2]
+    assert dataset.histories.columns[ID_MASKED].tolist() == [True, False, False, True]
 
 
 def test_an_interaction_at_the_cutoff_is_refused() -> None:
@@ -113,14 +113,13 @@ def test_adjacent_interactions_are_merged_where_asked_for() -> None:
     users = training({"u": [("a", 7), ("a", 6), ("a", 1), ("b", LAST)], "v": [("b", 4), ("b", 3)]})
     users = users.with_columns(actions=pl.Series([[1, 1, 3, 1], [1, 1]]))
     plain, item, kind = (dataset_of(users, CONTENT, merge_adjacent=by) for by in (None, "item", "kind"))
-    assert plain.histories.rows.tolist() == [1, 1, 1, 2, 2, 2]
-    assert (item.histories.rows.tolist(), item.histories.offsets.tolist()) == ([1, 2, 2], [0, 2, 3])
-    assert (kind.histories.rows.tolist(), kind.histories.offsets.tolist()) == ([1, 1, 2, 2], [0, 3, 4])
+    assert plain.histories.item_index.tolist() == [1, 1, 1, 2, 2, 2]
+    assert (item.histories.item_index.tolist(), item.histories.offsets.tolist()) == ([1, 2, 2], [0, 2, 3])
+    assert (kind.histories.item_index.tolist(), kind.histories.offsets.tolist()) == ([1, 1, 2, 2], [0, 3, 4])
     # The item's first interaction counts, not the last of the step that it became a part of.
-    assert item.histories.hidden is not None
-    assert item.histories.hidden.tolist() == [False, True, True]
+    assert item.histories.columns[ID_MASKED].tolist() == [False, True, True]
     assert np.array_equal(item.vocabulary.popularity, plain.vocabulary.popularity)
-    with pytest.raises(ValueError, match="these histories hold no actions"):
+    with pytest.raises(ValueError, match="these interactions hold no actions"):
         dataset_of(users.drop("actions"), None, merge_adjacent="kind")
 
 

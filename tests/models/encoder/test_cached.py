@@ -13,7 +13,7 @@ from models.batch import JaggedBatch, request_batch
 from models.config import HstuConfig, LigrConfig, ModelConfig, SasrecConfig
 from models.encoder.cache import CacheMismatch, KeyValueCache
 from models.encoder.cached import candidate_states, extend, prefill
-from models.history import Histories
+from models.interactions import Interactions
 from models.recommender import Recommender
 
 NOW = 40_000_000
@@ -44,15 +44,15 @@ def users(lengths: list[int]) -> list[tuple[list[int], list[int]]]:
 
 
 def batch(lengths: list[int], now: int = NOW) -> JaggedBatch:
-    return request_batch(Histories.of(users(lengths)), [now] * len(lengths), 12)
+    return request_batch(Interactions.of(users(lengths)), [now] * len(lengths), 12)
 
 
 def cached(model: Recommender, of: JaggedBatch, version: str = "v1") -> tuple[torch.Tensor, KeyValueCache]:
-    return prefill(model.encoder, model.items(of.rows), of, version)
+    return prefill(model.encoder, model.items(of.item_index), of, version)
 
 
 def extended(model: Recommender, cache: KeyValueCache, to: JaggedBatch) -> tuple[torch.Tensor, KeyValueCache]:
-    return extend(model.encoder, cache, model.items(to.rows), to, "v1")
+    return extend(model.encoder, cache, model.items(to.item_index), to, "v1")
 
 
 def full_pass(model: Recommender, of: JaggedBatch) -> torch.Tensor:
@@ -114,7 +114,7 @@ def test_caches_of_users_are_joined_and_parted() -> None:
     model = recommender()
     _, both = cached(model, batch([5, 3]))
     close(KeyValueCache.join([both.row(0), both.row(1)]), both)
-    states, _ = extended(model, both.row(1), request_batch(Histories.of([users([6, 6])[1]]), [NOW], 12))
+    states, _ = extended(model, both.row(1), request_batch(Interactions.of([users([6, 6])[1]]), [NOW], 12))
     torch.testing.assert_close(states, full_pass(model, batch([6, 6])).float()[1:])
     # 3 layers of 8 tokens, keys and values of 2 heads of 6 doubles
     assert both.nbytes == 3 * 8 * 2 * 12 * 8
@@ -129,7 +129,7 @@ def changed(of: JaggedBatch, field: str, place: int, value: int) -> JaggedBatch:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (changed(batch([6, 4]), "rows", 1, 20), "prefix of row 0 is not what was cached"),
+        (changed(batch([6, 4]), "item_index", 1, 20), "prefix of row 0 is not what was cached"),
         (changed(batch([6, 4]), "timestamps", 6, 1), "prefix of row 1 is not what was cached"),
         (changed(batch([6, 4]), "timestamps", 5, 9000), "row 0 goes back in time"),
         (batch([4, 4]), "row 0 has 4 interactions, its cache 5"),
@@ -147,7 +147,7 @@ def test_a_late_interaction_is_refused() -> None:
     model = recommender()
     _, cache = cached(model, batch([5]))
     rows, times = users([5])[0]
-    late = Histories.of([([*rows[:2], 20, *rows[2:]], [*times[:2], times[1], *times[2:]])])
+    late = Interactions.of([([*rows[:2], 20, *rows[2:]], [*times[:2], times[1], *times[2:]])])
     with pytest.raises(CacheMismatch, match="an interaction came late or changed"):
         extended(model, cache, request_batch(late, [NOW], 12))
 
@@ -175,7 +175,7 @@ def test_candidates_score_as_if_each_were_the_next_item(name: str, micro_batch: 
     states = candidate_states(model.encoder, cache, model.items(candidates), NOW, "v1", micro_batch)
     rows, times = users([length])[0]
     for candidate, state in zip(candidates.tolist(), states, strict=True):
-        alone = request_batch(Histories.of([([*rows, candidate], [*times, NOW])]), [NOW], 12)
+        alone = request_batch(Interactions.of([([*rows, candidate], [*times, NOW])]), [NOW], 12)
         torch.testing.assert_close(state, model(alone)[-1])
 
 

@@ -21,7 +21,7 @@ from models.encoder.hstu import HstuLayer
 from models.encoder.softmax_hstu import SoftmaxHstuLayer
 from models.encoder.transformer import LigrLayer, SasrecLayer
 from models.evaluation.next_item_ndcg import next_item_ndcg
-from models.history import Histories
+from models.interactions import Interactions
 from models.recommender import Recommender
 from models.training import fit
 
@@ -45,7 +45,7 @@ def recommender(name: str) -> Recommender:
 
 
 def batch(*users: list[int]) -> JaggedBatch:
-    histories = Histories.of([(rows, [60_000 * place for place in range(len(rows))]) for rows in users])
+    histories = Interactions.of([(rows, [60_000 * place for place in range(len(rows))]) for rows in users])
     return request_batch(histories, np.full(len(users), 10**6), max_length=8)
 
 
@@ -98,7 +98,7 @@ def test_states_have_unit_norm_and_all_parameters_learn(name: str) -> None:
 
 
 def test_the_longest_row_that_fits_and_one_that_does_not() -> None:
-    model, whole = recommender("hstu"), Histories.of([([1], [0]), (list(range(1, 10)), list(range(9)))])
+    model, whole = recommender("hstu"), Interactions.of([([1], [0]), (list(range(1, 10)), list(range(9)))])
     assert model(request_batch(whole, np.array([9, 9]), max_length=8)).shape == (9, 12)
     with pytest.raises(ValueError, match="row 1 of the batch has 9 tokens, but the model reads at most 8"):
         model(request_batch(whole, np.array([9, 9]), max_length=9))
@@ -113,7 +113,7 @@ def test_nothing_in_nothing_out(name: str) -> None:
 @every_backbone
 def test_a_nan_stays_with_its_user(name: str) -> None:
     model, given = recommender(name), batch([3, 4, 5], [6, 7])
-    vectors = model.items(given.rows)
+    vectors = model.items(given.item_index)
     clean = model.encoder(vectors, given)
     vectors[4] = torch.nan
     spoilt = model.encoder(vectors, given)
@@ -126,10 +126,10 @@ def test_it_learns_what_comes_next(name: str) -> None:
     """Users walk through 30 items in steps of three."""
     starts = np.random.default_rng(0).integers(0, 30, 64)
     walks = [[int((start + 3 * step) % 30) + 1 for step in range(8)] for start in starts]
-    histories = Histories.of([(walk, [60_000 * step for step in range(8)]) for walk in walks])
+    histories = Interactions.of([(walk, [60_000 * step for step in range(8)]) for walk in walks])
     torch.manual_seed(0)
     model = Recommender(ModelConfig(width=12, max_length=8, backbone=BACKBONES[name]), 30)
-    asked = Histories.of([(walk[:7], [60_000 * step for step in range(7)]) for walk in walks])
+    asked = Interactions.of([(walk[:7], [60_000 * step for step in range(7)]) for walk in walks])
     targets, times = np.array([walk[7] for walk in walks]), np.full(64, 420_000)
     before = next_item_ndcg(model, asked, targets, times, k=10)
     loss = SampledSoftmaxConfig(negatives=32, shared=True)

@@ -2,7 +2,7 @@ import torch
 
 from models.batch import JaggedBatch, request_batch
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.recommender import Recommender
 
 CONFIG = ModelConfig(width=12, max_length=8, backbone=HstuConfig(layers=2, heads=2, head_dim=6))
@@ -18,7 +18,7 @@ def recommender(config: ModelConfig = CONFIG, items: int = 20) -> Recommender:
 
 
 def batch(rows: list[int], times: list[int], request: int) -> JaggedBatch:
-    return request_batch(Histories.of([(rows, times)]), [request], max_length=8)
+    return request_batch(Interactions.of([(rows, times)]), [request], max_length=8)
 
 
 def test_the_future_does_not_reach_the_past() -> None:
@@ -47,8 +47,8 @@ def test_only_differences_of_time_matter() -> None:
 def test_users_do_not_depend_on_their_batch() -> None:
     model = recommender()
     users = [([1, 2, 3], [0, 5000, 9000]), ([4], [0]), ([5, 6, 7, 8, 9], [0, 1, 2, 3, 4])]
-    together = model(request_batch(Histories.of(users), [10_000] * 3, max_length=8))
-    alone = [model(request_batch(Histories.of([user]), [10_000], max_length=8)) for user in users]
+    together = model(request_batch(Interactions.of(users), [10_000] * 3, max_length=8))
+    alone = [model(request_batch(Interactions.of([user]), [10_000], max_length=8)) for user in users]
     torch.testing.assert_close(together, torch.cat(alone))
 
 

@@ -6,14 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluation.baselines import DAY_MS, ItemKnn, Popularity
-from models.history import Histories
+from models.interactions import Interactions
 from tests.models.evaluation.worlds import make_cases
 
 DAY_10 = 10 * DAY_MS
 
 
 def test_popularity_halves_with_every_half_life():
-    training = Histories.of([([1, 2, 2], [DAY_10, DAY_10 + DAY_MS, DAY_10 + 2 * DAY_MS]), ([1, 0], [DAY_10, DAY_10])])
+    training = Interactions.of(
+        [([1, 2, 2], [DAY_10, DAY_10 + DAY_MS, DAY_10 + 2 * DAY_MS]), ([1, 0], [DAY_10, DAY_10])]
+    )
     cases = make_cases([([], [3])], request_time=13 * DAY_MS)
     scores = Popularity.fit(training, items=3, half_life_days=2.0).score(cases)
     newest = 12
@@ -21,7 +23,7 @@ def test_popularity_halves_with_every_half_life():
 
 
 def test_popularity_answers_with_the_days_before_the_request():
-    training = Histories.of([([1, 2], [DAY_10, DAY_10 + DAY_MS])])
+    training = Interactions.of([([1, 2], [DAY_10, DAY_10 + DAY_MS])])
     popularity = Popularity.fit(training, items=2, half_life_days=1.0)
     during_day_10, during_day_11, years_later = (
         popularity.score(make_cases([([], [1])], request_time=time))[0, 1:].tolist()
@@ -33,7 +35,7 @@ def test_popularity_answers_with_the_days_before_the_request():
 
 
 def test_item_knn_is_the_shrunk_cosine_over_users():
-    training = Histories.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([1, 1], [0, 1])])
+    training = Interactions.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([1, 1], [0, 1])])
     knn = ItemKnn.fit(training, items=4, neighbours=4, shrinkage=1.0)
     similarities = knn.similarities.toarray()
     assert similarities[1, 2] == pytest.approx(2 / (math.sqrt(3 * 2) + 1))
@@ -44,7 +46,7 @@ def test_item_knn_is_the_shrunk_cosine_over_users():
 
 
 def test_item_knn_keeps_the_nearest_and_weighs_recent_items_more():
-    training = Histories.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([3, 4], [0, 1])])
+    training = Interactions.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([3, 4], [0, 1])])
     knn = ItemKnn.fit(training, items=4, neighbours=1, shrinkage=0.0, half_life_items=1.0)
     assert np.count_nonzero(knn.similarities.toarray(), axis=1).tolist() == [0, 1, 1, 1, 1]
     scores = knn.score(make_cases([([1, 0, 4], [2])]))
@@ -54,7 +56,7 @@ def test_item_knn_keeps_the_nearest_and_weighs_recent_items_more():
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=6), min_size=1, max_size=6), st.integers(1, 6))
 def test_item_knn_equals_a_dense_computation(users, neighbours):
-    training = Histories.of([(rows, range(len(rows))) for rows in users])
+    training = Interactions.of([(rows, range(len(rows))) for rows in users])
     knn = ItemKnn.fit(training, items=6, neighbours=neighbours, shrinkage=2.0)
     chosen = np.array([[row in rows for row in range(7)] for rows in users], float)
     chosen[:, 0] = 0

@@ -10,7 +10,7 @@ CASES = [([1, 2], [3]), ([], [4, 5]), ([6], [0, 0, 1])]
 def test_a_part_equals_the_cases_it_holds():
     part = make_cases(CASES).part(1, 3)
     assert part.user_ids.to_list() == [1, 2]
-    assert part.histories.rows.tolist() == [6]
+    assert part.histories.item_index.tolist() == [6]
     assert part.histories.offsets.tolist() == [0, 0, 1]
     assert part.target_rows.tolist() == [4, 5, 0, 0, 1]
     assert part.target_cases.tolist() == [0, 0, 1, 1, 1]

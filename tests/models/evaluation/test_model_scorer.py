@@ -9,8 +9,8 @@ import torch
 from models.artifact import Artifact, load_artifact, save_artifact
 from models.config import ModelConfig
 from models.evaluation.model_scorer import ModelScorer
-from models.history import Histories
 from models.inference import score
+from models.interactions import Interactions
 from models.manifest import Manifest
 from models.recommender import Recommender
 from models.vocabulary import Vocabulary
@@ -47,6 +47,6 @@ def test_on_another_vocabulary_items_are_matched_by_id_and_unknown_ones_never_re
     assert other[0, 1] == -np.inf
     assert other[0, 0] == -np.inf
     assert other.shape == (1, 5)
-    without_the_unknown = Histories.of([([1, 2], [0, 2])])
+    without_the_unknown = Interactions.of([([1, 2], [0, 2])])
     expected = score(artifact, without_the_unknown, np.array([1_000])).numpy()
     assert np.allclose(other[0, [2, 3, 4]], expected[0, [4, 1, 2]])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.scorer import Catalogue
-from models.history import Histories
+from models.interactions import Interactions
 
 Case = tuple[Sequence[int], Sequence[int]]
 """(history rows, target rows)"""
@@ -20,7 +20,7 @@ def make_cases(cases: Sequence[Case], request_time: int = 1_000) -> EvaluationCa
     targets = [list(wanted) for _, wanted in cases]
     return EvaluationCases(
         user_ids=pl.Series(range(len(cases)), dtype=pl.Int64),
-        histories=Histories.of([(rows, range(len(rows))) for rows, _ in cases]),
+        histories=Interactions.of([(rows, range(len(rows))) for rows, _ in cases]),
         request_times=np.full(len(cases), request_time, np.int64),
         target_rows=np.array([row for wanted in targets for row in wanted], np.int64),
         target_offsets=np.cumsum([0, *map(len, targets)]),

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -6,8 +5,9 @@ import pytest
 import torch
 
 from models.batch import training_batch
+from models.columns import ID_MASKED
 from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.objectives.next_item import NextItem, chance
 from models.recommender import Recommender
 
@@ -23,14 +23,14 @@ def task(loss: SampledSoftmaxConfig, items: int = 30) -> NextItem:
 def test_the_loss_is_that_of_the_draw_written_out(
     shared: bool, per_draw: int, source: Literal["uniform", "in_batch"]
 ) -> None:
-    histories = Histories.of([([1, 2, 3, 2], [0, 1, 2, 3]), ([5, 1], [0, 9])])
+    histories = Interactions.of([([1, 2, 3, 2], [0, 1, 2, 3]), ([5, 1], [0, 9])])
     batch, labels = training_batch(histories, np.arange(2), 4)
     config = SampledSoftmaxConfig(negatives=6, shared=shared, positions_per_draw=per_draw, source=source)
     objective = task(config)
     loss = objective(batch, labels, torch.Generator().manual_seed(4))
 
     generator = torch.Generator().manual_seed(4)
-    chance(batch.rows.shape, 0, generator)
+    chance(batch.item_index.shape, 0, generator)
     # Four positions in runs of three are two runs of two.
     run = {1: 1, 3: 2}[per_draw]
     shape = (6,) if shared else (4 // run, 6)
@@ -40,7 +40,7 @@ def test_the_loss_is_that_of_the_draw_written_out(
         drawn = torch.tensor([1, 2, 3, 5])[torch.randint(4, shape, generator=generator)]
     states, table = objective.recommender(batch), objective.recommender.items(torch.arange(31))
     terms = []
-    for place, label in enumerate(labels.rows.tolist()):
+    for place, label in enumerate(labels.item_index.tolist()):
         rows = (drawn if shared else drawn[place // run]).tolist()
         seen = table[[label, *(row for row in rows if row != label)]]
         logits = torch.cosine_similarity(states[place], seen) / 0.05
@@ -52,7 +52,7 @@ def test_the_loss_is_that_of_the_draw_written_out(
 def test_gradients_reach_inputs_positives_negatives_and_the_out_of_vocabulary_vector(shared: bool) -> None:
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3, id_masking=0.5))
     task = NextItem(Recommender(config, 30, torch.randn(31, 3)), SampledSoftmaxConfig(negatives=16, shared=shared))
-    batch, labels = training_batch(Histories.of([([1, 2, 3], [0, 1, 2])]), torch.arange(1).numpy(), 4)
+    batch, labels = training_batch(Interactions.of([([1, 2, 3], [0, 1, 2])]), torch.arange(1).numpy(), 4)
     task(batch, labels, torch.Generator().manual_seed(0)).backward()
     gradient = task.recommender.items.ids.weight.grad
     assert gradient[0].abs().sum() == 0
@@ -66,8 +66,8 @@ def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() 
     # Item 2 is drawn as a negative by none of these, and no logit is so large that gradients vanish.
     loss = SampledSoftmaxConfig(negatives=3, shared=True, temperature=1.0)
     task = NextItem(Recommender(config, 30, torch.randn(31, 3)), loss)
-    histories = Histories.of([([1, 2], [0, 1])])
-    hidden = replace(histories, hidden=np.array([False, True]))
+    histories = Interactions.of([([1, 2], [0, 1])])
+    hidden = histories.with_columns({ID_MASKED: np.array([False, True])})
     touched = {}
     for name, given in (("shown", histories), ("hidden", hidden)):
         batch, labels = training_batch(given, np.arange(1), 4)

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from models.history import Histories
+from models.columns import ACTIONS
+from models.interactions import Interactions
 from models.ranking.batch import RankingBatch, ranking_batch
 from models.ranking.tokens import tokens_of
 
 
-def batch(**changes: object) -> RankingBatch:
+def batch(actions: tuple[int, ...] = (1, 2, 3, 4, 5), **changes: object) -> RankingBatch:
+    users = Interactions.of([([1, 0, 2, 3], [10, 20, 30, 40]), ([], []), ([4], [50])])
     arguments = {
-        "histories": Histories.of([([1, 0, 2, 3], [10, 20, 30, 40]), ([], []), ([4], [50])]),
-        "actions": np.array([1, 2, 3, 4, 5]),
+        "interactions": users.with_columns({ACTIONS: np.array(actions)}),
         "candidates": [[7, 8], [9], []],
         "request_times": [100, 200, 300],
         "max_length": 2,
@@ -41,10 +42,10 @@ def test_contextual_tokens_stand_before_the_history() -> None:
     ("changes", "message"),
     [
         ({"candidates": [[7], [0], []]}, "a candidate of request 1 is not in the vocabulary"),
-        ({"actions": np.array([1, 2, 3, 4, -1])}, "request 2 has an action mask below zero"),
+        ({"actions": (1, 2, 3, 4, -1)}, "request 2 has an action mask below zero"),
         ({"request_times": [100, 200, 49]}, "request 2 has an interaction after its request"),
-        ({"actions": np.array([1])}, "not 3 lists of candidates, 3 request times and 1 actions"),
-        ({"request_times": [1]}, "not 3 lists of candidates, 1 request times and 5 actions"),
+        ({"request_times": [1]}, "3 users need as many requests, not 3 lists of candidates and 1 request times"),
+        ({"candidates": [[7]]}, "3 users need as many requests, not 1 lists of candidates and 3 request times"),
         ({"context": [[1], [2]]}, "context is of 2 requests, not of 3"),
     ],
 )

@@ -138,7 +138,7 @@ def test_autocast_computes_attention_in_bf16() -> None:
 
 
 def test_the_example_of_the_package() -> None:
-    assert doctest.testmod(models.ranking) == (0, 12)
+    assert doctest.testmod(models.ranking) == (0, 13)
 
 
 def test_a_history_over_the_limit_is_named() -> None:

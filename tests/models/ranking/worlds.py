@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from models.columns import ACTIONS
 from models.config import InputEncodingConfig, StuConfig
-from models.history import Histories
+from models.interactions import Interactions
 from models.ranking.batch import RankingBatch, ranking_batch
 from models.ranking.config import RankerConfig
 from models.ranking.ranker import Ranker
@@ -59,9 +60,9 @@ def requests(
     context: list[list[int]] | None = None,
     request_time: int = EPOCH + 3 * DAY,
 ) -> RankingBatch:
+    actions = np.array([mask for _, masks, _ in users for mask in masks], np.int64)
     return ranking_batch(
-        Histories.of([(rows, times) for rows, _, times in users]),
-        np.array([mask for _, masks, _ in users for mask in masks], np.int64),
+        Interactions.of([(rows, times) for rows, _, times in users]).with_columns({ACTIONS: actions}),
         candidates,
         [request_time] * len(users),
         max_length=16,

@@ -65,6 +65,10 @@ def training(
     time_to_quality: Annotated[
         bool, typer.Option("--time-to-quality", help="Instead: minutes of training until the published quality.")
     ] = False,
+    before: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Another checkout of this project, set up, to measure too."),
+    ] = None,
     data: DataOption = None,
     out: OutOption = None,
     smoke: SmokeOption = False,
@@ -78,7 +82,7 @@ def training(
         else:
             from benchmarks import training as bench
 
-            _end("training", bench.run(size.names, rounds, rectools, data, _kept(out), smoke, _report))
+            _end("training", bench.run(size.names, rounds, rectools, before, data, _kept(out), smoke, _report))
 
 
 @app.command()

@@ -9,6 +9,7 @@ import json
 import subprocess
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Thread
 from types import TracebackType
 
@@ -22,13 +23,21 @@ class Contestant:
         name: What to call it in errors.
         command: Starts the child.
         environment: All of the child's environment; None: that of this process.
+        folder: Where the child runs; None: where this process does.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: dict[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
         self.process = subprocess.Popen(
             command,
             env=environment,
+            cwd=folder,
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

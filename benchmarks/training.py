@@ -2,12 +2,14 @@
 
 Sides: `genrec`, this project as it trains; `reference`, the same with the naive padded attention; `rectools`,
 HSTUModel of RecTools 0.19 at the same dimensions, batch of users and 128 negatives per position;
-`rectools_kept_memory`, the same told by environment to keep freed memory as we do. Each trains by its own loop, data
+`rectools_kept_memory`, the same told by environment to keep freed memory as we do; `before`, another checkout of
+this project with an environment of its own, so that a change shows what it costs. Each trains by its own loop, data
 loading included, on the same users; a token is a position with a next item, padding is none.
 """
 
 import json
 import os
+import subprocess
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -33,18 +35,29 @@ NEGATIVES = 128
 KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(LARGEST), "MALLOC_TRIM_THRESHOLD_": str(LARGEST)}
 """What `models.memory` asks of glibc, for a program that does not ask."""
 
+_RECIPE = "from benchmarks.recipes import RECIPES, small; print({recipe}.model_dump_json())"
+"""A checkout has recipes in the words of its own time."""
+
 RECTOOLS = "rectools[torch]==0.19.0"
 RECTOOLS_SIDE = Path(__file__).with_name("contestant_rectools.py")
 
 
 def run(
-    sizes: tuple[str, ...], rounds: int, rectools: bool, data: Path | None, out: Path, smoke: bool, report: Report
+    sizes: tuple[str, ...],
+    rounds: int,
+    rectools: bool,
+    before: Path | None,
+    data: Path | None,
+    out: Path,
+    smoke: bool,
+    report: Report,
 ) -> Figures:
     """Tokens per second of each size, and how many times those of RecTools they are: the median over rounds.
 
     Args:
         rounds: Epochs of each side that count, after one that does not.
         rectools: Whether to measure RecTools, and to install it where it is not yet.
+        before: Another checkout of this project, set up by its README, to measure too; None: none.
         data: Folder of MovieLens-1M; not needed for a smoke run, which takes RecTools only where it is installed.
         out: Where RecTools' environment lies.
     """
@@ -55,10 +68,11 @@ def run(
         python = _rectools_python(out / "rectools", smoke, report) if rectools else None
         for size in sizes:
             recipe = small(RECIPES[size]) if smoke else RECIPES[size]
+            expression = f"small(RECIPES[{size!r}])" if smoke else f"RECIPES[{size!r}]"
             sample = _sample(held_out, recipe.training.batch_size * STEPS[size])
             loss = recipe.training.loss
             report(f"{size}: {loss.negatives} negatives, {'shared' if loss.shared else 'own'}, {loss.source}")
-            tokens, samples = _race(recipe, sample, python, Path(folder), 1 if smoke else rounds)
+            tokens, samples = _race(expression, recipe, sample, python, before, Path(folder), 1 if smoke else rounds)
             figures |= _figures(size, tokens, samples, report)
     return figures
 
@@ -78,16 +92,27 @@ def _sample(held_out: HeldOut, users: int) -> HeldOut:
 
 
 def _race(
-    recipe: Recipe, sample: HeldOut, rectools_python: Path | None, folder: Path, rounds: int
+    expression: str,
+    recipe: Recipe,
+    sample: HeldOut,
+    rectools_python: Path | None,
+    before: Path | None,
+    folder: Path,
+    rounds: int,
 ) -> tuple[int, dict[str, Samples]]:
     """Tokens of an epoch, and the seconds of each epoch by side.
+
+    Args:
+        expression: What the recipe is in `benchmarks.recipes`, here and in the checkout `before`.
 
     Raises:
         RuntimeError: the sides trained on different numbers of tokens, so their times do not compare.
     """
     histories = folder / "histories.npz"
     packed = sample.histories
-    np.savez(histories, item_index=packed.item_index, timestamps=packed.timestamps, offsets=packed.offsets)
+    items, times = packed.item_index, packed.timestamps
+    # Checkouts from before December 2026 read items by the name `rows`.
+    np.savez(histories, item_index=items, rows=items, timestamps=times, offsets=packed.offsets)
     ours = _job(folder / "genrec.json", histories, recipe=recipe.model_dump(), items=sample.items)
     command = [sys.executable, "-m", contestant_genrec.__name__, str(ours)]
     tokens: dict[str, int] = {}
@@ -98,6 +123,12 @@ def _race(
                 Contestant("reference", command, {**os.environ, BACKEND_VARIABLE: "reference"})
             ),
         }
+        if before:
+            python = before.resolve() / ".venv" / "bin" / "python"
+            recipe_of_before = json.loads(_said_by(before, python, _RECIPE.format(recipe=expression)))
+            job = _job(folder / "before.json", histories, recipe=recipe_of_before, items=sample.items)
+            command = [str(python), "-m", contestant_genrec.__name__, str(job)]
+            sides["before"] = stack.enter_context(Contestant("before", command, folder=before))
         if rectools_python:
             theirs = _job(folder / "rectools.json", histories, **_rectools_settings(recipe))
             command = [str(rectools_python), str(RECTOOLS_SIDE), str(theirs)]
@@ -115,6 +146,21 @@ def _race(
             f"the sides trained on different numbers of tokens, {tokens}: give the recipe whole histories"
         )
     return tokens["genrec"], samples
+
+
+def _said_by(checkout: Path, python: Path, program: str) -> str:
+    """What a program prints in another checkout.
+
+    Raises:
+        RuntimeError: it cannot run there.
+    """
+    try:
+        done = subprocess.run([python, "-c", program], cwd=checkout, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", None) or str(error)
+        last = why.strip().splitlines()[-1]
+        raise RuntimeError(f"{checkout} cannot be measured, set it up by its README first: {last}") from error
+    return done.stdout
 
 
 def _job(path: Path, histories: Path, **settings: object) -> Path:

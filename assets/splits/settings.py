@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from models.evaluation.metrics import metric_names
 from models.evaluation.report import Protocol
 from models.strict import Strict
 
@@ -30,7 +31,7 @@ class EvaluationSettings(Strict):
     primary_protocol: Protocol = Field(
         default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
     )
-    metric: str = Field(default="ndcg@10", description="The metric of checks and plots: hr, recall or ndcg @K, or mrr.")
+    metric: str = Field(default="ndcg@10", description="The metric of checks and plots, such as ndcg@10, or mrr.")
     ks: tuple[int, ...] = Field(default=(10, 50), description="List lengths K of the metrics, ascending.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
     seed: int = Field(default=0, description="Seed of the bootstrap and of every sample of users.")
@@ -66,7 +67,7 @@ class EvaluationSettings(Strict):
 
     @model_validator(mode="after")
     def _metric_is_measured(self) -> "EvaluationSettings":
-        measured = [f"{name}@{k}" for k in self.ks for name in ("hr", "recall", "ndcg")] + ["mrr"]
+        measured = metric_names(self.ks)
         if self.metric not in measured:
             raise ValueError(f"metric '{self.metric}' is not measured with ks {list(self.ks)}; choose of {measured}")
         return self

@@ -1,6 +1,6 @@
 """Ranking metrics with binary relevance, one value per user, from the ranks of the targets.
 
-A metric is a function here and its name in `AT_K` or `WHOLE_LIST`: reports, checks, gate and settings know it from there.
+A metric is a function here and its name in `AT_K` or `WHOLE_LIST`, from where reports, checks and settings know it.
 Definitions follow Järvelin and Kekäläinen (2002) for NDCG with gain 1 and discount log2(1 + rank); the ideal list
 holds min(K, targets) hits.
 """

@@ -10,16 +10,15 @@ from storage.schema import (
     CONTENT_TABLE,
     EVENTS_TABLE,
     ID_DTYPES,
-    IMAGE_TABLE,
     ITEMS_TABLE,
     LANDED_SCHEMA,
+    MODALITIES,
     QUARANTINE_SCHEMA,
     QUARANTINE_TABLE,
     RAW_EVENTS_TABLE,
     RAW_ITEMS_TABLE,
     SUPPRESSIONS_SCHEMA,
     SUPPRESSIONS_TABLE,
-    TEXT_TABLE,
     IdType,
     Schema,
     events_schema,
@@ -28,7 +27,7 @@ from storage.schema import (
 )
 from storage.sequence_store import ITEM_ROWS_TABLE
 
-MADE_ANEW = (TEXT_TABLE, IMAGE_TABLE, CONTENT_TABLE)
+MADE_ANEW = (*MODALITIES.values(), CONTENT_TABLE)
 """Tables of which a run replaces all rows, and so may change all but the type of the ids."""
 
 

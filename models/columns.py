@@ -42,5 +42,3 @@ ID_MASKED = "id_masked"
 
 CONTENT_HASH = "content_hash"
 VECTOR = "vector"
-HAS_TEXT = "has_text"
-HAS_IMAGE = "has_image"

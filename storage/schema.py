@@ -18,8 +18,6 @@ from models.columns import (
     CONTENT_HASH,
     DAY,
     DESCRIPTION,
-    HAS_IMAGE,
-    HAS_TEXT,
     IMAGE,
     IMAGE_BYTES,
     ITEM_ID,
@@ -158,9 +156,21 @@ def embeddings_schema(id_type: IdType) -> Schema:
     }
 
 
+TEXT_TABLE = "text_embeddings"
+IMAGE_TABLE = "image_embeddings"
+
+MODALITIES = {"text": TEXT_TABLE, "image": IMAGE_TABLE}
+"""What an item's content is made of: the table of each modality's embeddings, made by the asset of the same name."""
+
+
 def content_schema(id_type: IdType) -> Schema:
-    """One [text | image] vector per item, each half of length 1, or zeros where the item has no such content."""
-    return {**embeddings_schema(id_type), HAS_TEXT: pl.Boolean(), HAS_IMAGE: pl.Boolean()}
+    """One vector per item, those of its modalities side by side, each of length 1, or zeros where it has none."""
+    return {**embeddings_schema(id_type), **{has(modality): pl.Boolean() for modality in MODALITIES}}
+
+
+def has(modality: str) -> str:
+    """The column that says whether an item has content of this modality."""
+    return f"has_{modality}"
 
 
 KEEP_IDS = "write `id_type: {}` in the profile, or let `lake.root` name a new folder and materialize all days there"
@@ -220,8 +230,7 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     BUCKET: "File of the sequences that holds the user.",
     CONTENT_HASH: "Tells what was embedded and by which encoder; null where the item has no such content.",
     VECTOR: "The embedding, float32.",
-    HAS_TEXT: "Whether the first half of the vector stands for a text.",
-    HAS_IMAGE: "Whether the second half of the vector stands for a picture.",
+    **{has(modality): f"Whether the item has content of the kind {modality}." for modality in MODALITIES},
     "learning_rate": "AdamW's learning rate of the trial.",
     "temperature": "Divisor of the cosine logits in the trial.",
     "epochs": "Epochs that the trial trained before it ended or was stopped.",
@@ -237,8 +246,6 @@ RAW_EVENTS_TABLE = "raw_events"
 RAW_ITEMS_TABLE = "raw_items"
 QUARANTINE_TABLE = "quarantine"
 SUPPRESSIONS_TABLE = "suppressions"
-TEXT_TABLE = "text_embeddings"
-IMAGE_TABLE = "image_embeddings"
 CONTENT_TABLE = "content_embeddings"
 EVALUATIONS_TABLE = "evaluations"
 RELEASES_TABLE = "releases"

@@ -20,10 +20,10 @@ from assets.metadata import markdown_table, table_metadata
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landing_folders
 from assets.splits.settings import EvaluationSettings
-from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, REASON, VECTOR
+from models.columns import CONTENT_HASH, ITEM_ID, REASON, VECTOR
 from models.markdown import escaped
 from storage.lake import Lake
-from storage.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, TEXT_TABLE
+from storage.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, MODALITIES, TEXT_TABLE, has
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
 SIGNIFICANCE = 0.01
@@ -94,9 +94,9 @@ def image_embeddings(
 
 
 @dg.asset(
-    deps=[text_embeddings, image_embeddings],
+    deps=list(MODALITIES.values()),
     kinds={"polars", "delta"},
-    description="One vector per item: text and image side by side, zeros where an item has no such content.",
+    description="One vector per item: its modalities side by side, zeros where an item has no such content.",
     group_name="content",
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -104,15 +104,14 @@ def image_embeddings(
 )
 def content_embeddings(lake: LakeResource, content: dg.ResourceParam[ContentSettings]) -> dg.MaterializeResult[None]:
     tables = lake.open_for_writing()
-    frame = content_table(tables.scan(TEXT_TABLE).collect(), tables.scan(IMAGE_TABLE).collect())
+    frame = content_table({name: tables.scan(table).collect() for name, table in MODALITIES.items()})
     tables.overwrite(CONTENT_TABLE, frame)
     sheet = neighbour_sheet(catalogue(tables), frame, _image_settings(tables, content))
     return dg.MaterializeResult(
         data_version=_data_version(frame),
         metadata=_table_metadata(
             frame,
-            items_with_text=int(frame[HAS_TEXT].sum()),
-            items_with_image=int(frame[HAS_IMAGE].sum()),
+            **{f"items_with_{name}": int(frame[has(name)].sum()) for name in MODALITIES},
             nearest_neighbours=dg.MetadataValue.md(sheet),
         ),
     )

@@ -1,29 +1,34 @@
-"""One content vector per item: its text and image vectors side by side."""
+"""One content vector per item: the vectors of its modalities side by side."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
 from assets.content.vectors import VECTORS, to_matrix
-from models.columns import CONTENT_HASH, HAS_IMAGE, HAS_TEXT, ITEM_ID, VECTOR
+from models.columns import CONTENT_HASH, ITEM_ID, VECTOR
+from storage.schema import has
 
-IMAGE_SIDE = "_image"
 
+def content_table(modalities: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Joins embeddings tables into `storage.schema.content_schema`, in their order, zeros where an item has none.
 
-def content_table(texts: pl.DataFrame, images: pl.DataFrame) -> pl.DataFrame:
-    """Joins two embeddings tables into `storage.schema.content_schema`: [text | image], zeros where missing.
+    Each part keeps length 1, so the dot product of two content vectors is the sum of the cosines of what both have.
 
-    An item in only one of them gets zeros for the other. The halves keep length 1 each, so with both present the
-    dot product of two content vectors is the sum of their text and image cosines.
+    Args:
+        modalities: Name to a table of `storage.schema.embeddings_schema`; an item may stand in some of them alone.
     """
-    both = texts.join(images, on=ITEM_ID, how="full", coalesce=True, suffix=IMAGE_SIDE, maintain_order="left_right")
-    return both.select(
+    tables = [table.rename({CONTENT_HASH: _hash(name), VECTOR: _vector(name)}) for name, table in modalities.items()]
+    joined = tables[0]
+    for table in tables[1:]:
+        joined = joined.join(table, on=ITEM_ID, how="full", coalesce=True, maintain_order="left_right")
+    hashes = pl.concat_str([_hash(name) for name in modalities], separator="+", ignore_nulls=True)
+    vectors = [_or_zeros(table, _vector(name)) for name, table in zip(modalities, tables, strict=True)]
+    return joined.select(
         ITEM_ID,
-        pl.concat_str(CONTENT_HASH, CONTENT_HASH + IMAGE_SIDE, separator="+", ignore_nulls=True)
-        .replace("", None)
-        .alias(CONTENT_HASH),
-        pl.concat_list(_or_zeros(texts, VECTOR), _or_zeros(images, VECTOR + IMAGE_SIDE)).alias(VECTOR),
-        pl.col(CONTENT_HASH).is_not_null().alias(HAS_TEXT),
-        pl.col(CONTENT_HASH + IMAGE_SIDE).is_not_null().alias(HAS_IMAGE),
+        hashes.replace("", None).alias(CONTENT_HASH),
+        pl.concat_list(vectors).alias(VECTOR),
+        *(pl.col(_hash(name)).is_not_null().alias(has(name)) for name in modalities),
     )
 
 
@@ -38,6 +43,14 @@ def nearest(content: pl.DataFrame, wanted: list[int], k: int) -> list[list[int]]
     ]
 
 
+def _hash(modality: str) -> str:
+    return f"{CONTENT_HASH}_{modality}"
+
+
+def _vector(modality: str) -> str:
+    return f"{VECTOR}_{modality}"
+
+
 def _or_zeros(table: pl.DataFrame, column: str) -> pl.Expr:
-    dims = int(table[VECTOR].list.len().max() or 0)  # type: ignore[arg-type]
+    dims = int(table[column].list.len().max() or 0)  # type: ignore[arg-type]
     return pl.col(column).fill_null(pl.lit([0.0] * dims, dtype=VECTORS))

@@ -16,7 +16,8 @@ from assets.content.read_image import Source
 from assets.content.settings import ImageSettings
 from assets.content.tower_training import AdaptReport
 from assets.plots import markdown_image, new_figure
-from models.columns import HAS_IMAGE, IMAGE, IMAGE_BYTES, ITEM_ID, TITLE
+from models.columns import IMAGE, IMAGE_BYTES, ITEM_ID, TITLE
+from storage.schema import has
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def learning_curve(report: AdaptReport) -> str:
 
 def neighbour_sheet(items: pl.LazyFrame, content: pl.DataFrame, settings: ImageSettings) -> str:
     """A few items spread over the catalogue, each followed by its nearest by content, as a Markdown image."""
-    pool = content.with_row_index("at").filter(pl.col(HAS_IMAGE) if content[HAS_IMAGE].any() else pl.lit(True))
+    pool = content.with_row_index("at").filter(pl.col(has("image")) if content[has("image")].any() else pl.lit(True))
     wanted = pool["at"].gather_every(max(1, pool.height // ROWS)).head(ROWS).to_list()
     rows = [[own, *near] for own, near in zip(wanted, nearest(content, wanted, NEIGHBOURS), strict=True)]
     if not rows:

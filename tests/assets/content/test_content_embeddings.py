@@ -13,7 +13,7 @@ def table(rows: list[tuple[int, str | None, list[float]]]) -> pl.DataFrame:
 def test_text_and_image_stand_side_by_side_with_zeros_where_missing() -> None:
     texts = table([(1, "t1", [1, 0]), (2, None, [0, 0]), (3, "t3", [0, 1])])
     images = table([(1, "i1", [0.6, 0.8, 0]), (2, None, [0, 0, 0]), (4, "i4", [0, 0, 1])])
-    frame = content_table(texts, images)
+    frame = content_table({"text": texts, "image": images})
     assert dict(frame.schema) == content_schema("int64")
     assert frame["item_id"].to_list() == [1, 2, 3, 4]
     assert frame["content_hash"].to_list() == ["t1+i1", None, "t3", "i4"]
@@ -24,9 +24,22 @@ def test_text_and_image_stand_side_by_side_with_zeros_where_missing() -> None:
 
 
 def test_without_image_vectors_the_content_is_the_text() -> None:
-    frame = content_table(table([(1, "t1", [1, 0])]), table([(1, None, [])]))
+    frame = content_table({"text": table([(1, "t1", [1, 0])]), "image": table([(1, None, [])])})
     assert frame["vector"].to_list() == [[1, 0]]
     assert frame["has_image"].to_list() == [False]
+
+
+def test_another_modality_is_one_more_table() -> None:
+    tables = {name: table([(number, name, [1.0] * (number + 1))]) for number, name in enumerate(("a", "b", "c"))}
+    frame = content_table(tables)
+    assert frame["item_id"].to_list() == [0, 1, 2]
+    assert frame["vector"].list.len().to_list() == [6, 6, 6]
+    assert frame["vector"][1].to_list() == [0, 1, 1, 0, 0, 0]
+    assert frame.select("has_a", "has_b", "has_c").rows() == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
 
 
 def test_nearest_leaves_out_the_item_itself() -> None:

@@ -1,8 +1,5 @@
 """The real MovieLens-1M: its counts, and what a scorer that knows nothing and a model that learned a little reach."""
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,9 +11,10 @@ from benchmarks.training_run import untrained
 from models.batch import JaggedBatch
 from models.config import ModelConfig
 from models.training import fit
+from tests.real_data import DATA, needs
 
-FOLDER = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "ml-1m"
-pytestmark = pytest.mark.skipif(not (FOLDER / "movies.dat").is_file(), reason="GENREC_TEST_DATA has no ml-1m")
+FOLDER = DATA / "ml-1m"
+pytestmark = needs(FOLDER / "movies.dat")
 
 
 @pytest.fixture(scope="module")

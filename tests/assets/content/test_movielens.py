@@ -1,12 +1,10 @@
 """Real posters and plots through the whole stage; skipped where the data is not there."""
 
-import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
-import pytest
 
 from assets.content.assets import content_embeddings, image_embeddings, text_embeddings
 from assets.content.settings import ContentSettings
@@ -16,12 +14,12 @@ from assets.splits.settings import EvaluationSettings
 from storage.lake import Lake
 from storage.literal_paths import scan_parquet
 from storage.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
+from tests.real_data import DATA, needs
 
-BESIDE = Path(__file__).parents[4] / "shared" / "data"
-FOLDER = Path(os.environ.get("GENREC_TEST_DATA", BESIDE)) / "ml-1m"
+FOLDER = DATA / "ml-1m"
 DAY = date(2000, 1, 1)
 
-pytestmark = pytest.mark.skipif(not (FOLDER / "posters.parquet").exists(), reason="GENREC_TEST_DATA has no ml-1m")
+pytestmark = needs(FOLDER / "posters.parquet")
 
 
 def movies(n: int) -> pl.DataFrame:

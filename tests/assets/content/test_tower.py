@@ -1,6 +1,6 @@
-import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import numpy as np
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from assets.content.decode_image import decode
 from assets.content.encoders import EncoderUnavailable
 from assets.content.settings import SMALL_TOWER, ImageSettings
-from assets.content.tower import build_trainable, load_pretrained
+from assets.content.tower import LONGEST, build_trainable, load_pretrained
 from tests.assets.content.conftest import encoded
 
 
@@ -102,20 +102,25 @@ def test_building_a_tower_is_seeded_and_leaves_the_global_generator_alone(tiny_s
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 @pytest.mark.parametrize("size", [(3, 4000), (20_000, 1), (1, 1), (16, 15)])
-def test_thin_images_are_not_scaled_up(tiny_settings: ImageSettings, mode: str, size: tuple[int, int]) -> None:
+def test_thin_images_are_not_scaled_up(
+    tiny_settings: ImageSettings, mode: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tower = build_trainable(tiny_settings, 12, "key")
     shaped = replace(tower, preprocess={**tower.preprocess, "resize_mode": mode, "size": (64, 64)})
-    tracemalloc.start()
-    try:
-        found = decode([encoded(Image.new("RGB", size))], shaped.fit(), ImageSettings(max_aspect=10**6))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    made: list[int] = []
+    resize = Image.Image.resize
+
+    def counted(image: Image.Image, to: tuple[int, int], *more: Any, **named: Any) -> Image.Image:
+        made.append(to[0] * to[1])
+        return resize(image, to, *more, **named)
+
+    monkeypatch.setattr(Image.Image, "resize", counted)
+    found = decode([encoded(Image.new("RGB", size))], shaped.fit(), ImageSettings(max_aspect=10**6))
     if found.accepted[0]:
         assert found.pixels.shape == (1, 3, 64, 64)
     else:
         assert found.reasons == ["cannot be resized"]
-    assert peak < 2**20
+    assert max(made, default=0) <= LONGEST * 64 * 64, "no more than is looked at is made"
 
 
 def test_the_middle_of_a_long_image_is_what_a_square_tower_sees(tiny_architecture: str, weights: str) -> None:

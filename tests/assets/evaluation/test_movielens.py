@@ -1,13 +1,10 @@
 """The baselines on MovieLens-1M, leave-one-out: a range that is known from the literature guards the whole path."""
 
 import gzip
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pytest
 
 from assets.evaluation.questions import make_questions
 from assets.splits.split import split
@@ -15,13 +12,13 @@ from models.evaluation.baselines import ItemKnn, Popularity
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.vocabulary import Vocabulary
 from storage.schema import TIME
+from tests.real_data import DATA, needs
 
-DATA = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 RATINGS = DATA / "ml-1m" / "ratings.dat.gz"
 RATING = 128
 
 
-@pytest.mark.skipif(not RATINGS.is_file(), reason="MovieLens-1M is not in GENREC_TEST_DATA")
+@needs(RATINGS)
 def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range():
     sequences = _sequences()
     ids = sequences["item_ids"].explode().unique().sort()

@@ -1,11 +1,9 @@
 """Cleaning real logs: every row of MovieLens-1M is good; KuaiRand holds duplicates, as published."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from assets.events.clean import clean_events
 from assets.events.row_validator import RowValidator
@@ -13,8 +11,8 @@ from assets.sources.movielens import read_ratings
 from assets.validation.quarantine import Cleaned
 from assets.validation.settings import QualitySettings
 from models.columns import ACTION, DAY, ITEM_ID, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
+from tests.real_data import DATA, needs
 
-DATA = Path(os.environ.get("GENREC_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -33,7 +31,7 @@ def clean(raw: pl.DataFrame, validator: RowValidator, scratch: Path) -> Cleaned:
     return Cleaned(accepted, rejected, rejected.clear())
 
 
-@pytest.mark.skipif(not (DATA / "ml-1m").is_dir(), reason="MovieLens-1M is not here")
+@needs(DATA / "ml-1m")
 def test_movielens_is_accepted_whole(tmp_path: Path) -> None:
     raw = numbered(read_ratings(DATA / "ml-1m" / "ratings.dat.gz"), "rating", "s")
     cleaned = clean(raw, RowValidator(QualitySettings(), "int64", None, NOW, "s"), tmp_path)
@@ -43,7 +41,7 @@ def test_movielens_is_accepted_whole(tmp_path: Path) -> None:
     assert wrong_unit.rejected["reason"].unique().to_list() == ["timestamp_too_old"]
 
 
-@pytest.mark.skipif(not (DATA / "kuairand-pure").is_dir(), reason="KuaiRand-Pure is not here")
+@needs(DATA / "kuairand-pure")
 def test_duplicates_of_kuairand_are_found(tmp_path: Path) -> None:
     impressions = pl.read_parquet(
         DATA / "kuairand-pure" / "impressions.parquet", columns=["user_id", "video_id", "time_ms"], glob=False

@@ -1,4 +1,3 @@
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,8 +8,9 @@ from assets.sources.files import Files
 from assets.sources.kuairand import ACTIONS, KuaiRandSettings, kuairand
 from assets.sources.source import SourceError
 from tests.assets.sources.validating import judged, read
+from tests.real_data import DATA, needs
 
-DATA = Path(os.environ.get("GENREC_TEST_DATA") or Path(__file__).parents[4] / "shared" / "data") / "kuairand-pure"
+FOLDER = DATA / "kuairand-pure"
 
 FIRST = date(2022, 4, 7)
 NOON = 1_649_332_800_000
@@ -103,12 +103,12 @@ def test_a_log_that_lacks_a_column_is_named(tmp_path: Path) -> None:
         _source(tmp_path).land("events", [FIRST])
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="no KuaiRand-Pure: set GENREC_TEST_DATA")
+@needs(FOLDER)
 def test_kuairand_pure_is_complete(tmp_path: Path) -> None:
-    source = _source(DATA, log="impressions.parquet", videos="videos.parquet")
+    source = _source(FOLDER, log="impressions.parquet", videos="videos.parquet")
     days = [date(2022, 4, 24) + timedelta(days=n) for n in range(15)]
     counts = dict(read(source, "events", days)["action"].value_counts().iter_rows())
-    shown = pl.read_parquet(DATA / "impressions.parquet", glob=False)
+    shown = pl.read_parquet(FOLDER / "impressions.parquet", glob=False)
     assert {action: counts[action] for action in ACTIONS[:-1]} == {
         "impression": 228_329,
         "click": 100_900,

@@ -1,5 +1,4 @@
 import gzip
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from assets.sources.movielens import MovieLens, MovieLensSettings
 from assets.sources.source import SourceError
 from tests.assets.sources.validating import judged
+from tests.real_data import DATA, needs
 
 FIRST = date(2000, 4, 25)
 """956620800 s."""
@@ -16,8 +16,6 @@ FIRST = date(2000, 4, 25)
 RATINGS = "7::1193::5::956620800\n7::661::3::956707200\n8::914::4::956707199\n"
 MULAN = "Mulan: the \xe9dition (1998)"
 MOVIES = f"661::{MULAN}::Animation|Children's\n914::Nobody (1999)::(no genres listed)\n"
-
-DATA = Path(os.environ.get("GENREC_TEST_DATA") or Path(__file__).parents[4] / "shared" / "data")
 
 
 def _read(folder: Path, table: str, days: list[date], first_day: date = FIRST) -> pl.DataFrame:
@@ -120,7 +118,7 @@ def test_a_truncated_archive_stops_with_its_name(published: Path) -> None:
         _read(published, "events", [FIRST])
 
 
-@pytest.mark.skipif(not (DATA / "ml-1m").is_dir(), reason="no MovieLens-1M: set GENREC_TEST_DATA")
+@needs(DATA / "ml-1m")
 def test_movielens_1m_is_complete() -> None:
     days = [FIRST + timedelta(days=n) for n in range(1_040)]
     ratings, movies = _read(DATA / "ml-1m", "events", days), _read(DATA / "ml-1m", "items", days)
@@ -146,7 +144,7 @@ def test_the_layout_of_100k_is_read(tmp_path: Path, zipped: bool) -> None:
     ]
 
 
-@pytest.mark.skipif(not (DATA / "ml-100k").is_dir(), reason="no MovieLens-100K: set GENREC_TEST_DATA")
+@needs(DATA / "ml-100k")
 def test_movielens_100k_is_complete(tmp_path: Path) -> None:
     first = date(1997, 9, 20)
     days = [first + timedelta(days=n) for n in range(215)]
@@ -159,7 +157,7 @@ def test_movielens_100k_is_complete(tmp_path: Path) -> None:
     assert (accepted.height, reasons.total()) == (100_000, 0)
 
 
-@pytest.mark.skipif(not (DATA / "ml-latest-small").is_dir(), reason="no MovieLens latest-small: set GENREC_TEST_DATA")
+@needs(DATA / "ml-latest-small")
 def test_movielens_latest_small_is_complete() -> None:
     first = date(1996, 3, 29)
     days = [first + timedelta(days=n) for n in range(8_216)]

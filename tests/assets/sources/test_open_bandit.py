@@ -1,4 +1,3 @@
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -8,8 +7,9 @@ import pytest
 from assets.sources.files import Files
 from assets.sources.open_bandit import ACTIONS, OpenBanditSettings, open_bandit
 from tests.assets.sources.validating import judged, read
+from tests.real_data import DATA, needs
 
-DATA = Path(os.environ.get("GENREC_TEST_DATA") or Path(__file__).parents[4] / "shared" / "data") / "open-bandit"
+FOLDER = DATA / "open-bandit"
 
 FIRST = date(2019, 11, 24)
 DAYS = [FIRST + timedelta(days=n) for n in range(7)]
@@ -80,9 +80,9 @@ def test_items_are_those_of_each_campaign(published: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="no Open Bandit: set GENREC_TEST_DATA")
+@needs(FOLDER)
 def test_open_bandit_is_complete(tmp_path: Path) -> None:
-    source = _source(DATA, log="impressions.parquet", items="items.parquet")
+    source = _source(FOLDER, log="impressions.parquet", items="items.parquet")
     counts = dict(read(source, "events", DAYS)["action"].value_counts().iter_rows())
     assert counts == {"impression": 40_000, "click": 207}
     accepted, reasons = judged(source, DAYS, ACTIONS, "string", tmp_path)

@@ -41,8 +41,8 @@ from models.columns import (
     VALUES,
     VECTOR,
 )
-from models.context import CONTRACT
 from models.declared import NO_COLUMNS, DeclaredColumns
+from models.known import CONTRACT
 from storage.interaction_columns import CONTRACT_COLUMNS
 from storage.sequence_store import sequence_columns
 

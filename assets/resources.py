@@ -28,6 +28,7 @@ class Storage:
         root: Folder or object-store URI that holds every table.
         storage_options: Object-store options of delta-rs; credentials may be among them.
         artifacts: Folder for what is no table; empty: the root.
+        family: Family of the models that find items.
         landing: Folder of the landing files that this platform writes itself.
         profile: Name of the profile, recorded with every version.
         user_buckets: Files of the sequences; 0: as many as memory asks for.
@@ -40,6 +41,7 @@ class Storage:
     root: str
     storage_options: dict[str, str] = field(default_factory=dict, repr=False)
     artifacts: str = ""
+    family: str = "hstu"
     landing: str = ""
     profile: str = ""
     id_type: IdType = "string"
@@ -50,7 +52,7 @@ class Storage:
     data_docs_url: str = ""
 
     def open(self) -> Lake:
-        return Lake(self.root, self.storage_options, self.artifacts)
+        return Lake(self.root, self.storage_options, self.artifacts, self.family)
 
     def open_for_writing(self) -> Lake:
         """The lake for those who add to its tables.

@@ -1,6 +1,7 @@
 """Where a lake keeps its trained versions, which of them a step is about, and the log that says who is champion."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -15,13 +16,18 @@ DATASETS = "training_sets"
 RUNS = "training_runs"
 
 
+def artifacts_of(lake: Lake, family: str | None = None) -> Path:
+    """The folder with the versions of one family; None: of the lake's own."""
+    return lake.folder(f"{ARTIFACTS}/{family or lake.family}")
+
+
 def newest_manifest(lake: Lake) -> Manifest:
     """The manifest of the newest trained version.
 
     Raises:
         ValueError: nothing was trained yet.
     """
-    folder = lake.folder(ARTIFACTS)
+    folder = artifacts_of(lake)
     versions = list_versions(folder)
     if not versions:
         raise ValueError(f"there is no trained version in {folder}: materialize `hstu_model` first")
@@ -37,22 +43,22 @@ def version_in_question(context: dg.AssetExecutionContext, lake: Lake, upstream:
     Raises:
         ValueError: that version is not there.
     """
-    trained = list_versions(lake.folder(ARTIFACTS))
+    trained = list_versions(artifacts_of(lake))
     version = asked or _of_this_run(context, upstream)
     if version is None:
         last = _version(context.instance.get_latest_materialization_event(dg.AssetKey(upstream)))
         return last if last in trained else newest_manifest(lake).version
     if version not in trained:
         raise ValueError(
-            f"version {version} is not in {lake.folder(ARTIFACTS)}, which holds {', '.join(trained) or 'none'}: "
+            f"version {version} is not in {artifacts_of(lake)}, which holds {', '.join(trained) or 'none'}: "
             "name one of these, or materialize `hstu_model`"
         )
     return version
 
 
 def releases_of(lake: Lake) -> Releases:
-    """The lake's release log."""
-    return Releases(uri=lake.uri(RELEASES_TABLE), storage_options=lake.storage_options)
+    """The release log of the lake's family: no version of another one can become its champion."""
+    return Releases(uri=lake.uri(f"{RELEASES_TABLE}_{lake.family}"), storage_options=lake.storage_options)
 
 
 def _of_this_run(context: dg.AssetExecutionContext, upstream: str) -> str | None:

@@ -13,7 +13,7 @@ from benchmarks.recipes import Recipe
 from benchmarks.training_run import untrained
 from models.columns import ITEM_INDEX, TIMESTAMP
 from models.interactions import Interactions
-from models.training import EpochReport, fit
+from models.training.loop import EpochReport, fit
 
 ENDLESS = 1_000_000
 """Epochs: the parent ends the process."""

@@ -2,12 +2,10 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from benchmarks.movielens import HeldOut
 from models.batch import request_batch
 from models.evaluation.metrics import per_user
-from models.jagged import last_tokens
 from models.recommender import Recommender
 
 KS = (1, 10, 50, 100, 200, 500, 1000)
@@ -29,7 +27,7 @@ def ranks(recommender: Recommender, held_out: HeldOut) -> np.ndarray:
     """
     mode = recommender.training
     recommender.eval()
-    vectors = F.normalize(recommender.item_vectors(held_out.items), dim=-1, eps=1e-6)
+    vectors = recommender.retrieval_vectors(held_out.items)
     # Users of like length together, so that no backend pads a short history to a long one.
     order = np.argsort(held_out.histories.lengths, kind="stable")
     found = np.empty(len(order), np.int64)
@@ -43,7 +41,7 @@ def ranks(recommender: Recommender, held_out: HeldOut) -> np.ndarray:
 def _ranks(recommender: Recommender, vectors: torch.Tensor, held_out: HeldOut, users: np.ndarray) -> np.ndarray:
     batch = request_batch(held_out.histories.take(users), held_out.times[users], recommender.config.max_length)
     batch = batch.to(vectors.device)
-    scores = last_tokens(recommender(batch), batch.offsets) @ vectors.T
+    scores = recommender.queries(batch) @ vectors.T
     targets = torch.from_numpy(held_out.targets[users]).to(vectors.device)[:, None]
     wanted = scores.gather(1, targets)
     if not torch.isfinite(wanted).all():

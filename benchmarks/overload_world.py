@@ -20,8 +20,8 @@ from models.columns import (
     TITLE,
 )
 from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.manifest import Manifest
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from serving.settings import ReleaseConfig, SequencesVersion, TableVersion
 from storage.sequence_store import (
@@ -62,7 +62,7 @@ def _artifact(folder: Path) -> Path:
         positive_actions=["click"],
     )
     vocabulary = Vocabulary(ids, ITEMS, np.arange(ITEMS + 1, dtype=np.float32))
-    return save_artifact(folder, manifest, Recommender(config, ITEMS), vocabulary)
+    return save_artifact(folder, manifest, build(config, ITEMS), vocabulary)
 
 
 def _items(uri: str) -> TableVersion:

@@ -90,7 +90,7 @@ class Installation:
 
     @property
     def versions(self) -> list[str]:
-        return list_versions(self.folder / "home" / "shop" / "artifacts")
+        return list_versions(self.folder / "home" / "shop" / "artifacts" / "hstu")
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, *arguments]

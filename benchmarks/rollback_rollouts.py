@@ -20,7 +20,7 @@ def main() -> None:
     from serving.settings import EndpointSettings
     from storage.lake import Lake
 
-    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root, profile.family)
     endpoint = EndpointSettings.model_validate(profile.endpoint)
     for line in sys.stdin:
         began = time.time()

@@ -16,8 +16,9 @@ from benchmarks.leave_one_out import means, ranks
 from benchmarks.movielens import HeldOut
 from benchmarks.recipes import Recipe
 from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
+from models.families.registry import build
 from models.recommender import Recommender
-from models.training import EpochReport, Worker, fit
+from models.training.loop import EpochReport, Worker, fit
 
 READINGS = "readings.jsonl"
 SELECTION = "ndcg@10"
@@ -47,7 +48,8 @@ class Reached(Exception):
 def untrained(recipe: Recipe, items: int, seed: int) -> Recommender:
     """The recipe's model over `items` items, initialised by `seed`."""
     torch.manual_seed(seed)
-    return Recommender(recipe.model, items)
+    model: Recommender = build(recipe.model, items)
+    return model
 
 
 def readings(

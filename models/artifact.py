@@ -1,22 +1,22 @@
 """A trained version on disk: one folder, written whole, never changed, no pickle."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.config import ModelConfig
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Family
+from models.families.registry import family_of, read_config
 from models.golden import golden_requests
 from models.manifest import (
     CONFIG,
     EVALUATION,
     GOLDEN,
-    ITEM_VECTORS,
     MANIFEST,
     MODEL,
     MODEL_CARD,
@@ -25,7 +25,6 @@ from models.manifest import (
     read_manifest,
 )
 from models.markdown import escaped
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 
 
@@ -38,98 +37,145 @@ class Artifact:
     """A version in memory, ready to score.
 
     Attributes:
-        item_vectors: (n + 1, width) float32, the tower's output for every item of the vocabulary, not normalised.
+        model: As its family builds it.
+        vectors: (n + 1, d) float32 vectors of every item of the vocabulary, by the names that the family exports.
     """
 
     manifest: Manifest
-    model: Recommender
+    model: Any
     vocabulary: Vocabulary
-    item_vectors: Tensor
+    vectors: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, manifest: Manifest, model: Any, vocabulary: Vocabulary) -> "Artifact":
+        """The version that `model` is, which comes back on the CPU and in the mode that scores."""
+        family = family_of(model.config)
+        vectors = family.exports(model.eval(), len(vocabulary))
+        return cls(manifest.model_copy(update={"family": family.name}), model.cpu(), vocabulary, vectors)
 
     @property
     def version(self) -> str:
         return self.manifest.version
 
-    @cached_property
-    def unit_vectors(self) -> Tensor:
-        """(n + 1, width) `item_vectors` at unit norm, row 0 zero: what a user's state is compared with."""
-        return F.normalize(self.item_vectors, dim=-1, eps=1e-6)
+    @property
+    def family(self) -> Family:
+        return family_of(self.model.config)
+
+    @property
+    def item_vectors(self) -> Tensor:
+        """(n + 1, width) what the encoder reads of every item."""
+        return self._exported(ITEM_VECTORS)
+
+    @property
+    def retrieval_vectors(self) -> Tensor:
+        """(n + 1, d) what a user's query is compared with."""
+        return self._exported(RETRIEVAL_VECTORS)
+
+    def _exported(self, name: str) -> Tensor:
+        if name not in self.vectors:
+            raise ArtifactError(
+                f"version {self.version} has no {name}, for its family {self.family.name} makes none: use a version "
+                "of another family"
+            )
+        return self.vectors[name]
 
 
-def save_artifact(folder: Path, manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -> Path:
-    """Writes the version below `folder` under a temporary name and renames it whole; returns its folder.
+def save_artifact(folder: Path, manifest: Manifest, model: Any, vocabulary: Vocabulary) -> Path:
+    """Writes the version below the folder of its family in `folder`, under a temporary name, and renames it whole.
 
     The live model answers the golden requests that are kept with it, and comes back on the CPU for that.
+
+    Returns:
+        The version's folder.
 
     Raises:
         ArtifactError: that version exists already: versions are immutable.
     """
-    final = folder / manifest.version
+    artifact = Artifact.of(manifest, model, vocabulary)
+    of_family = folder / artifact.family.name
+    final, temporary = of_family / manifest.version, of_family / f".{manifest.version}.partial"
     if final.exists():
-        raise ArtifactError(f"version {manifest.version} exists already in {folder}: versions are never overwritten")
-    temporary = folder / f".{manifest.version}.partial"
+        raise ArtifactError(f"version {manifest.version} exists already in {of_family}: versions are never overwritten")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    model = model.eval()
-    save_file({name: value.contiguous().cpu() for name, value in model.state_dict().items()}, temporary / MODEL)
-    item_vectors = model.item_vectors(len(vocabulary)).float().cpu()
-    save_file({"item_vectors": item_vectors}, temporary / ITEM_VECTORS)
-    golden_requests(Artifact(manifest, model.cpu(), vocabulary, item_vectors)).write(temporary / GOLDEN)
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary / MODEL)
+    for name, vectors in artifact.vectors.items():
+        save_file({name: vectors.contiguous()}, temporary / vectors_file(name))
+    golden_requests(artifact).write(temporary / GOLDEN)
     (temporary / CONFIG).write_text(model.config.model_dump_json(indent=2))
-    (temporary / MANIFEST).write_text(manifest.model_dump_json(indent=2))
-    (temporary / MODEL_CARD).write_text(model_card(manifest, model, vocabulary))
+    (temporary / MANIFEST).write_text(artifact.manifest.model_dump_json(indent=2))
+    (temporary / MODEL_CARD).write_text(model_card(artifact))
     vocabulary.write(temporary / VOCABULARY)
     temporary.rename(final)
     return final
 
 
 def load_artifact(folder: Path) -> Artifact:
-    """Reads a version for scoring.
+    """Reads a version for scoring, of whatever family.
 
     Raises:
         ArtifactError: the folder is not a complete version, or of another format.
     """
-    needed = (MODEL, CONFIG, VOCABULARY, ITEM_VECTORS, GOLDEN, MANIFEST)
-    missing = [name for name in needed if not (folder / name).is_file()]
-    if missing:
-        raise ArtifactError(f"{folder} is not a complete version, {', '.join(missing)} is missing: train it again")
+    _require(folder, MANIFEST, MODEL, CONFIG, VOCABULARY, GOLDEN)
     try:
-        config = ModelConfig.model_validate_json((folder / CONFIG).read_text())
-        manifest = read_manifest(folder)
+        manifest, config = read_manifest(folder), read_config(folder)
     except ValueError as error:
         raise ArtifactError(f"{folder} has a configuration that this code does not read: {error}") from error
+    family = family_of(config)
+    _require(folder, *map(vectors_file, family.vectors))
     vocabulary = Vocabulary.read(folder / VOCABULARY)
-    item_vectors = load_file(folder / ITEM_VECTORS)["item_vectors"]
-    if item_vectors.shape != (len(vocabulary) + 1, config.width):
+    vectors = {name: load_file(folder / vectors_file(name))[name] for name in family.vectors}
+    for name, of_items in vectors.items():
+        _refuse_unfit(folder, name.replace("_", " "), of_items, vocabulary, config.width)
+    content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
+    model = family.build(config, vocabulary.trained, content)
+    model.load_state_dict(load_file(folder / MODEL))
+    family.restore(model, vectors)
+    return Artifact(manifest, model.eval(), vocabulary, vectors)
+
+
+def vectors_file(name: str) -> str:
+    """The file of a version that holds the vectors `name`."""
+    return f"{name}.safetensors"
+
+
+def _require(folder: Path, *files: str) -> None:
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        raise ArtifactError(f"{folder} is not a complete version, {', '.join(missing)} is missing: train it again")
+
+
+def _refuse_unfit(folder: Path, what: str, vectors: Tensor, vocabulary: Vocabulary, width: int) -> None:
+    if len(vectors) != len(vocabulary) + 1 or (what == "item vectors" and vectors.shape[1] != width):
         raise ArtifactError(
-            f"the item vectors in {folder} are {tuple(item_vectors.shape)}, not {len(vocabulary) + 1} of width "
-            f"{config.width}: train it again"
+            f"the {what} in {folder} are {tuple(vectors.shape)}, not {len(vocabulary) + 1} of width {width}: train it "
+            "again"
         )
     # A finite vector whose length is not would be normalised to zero, and its item never be told from others.
-    wrong = ~item_vectors.square().sum(1).isfinite()
+    wrong = ~vectors.square().sum(1).isfinite()
     if wrong.any():
         item = vocabulary.item_ids[max(int(wrong.int().argmax()) - 1, 0)]
-        raise ArtifactError(f"the vector of item {item!r} in {folder} is not finite, or too long: train it again")
-    content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
-    model = Recommender(config, vocabulary.trained, content)
-    model.load_state_dict(load_file(folder / MODEL))
-    return Artifact(manifest, model.eval(), vocabulary, item_vectors)
+        raise ArtifactError(
+            f"the vector of item {item!r} among the {what} in {folder} is not finite, or too long: train it again"
+        )
 
 
-def model_card(manifest: Manifest, model: Recommender, vocabulary: Vocabulary) -> str:
+def model_card(artifact: Artifact) -> str:
     """What somebody should know before using this version, as Markdown."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    manifest, vocabulary, config = artifact.manifest, artifact.vocabulary, artifact.model.config
+    does = {"retrieval": "finds the next item", "ranking": "ranks given items"}[artifact.family.kind]
+    parameters = sum(parameter.numel() for parameter in artifact.model.parameters())
     cold = len(vocabulary) - vocabulary.trained
     metrics = "\n".join(f"- {escaped(name)}: {value:.4f}" for name, value in manifest.training_metrics.items())
     return f"""# {escaped(manifest.version)}
 
-A next-item recommender ({model.config.backbone.name}, {model.config.backbone.layers} layers, width \
-{model.config.width}, {parameters:,} parameters) of profile {escaped(manifest.profile)}.
+A model of the family {manifest.family}, which {does} (width {config.width}, {parameters:,} parameters), of profile \
+{escaped(manifest.profile)}.
 
 - Trained on interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
 {", ".join(map(escaped, manifest.positive_actions))}.
 - {vocabulary.trained:,} items seen in training; {cold:,} more are represented by their content alone.
-- Reads the last {model.config.max_length} interactions of a user.
+- Reads the last {config.max_length} interactions of a user.
 - Not meant for users without history (the endpoint falls back to popularity).
 
 ## Training

@@ -13,10 +13,10 @@ COUNTERS = "state.json"
 EPOCH = "epoch-"
 
 
-def save_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
-    """Writes what is needed to go on after `epoch` epochs as if training had not stopped."""
+def save_checkpoint(folder: Path, task: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
+    """Writes what is needed to go on after `epoch` epochs of `task` as if training had not stopped."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors: dict[str, Tensor] = {f"task.{name}": value for name, value in task.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, folder / TENSORS)
@@ -25,10 +25,10 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     draft.replace(folder / COUNTERS)
 
 
-def next_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
+def next_checkpoint(run: Path, task: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
     """Writes the checkpoint of `epoch` below `run`, then removes the one before it."""
     before = newest_checkpoint(run)
-    save_checkpoint(run / f"{EPOCH}{epoch}", model, optimizer, epoch)
+    save_checkpoint(run / f"{EPOCH}{epoch}", task, optimizer, epoch)
     if before and epochs_done(before) < epoch:
         shutil.rmtree(before, ignore_errors=True)
 
@@ -44,10 +44,10 @@ def epochs_done(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix(EPOCH))
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Restores `model` and `optimizer` in place and returns the number of epochs done."""
+def load_checkpoint(folder: Path, task: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Restores `task` and `optimizer` in place and returns the number of epochs done."""
     tensors = load_file(folder / TENSORS)
-    model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+    task.load_state_dict(_below("task.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimizer."):
@@ -55,3 +55,12 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
             state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return int(json.loads((folder / COUNTERS).read_text())["epoch"])
+
+
+def load_model(folder: Path, model: nn.Module) -> None:
+    """Restores the model of the task alone, in place."""
+    model.load_state_dict(_below("task.model.", load_file(folder / TENSORS)))
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,5 +1,6 @@
 """What a model is made of, chosen by name and frozen into its artifact."""
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -122,12 +123,23 @@ class ItemTowerConfig(Strict):
         return self
 
 
-class ModelConfig(Strict):
-    """Everything that fixes the shape and the function of a recommender."""
+class FamilyConfig(Strict, ABC):
+    """What the configuration of every family has: everything that fixes the shape and the function of a model."""
 
     format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
     width: int = Field(default=64, ge=1, description="Width of item vectors and hidden states.")
-    max_length: int = Field(default=64, ge=1, description="Most recent interactions that the encoder sees.")
+    max_length: int = Field(default=64, ge=1, description="Most recent interactions that the model sees.")
+    items: ItemTowerConfig = ItemTowerConfig()
+
+    @property
+    @abstractmethod
+    def family(self) -> str:
+        """The family's name in `models.families.registry`; a field of the configuration or what follows from one."""
+
+
+class RecommenderConfig(FamilyConfig, ABC):
+    """A recommender, whatever the layers of its encoder are."""
+
     attention_divisor: int = Field(
         default=0,
         ge=0,
@@ -135,8 +147,6 @@ class ModelConfig(Strict):
         "0 chooses max_length + 11, the padded width of the published code.",
     )
     input_dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout on the encoder's input.")
-    backbone: Backbone = HstuConfig()
-    items: ItemTowerConfig = ItemTowerConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -147,13 +157,24 @@ class ModelConfig(Strict):
         return values
 
     @model_validator(mode="after")
-    def _divisor_covers_the_history(self) -> "ModelConfig":
+    def _divisor_covers_the_history(self) -> "RecommenderConfig":
         if self.attention_divisor < self.max_length:
             raise ValueError(
                 f"attention_divisor {self.attention_divisor} is smaller than max_length {self.max_length}: "
                 "relative positions would fall outside the bias table"
             )
         return self
+
+
+class ModelConfig(RecommenderConfig):
+    """The families `hstu`, `sasrec` and `ligr`: a recommender with one of three backbones."""
+
+    backbone: Backbone = HstuConfig()
+
+    @property
+    def family(self) -> str:
+        """The backbone's, which for the research HSTU is `hstu`."""
+        return "hstu" if isinstance(self.backbone, HstuConfig) else self.backbone.name
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> "ModelConfig":
@@ -172,6 +193,11 @@ class SampledSoftmaxConfig(Strict):
         default="uniform",
         description="What they are drawn from, each item as likely as any other: uniform, all items of training; "
         "in_batch, those that occur in the worker's batch.",
+    )
+    correction: Literal["none", "logq"] = Field(
+        default="none",
+        description="What the negatives' logits are lowered by: none; logq, the logarithm of how often the source is "
+        "expected to draw each, so that the loss estimates the softmax over all that can be drawn.",
     )
     shared: bool = Field(
         default=False,
@@ -197,6 +223,13 @@ class SampledSoftmaxConfig(Strict):
         if self.shared and self.positions_per_draw > 1:
             raise ValueError("shared gives all positions one draw: leave positions_per_draw at 1, or shared false")
         return self
+
+
+class ActionLossConfig(Strict):
+    """Binary cross-entropy per action (HSTU spec section 8)."""
+
+    weight: float = Field(default=0.2, gt=0, description="Weight of an action's loss.")
+    weights: dict[str, float] = Field(default={}, description="Weights of single actions, where they differ.")
 
 
 class StochasticLengthConfig(Strict):
@@ -240,11 +273,27 @@ class TrainingConfig(Strict):
     )
     stochastic_length: StochasticLengthConfig = StochasticLengthConfig()
     windows: WindowsConfig = WindowsConfig()
-    learning_rate: float = Field(default=1e-3, gt=0, description="AdamW's learning rate.")
+    optimizer: Literal["adamw", "adam"] = Field(
+        default="adamw", description="adamw: weight decay apart from the gradient; adam: as a part of it."
+    )
+    betas: tuple[float, float] = Field(default=(0.9, 0.98), description="The optimiser's decay of both its moments.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="The optimiser's learning rate, at its highest.")
+    learning_rates: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={},
+        description="Factors on it by group: the beginning of a parameter's name in the model, such as items.ids or "
+        "encoder; the longest that fits counts.",
+    )
     schedule: Literal["constant", "cosine"] = Field(
         default="constant", description="constant, as published; cosine: down to zero at the last step."
     )
-    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    warmup: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of all steps over which the learning rate rises from zero."
+    )
+    clip_norm: float = Field(
+        default=0.0, ge=0, description="Greatest norm of the whole gradient; a longer one is scaled down. 0: no limit."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="The optimiser's weight decay.")
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Matrix products in fp32 or bf16 autocast.")
     seed: int = Field(default=0, ge=0, description="Seed of initialisation, order, dropout and negatives.")
     loss: SampledSoftmaxConfig = SampledSoftmaxConfig()
+    actions: ActionLossConfig = ActionLossConfig()

@@ -18,5 +18,3 @@ class DeclaredColumn(Strict):
 
 DeclaredColumns = Mapping[str, DeclaredColumn]
 """By their names; their order says nothing."""
-
-NO_COLUMNS: DeclaredColumns = {}

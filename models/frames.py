@@ -13,15 +13,15 @@ from models.cold_start import COLD_START, cold_share
 from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.content import content_matrix
+from models.families.registry import build
 from models.inference import similar
 from models.interaction_frames import interaction_lists, interactions_in
 from models.interactions import Interactions
 from models.manifest import Manifest, new_version
 from models.recommend import recommend as recommend_to
-from models.recommender import Recommender
 from models.request_time import request_time
 from models.top_k import top_k
-from models.training import OnEpoch, Worker, fit
+from models.training.loop import OnEpoch, Worker, fit
 from models.vocabulary import POPULARITY, Vocabulary
 
 RANK = "rank"
@@ -64,12 +64,11 @@ def fit_recommender(
     loss = training.loss.model_copy(update={"cold_negatives": _cold_share(interactions)})
     training = training.model_copy(update={"loss": loss})
     torch.manual_seed(training.seed)
-    recommender = Recommender(model, vocabulary.trained, torch.from_numpy(vectors) if given else None)
+    recommender = build(model, vocabulary.trained, torch.from_numpy(vectors) if given else None)
     worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
     packed = interactions_in(interaction_lists(interactions), vocabulary)
-    recommender = fit(recommender, packed, training, worker, on_epoch).cpu()
-    vectors_of_items = recommender.item_vectors(len(vocabulary))
-    return Artifact(_manifest(interactions, training), recommender, vocabulary, vectors_of_items)
+    fit(recommender, packed, training, worker, on_epoch)
+    return Artifact.of(_manifest(interactions, training), recommender, vocabulary)
 
 
 def recommend(

@@ -16,14 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.columns import ACTIONS, ITEM_INDEX, TIMESTAMP
-from models.inference import score
 from models.interactions import Interactions
 from models.top_k import top_k_of_each
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
 
-REQUESTS = 64
 LONGEST = 64
 BEST = 10
 AT_ONCE = 8
@@ -76,7 +74,7 @@ class Golden:
 def golden_requests(artifact: Artifact) -> Golden:
     """Made-up requests that fit `artifact`, with its answers as it stands in memory."""
     count = len(artifact.vocabulary)
-    asked = _made_up(count, artifact.model.config.max_length) if count else Interactions.of([])
+    asked = _made_up(count, artifact) if count else Interactions.of([])
     best = min(BEST, count)
     rows, scores = [torch.zeros(0, best, dtype=torch.int64)], [torch.zeros(0, best)]
     try:
@@ -120,10 +118,11 @@ def _best_rows(scores: Tensor, k: int) -> Tensor:
     return torch.from_numpy(top_k_of_each(scores.numpy(), np.ones(scores.shape, bool), k))
 
 
-def _made_up(items: int, max_length: int) -> Interactions:
-    """Histories of every length up to LONGEST, of any items, with gaps from a second to a month."""
+def _made_up(items: int, artifact: Artifact) -> Interactions:
+    """Interactions of every length up to LONGEST, of any items, with gaps from a second to a month."""
     random = np.random.default_rng(0)
-    lengths = 1 + np.arange(REQUESTS) % min(max_length, LONGEST)
+    longest = min(artifact.model.config.max_length, LONGEST)
+    lengths = 1 + np.arange(artifact.family.golden_requests) % longest
     requests = []
     for length in lengths.tolist():
         gaps = np.exp(random.uniform(np.log(1000), np.log(LONGEST_GAP_MS), length)).astype(np.int64)
@@ -135,7 +134,7 @@ def _answers(artifact: Artifact, asked: Interactions) -> Iterator[Tensor]:
     """(AT_ONCE, n + 1) scores of some requests after the other, because all of them would take much memory."""
     for start in range(0, len(asked), AT_ONCE):
         part = np.arange(start, min(start + AT_ONCE, len(asked)))
-        yield score(artifact, asked.take(part), np.full(len(part), ASKED_AT_MS))
+        yield artifact.family.score(artifact, asked.take(part), np.full(len(part), ASKED_AT_MS))
 
 
 def _refuse_constant(artifact: Artifact, spread: float, some: Tensor) -> None:

@@ -23,7 +23,7 @@ def as_read(artifact: Artifact, histories: Interactions) -> Interactions:
 
 @torch.inference_mode()
 def user_states(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
-    """(B, width) unit-norm state of each user at his request time; zero for a user with no known item.
+    """(B, d) what the head makes of each user's state at their request time; zero for a user with no known item.
 
     Args:
         histories: B users; items unknown to the vocabulary (row 0) are skipped.
@@ -34,7 +34,8 @@ def user_states(artifact: Artifact, histories: Interactions, request_times: np.n
     """
     histories = histories.within(len(artifact.vocabulary))
     batch = request_batch(as_read(artifact, histories), request_times, artifact.model.config.max_length)
-    states = last_tokens(artifact.model.encoder(artifact.item_vectors[batch.item_index], batch), batch.offsets)
+    model = artifact.model
+    states = model.head(last_tokens(model.encoder(artifact.item_vectors[batch.item_index], batch), batch.offsets))
     finite = states.isfinite().all(1)
     if not finite.all():
         raise ValueError(
@@ -47,7 +48,7 @@ def user_states(artifact: Artifact, histories: Interactions, request_times: np.n
 @torch.inference_mode()
 def score(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
     """(B, n + 1) cosine of each user's state and every item; -inf in column 0, 0 for a user with no known item."""
-    scores = user_states(artifact, histories, request_times) @ artifact.unit_vectors.T
+    scores = user_states(artifact, histories, request_times) @ artifact.retrieval_vectors.T
     scores[:, 0] = -torch.inf
     return scores
 
@@ -61,6 +62,6 @@ def similar(artifact: Artifact, row: int) -> Tensor:
     """
     if not 1 <= row <= len(artifact.vocabulary):
         raise ValueError(f"row {row} is no item: version {artifact.version} has rows 1..{len(artifact.vocabulary)}")
-    scores = artifact.unit_vectors @ artifact.unit_vectors[row]
+    scores = artifact.retrieval_vectors @ artifact.retrieval_vectors[row]
     scores[[0, row]] = -torch.inf
     return scores

@@ -40,6 +40,7 @@ class ItemTower(nn.Module):
         self.projection = nn.Linear(config.content_dim, width, bias=False) if config.content_dim else None
         if self.projection is not None:
             nn.init.normal_(self.projection.weight, std=0.02)
+        self._known: Tensor | None = None
         self.register_buffer("content", torch.empty(0) if content is None else content, persistent=False)
 
     @property
@@ -48,6 +49,8 @@ class ItemTower(nn.Module):
 
     def forward(self, rows: Tensor, masked: Tensor | None = None) -> Tensor:
         """(…,) rows -> (…, width) vectors; where `masked` is true the ID is hidden behind the content."""
+        if self._known is not None:
+            return self._known[rows]
         ids = rows.clamp(max=self.out_of_vocabulary)
         if masked is not None:
             ids = torch.where(masked & (rows > 0), self.out_of_vocabulary, ids)
@@ -55,6 +58,16 @@ class ItemTower(nn.Module):
         if self.projection is not None:
             vectors = vectors + self.projection(self.content[rows])
         return vectors * (rows > 0).unsqueeze(-1)
+
+    def know(self, vectors: Tensor) -> None:
+        """Answers with `vectors` (n + 1, width) from now on, which a tower without the content cannot compute anew."""
+        self._known = vectors
+
+    @torch.no_grad()
+    def table(self, count: int, chunk: int = 65_536) -> Tensor:
+        """(count + 1, width) vectors of rows 0..count; that of row 0 is zero."""
+        rows = torch.arange(count + 1, device=self.ids.weight.device)
+        return torch.cat([self(part) for part in rows.split(chunk)])
 
 
 def _refuse_unfit(content: Tensor) -> None:

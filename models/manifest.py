@@ -14,7 +14,6 @@ from models.strict import Strict
 MODEL = "model.safetensors"
 CONFIG = "config.json"
 VOCABULARY = "vocabulary.parquet"
-ITEM_VECTORS = "item_vectors.safetensors"
 GOLDEN = "golden.safetensors"
 MANIFEST = "manifest.json"
 MODEL_CARD = "MODEL_CARD.md"
@@ -25,6 +24,7 @@ class Manifest(Strict):
     """Where a version comes from and what it was made with."""
 
     version: str
+    family: str = Field(default="", description="Family of the model; whoever saves a version fills it in.")
     created: datetime
     profile: str = ""
     cutoff: datetime = Field(description="Interactions strictly before this moment were trained on.")
@@ -57,11 +57,16 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def list_versions(folder: Path) -> list[str]:
-    """The complete versions below `folder`, oldest first. One whose manifest cannot be read is none."""
+    """The complete versions below the folder of one family, oldest first.
+
+    One whose manifest cannot be read, or is of another family, is none.
+    """
     created: dict[str, str] = {}
     for path in folder.glob(f"[!.]*/{MANIFEST}"):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            created[path.parent.name] = str(json.loads(path.read_text())["created"])
+            told = json.loads(path.read_text())
+            if told["family"] == folder.name:
+                created[path.parent.name] = str(told["created"])
     return sorted(created, key=lambda version: (created[version], version))
 
 

@@ -1,35 +1,90 @@
-"""A generative recommender: an item tower and an encoder over the items a user interacted with."""
+"""A generative recommender: an item tower, an encoder over the items a user interacted with, and a head."""
+
+from collections.abc import Iterable
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from models.batch import JaggedBatch
-from models.config import ModelConfig
+from models.batch import JaggedBatch, Labels
+from models.config import RecommenderConfig
 from models.encoder.encoder import Encoder
+from models.encoder.stack import AttentionLayer
+from models.heads.retrieval import RetrievalHead
 from models.items import ItemTower
+from models.jagged import last_tokens
+from models.next_items import NextItems
 
 
 class Recommender(nn.Module):
-    """Backbone x item tower.
+    """Item tower x encoder x head. `models.families.registry.build` makes the one that a configuration names.
 
     Args:
         config: Shape and function of the model.
-        trained_items: Items with an ID embedding, rows 1..trained_items.
-        content: (n + 1, content_dim) float32 content embeddings by row, or None where the model uses none.
+        layers: The encoder's; an iterator's are made after what comes before them, as the seed of the weights has it.
+        trained_items: Items with an ID embedding, 1..trained_items.
+        content: (n + 1, content_dim) float32 content embeddings by item, or None where the model uses none.
     """
 
-    def __init__(self, config: ModelConfig, trained_items: int, content: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        config: RecommenderConfig,
+        layers: Iterable[AttentionLayer],
+        trained_items: int,
+        content: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.items = ItemTower(config.items, config.width, trained_items, content)
-        self.encoder = Encoder(config)
+        self.encoder = Encoder(config, layers)
+        self.head = RetrievalHead()
 
-    def forward(self, batch: JaggedBatch, masked: Tensor | None = None) -> Tensor:
-        """(L, width) unit-norm states, one per interaction, each pointing at the item that comes next."""
-        return self.encoder(self.items(batch.item_index, masked), batch)
+    def forward(self, batch: JaggedBatch, id_masked: Tensor | None = None) -> Tensor:
+        """(L, width) raw states, one per interaction, each made to tell which item comes next."""
+        return self.encoder(self.items(batch.item_index, id_masked), batch)
+
+    def queries(self, batch: JaggedBatch) -> Tensor:
+        """(B, d) what the head makes of the state at the end of each row; zero for an empty one."""
+        queries: Tensor = self.head(last_tokens(self(batch), batch.offsets))
+        return queries
 
     @torch.no_grad()
-    def item_vectors(self, count: int, chunk: int = 65_536) -> Tensor:
-        """(count + 1, width) tower output of rows 0..count, not normalised; row 0 is zero."""
-        rows = torch.arange(count + 1, device=self.items.ids.weight.device)
-        return torch.cat([self.items(part) for part in rows.split(chunk)])
+    def retrieval_vectors(self, count: int) -> Tensor:
+        """(count + 1, d) what queries are compared with, of items 0..count; that of 0 is zero."""
+        vectors: Tensor = self.head.items(self.items.table(count))
+        return vectors
+
+    def view(self, batch: NextItems, generator: torch.Generator) -> "Positions":
+        """A training batch as objectives see it."""
+        return Positions(self, batch.inputs, batch.labels, generator)
+
+
+class Positions:
+    """What objectives see of a batch: the states at its positions, the item tower, the head.
+
+    Attributes:
+        model: The recommender, of which `items` is the tower and `head` the head.
+        id_masked: (L,) bool, interactions whose ID is hidden: those that the batch hides and some at random.
+        generator: Of everything that objectives draw.
+    """
+
+    def __init__(self, model: Recommender, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> None:
+        self.model, self.batch, self.labels, self.generator = model, batch, labels, generator
+        self.id_masked = batch.id_masked | chance(batch.item_index.shape, model.items.id_masking, generator)
+
+    @cached_property
+    def states(self) -> Tensor:
+        """(L, width) raw states; computed when first asked for."""
+        states: Tensor = self.model(self.batch, self.id_masked)
+        return states
+
+    @cached_property
+    def queries(self) -> Tensor:
+        """(L, width) what the retrieval head makes of the states."""
+        queries: Tensor = self.model.head(self.states)
+        return queries
+
+
+def chance(shape: torch.Size, rate: float, generator: torch.Generator) -> Tensor:
+    """Bool of `shape`, each true with probability `rate`."""
+    return torch.rand(shape, generator=generator, device=generator.device) < rate

@@ -174,6 +174,12 @@ class Profile(Strict):
         return str(state_folder(self.name)) if is_uri(self.lake_root) else ""
 
     @property
+    def family(self) -> str:
+        """Family of the models that find items: whose versions the line makes, and whose champion it serves."""
+        family: str = section_settings("training", self.training).model.family
+        return family
+
+    @property
     def data_docs_port(self) -> int:
         """Always the same, because what was materialized long ago links to it."""
         return self.ui.data_docs_port or 20_000 + zlib.crc32(str(state_folder(self.name)).encode()) % 10_000
@@ -235,23 +241,13 @@ def load_profile(name_or_path: str) -> Profile:
     given = name_or_path if path.parent == PROFILES else str(path.absolute())
     try:
         profile = Profile.model_validate({"name": path.stem, **content, "origin": given})
-        checked = {section: section_settings(section, getattr(profile, section)) for section in SECTIONS}
-        _require_offered(checked["source"], checked["quality"])
+        for section in SECTIONS:
+            section_settings(section, getattr(profile, section))
     except SectionError as error:
         raise ProfileError(f"profile {path}: {error}") from error
     except ValidationError as error:
         raise ProfileError(f"profile {path}: {sentence(error)}") from error
     return profile
-
-
-def _require_offered(source: Any, quality: Any) -> None:
-    """Raises SectionError: the source does not have a column that is declared."""
-    from assets.sources.settings import require_offered
-
-    try:
-        require_offered(source, quality.columns)
-    except ValueError as error:
-        raise SectionError(str(error)) from error
 
 
 def _find(name_or_path: str) -> Path:

@@ -20,7 +20,7 @@ def show(profile: Profile, console: Console) -> None:
     Raises:
         EndpointError: the endpoint does not answer, or serves something else than the profile's champion.
     """
-    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root, profile.family)
     settings = EndpointSettings.model_validate(profile.endpoint)
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
         version = str(client.require(profile.name, releases_of(lake).champion()).version)
@@ -44,7 +44,7 @@ def recommend(profile: Profile, user: str, k: int, console: Console) -> None:
         EndpointError: the endpoint does not answer, or serves something else than the profile's champion.
     """
     request = RecommendationRequest(user_id=user, k=k)
-    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root, profile.family)
     settings = EndpointSettings.model_validate(profile.endpoint)
     with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
         client.require(profile.name, releases_of(lake).champion())

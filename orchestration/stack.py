@@ -96,7 +96,7 @@ def _up_endpoint(profile: Profile) -> str:
     from assets.versions import releases_of
     from storage.lake import Lake
 
-    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root, profile.family)
     champion, settings = releases_of(lake).champion(), _settings(profile)
     if champion is None:
         return "no endpoint yet: no version is champion"

@@ -7,7 +7,7 @@ from pydantic import Field
 from rich.console import Group
 from rich.table import Table
 
-from assets.versions import ARTIFACTS, releases_of
+from assets.versions import artifacts_of, releases_of
 from models.evaluation.report import VersionEvaluation
 from models.strict import Strict
 from orchestration.environment import HOME_VARIABLE, home
@@ -46,7 +46,7 @@ class Status(Strict):
 
 def read_status(profile: Profile) -> Status:
     """Gathers the status from the lake, the endpoint and Dagster's instance; whatever is not there yet is null."""
-    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root)
+    lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root, profile.family)
     settings = EndpointSettings.model_validate(profile.endpoint)
     champion = releases_of(lake).champion()
     evaluated, serving = _evaluation(lake, champion), _ask(settings)
@@ -87,7 +87,7 @@ def status_table(status: Status) -> Group:
 
 def _evaluation(lake: Lake, champion: str | None) -> VersionEvaluation | None:
     """The champion's evaluation; before the first champion, that of the newest version that has one."""
-    folders = sorted(lake.folder(ARTIFACTS).glob("[!.]*/evaluation.json"), reverse=True)
+    folders = sorted(artifacts_of(lake).glob("[!.]*/evaluation.json"), reverse=True)
     named = [path.parent for path in folders if path.parent.name == champion] or [path.parent for path in folders]
     return VersionEvaluation.read(named[0]) if named else None
 

@@ -42,11 +42,13 @@ class Lake:
         root: Folder or URI that holds every table.
         storage_options: Credentials and endpoint of an object store, as delta-rs names them.
         artifacts: Folder for what is no table; empty: the root, which is a folder then.
+        family: Family of the models that find items: whose versions the line makes, and whose champion it serves.
     """
 
     root: str
     storage_options: dict[str, str] = field(default_factory=dict)
     artifacts: str = ""
+    family: str = "hstu"
 
     @property
     def is_local(self) -> bool:

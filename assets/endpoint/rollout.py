@@ -2,7 +2,7 @@
 
 import json
 
-from assets.versions import ARTIFACTS, releases_of
+from assets.versions import artifacts_of, releases_of
 from models.availability import CATALOGUE_DAYS_TABLE
 from models.manifest import read_manifest
 from serving.deploy import DeployError, LoadError, Superseded, deploy
@@ -33,7 +33,7 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
     return ReleaseConfig(
         profile=profile,
         version=version,
-        artifact=lake.folder(ARTIFACTS) / version,
+        artifact=artifacts_of(lake) / version,
         sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
         items=_newest(lake, ITEMS_TABLE),
         catalogue_days=_newest(lake, CATALOGUE_DAYS_TABLE) if lake.exists(CATALOGUE_DAYS_TABLE) else None,
@@ -59,7 +59,7 @@ def _newest(lake: Lake, table: str) -> TableVersion:
 
 def positive_actions(lake: Lake, version: str) -> list[str]:
     """The actions that a version counts as liking an item."""
-    return read_manifest(lake.folder(ARTIFACTS) / version).positive_actions
+    return read_manifest(artifacts_of(lake) / version).positive_actions
 
 
 def deploy_champion(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:

@@ -11,7 +11,7 @@ import polars as pl
 from assets.training.dataset import read_dataset
 from assets.validation.expectation import Expectation, Severity, between, with_overrides
 from assets.validation.settings import SkewSettings
-from assets.versions import ARTIFACTS, DATASETS
+from assets.versions import DATASETS, artifacts_of
 from models.columns import ACTIONS, TIMESTAMPS
 from models.interactions import Interactions
 from serving.history import UserHistories, load_histories
@@ -97,7 +97,7 @@ def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
     """
     from models.artifact import load_artifact
 
-    artifact = load_artifact(lake.folder(ARTIFACTS) / version)
+    artifact = load_artifact(artifacts_of(lake) / version)
     trained = read_dataset(lake.folder(DATASETS) / version).histories if has_training_set(lake, version) else None
     then = _served(_loaded(lake, artifact, artifact.manifest.table_versions[SEQUENCES_TABLE]), artifact)
     now = _loaded(lake, artifact, None)

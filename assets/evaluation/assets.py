@@ -21,7 +21,7 @@ from assets.sequences.assets import sequences
 from assets.sources.source import Source
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
-from assets.versions import ABLATIONS, ARTIFACTS, releases_of, version_in_question
+from assets.versions import ABLATIONS, artifacts_of, releases_of, version_in_question
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
 from models.markdown import escaped
 from storage.lake import Lake
@@ -59,13 +59,13 @@ def evaluation(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, settings = lake.open(), evaluation
     version = version_in_question(context, tables, "hstu_model", config.version)
-    folder = tables.folder(ARTIFACTS) / version
+    folder = artifacts_of(tables) / version
     result = evaluate_version(
         tables,
         folder,
         settings,
         champion=_champion(tables, version),
-        without_content=_existing(tables.folder(ABLATIONS) / version),
+        without_content=_existing(tables.folder(f"{ABLATIONS}/{tables.family}") / version),
         truth=source if isinstance(source, KnownTruth) else None,
         progress=_reporting(context),
     )
@@ -92,7 +92,7 @@ def evaluation(
 
 def _champion(lake: Lake, candidate: str) -> Path | None:
     champion = releases_of(lake).champion()
-    return lake.folder(ARTIFACTS) / champion if champion and champion != candidate else None
+    return artifacts_of(lake) / champion if champion and champion != candidate else None
 
 
 def _existing(folder: Path) -> Path | None:

@@ -14,8 +14,15 @@ from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
 from storage.staged_files import Staging
 
-OF_A_VERSION = (ARTIFACTS, ABLATIONS, DATASETS, f"{RUNS}/{ARTIFACTS}", f"{RUNS}/{ABLATIONS}", f"{RUNS}/tuning")
-"""Folders below the root with a folder for each trained version."""
+OF_A_VERSION = (
+    f"{ARTIFACTS}/*",
+    f"{ABLATIONS}/*",
+    DATASETS,
+    f"{RUNS}/{ARTIFACTS}",
+    f"{RUNS}/{ABLATIONS}",
+    f"{RUNS}/tuning",
+)
+"""Folders below the root with a folder for each trained version, as patterns."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ def _unnamed_buckets(lake: Lake, settings: RetentionSettings, now: datetime) -> 
 
 
 def _of_versions_gone(lake: Lake, live: set[str], settings: RetentionSettings, now: datetime) -> list[str]:
-    folders = [path for name in OF_A_VERSION for path in Path(lake.root, name).glob("[!.]*") if path.is_dir()]
+    folders = [path for name in OF_A_VERSION for path in Path(lake.root).glob(f"{name}/[!.]*") if path.is_dir()]
     gone = [path for path in folders if path.name not in live and _older(path, settings, now)]
     for path in gone:
         shutil.rmtree(path)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 import polars as pl
 
@@ -13,7 +14,7 @@ from assets.sequences.encode import NEEDED, Encoding, extended_categories
 from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.merge import NewEvents, merge_sequences
 from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, SURFACE, USER_ID
-from models.declared import NO_COLUMNS, DeclaredColumns
+from models.declared import DeclaredColumns
 from storage.interaction_columns import stored_columns
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ID_DTYPES, IdType, with_declared
@@ -87,7 +88,7 @@ def bring_up_to_date(
     actions: Sequence[str],
     id_type: IdType,
     request_gap: timedelta,
-    declared: DeclaredColumns = NO_COLUMNS,
+    declared: DeclaredColumns = MappingProxyType({}),
     *,
     rows_in_memory: int,
     buckets: int | None = None,

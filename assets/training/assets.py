@@ -23,13 +23,14 @@ from assets.training.tune import search
 from assets.training.version import (
     TrainedVersion,
     content_width,
+    fitted,
     last_day_of,
-    model_config,
-    optimisation_of,
     prepare,
     train_version,
+    tuned,
 )
-from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS, version_in_question
+from assets.versions import ABLATIONS, DATASETS, RUNS, artifacts_of, version_in_question
+from models.families.registry import read_config
 from models.manifest import MODEL_CARD, Manifest, read_manifest
 from storage.schema import EVENTS_TABLE, TUNING_TABLE
 
@@ -51,9 +52,9 @@ def hstu_model(
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
+    if settings.use_tuned:
+        settings = tuned(settings, tables.scan(TUNING_TABLE).collect())
     manifest, dataset = _prepared(lake, settings, evaluation)
-    tuned = tables.scan(TUNING_TABLE).collect().row(0, named=True) if settings.use_tuned else None
-    optimisation = optimisation_of(settings, tuned)
     with _cluster(ray):
         _tell_of_dashboard(context, ray)
         version = train_version(
@@ -61,7 +62,8 @@ def hstu_model(
             manifest,
             dataset,
             settings,
-            optimisation,
+            settings.model,
+            settings.optimisation,
             workers=settings.workers if ray.mode == "attach" else 0,
             with_content=True,
             on_progress=_reporting(context),
@@ -90,8 +92,9 @@ def hstu_without_content(
 
     if not (settings.use_content and settings.train_ablation):
         return made(skipped="the profile trains no twin without content")
-    manifest = read_manifest(tables.folder(ARTIFACTS) / version_in_question(context, tables, "hstu_model"))
-    if (tables.folder(ABLATIONS) / manifest.version).exists():
+    folder = artifacts_of(tables) / version_in_question(context, tables, "hstu_model")
+    manifest = read_manifest(folder)
+    if (tables.folder(f"{ABLATIONS}/{tables.family}") / manifest.version).exists():
         return made(skipped=f"the twin of {manifest.version} exists already")
     if not (tables.folder(DATASETS) / manifest.version).exists():
         return made(skipped=f"the training set of {manifest.version} was deleted")
@@ -100,6 +103,7 @@ def hstu_without_content(
         manifest,
         tables.folder(DATASETS) / manifest.version,
         settings,
+        read_config(folder),
         manifest.training,
         workers=0,
         with_content=False,
@@ -115,7 +119,7 @@ def hstu_without_content(
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
-    description="A Ray Tune search (ASHA) over learning rate and temperature; the best trial first.",
+    description="A Ray Tune search (ASHA) over what the profile names; the best trial first.",
 )
 def tuned_hyperparameters(
     context: dg.AssetExecutionContext,
@@ -129,18 +133,18 @@ def tuned_hyperparameters(
     storage = tables.folder(RUNS) / "tuning" / manifest.version
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(
-        str(dataset), str(storage), model_config(settings, content_width(dataset)), optimisation, workers=0
+        str(dataset), str(storage), fitted(settings.model, settings, content_width(dataset)), optimisation, workers=0
     )
     with attached(ray.address):
         _tell_of_dashboard(context, ray)
         result = search(job, settings.search, lambda trial, step: context.log.info(f"trial {trial}: {step}"))
     tables.overwrite(TUNING_TABLE, result.trials)
-    context.log.info(f"best of {result.trials.height} trials: {result.best}")
+    context.log.info(f"best of {result.trials.height} trials by {result.metric}: {result.best}")
     return dg.MaterializeResult(
         metadata=table_metadata(
             result.trials,
             result.trials.height,
-            trials=dg.MetadataValue.md(trials_plot(result.trials)),
+            trials=dg.MetadataValue.md(trials_plot(result.trials, result.searched, result.metric)),
             **result.best,
             **_dashboard(ray),
         ),
@@ -183,7 +187,8 @@ def _version_metadata(version: TrainedVersion) -> dict[str, Any]:
         "users": version.users,
         "interactions": version.interactions,
         "loss": last.loss,
-        "validation_ndcg_at_10": last.ndcg_at_10,
+        **({f"loss_{name}": loss for name, loss in last.losses.items()} if len(last.losses) > 1 else {}),
+        **{f"validation_{name}": value for name, value in last.validation.items()},
         "tokens_per_second": last.tokens_per_second,
         "sparsity": last.sparsity,
         "tokens_kept": last.tokens_kept,

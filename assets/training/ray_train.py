@@ -1,4 +1,4 @@
-"""Distributed training: a TorchTrainer around `models.training.fit`.
+"""Distributed training: a TorchTrainer around `models.training.loop.fit`.
 
 A run is described by values and folders only, so the same job runs inline (no cluster), on the attached cluster, or
 from any process that sees the folders.
@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
-from models.config import ModelConfig, TrainingConfig
+from models.config import FamilyConfig, TrainingConfig
+from models.families.registry import family_named
 
 PROGRESS = "progress.jsonl"
 
@@ -30,7 +31,7 @@ class TrainingJob:
 
     dataset: str
     folder: str
-    model: ModelConfig
+    model: FamilyConfig
     training: TrainingConfig
     workers: int
     use_gpu: bool = False
@@ -43,14 +44,15 @@ class TrainingJob:
 class Progress:
     """One epoch as rank 0 saw it.
 
-    `ndcg_at_10` is on held-out last interactions; `sparsity` and `tokens_kept` say what Stochastic Length left
-    (`models.training.EpochReport`).
+    `losses` are the parts of `loss` by name, not weighted; `validation` is what the family measures on held-out data;
+    `sparsity` and `tokens_kept` say what Stochastic Length left (`models.training.loop.EpochReport`).
     """
 
     epoch: int
     epochs: int
     loss: float
-    ndcg_at_10: float
+    losses: dict[str, float]
+    validation: dict[str, float]
     tokens_per_second: float
     seconds_left: float
     sparsity: float
@@ -58,7 +60,8 @@ class Progress:
 
     def __str__(self) -> str:
         return (
-            f"epoch {self.epoch}/{self.epochs}: loss {self.loss:.3f}, NDCG@10 {self.ndcg_at_10:.4f}, "
+            f"epoch {self.epoch}/{self.epochs}: loss {self.loss:.3f}{_parts(self.losses)}, "
+            f"{', '.join(f'{name} {value:.4f}' for name, value in self.validation.items())}, "
             f"{self.tokens_per_second:,.0f} tokens/s, {self.seconds_left:.0f} s left"
         )
 
@@ -137,7 +140,8 @@ def train_loop(config: dict[str, Any]) -> None:
 
     from assets.training.dataset import read_dataset
     from models.checkpoint import newest_checkpoint, next_checkpoint
-    from models.training import EpochReport, StepReport, Worker, fit
+    from models.families.registry import family_of
+    from models.training.loop import EpochReport, StepReport, Worker, fit
 
     job = _from_json(config)
     folder = Path(job.folder)
@@ -147,12 +151,13 @@ def train_loop(config: dict[str, Any]) -> None:
     dataset = read_dataset(Path(job.dataset))
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
-    recommender = new_recommender(job, dataset.vocabulary.trained, dataset.content)
+    model = new_model(job, dataset.vocabulary.trained, dataset.content)
+    family = family_of(job.model)
 
     def on_epoch(report: EpochReport, task: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         if rank == 0:
             # The line is first: an epoch that is done again has two, one without it would be missing in the curve.
-            note(folder / PROGRESS, progress_of(report, validation_ndcg(recommender, dataset), workers))
+            note(folder / PROGRESS, progress_of(report, family.validate(model, dataset), workers))
             next_checkpoint(folder, task, optimizer, report.epoch)
         ray.train.report({"epoch": report.epoch, "loss": report.loss})
 
@@ -168,7 +173,7 @@ def train_loop(config: dict[str, Any]) -> None:
     # All go on from the same one, whatever becomes visible to the others meanwhile.
     newest = broadcast_from_rank_zero(str(newest_checkpoint(folder) or ""))
     fit(
-        recommender,
+        model,
         dataset.histories,
         job.training,
         worker,
@@ -179,43 +184,27 @@ def train_loop(config: dict[str, Any]) -> None:
     )
 
 
-def new_recommender(job: TrainingJob, trained: int, content: Any) -> Any:
+def new_model(job: TrainingJob, trained: int, content: Any) -> Any:
     """The untrained model of `job`, the same in every process."""
     import torch
 
-    from models.recommender import Recommender
+    from models.families.registry import build
 
     torch.manual_seed(job.training.seed)
     matrix = torch.from_numpy(content[:].copy()) if job.model.items.content_dim else None
-    return Recommender(job.model, trained, matrix)
+    return build(job.model, trained, matrix)
 
 
-def trained_recommender(job: TrainingJob, trained: int, content: Any) -> Any:
+def trained_model(job: TrainingJob, trained: int, content: Any) -> Any:
     """The model that a finished `job` left in its folder."""
-    import torch
+    from models.checkpoint import load_model, newest_checkpoint
 
-    from models.checkpoint import load_checkpoint, newest_checkpoint
-    from models.objectives.next_item import NextItem
-
-    recommender = new_recommender(job, trained, content)
-    task = NextItem(recommender, job.training.loss)
+    model = new_model(job, trained, content)
     newest = newest_checkpoint(Path(job.folder))
     if newest is None:
-        raise TrainingFailed(f"training in {job.folder} left no checkpoint: materialize `hstu_model` again")
-    load_checkpoint(newest, task, torch.optim.AdamW(task.parameters()))
-    return recommender.eval()
-
-
-def validation_ndcg(recommender: Any, dataset: Any) -> float:
-    """NDCG@10 of the held-out last interactions, items of the history excluded."""
-    import torch
-
-    from models.evaluation.next_item_ndcg import next_item_ndcg
-
-    with torch.inference_mode():
-        return next_item_ndcg(
-            recommender, dataset.validation, dataset.validation_targets, dataset.validation_times, k=10
-        )
+        raise TrainingFailed(f"training in {job.folder} left no checkpoint: materialize the model's asset again")
+    load_model(newest, model)
+    return model.eval()
 
 
 def read_progress(folder: Path) -> list[Progress]:
@@ -227,16 +216,17 @@ def read_progress(folder: Path) -> list[Progress]:
 
 def entry_of(told: dict[str, Any]) -> Entry:
     """An entry as a journal holds it."""
-    return Progress(**told) if "ndcg_at_10" in told else Step(**told)
+    return Progress(**told) if "validation" in told else Step(**told)
 
 
-def progress_of(report: Any, ndcg: float, workers: int) -> Progress:
-    """A `models.training.EpochReport` of one of several workers, as that of all of them."""
+def progress_of(report: Any, validation: dict[str, float], workers: int) -> Progress:
+    """A `models.training.loop.EpochReport` of one of several workers, as that of all of them."""
     return Progress(
         epoch=report.epoch,
         epochs=report.epochs,
         loss=report.loss,
-        ndcg_at_10=ndcg,
+        losses=report.losses,
+        validation=validation,
         tokens_per_second=report.tokens * workers / report.seconds,
         seconds_left=report.seconds * (report.epochs - report.epoch),
         sparsity=report.sparsity,
@@ -245,7 +235,7 @@ def progress_of(report: Any, ndcg: float, workers: int) -> Progress:
 
 
 def step_of(report: Any, workers: int) -> Step:
-    """A `models.training.StepReport` of one of several workers, as that of all of them."""
+    """A `models.training.loop.StepReport` of one of several workers, as that of all of them."""
     return Step(
         epoch=report.epoch,
         epochs=report.epochs,
@@ -257,17 +247,23 @@ def step_of(report: Any, workers: int) -> Step:
 
 
 def _to_json(job: TrainingJob) -> dict[str, Any]:
-    return {**vars(job), "model": job.model.model_dump(), "training": job.training.model_dump()}
+    model = {"family": job.model.family, "config": job.model.model_dump()}
+    return {**vars(job), "model": model, "training": job.training.model_dump()}
 
 
 def _from_json(config: dict[str, Any]) -> TrainingJob:
     return TrainingJob(
         **{
             **config,
-            "model": ModelConfig.model_validate(config["model"]),
+            "model": family_named(config["model"]["family"]).config.model_validate(config["model"]["config"]),
             "training": TrainingConfig.model_validate(config["training"]),
         }
     )
+
+
+def _parts(losses: dict[str, float]) -> str:
+    """The parts of a loss where there is more than one."""
+    return f" ({', '.join(f'{name} {loss:.3f}' for name, loss in losses.items())})" if len(losses) > 1 else ""
 
 
 def _last_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """The model and how it is trained: the profile's `training:` section."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from models.config import ModelConfig, TrainingConfig
 from models.merging import Merging
@@ -14,8 +14,22 @@ class SearchSettings(Strict):
     concurrent: int = Field(default=2, ge=1, description="Trials that run at once, one CPU each.")
     epochs: int = Field(default=8, ge=1, description="Longest a trial may train.")
     grace_epochs: int = Field(default=2, ge=1, description="Epochs before ASHA may stop a trial.")
-    learning_rate: tuple[float, float] = Field(default=(3e-4, 1e-2), description="Bounds, searched log-uniformly.")
-    temperature: tuple[float, float] = Field(default=(0.03, 0.2), description="Bounds, searched log-uniformly.")
+    space: dict[str, tuple[float, float]] = Field(
+        default={"optimisation.learning_rate": (3e-4, 1e-2), "optimisation.loss.temperature": (0.03, 0.2)},
+        min_length=1,
+        description="What is searched, as a path within `training`, to its bounds, searched log-uniformly; whole "
+        "numbers are rounded.",
+    )
+
+    @field_validator("space")
+    @classmethod
+    def _bounds_ascend(cls, space: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for path, (low, high) in space.items():
+            if not path.startswith(("optimisation.", "model.")):
+                raise ValueError(f"{path} is no path below optimisation or model, such as optimisation.learning_rate")
+            if not 0 < low < high:
+                raise ValueError(f"the bounds of {path} are {low:g} and {high:g}: both above 0, the lower one first")
+        return space
 
 
 class TrainingSettings(Strict):
@@ -40,7 +54,7 @@ class TrainingSettings(Strict):
     )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(default=True, description="Also train a twin without content, for the evaluation.")
-    use_tuned: bool = Field(default=False, description="Take learning rate and temperature from the last search.")
+    use_tuned: bool = Field(default=False, description="Take what the last search found.")
     popularity_half_life_days: float = Field(
         default=7.0, gt=0, description="Age at which an interaction counts half in the endpoint's popularity fallback."
     )

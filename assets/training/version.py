@@ -1,5 +1,6 @@
 """From tables to a trained version: split, dataset, training, artifact."""
 
+import json
 import platform
 import shutil
 from collections.abc import Callable
@@ -7,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,15 +17,16 @@ from assets.data_version import digest
 from assets.splits.settings import EvaluationSettings
 from assets.splits.split import training_interactions
 from assets.training.dataset import CONTENT, content_digest, make_dataset, read_dataset, write_dataset
-from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_recommender
+from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_model
 from assets.training.settings import TrainingSettings
+from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS
 from models.actions import require_declared
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
-from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
+from models.config import FamilyConfig, ItemTowerConfig, TrainingConfig
 from models.manifest import Manifest, new_version
 from storage.lake import Lake
-from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
+from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, TUNING_TABLE
 from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary
 
 
@@ -103,6 +104,7 @@ def train_version(
     manifest: Manifest,
     dataset_folder: Path,
     settings: TrainingSettings,
+    model: FamilyConfig,
     optimisation: TrainingConfig,
     workers: int,
     *,
@@ -114,6 +116,7 @@ def train_version(
     A run that was ended before it was done is gone on with, if what decides its outcome is the same.
 
     Args:
+        model: Shape of the model; its item tower is fitted to the content at hand.
         workers: Ray Train workers; 0 trains in this process.
         with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
     """
@@ -127,7 +130,7 @@ def train_version(
     job = TrainingJob(
         dataset=str(dataset_folder),
         folder="",
-        model=model_config(settings, dataset.content.shape[1] if with_content else 0),
+        model=fitted(model, settings, dataset.content.shape[1] if with_content else 0),
         training=optimisation,
         workers=workers,
         use_gpu=settings.use_gpu,
@@ -140,10 +143,10 @@ def train_version(
     if before := newest_checkpoint(run):
         on_progress(f"goes on after epoch {epochs_done(before)} of a run with the same inputs that was ended")
     curve = train(job, on_progress)
-    recommender = trained_recommender(job, dataset.vocabulary.trained, dataset.content)
-    metrics = {"loss": curve[-1].loss, "validation_ndcg@10": curve[-1].ndcg_at_10}
+    trained = trained_model(job, dataset.vocabulary.trained, dataset.content)
+    metrics = metrics_of(curve[-1])
     final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics})
-    folder = save_artifact(lake.folder(where), final, recommender, dataset.vocabulary)
+    folder = save_artifact(lake.folder(where), final, trained, dataset.vocabulary)
     shutil.rmtree(run, ignore_errors=True)
     return TrainedVersion(folder, final, curve, len(dataset.histories), len(dataset.histories.item_index), fingerprint)
 
@@ -161,18 +164,36 @@ def fingerprint_of(job: TrainingJob) -> str:
     )
 
 
-def model_config(settings: TrainingSettings, content_dim: int) -> ModelConfig:
-    """The settings' model with its item tower fitted to the content embeddings at hand."""
+def fitted(model: FamilyConfig, settings: TrainingSettings, content_dim: int) -> FamilyConfig:
+    """`model` with its item tower fitted to the content embeddings at hand."""
     tower = ItemTowerConfig(content_dim=content_dim, id_masking=settings.id_masking if content_dim else 0.0)
-    return settings.model.model_copy(update={"items": tower})
+    return model.model_copy(update={"items": tower})
 
 
-def optimisation_of(settings: TrainingSettings, tuned: dict[str, Any] | None) -> TrainingConfig:
-    """The settings' optimisation, with the learning rate and temperature of the last search where it is to be used."""
-    if tuned is None:
-        return settings.optimisation
-    loss = settings.optimisation.loss.model_copy(update={"temperature": tuned["temperature"]})
-    return settings.optimisation.model_copy(update={"learning_rate": tuned["learning_rate"], "loss": loss})
+def tuned(settings: TrainingSettings, trials: pl.DataFrame) -> TrainingSettings:
+    """The settings with what the best trial of a search found.
+
+    Raises:
+        ValueError: the table is of an earlier version of this program, which did not say what it had searched.
+    """
+    if SETTINGS not in trials.columns:
+        raise ValueError(
+            f"the table {TUNING_TABLE!r} does not say what was searched: materialize `tuned_hyperparameters` again"
+        )
+    found = json.loads(trials[SETTINGS][0])
+    return settings.model_copy(
+        update={
+            MODEL: with_values(settings.model, MODEL, found),
+            OPTIMISATION: with_values(settings.optimisation, OPTIMISATION, found),
+        }
+    )
+
+
+def metrics_of(last: Progress) -> dict[str, float]:
+    """What a manifest says of the last epoch."""
+    parts = {f"loss {name}": loss for name, loss in last.losses.items()} if len(last.losses) > 1 else {}
+    validation = {f"validation_{name.replace('_at_', '@')}": value for name, value in last.validation.items()}
+    return {"loss": last.loss, **parts, **validation}
 
 
 def last_day_of(events: pl.LazyFrame) -> date:

@@ -11,7 +11,7 @@ from models.attention.mask import CAUSAL
 from models.attention.reference import query_places
 from models.batch import JaggedBatch
 from models.encoder.cache import CacheIdentity, History, KeyValueCache, check_request, settled
-from models.encoder.encoder import Encoder, unit_norm
+from models.encoder.encoder import Encoder
 from models.encoder.incremental import advance, encode_candidates
 
 
@@ -21,7 +21,7 @@ def identity(encoder: Encoder, version: str) -> CacheIdentity:
 
 
 def prefill(encoder: Encoder, item_vectors: Tensor, batch: JaggedBatch, version: str) -> tuple[Tensor, KeyValueCache]:
-    """(B, width) unit-norm state at the end of each row, zero for an empty row, and the cache.
+    """(B, width) raw state at the end of each row, zero for an empty row, and the cache.
 
     Args:
         item_vectors: (L, width) vectors of the batch's items.
@@ -49,7 +49,7 @@ def candidate_states(
     version: str,
     micro_batch: int = 0,
 ) -> Tensor:
-    """(m, width) unit-norm states of candidates, each as if it were the one item after the cached history.
+    """(m, width) raw states of candidates, each as if it were the one item after the cached history.
 
     Args:
         candidate_vectors: (m, width) vectors of the candidates.
@@ -65,7 +65,7 @@ def candidate_states(
     if int(place) >= len(encoder.positions):
         raise ValueError(f"the history of {int(place)} interactions fills all {len(encoder.positions)} positions")
     x = encoder.embed(candidate_vectors, place)
-    return unit_norm(encode_candidates(encoder.layers, x, cache, request_time, CAUSAL, micro_batch))
+    return encode_candidates(encoder.layers, x, cache, request_time, CAUSAL, micro_batch)
 
 
 @torch.no_grad()
@@ -85,9 +85,9 @@ def _encode(
     filled, ends = lengths > 0, batch.offsets[1:] - 1
     request_times = torch.zeros_like(lengths)
     request_times[filled] = batch.next_timestamps[ends[filled]]
-    states = x.new_zeros(len(lengths), x.shape[1], dtype=torch.float32)
+    states = x.new_zeros(len(lengths), x.shape[1])
     last = batch.offsets[1:] if layout.query_offsets is None else layout.query_offsets[1:]
-    states[filled] = unit_norm(x[last[filled] - 1])
+    states[filled] = x[last[filled] - 1]
     return states, KeyValueCache(
         made_by, pairs, batch.offsets, batch.timestamps, request_times, lengths, history.digests(lengths)
     )

@@ -42,13 +42,13 @@ def bootstrap(values: FloatArray, resamples: int = 1000, seed: int = 0) -> list[
     step = max(1, WEIGHTS_AT_ONCE // users)
     for start in range(0, resamples, step):
         part = means[start : start + step]
-        part[:] = _draw_counts(generator, len(part), users) @ values / users
+        part[:] = draw_counts(generator, len(part), users) @ values / users
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     mean = values.mean(axis=0)
     return [Interval(float(m), float(lo), float(hi), users) for m, lo, hi in zip(mean, low, high, strict=True)]
 
 
-def _draw_counts(generator: np.random.Generator, resamples: int, users: int) -> FloatArray:
+def draw_counts(generator: np.random.Generator, resamples: int, users: int) -> FloatArray:
     """(resamples, users): how often each user is drawn in each resample."""
     drawn = generator.integers(0, users, (resamples, users)) + users * np.arange(resamples)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=resamples * users)

@@ -1,15 +1,19 @@
 """A trained version as a scorer, on its own vocabulary or on that of a newer version."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artifact import Artifact
 from models.columns import ITEM_INDEX
 from models.evaluation.cases import EvaluationCases, IntArray
-from models.inference import score
 from models.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,6 @@ class ModelScorer:
     def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
         """(B, n+1) cosine of user and item; minus infinity for unknown items."""
         own = cases.histories.with_columns({ITEM_INDEX: self.own_rows[cases.histories.item_index]})
-        scores: NDArray[np.float32] = score(self.artifact, own, cases.request_times).numpy()
+        scores: NDArray[np.float32] = self.artifact.family.score(self.artifact, own, cases.request_times).numpy()
         # Row 0 scores minus infinity, and every item that the version does not know has own row 0.
         return scores[:, self.own_rows]

@@ -2,12 +2,10 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from models.batch import request_batch
 from models.evaluation.metrics import per_user
 from models.interactions import Interactions
-from models.jagged import last_tokens
 from models.recommender import Recommender
 
 
@@ -32,7 +30,7 @@ def next_item_ndcg(
         return 0.0
     mode = recommender.training
     recommender.eval()
-    vectors = F.normalize(recommender.item_vectors(recommender.items.trained), dim=-1, eps=1e-6)
+    vectors = recommender.retrieval_vectors(recommender.items.trained)
     ranks = []
     for start in range(0, len(histories), users):
         part = np.arange(start, min(start + users, len(histories)))
@@ -45,8 +43,7 @@ def _ranks(
     recommender: Recommender, vectors: torch.Tensor, histories: Interactions, targets: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
     batch = request_batch(histories, times, recommender.config.max_length).to(vectors.device)
-    states = last_tokens(recommender(batch), batch.offsets)
-    scores = states @ vectors.T
+    scores = recommender.queries(batch) @ vectors.T
     asked = torch.from_numpy(np.ascontiguousarray(targets)).to(vectors.device)[:, None]
     wanted = scores.gather(1, asked)
     if not torch.isfinite(wanted).all():

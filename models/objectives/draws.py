@@ -13,10 +13,13 @@ from torch import Tensor
 class Draws(Protocol):
     """Logits over the drawn negatives, and the way back, chunk by chunk: `mixture` follows `logits` of the same chunk.
 
-    `odds` are exponentials of the logits, `part` is the chunk's place among the positions.
+    `odds` are exponentials of the logits, `part` is the chunk's place among the positions, `correction` (U,) what the
+    logits of the negatives are lowered by.
     """
 
-    def __init__(self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype) -> None: ...
+    def __init__(
+        self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype, correction: Tensor | None
+    ) -> None: ...
 
     def parts(self, limit: int) -> Iterator[slice]:
         """The positions, in chunks of which each needs about `limit` numbers."""
@@ -42,8 +45,10 @@ class Draws(Protocol):
 class Shared:
     """Every position sees the same draw, so a negative stands for all its repetitions: each is one column."""
 
-    def __init__(self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype) -> None:
-        self._negatives, self._products = negatives, products
+    def __init__(
+        self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype, correction: Tensor | None
+    ) -> None:
+        self._negatives, self._products, self._correction = negatives, products, correction
         # A hit is at most one column of each position: there -inf is added, and nothing in any column where none is.
         self._column = own.clamp(min=0)[:, None]
         self._removed = torch.zeros(own.shape, dtype=negatives.dtype, device=own.device)
@@ -57,7 +62,10 @@ class Shared:
         return (slice(start, start + size) for start in range(0, positions, size))
 
     def logits(self, query: Tensor, part: slice) -> Tensor:
-        return (query @ self._negatives.T).scatter_add_(1, self._column[part], self._removed[part])
+        logits = query @ self._negatives.T
+        if self._correction is not None:
+            logits -= self._correction
+        return logits.scatter_add_(1, self._column[part], self._removed[part])
 
     def total(self, odds: Tensor) -> Tensor:
         return odds @ self._counts
@@ -74,8 +82,10 @@ class Shared:
 class PerRun:
     """Each run of equally many positions has a draw of its own; as published, each run is one position."""
 
-    def __init__(self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype) -> None:
-        self._negatives, self._draws, self._own = negatives, draws, own
+    def __init__(
+        self, negatives: Tensor, draws: Tensor, own: Tensor, products: torch.dtype, correction: Tensor | None
+    ) -> None:
+        self._negatives, self._draws, self._own, self._correction = negatives, draws, own, correction
         self._run = -(-len(own) // max(len(draws), 1))
         self._gradient = torch.zeros_like(negatives)
 
@@ -92,6 +102,8 @@ class PerRun:
         self._drawn = self._draws[part.start // self._run : -(-part.stop // self._run)]
         self._gathered = self._negatives[self._drawn]
         logits = self._by_run(query) @ self._gathered.mT
+        if self._correction is not None:
+            logits -= self._correction[self._drawn][:, None, :]
         hits = self._drawn[:, None, :] == self._by_run(self._own[part, None])
         return logits.masked_fill_(hits, -torch.inf).flatten(0, 1)
 

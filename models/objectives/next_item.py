@@ -2,24 +2,28 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.batch import JaggedBatch, Labels
 from models.config import SampledSoftmaxConfig
-from models.objectives.negatives import distinct, in_batch, uniform
+from models.objectives.objective import Objective
 from models.objectives.sampled_softmax import sampled_softmax
-from models.recommender import Recommender
+from models.recommender import Positions, chance
+from models.samplers.distinct import distinct
+from models.samplers.sampler import SAMPLERS, Draw
+
+NEXT_ITEM = "next_item"
 
 
-class NextItem(nn.Module):
-    """The training task: a module whose forward is the loss, so that DDP wraps model and loss together."""
+class NextItem(Objective):
+    """The item that comes next, told from sampled others."""
 
-    def __init__(self, recommender: Recommender, config: SampledSoftmaxConfig) -> None:
+    def __init__(self, config: SampledSoftmaxConfig) -> None:
         super().__init__()
-        self.recommender = recommender
         self.config = config
+        self.weights = {NEXT_ITEM: 1.0}
+        self.sampler = SAMPLERS[config.source]()
 
-    def forward(self, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> Tensor:
+    def forward(self, view: Positions) -> dict[str, Tensor]:
         """The mean loss over all positions.
 
         IDs are hidden at the rates that serving will meet (Netflix, arXiv 2605.23312, collaborative masking): in a
@@ -27,42 +31,35 @@ class NextItem(nn.Module):
         item of the catalogue is new. Were negatives hidden more rarely than that, the model would put every new item
         first; more often, none.
         """
-        items = self.recommender.items
-        seen_without_id = batch.id_masked | chance(batch.item_index.shape, items.id_masking, generator)
-        drawn = self._draw(batch, labels, generator)
-        rows, places = distinct(drawn, items.trained + 1)
-        cold = chance(rows.shape, self.config.cold_negatives, generator)
-        negatives, positives = unit(items(rows, cold)), self._positives(labels)
-        draws = places[drawn]
+        model, labels = view.model, view.labels
+        draw = self._draw(view)
+        rows, places = distinct(draw.items, model.items.trained + 1)
+        cold = chance(rows.shape, self.config.cold_negatives, view.generator)
+        negatives, positives = model.head.items(model.items(rows, cold)), _positives(view)
+        draws = places[draw.items]
         if self.config.shared:
             draws = torch.bincount(draws, minlength=len(rows))
         # Last, because to count distinct items is to wait for a GPU: there is least to wait for before the encoder.
-        states = self.recommender(batch, seen_without_id)
+        queries = view.queries
         own = places[labels.item_index]
-        return sampled_softmax(states, positives, negatives, draws, own, self.config.temperature)
+        correction = draw.correction(rows) if self.config.correction == "logq" else None
+        temperature = self.config.temperature
+        loss = sampled_softmax(queries, positives, negatives, draws, own, temperature, correction=correction)
+        return {NEXT_ITEM: loss}
 
-    def _draw(self, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> Tensor:
-        """Rows of the negatives: (R,) shared by all positions, or (G, R) for so many runs of them."""
-        trained = self.recommender.items.trained
-        runs = -(-len(labels.item_index) // self.config.positions_per_draw)
+    def _draw(self, view: Positions) -> Draw:
+        """The negatives: (R,) shared by all positions, or (G, R) for so many runs of them."""
+        rows = view.labels.item_index
+        runs = -(-len(rows) // self.config.positions_per_draw)
         shape = (self.config.negatives,) if self.config.shared else (runs, self.config.negatives)
-        if self.config.source == "in_batch":
-            return in_batch(torch.cat([batch.item_index, labels.item_index]), trained, shape, generator)
-        return uniform(trained, shape, generator)
-
-    def _positives(self, labels: Labels) -> Tensor:
-        """(L, width) unit vectors of the labels; the tower computes each of the different ones once."""
-        items = self.recommender.items
-        seen = 2 * labels.item_index + labels.id_masked
-        different, places = distinct(seen, 2 * (items.trained + 1))
-        return F.embedding(places[seen], unit(items(different // 2, different % 2 == 1)))
+        return self.sampler.draw(
+            torch.cat([view.batch.item_index, rows]), view.model.items.trained, shape, view.generator
+        )
 
 
-def unit(vectors: Tensor) -> Tensor:
-    """(..., d) -> the same directions with norm 1, in fp32; zero stays zero."""
-    return F.normalize(vectors.float(), dim=-1, eps=1e-6)
-
-
-def chance(shape: torch.Size, rate: float, generator: torch.Generator) -> Tensor:
-    """Bool of `shape`, each true with probability `rate`."""
-    return torch.rand(shape, generator=generator, device=generator.device) < rate
+def _positives(view: Positions) -> Tensor:
+    """(L, width) vectors of the labels; tower and head compute each of the different ones once."""
+    items, labels = view.model.items, view.labels
+    seen = 2 * labels.item_index + labels.id_masked
+    different, places = distinct(seen, 2 * (items.trained + 1))
+    return F.embedding(places[seen], view.model.head.items(items(different // 2, different % 2 == 1)))

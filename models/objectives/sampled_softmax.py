@@ -29,6 +29,7 @@ def sampled_softmax(
     own: Tensor,
     temperature: float,
     weights: Tensor | None = None,
+    correction: Tensor | None = None,
 ) -> Tensor:
     """Mean over positions of logsumexp(positive, negatives) - positive, logits in fp32 (HSTU spec section 3).
 
@@ -41,6 +42,7 @@ def sampled_softmax(
         own: (L,) int64 the negative that is a position's own positive and must not count there, -1 where none is.
         temperature: Divisor of the cosines.
         weights: (L,) not negative, what each position counts in the mean; None: all alike.
+        correction: (U,) what the negatives' logits are lowered by, such as logQ (`models.samplers`); None: nothing.
 
     Returns:
         A scalar in fp32, or in fp64 where states are; 0 where there are no positions.
@@ -55,7 +57,15 @@ def sampled_softmax(
     products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else dtype
     with torch.autocast(device, enabled=False):
         loss: Tensor = _SampledSoftmax.apply(
-            states.to(dtype), positives.to(dtype), negatives.to(dtype), draws, own, temperature, share, products
+            states.to(dtype),
+            positives.to(dtype),
+            negatives.to(dtype),
+            draws,
+            own,
+            temperature,
+            share,
+            products,
+            None if correction is None else correction.to(dtype),
         )
     return loss
 
@@ -72,8 +82,11 @@ class _SampledSoftmax(torch.autograd.Function):
         temperature: float,
         share: Tensor,
         products: torch.dtype,
+        correction: Tensor | None,
     ) -> Tensor:
-        drawn: Draws = (Shared if draws.dim() == 1 else PerRun)(negatives, draws, own, products)
+        drawn: Draws = (Shared if draws.dim() == 1 else PerRun)(negatives, draws, own, products, correction)
+        # No logit of a negative is greater, nor is one smaller than the opposite.
+        greatest = 1 / temperature + (0.0 if correction is None else float(correction.abs().max()))
         query = states / temperature
         own_logits = (query * positives).sum(-1)
         # Log-odds against the positive: what all the draws weigh together, less its own logit.
@@ -81,9 +94,9 @@ class _SampledSoftmax(torch.autograd.Function):
         for part in drawn.parts(CHUNK.get(states.device.type, CHUNK["cuda"])):
             odds = drawn.logits(query[part], part)
             against[part] = -own_logits[part]
-            if 1 / temperature > SAFE_LOGIT:
+            if greatest > SAFE_LOGIT:
                 # Where all draws are hits the greatest logit is -inf, which nothing can be shifted by.
-                peak = odds.amax(-1).clamp(min=-1 / temperature)
+                peak = odds.amax(-1).clamp(min=-greatest)
                 odds -= peak[:, None]
                 against[part] += peak
             total = drawn.total(odds.exp_())
@@ -100,4 +113,4 @@ class _SampledSoftmax(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         by_state, by_positive, by_negative = ctx.saved_tensors
-        return upstream * by_state, upstream * by_positive, upstream * by_negative, None, None, None, None, None
+        return upstream * by_state, upstream * by_positive, upstream * by_negative, None, None, None, None, None, None

@@ -38,10 +38,25 @@ class RankingBatch:
         return RankingBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
+@dataclass(frozen=True)
+class LabelledBatch:
+    """A training batch: requests, and (T,) int64 the mask of the actions taken with each candidate."""
+
+    requests: RankingBatch
+    taken: Tensor
+
+    def __len__(self) -> int:
+        """Candidates that are learned from."""
+        return len(self.taken)
+
+    def to(self, device: torch.device | str) -> "LabelledBatch":
+        return LabelledBatch(self.requests.to(device), self.taken.to(device))
+
+
 def ranking_batch(
     interactions: Interactions,
-    candidates: Sequence[Sequence[int]],
-    request_times: Sequence[int],
+    candidates: Sequence[Sequence[int] | np.ndarray],
+    request_times: Sequence[int] | np.ndarray,
     max_length: int,
     context: Sequence[Sequence[int]] | None = None,
 ) -> RankingBatch:

@@ -1,17 +1,13 @@
 """What a ranking model is made of."""
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 
-from models.config import InputEncodingConfig, ItemTowerConfig, StuConfig
-from models.strict import Strict
+from models.config import FamilyConfig, InputEncodingConfig, StuConfig
 
 
-class RankerConfig(Strict):
+class RankerConfig(FamilyConfig):
     """Everything that fixes the shape and the function of a ranker (HSTU spec sections 2.5-2.7 and 8, dlrm_v3)."""
 
-    format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
     width: int = Field(default=128, ge=1, description="Width of item vectors and hidden states.")
     max_length: int = Field(default=256, ge=1, description="Most recent interactions that the ranker sees.")
     attention_divisor: int = Field(
@@ -30,11 +26,23 @@ class RankerConfig(Strict):
         default=(), description="Contextual slots before the history: the number of values of each."
     )
     input_dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout on the encoder's input.")
-    hidden: int = Field(default=256, ge=1, description="Hidden width of the perceptrons on items and actions.")
-    head_hidden: int = Field(default=512, ge=1, description="Hidden width of the candidates' perceptron and the head.")
+    hidden: int = Field(default=256, ge=1, description="Hidden width of the MLPs on items and actions.")
+    head_hidden: int = Field(default=512, ge=1, description="Hidden width of the candidates' MLP and of the head's.")
     encoding: InputEncodingConfig = InputEncodingConfig()
     backbone: StuConfig = StuConfig()
-    items: ItemTowerConfig = ItemTowerConfig()
+    candidates: int = Field(
+        default=16, ge=1, description="In training: most candidates that are judged from one history."
+    )
+    request_minutes: float = Field(
+        default=30.0,
+        ge=0,
+        description="In training: what was shown within so many minutes of what was shown before is judged from the "
+        "history before the first of it.",
+    )
+
+    @property
+    def family(self) -> str:
+        return self.backbone.name
 
     @property
     def longest_row(self) -> int:
@@ -60,10 +68,3 @@ class RankerConfig(Strict):
                 "positions that count from the start need a row each"
             )
         return self
-
-
-class RankingLossConfig(Strict):
-    """Binary cross-entropy per action (HSTU spec section 8)."""
-
-    weight: float = Field(default=0.2, gt=0, description="Weight of an action's loss.")
-    weights: dict[str, float] = Field(default={}, description="Weights of single actions, where they differ.")

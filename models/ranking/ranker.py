@@ -1,6 +1,7 @@
 """The ranker: what a user would do with each candidate (HSTU spec section 8, Meta's dlrm_v3)."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,12 @@ from models.encoder.encoding import InputEncoding
 from models.encoder.incremental import advance, candidate_layout, encode_candidates
 from models.encoder.stack import Layout, Stack
 from models.encoder.stu import StuLayer
+from models.heads.actions import ActionHead
 from models.items import ItemTower
+from models.mlp import normed_mlp
 from models.ranking.actions import ActionEncoder
-from models.ranking.batch import RankingBatch
-from models.ranking.calendar import CalendarNorm
+from models.ranking.batch import LabelledBatch, RankingBatch
 from models.ranking.config import RankerConfig
-from models.ranking.perceptron import normed_perceptron, perceptron
 from models.ranking.tokens import Tokens, tokens_of
 
 
@@ -39,9 +40,9 @@ class Ranker(nn.Module):
         self.config = config
         width, backbone = config.width, config.backbone
         self.items = ItemTower(config.items, width, trained_items, content)
-        self.seen_item = normed_perceptron(width, config.hidden, width)
+        self.seen_item = normed_mlp(width, config.hidden, width)
         self.actions = ActionEncoder(len(config.actions), config.action_dim)
-        self.seen_action = normed_perceptron(self.actions.width, config.hidden, width)
+        self.seen_action = normed_mlp(self.actions.width, config.hidden, width)
         self.context = nn.ModuleList(
             nn.Embedding.from_pretrained(torch.randn(values, width) * width**-0.5, freeze=False)
             for values in config.context
@@ -54,9 +55,7 @@ class Ranker(nn.Module):
             window=backbone.window,
             full_tail=backbone.full_tail,
         )
-        self.user = CalendarNorm(width)
-        self.candidate = normed_perceptron(width, config.head_hidden, width)
-        self.head = perceptron(width, config.head_hidden, len(config.actions))
+        self.head = ActionHead(width, config.head_hidden, len(config.actions))
 
     def forward(self, batch: RankingBatch) -> Tensor:
         """(T, actions) logits of the batch's T candidates, in order.
@@ -67,7 +66,12 @@ class Ranker(nn.Module):
         tokens, layout = self._lay_out(batch)
         states = self.layers(self._embed(tokens, layout, batch), layout)
         asked = tokens.candidate.nonzero().squeeze(1)
-        return self._judge(states[asked], self.items(tokens.rows[asked]), tokens.times[asked])
+        logits: Tensor = self.head(states[asked], self.items(tokens.rows[asked]), tokens.times[asked])
+        return logits
+
+    def view(self, batch: LabelledBatch, generator: torch.Generator) -> "Judged":
+        """A training batch as objectives see it."""
+        return Judged(self, batch.requests, batch.taken)
 
     def identity(self, version: str) -> CacheIdentity:
         """What a cache of this model, known to the caller as `version`, must have."""
@@ -113,7 +117,8 @@ class Ranker(nn.Module):
         vectors, times = self.items(candidates), layout.query_times
         x = self.encoding(self.seen_item(vectors) + self.seen_action(self.actions.unknown), layout, times[:1])
         states = encode_candidates(self.layers, x, cache, request_time, self.mask, micro_batch)
-        return self._judge(states, vectors, times)
+        logits: Tensor = self.head(states, vectors, times)
+        return logits
 
     @torch.no_grad()
     def _cached(self, batch: RankingBatch, version: str, cache: KeyValueCache | None) -> KeyValueCache:
@@ -159,8 +164,24 @@ class Ranker(nn.Module):
         encoded: Tensor = self.dropout(self.encoding(x, layout, batch.request_times))
         return encoded
 
-    def _judge(self, states: Tensor, vectors: Tensor, times: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.user(states, times) * self.candidate(vectors))
+
+@dataclass(frozen=True)
+class Judged:
+    """What objectives see of a batch: the logits of its candidates, and what was done with them.
+
+    Attributes:
+        model: The ranker, of which `items` is the tower and `head` the head.
+        taken: (T,) int64 mask of the actions taken with each candidate.
+    """
+
+    model: Ranker
+    batch: RankingBatch
+    taken: Tensor
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(T, actions), computed when first asked for."""
+        logits: Tensor = self.model(self.batch)
         return logits
 
 

@@ -18,10 +18,10 @@ class Fixed(nn.Module):
         self.config = ModelConfig(width=2, max_length=max_length)
         self.state = state
 
-    def forward(self, batch: JaggedBatch) -> Tensor:
-        return torch.tensor([[self.state, 0.0]]).expand(len(batch.item_index), 2)
+    def queries(self, batch: JaggedBatch) -> Tensor:
+        return torch.tensor([[self.state, 0.0]]).expand(len(batch.offsets) - 1, 2)
 
-    def item_vectors(self, count: int) -> Tensor:
+    def retrieval_vectors(self, count: int) -> Tensor:
         angles = torch.arange(count + 1) * torch.pi / 16
         return torch.stack([angles.cos(), angles.sin()], dim=1)
 

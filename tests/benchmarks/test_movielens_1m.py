@@ -10,7 +10,7 @@ from benchmarks.recipes import RECIPES
 from benchmarks.training_run import untrained
 from models.batch import JaggedBatch
 from models.config import ModelConfig
-from models.training import fit
+from models.training.loop import fit
 from tests.real_data import DATA, needs
 
 FOLDER = DATA / "ml-1m"
@@ -27,11 +27,11 @@ class Random(nn.Module):
 
     config = ModelConfig(width=64, max_length=200)
 
-    def forward(self, batch: JaggedBatch) -> Tensor:
-        return torch.randn(len(batch.item_index), 64)
+    def queries(self, batch: JaggedBatch) -> Tensor:
+        return torch.nn.functional.normalize(torch.randn(len(batch.offsets) - 1, 64), dim=-1)
 
-    def item_vectors(self, count: int) -> Tensor:
-        return torch.randn(count + 1, 64)
+    def retrieval_vectors(self, count: int) -> Tensor:
+        return torch.nn.functional.normalize(torch.randn(count + 1, 64), dim=-1)
 
 
 def test_the_counts_of_the_published_protocol(ratings: Ratings) -> None:

@@ -12,8 +12,8 @@ from assets.endpoint.rollout import champion_release
 from assets.versions import releases_of
 from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.manifest import Manifest
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from serving.loaded import LoadedRelease, load_release
 from serving.recommend import recommend, similar_items
@@ -42,9 +42,7 @@ def lake(tmp_path: Path) -> Lake:
         counts["item_ids"], counts.height, np.concatenate([[0], counts["count"].to_numpy()]).astype(np.float32)
     )
     torch.manual_seed(0)
-    model = Recommender(
-        ModelConfig(width=8, max_length=8, backbone=HstuConfig(layers=1, heads=1, head_dim=8)), counts.height
-    )
+    model = build(ModelConfig(width=8, max_length=8, backbone=HstuConfig(layers=1, heads=1, head_dim=8)), counts.height)
     torch.nn.init.normal_(model.items.ids.weight)
     end = datetime(2026, 1, 4, tzinfo=UTC)
     manifest = Manifest(version="v1", created=end, cutoff=end, data_end=end, positive_actions=["click"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from assets.versions import ARTIFACTS, releases_of
+from assets.versions import artifacts_of, releases_of
 from models.manifest import list_versions
 from storage.lake import Lake
 from tests.cases.folder import cases
@@ -115,7 +115,7 @@ def test_each_run_evaluates_and_judges_its_own_version(tmp_path: Path) -> None:
     for _, versions in shown:
         assert versions.keys() == {"hstu_model", "evaluation", "release"}
         assert len(set(versions.values())) == 1
-    trained = list_versions(lake.folder(ARTIFACTS))
+    trained = list_versions(artifacts_of(lake))
     assert sorted(versions["release"] for _, versions in shown) == trained
     assert len(trained) == 2
     decided = releases_of(lake).log()
@@ -132,5 +132,5 @@ def put(folder: Path, landing: Path, which: str) -> None:
 
 
 def vocabulary(lake: Lake, version: str) -> list[str]:
-    found: list[str] = pl.read_parquet(lake.folder(ARTIFACTS) / version / "vocabulary.parquet")["item_id"].to_list()
+    found: list[str] = pl.read_parquet(artifacts_of(lake) / version / "vocabulary.parquet")["item_id"].to_list()
     return found

@@ -214,11 +214,11 @@ def _a_new_day_replaces_the_champion_under_load(installation: Installation) -> s
 def _rollback_puts_the_first_back(installation: Installation, first: str) -> None:
     installation.run("rollback", "--reason", "the test says so")
     assert installation.served() == first
-    assert installation.table("releases").sort("at")["action"].to_list()[-1] == "rollback"
+    assert installation.table("releases_hstu").sort("at")["action"].to_list()[-1] == "rollback"
 
 
 def _a_killed_run_leaves_nothing_half_written(installation: Installation) -> None:
-    versions = {path.name for path in (installation.home / "small" / "artifacts").iterdir()}
+    versions = {path.name for path in (installation.home / "small" / "artifacts" / "hstu").iterdir()}
     process = installation.start("materialize", "--days", str(LAST))
     assert process.stdout
     for line in process.stdout:
@@ -226,7 +226,7 @@ def _a_killed_run_leaves_nothing_half_written(installation: Installation) -> Non
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert {path.name for path in (installation.home / "small" / "artifacts").iterdir()} == versions
+    assert {path.name for path in (installation.home / "small" / "artifacts" / "hstu").iterdir()} == versions
     events = installation.table("events").sort("day", "arrival")
     installation.run("materialize", "--days", str(LAST))
     assert installation.table("events").sort("day", "arrival").equals(events)

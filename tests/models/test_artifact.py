@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from models.artifact import ArtifactError, load_artifact, save_artifact
 from models.batch import request_batch
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SasrecConfig
+from models.families.registry import build
 from models.inference import score, similar
 from models.interactions import Interactions
 from models.manifest import Manifest, list_versions, new_version
@@ -29,7 +30,7 @@ def manifest(version: str = "v1") -> Manifest:
 
 def model() -> Recommender:
     torch.manual_seed(0)
-    return Recommender(CONFIG, 5, torch.randn(8, 3)).eval()
+    return build(CONFIG, 5, torch.randn(8, 3)).eval()
 
 
 def vocabulary() -> Vocabulary:
@@ -45,8 +46,8 @@ def test_a_version_scores_as_the_model_it_was_made_from(tmp_path: Path) -> None:
     assert torch.isinf(scores[:, 0]).all()
     assert (scores[1:, 1:] == 0).all()
 
-    state = trained(request_batch(users, np.array([5000] * 3), 4))[2]
-    expected = torch.nn.functional.normalize(trained.item_vectors(7), dim=-1) @ state
+    state = trained.head(trained(request_batch(users, np.array([5000] * 3), 4)))[2]
+    expected = torch.nn.functional.normalize(trained.items.table(7), dim=-1) @ state
     torch.testing.assert_close(scores[0, 1:], expected.detach()[1:])
 
 
@@ -67,8 +68,8 @@ def test_a_manifest_from_when_actions_were_kept_as_bits_is_read_by_their_names(t
 def test_a_version_whose_manifest_cannot_be_read_is_none(tmp_path: Path, damage: str) -> None:
     for name in ("v1", "v2"):
         save_artifact(tmp_path, manifest(name), model(), vocabulary())
-    (tmp_path / "v1" / "manifest.json").write_text(damage)
-    assert list_versions(tmp_path) == ["v2"]
+    (tmp_path / "hstu" / "v1" / "manifest.json").write_text(damage)
+    assert list_versions(tmp_path / "hstu") == ["v2"]
 
 
 def test_versions_are_never_overwritten(tmp_path: Path) -> None:
@@ -79,8 +80,8 @@ def test_versions_are_never_overwritten(tmp_path: Path) -> None:
 
 def test_an_incomplete_version_is_neither_listed_nor_loaded(tmp_path: Path) -> None:
     folder = save_artifact(tmp_path, manifest(), model(), vocabulary())
-    (tmp_path / ".v2.partial").mkdir()
-    assert list_versions(tmp_path) == ["v1"]
+    (tmp_path / "hstu" / ".v2.partial").mkdir()
+    assert list_versions(tmp_path / "hstu") == ["v1"]
     (folder / "item_vectors.safetensors").unlink()
     with pytest.raises(ArtifactError, match=r"item_vectors\.safetensors is missing"):
         load_artifact(folder)
@@ -91,15 +92,51 @@ def test_item_vectors_that_do_not_fit_or_are_not_finite_are_refused(tmp_path: Pa
     vectors = load_file(file)["item_vectors"]
     save_file({"item_vectors": vectors[:-1].clone()}, file)
     with pytest.raises(ArtifactError, match=r"are \(7, 8\), not 8 of width 8"):
-        load_artifact(tmp_path / "v1")
+        load_artifact(tmp_path / "hstu" / "v1")
     vectors[3, 2] = torch.nan
     save_file({"item_vectors": vectors}, file)
-    with pytest.raises(ArtifactError, match=r"the vector of item 'item 3' in .* is not finite, or too long"):
-        load_artifact(tmp_path / "v1")
+    with pytest.raises(ArtifactError, match=r"item 'item 3' among the item vectors .* is not finite, or too long"):
+        load_artifact(tmp_path / "hstu" / "v1")
     vectors[3, 2] = 1e20
     save_file({"item_vectors": vectors}, file)
-    with pytest.raises(ArtifactError, match=r"the vector of item 'item 3' in .* is not finite, or too long"):
-        load_artifact(tmp_path / "v1")
+    with pytest.raises(ArtifactError, match=r"item 'item 3' among the item vectors .* is not finite, or too long"):
+        load_artifact(tmp_path / "hstu" / "v1")
+
+
+def test_what_the_encoder_reads_and_what_queries_are_compared_with_are_kept_apart(tmp_path: Path) -> None:
+    folder = save_artifact(tmp_path, manifest(), model(), vocabulary())
+    artifact = load_artifact(folder)
+    torch.testing.assert_close(artifact.item_vectors, model().items.table(7))
+    torch.testing.assert_close(artifact.retrieval_vectors, model().retrieval_vectors(7))
+    file = folder / "retrieval_vectors.safetensors"
+    save_file({"retrieval_vectors": artifact.retrieval_vectors[:-1].clone()}, file)
+    with pytest.raises(ArtifactError, match=r"the retrieval vectors in .* are \(7, 8\), not 8"):
+        load_artifact(folder)
+
+
+def test_the_family_stands_in_the_path_and_in_the_manifest(tmp_path: Path) -> None:
+    other = ModelConfig(width=8, max_length=4, backbone=SasrecConfig(), items=CONFIG.items)
+    folders = [
+        save_artifact(tmp_path, manifest(), build(of, 5, torch.randn(8, 3)), vocabulary()) for of in (CONFIG, other)
+    ]
+    assert folders == [tmp_path / "hstu" / "v1", tmp_path / "sasrec" / "v1"]
+    assert [load_artifact(folder).family.name for folder in folders] == ["hstu", "sasrec"]
+
+
+def test_a_version_of_another_family_is_none_of_this_one(tmp_path: Path) -> None:
+    folder = save_artifact(tmp_path, manifest(), model(), vocabulary())
+    folder.rename(tmp_path / "hstu" / "v2")
+    (tmp_path / "hstu").rename(tmp_path / "sasrec")
+    assert list_versions(tmp_path / "sasrec") == []
+
+
+def test_a_version_from_before_there_were_families_is_refused(tmp_path: Path) -> None:
+    folder = save_artifact(tmp_path, manifest(), model(), vocabulary())
+    old = json.loads((folder / "manifest.json").read_text())
+    del old["family"]
+    (folder / "manifest.json").write_text(json.dumps(old))
+    with pytest.raises(ArtifactError, match=r"v1 .*names no family of models.*: train it again"):
+        load_artifact(folder)
 
 
 def test_version_names_sort_by_time() -> None:

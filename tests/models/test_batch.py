@@ -10,8 +10,8 @@ from torch import Tensor
 from models.batch import REACH_MS, JaggedBatch, request_batch, training_batch
 from models.columns import ID_MASKED, SURFACE, VALUE
 from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.interactions import Interactions
-from models.recommender import Recommender
 
 users = st.lists(st.lists(st.integers(0, 9), max_size=7), min_size=1, max_size=6)
 
@@ -97,7 +97,7 @@ def test_what_lies_too_far_back_is_read_as_far_back_as_the_model_reaches() -> No
 )
 def test_any_span_of_time_is_scored(times: list[int], later: int) -> None:
     torch.manual_seed(0)
-    model = Recommender(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 9).eval()
+    model = build(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 9).eval()
     batch = request_batch(Interactions.of([([1 + i for i in range(len(times))], times)]), [times[-1] + later], 4)
     with torch.inference_mode():
         assert model(batch).isfinite().all()

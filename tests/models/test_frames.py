@@ -108,7 +108,7 @@ def test_one_seed_gives_one_recommender() -> None:
 
 def test_neighbours() -> None:
     artifact = trained()
-    cosines = artifact.unit_vectors[1:] @ artifact.unit_vectors[2]
+    cosines = artifact.retrieval_vectors[1:] @ artifact.retrieval_vectors[2]
     shown = similar_items(artifact, "b", k=10)
     assert shown["item_id"].to_list() == ["abcd"[place] for place in cosines.argsort(descending=True) if place != 1]
     assert shown["rank"].to_list() == [1, 2, 3]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.artifact import Artifact, load_artifact, save_artifact
 from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.golden import Golden, GoldenError, check_golden, golden_requests
 from models.manifest import GOLDEN, Manifest
 from models.recommender import Recommender
@@ -21,7 +22,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 def saved(folder: Path, items: int = 30, spoil: Callable[[Recommender], object] = lambda model: None) -> Path:
     torch.manual_seed(0)
-    model = Recommender(ModelConfig(width=8, max_length=6, backbone=HstuConfig(layers=1, head_dim=4)), items)
+    model = build(ModelConfig(width=8, max_length=6, backbone=HstuConfig(layers=1, head_dim=4)), items)
     torch.nn.init.normal_(model.items.ids.weight)
     with torch.no_grad():
         spoil(model)
@@ -70,9 +71,18 @@ DAMAGE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 def test_damaged_item_vectors_are_refused(tmp_path: Path, damage: Callable[[Tensor], Tensor], message: str) -> None:
     folder = saved(tmp_path)
     artifact = load_artifact(folder)
-    damaged = replace(artifact, item_vectors=damage(artifact.item_vectors))
+    damaged = replace(artifact, vectors={name: damage(vectors) for name, vectors in artifact.vectors.items()})
     with pytest.raises(GoldenError, match=message):
         check_golden(damaged, Golden.read(folder / GOLDEN))
+
+
+@pytest.mark.parametrize("name", ["item_vectors", "retrieval_vectors"])
+def test_one_kind_of_vectors_of_another_model_is_refused(tmp_path: Path, name: str) -> None:
+    folder = saved(tmp_path)
+    artifact = load_artifact(folder)
+    other = torch.nn.functional.normalize(torch.randn(artifact.vectors[name].shape), dim=-1)
+    with pytest.raises(GoldenError, match="does not answer as it did"):
+        check_golden(replace(artifact, vectors={**artifact.vectors, name: other}), Golden.read(folder / GOLDEN))
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, 3.0, 1e30, float("nan")])
@@ -109,7 +119,7 @@ def test_every_history_alike_is_refused(tmp_path: Path) -> None:
             return torch.ones_like(vectors) / vectors.shape[1] ** 0.5
 
     artifact.model.encoder = Deaf()  # type: ignore[assignment]
-    deaf = Artifact(artifact.manifest, artifact.model, artifact.vocabulary, artifact.item_vectors)
+    deaf = Artifact(artifact.manifest, artifact.model, artifact.vocabulary, artifact.vectors)
     with pytest.raises(GoldenError, match="gives every history the same answer"):
         check_golden(deaf, golden_requests(deaf))
 

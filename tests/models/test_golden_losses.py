@@ -24,9 +24,9 @@ from models.config import (
     TrainingConfig,
     WindowsConfig,
 )
+from models.families.registry import build
 from models.interactions import Interactions
-from models.recommender import Recommender
-from models.training import fit
+from models.training.loop import fit
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 ITEMS, USERS, CONTENT = 200, 150, 6
@@ -75,7 +75,7 @@ def losses(name: str) -> list[float]:
     )
     content = np.random.default_rng(1).standard_normal((ITEMS + 1, CONTENT), dtype=np.float32)
     torch.manual_seed(training.seed)
-    recommender = Recommender(config, ITEMS, torch.from_numpy(content))
+    recommender = build(config, ITEMS, torch.from_numpy(content))
     found: list[float] = []
     fit(recommender, histories(), training, on_epoch=lambda report, *_: found.append(report.loss))
     return found

@@ -7,10 +7,10 @@ import torch
 
 from models.artifact import Artifact
 from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.inference import score, similar, user_states
 from models.interactions import Interactions
 from models.manifest import Manifest
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -19,10 +19,10 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 def artifact() -> Artifact:
     """Five items, of which the fifth was not in training."""
     torch.manual_seed(0)
-    model = Recommender(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 4).eval()
+    model = build(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 4).eval()
     manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["view"])
     vocabulary = Vocabulary(pl.Series(list("abcde")), 4, np.zeros(6, np.float32))
-    return Artifact(manifest, model, vocabulary, model.item_vectors(5))
+    return Artifact.of(manifest, model, vocabulary)
 
 
 def asked(*users: list[int]) -> tuple[Interactions, np.ndarray]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models.batch import training_batch
 from models.config import TrainingConfig, WindowsConfig
 from models.interactions import Interactions
-from models.training import fit
+from models.training.loop import fit
 from models.windows import Windows
 from tests.models.test_training import TRAINING, recommender
 

@@ -8,7 +8,7 @@ import pytest
 
 from assets.endpoint.rollout import deploy_champion
 from assets.resources import RayCluster, Storage
-from assets.versions import ARTIFACTS, releases_of
+from assets.versions import artifacts_of, releases_of
 from orchestration.jobs import rollback
 from serving.client import EndpointClient
 from serving.deploy import DeployError
@@ -44,7 +44,7 @@ def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp
         with EndpointClient(endpoint.base_url) as client:
             return client.status().version
 
-    shutil.rmtree(lake.folder(ARTIFACTS) / "c")
+    shutil.rmtree(artifacts_of(lake) / "c")
     releases.promote("c", "looked best")
     with pytest.raises(DeployError, match="version c was not loaded, nothing is served"):
         deployed()

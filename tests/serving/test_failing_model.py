@@ -24,7 +24,7 @@ def damaged(config: ReleaseConfig, file: str, damage: Callable[[str, Tensor], Te
 @pytest.mark.parametrize(
     ("file", "damage", "message"),
     [
-        ("item_vectors.safetensors", lambda _, value: value * 0, "every item the same score"),
+        ("retrieval_vectors.safetensors", lambda _, value: value * 0, "every item the same score"),
         ("item_vectors.safetensors", lambda _, value: value[torch.randperm(len(value))], "not answer as it did"),
         ("item_vectors.safetensors", lambda _, value: value * 1e25, "is not finite, or too long"),
         ("model.safetensors", lambda _, value: value * 0, "not answer as it did"),

@@ -16,10 +16,10 @@ from models.columns import DAY, ITEM_ID
 from models.config import ModelConfig
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
+from models.families.registry import build
 from models.inference import as_read, score
 from models.interaction_frames import interactions_in
 from models.manifest import Manifest
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from serving.history import load_histories
 from storage.schema import TIME
@@ -60,7 +60,7 @@ def test_three_readers_see_the_same_steps(by: Any) -> None:
     )
     vocabulary = dataset.vocabulary
     torch.manual_seed(0)
-    model = Recommender(ModelConfig(width=8, max_length=6), vocabulary.trained).eval()
+    model = build(ModelConfig(width=8, max_length=6), vocabulary.trained).eval()
     manifest = Manifest(
         version="v",
         created=CUTOFF,
@@ -69,7 +69,7 @@ def test_three_readers_see_the_same_steps(by: Any) -> None:
         positive_actions=["click", "buy"],
         merge_adjacent=by,
     )
-    artifact = Artifact(manifest, model, vocabulary, model.item_vectors(len(vocabulary)))
+    artifact = Artifact.of(manifest, model, vocabulary)
     past = table.lazy().with_columns(
         pl.col("item_ids", "timestamps", "actions").list.head(pl.col("timestamps").list.len() - 1)
     )
@@ -108,9 +108,9 @@ def test_merging_changes_what_is_scored() -> None:
     frame = table.select("item_ids", "timestamps", "actions").head(10)
     ids = pl.Series(frame["item_ids"].explode().unique().sort())
     vocabulary = Vocabulary(ids, len(ids), np.zeros(len(ids) + 1, np.float32))
-    model = Recommender(ModelConfig(width=8, max_length=6), len(ids)).eval()
+    model = build(ModelConfig(width=8, max_length=6), len(ids)).eval()
     manifest = Manifest(version="v", created=CUTOFF, cutoff=CUTOFF, data_end=CUTOFF, positive_actions=["click"])
-    plain = Artifact(manifest, model, vocabulary, model.item_vectors(len(ids)))
+    plain = Artifact.of(manifest, model, vocabulary)
     merging = replace(plain, manifest=manifest.model_copy(update={"merge_adjacent": "item"}))
     given = interactions_in(frame, vocabulary)
     times = np.full(10, int((CUTOFF + timedelta(days=1)).timestamp() * 1000))

@@ -12,8 +12,8 @@ from deltalake import DeltaTable, write_deltalake
 
 from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.manifest import Manifest
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from serving.settings import ReleaseConfig, SequencesVersion, TableVersion
 from tests.sequence_files import write_sequences
@@ -48,7 +48,7 @@ class World:
         """A version of random weights, which says that it learned from `tables`: name to version."""
         torch.manual_seed(seed)
         backbone = HstuConfig(layers=1, heads=1, head_dim=8)
-        model = Recommender(ModelConfig(width=8, max_length=4, backbone=backbone), trained_items=len(ids))
+        model = build(ModelConfig(width=8, max_length=4, backbone=backbone), trained_items=len(ids))
         torch.nn.init.normal_(model.items.ids.weight)
         popularity = np.arange(len(ids) + 1, dtype=np.float32)
         cutoff = START + timedelta(days=7)

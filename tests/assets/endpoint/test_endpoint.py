@@ -81,7 +81,7 @@ def test_an_application_of_an_older_version_is_told_by_its_owner(lake: Lake) -> 
 def test_the_champion_comes_with_the_newest_tables_pinned(tmp_path: Path, lake: Lake) -> None:
     releases_of(lake).promote("v1", "the first one")
     before = champion_release(lake, "shop")
-    assert (before.version, before.artifact) == ("v1", tmp_path / "artifacts" / "v1")
+    assert (before.version, before.artifact) == ("v1", tmp_path / "artifacts" / "hstu" / "v1")
     assert (before.sequences.version, before.items.version) == (0, 0)
     World(tmp_path).histories(World(tmp_path).sequences(int))
     after = champion_release(lake, "shop")

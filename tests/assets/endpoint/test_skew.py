@@ -20,14 +20,14 @@ from assets.resources import Storage
 from assets.splits.split import training_interactions
 from assets.training.dataset import Dataset, make_dataset, write_dataset
 from assets.validation.settings import QualitySettings, SkewSettings
-from assets.versions import ARTIFACTS, DATASETS, releases_of
+from assets.versions import DATASETS, releases_of
 from models.artifact import save_artifact
 from models.columns import ITEM_INDEX
 from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.interactions import Interactions
 from models.manifest import Manifest
 from models.merging import Merging
-from models.recommender import Recommender
 from storage.lake import Lake
 from storage.schema import TIME
 from tests.sequence_files import write_sequences
@@ -94,8 +94,8 @@ def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Me
         merge_adjacent=merging,
         table_versions=tables,
     )
-    model = Recommender(config, dataset.vocabulary.trained)
-    save_artifact(lake.folder(ARTIFACTS), manifest, model, dataset.vocabulary)
+    model = build(config, dataset.vocabulary.trained)
+    save_artifact(lake.folder("artifacts"), manifest, model, dataset.vocabulary)
     return dataset
 
 

@@ -20,7 +20,7 @@ from assets.splits.settings import EvaluationSettings
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import VersionEvaluation
-from models.manifest import ITEM_VECTORS, list_versions
+from models.manifest import list_versions
 from storage.lake import Lake
 from storage.schema import EVALUATIONS_TABLE
 from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, write_version, write_world
@@ -89,8 +89,9 @@ def _half_a_file(name: str) -> Callable[[Path], None]:
 
 def _other_numbers(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        vectors = load_file(folder / ITEM_VECTORS)["item_vectors"]
-        save_file({"item_vectors": change(vectors).contiguous()}, folder / ITEM_VECTORS)
+        for name in ("item_vectors", "retrieval_vectors"):
+            vectors = load_file(folder / f"{name}.safetensors")[name]
+            save_file({name: change(vectors).contiguous()}, folder / f"{name}.safetensors")
 
     return write
 
@@ -115,7 +116,7 @@ def test_a_broken_champion_is_reported_and_keeps_nobody_from_becoming_one(lake: 
     assert "champion" not in result.report.scorers
     assert (result.champion, result.broken_champion) == (None, "old")
     assert result.left_out["champion"]
-    assert list(list_versions(lake.folder("artifacts")))[-1] in ("new", "old")
+    assert list(list_versions(lake.folder("artifacts/hstu")))[-1] in ("new", "old")
     decision = decide(result, "old", ReleaseSettings(metric="ndcg@2", margin=-1, must_beat_popularity=False))
     assert decision.promote
     assert "beats popularity" in decision.reason
@@ -204,7 +205,7 @@ def test_verdicts_answer_every_check_with_the_numbers(lake):
     assert [answer.check for answer in answers] == list(CHECKS)
     assert "ndcg@2: hstu 0." in answers[0].sentence
     assert "10 users" in answers[2].sentence
-    without_twin = verdicts(evaluate_version(lake, lake.folder("artifacts") / "new", SETTINGS))
+    without_twin = verdicts(evaluate_version(lake, lake.folder("artifacts/hstu") / "new", SETTINGS))
     assert (
         without_twin[2].sentence == "Not measured: the version has no twin without content (`training.train_ablation`)."
     )

@@ -18,8 +18,8 @@ from assets.splits.split import split
 from assets.training.dataset import Dataset, make_dataset
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from models.evaluation.baselines import ItemKnn, Popularity
-from models.recommender import Recommender
-from models.training import fit
+from models.families.registry import build
+from models.training.loop import fit
 from storage.schema import TIME
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
@@ -266,7 +266,7 @@ def weights(world: World, line: Line) -> dict[str, torch.Tensor]:
         items=ItemTowerConfig(content_dim=2, id_masking=0.2),
     )
     loss = SampledSoftmaxConfig(negatives=8, cold_negatives=dataset.cold_share)
-    model = Recommender(shape, dataset.vocabulary.trained, torch.from_numpy(dataset.content))
+    model = build(shape, dataset.vocabulary.trained, torch.from_numpy(dataset.content))
     return dict(fit(model, dataset.histories, TrainingConfig(epochs=2, batch_size=2, loss=loss)).state_dict())
 
 

@@ -9,8 +9,8 @@ import torch
 
 from models.artifact import save_artifact
 from models.config import ModelConfig
+from models.families.registry import build
 from models.manifest import Manifest
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, items_schema, sequences_schema
@@ -70,5 +70,5 @@ def write_version(
         held_out_users=10,
         table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
     )
-    model = Recommender(ModelConfig(width=8, max_length=8), trained_items=ITEMS - 1)
+    model = build(ModelConfig(width=8, max_length=8), trained_items=ITEMS - 1)
     return save_artifact(lake.folder(folder), manifest, model, vocabulary)

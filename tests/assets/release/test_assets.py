@@ -14,7 +14,7 @@ from assets.release.settings import ReleaseSettings
 from assets.resources import Storage
 from assets.sources.settings import open_source
 from assets.splits.settings import EvaluationSettings
-from assets.versions import version_in_question
+from assets.versions import releases_of, version_in_question
 from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake
 from storage.releases import Releases
@@ -65,7 +65,7 @@ def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict:
 
 
 def releases(lake: Lake) -> Releases:
-    return Releases(lake.uri("releases"))
+    return releases_of(lake)
 
 
 def test_the_evaluation_is_written_shown_and_checked(lake):

@@ -48,13 +48,14 @@ def train(lake: Lake, version: str, created: datetime | None = None) -> Manifest
     """What training leaves: an artifact, its twin, its training set and its run."""
     manifest = Manifest(
         version=version,
+        family="hstu",
         created=created or datetime.now(UTC),
         cutoff=START + timedelta(days=1),
         data_end=START + timedelta(days=1),
         positive_actions=["click"],
         table_versions={table: lake.version(table) for table in ("events", "sequences")},
     )
-    for name in ("artifacts", "ablations", "training_sets", "training_runs/artifacts"):
+    for name in ("artifacts/hstu", "ablations/hstu", "training_sets", "training_runs/artifacts"):
         folder = lake.folder(name) / version
         folder.mkdir()
         (folder / MANIFEST).write_text(manifest.model_dump_json())
@@ -105,7 +106,7 @@ def test_what_the_champion_was_made_from_stays_and_what_nothing_names_goes(lake:
         lake.sequences(unnamed).collect()
     assert deleted.files["events"] > 0
     assert deleted.buckets > 0
-    assert sorted(path.name for path in (Path(lake.root) / "artifacts").iterdir()) == ["v1", "v2", "v5"]
+    assert sorted(path.name for path in (Path(lake.root) / "artifacts" / "hstu").iterdir()) == ["v1", "v2", "v5"]
     assert sorted(path.name for path in (Path(lake.root) / "training_sets").iterdir()) == ["v1", "v2", "v5"]
     assert len(deleted.folders) == 8
     assert files_before > set(Path(lake.root).rglob("*.*")) - set(Path(lake.root).rglob("_delta_log/*"))

@@ -28,7 +28,7 @@ from assets.training.ray_train import (
     TrainingJob,
     read_progress,
     train,
-    trained_recommender,
+    trained_model,
 )
 from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from orchestration import environment, local_stack
@@ -129,7 +129,7 @@ def job(
 
 def weights(finished: TrainingJob) -> dict[str, torch.Tensor]:
     data = read_dataset(Path(finished.dataset))
-    return trained_recommender(finished, data.vocabulary.trained, data.content).state_dict()
+    return trained_model(finished, data.vocabulary.trained, data.content).state_dict()
 
 
 def test_inline_training_reports_every_epoch_and_leaves_its_state(dataset: str, tmp_path: Path) -> None:

@@ -16,14 +16,14 @@ from models.config import (
     SasrecConfig,
     TrainingConfig,
 )
-from models.encoder.encoder import attention_layer
 from models.encoder.hstu import HstuLayer
 from models.encoder.softmax_hstu import SoftmaxHstuLayer
 from models.encoder.transformer import LigrLayer, SasrecLayer
 from models.evaluation.next_item_ndcg import next_item_ndcg
+from models.families.registry import build
 from models.interactions import Interactions
 from models.recommender import Recommender
-from models.training import fit
+from models.training.loop import fit
 
 BACKBONES: dict[str, Backbone] = {
     "hstu": HstuConfig(layers=2, heads=2, head_dim=6),
@@ -37,7 +37,7 @@ users = st.lists(st.lists(st.integers(1, 20), max_size=6), min_size=2, max_size=
 
 def recommender(name: str) -> Recommender:
     torch.manual_seed(0)
-    model = Recommender(ModelConfig(width=12, max_length=8, backbone=BACKBONES[name]), 20).double().eval()
+    model = build(ModelConfig(width=12, max_length=8, backbone=BACKBONES[name]), 20).double().eval()
     with torch.no_grad():  # weights large enough that attention matters
         for parameter in model.encoder.layers.parameters():
             parameter.mul_(3)
@@ -54,7 +54,7 @@ def batch(*users: list[int]) -> JaggedBatch:
     [("hstu", HstuLayer), ("softmax hstu", SoftmaxHstuLayer), ("sasrec", SasrecLayer), ("ligr", LigrLayer)],
 )
 def test_the_config_names_the_layer(name: str, layer: type) -> None:
-    assert type(attention_layer(ModelConfig(width=12, backbone=BACKBONES[name]))) is layer
+    assert type(build(ModelConfig(width=12, backbone=BACKBONES[name]), 20).encoder.layers[0]) is layer
 
 
 @every_backbone
@@ -90,7 +90,7 @@ def test_order_matters(name: str) -> None:
 @every_backbone
 def test_states_have_unit_norm_and_all_parameters_learn(name: str) -> None:
     model = recommender(name).train()
-    states = model(batch([3, 4, 5], [], [6]))
+    states = model.head(model(batch([3, 4, 5], [], [6])))
     torch.testing.assert_close(states.norm(dim=-1), torch.ones(4))
     (states * torch.randn_like(states)).sum().backward()
     idle = [key for key, value in model.named_parameters() if value.grad is None or not value.grad.any()]
@@ -128,7 +128,7 @@ def test_it_learns_what_comes_next(name: str) -> None:
     walks = [[int((start + 3 * step) % 30) + 1 for step in range(8)] for start in starts]
     histories = Interactions.of([(walk, [60_000 * step for step in range(8)]) for walk in walks])
     torch.manual_seed(0)
-    model = Recommender(ModelConfig(width=12, max_length=8, backbone=BACKBONES[name]), 30)
+    model = build(ModelConfig(width=12, max_length=8, backbone=BACKBONES[name]), 30)
     asked = Interactions.of([(walk[:7], [60_000 * step for step in range(7)]) for walk in walks])
     targets, times = np.array([walk[7] for walk in walks]), np.full(64, 420_000)
     before = next_item_ndcg(model, asked, targets, times, k=10)

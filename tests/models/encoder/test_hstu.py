@@ -2,6 +2,7 @@ import torch
 
 from models.batch import JaggedBatch, request_batch
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig
+from models.families.registry import build
 from models.interactions import Interactions
 from models.recommender import Recommender
 
@@ -10,7 +11,7 @@ CONFIG = ModelConfig(width=12, max_length=8, backbone=HstuConfig(layers=2, heads
 
 def recommender(config: ModelConfig = CONFIG, items: int = 20) -> Recommender:
     torch.manual_seed(0)
-    model = Recommender(config, items).double().eval()
+    model = build(config, items).double().eval()
     with torch.no_grad():  # weights large enough that attention matters
         for parameter in model.encoder.layers.parameters():
             parameter.mul_(20)
@@ -52,14 +53,17 @@ def test_users_do_not_depend_on_their_batch() -> None:
     torch.testing.assert_close(together, torch.cat(alone))
 
 
-def test_states_have_unit_norm() -> None:
-    states = recommender()(batch([3, 4, 5], [0, 1000, 9000], 10_000))
+def test_the_head_gives_states_unit_norm() -> None:
+    model = recommender()
+    raw = model(batch([3, 4, 5], [0, 1000, 9000], 10_000))
+    states = model.head(raw)
+    assert not torch.allclose(raw.norm(dim=-1), torch.ones(3, dtype=raw.dtype))
     torch.testing.assert_close(states.norm(dim=-1).double(), torch.ones(3, dtype=torch.float64))
 
 
 def test_published_sizes() -> None:
     config = ModelConfig(width=50, max_length=200, backbone=HstuConfig(layers=2, heads=1, head_dim=50))
-    model = Recommender(config, 3951)  # with padding and the out-of-vocabulary vector: 3,953 rows
+    model = build(config, 3951)  # with padding and the out-of-vocabulary vector: 3,953 rows
     assert config.attention_divisor == 211
     assert sum(p.numel() for p in model.encoder.layers[0].parameters()) == 13_100
     assert sum(p.numel() for p in model.parameters()) == 234_400
@@ -69,8 +73,8 @@ def test_content_alone_tells_cold_items_apart() -> None:
     config = CONFIG.model_copy(update={"items": ItemTowerConfig(content_dim=4)})
     content = torch.zeros(6, 4)
     content[4, 0] = content[5, 1] = 1.0
-    model = Recommender(config, trained_items=2, content=content)
-    vectors = model.item_vectors(5)
+    model = build(config, trained_items=2, content=content)
+    vectors = model.items.table(5)
     assert torch.equal(vectors[0], torch.zeros(12))
     torch.testing.assert_close(vectors[3], model.items.ids.weight[3].detach())
     assert not torch.allclose(vectors[4], vectors[5])

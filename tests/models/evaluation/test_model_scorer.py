@@ -9,10 +9,10 @@ import torch
 from models.artifact import Artifact, load_artifact, save_artifact
 from models.config import ModelConfig
 from models.evaluation.model_scorer import ModelScorer
+from models.families.registry import build
 from models.inference import score
 from models.interactions import Interactions
 from models.manifest import Manifest
-from models.recommender import Recommender
 from models.vocabulary import Vocabulary
 from tests.models.evaluation.worlds import make_cases
 
@@ -28,7 +28,7 @@ def artifact(tmp_path: Path) -> Artifact:
         data_end=datetime(2026, 1, 2, tzinfo=UTC),
         positive_actions=["click"],
     )
-    model = Recommender(ModelConfig(width=8, max_length=4), trained_items=4)
+    model = build(ModelConfig(width=8, max_length=4), trained_items=4)
     return load_artifact(save_artifact(tmp_path, manifest, model, vocabulary))
 
 

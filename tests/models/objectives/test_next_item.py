@@ -1,3 +1,4 @@
+import math
 from typing import Literal
 
 import numpy as np
@@ -7,15 +8,19 @@ import torch
 from models.batch import training_batch
 from models.columns import ID_MASKED
 from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
+from models.families.registry import build
 from models.interactions import Interactions
-from models.objectives.next_item import NextItem, chance
-from models.recommender import Recommender
+from models.next_items import NextItems
+from models.objectives.next_item import NextItem
+from models.objectives.sampled_softmax import sampled_softmax
+from models.recommender import chance
+from models.training.task import Task
 
 
-def task(loss: SampledSoftmaxConfig, items: int = 30) -> NextItem:
+def task(loss: SampledSoftmaxConfig, items: int = 30) -> Task:
     torch.manual_seed(0)
     config = ModelConfig(width=8, max_length=4, input_dropout=0.0, items=ItemTowerConfig(content_dim=3))
-    return NextItem(Recommender(config, items, torch.randn(items + 1, 3)), loss).eval()
+    return Task(build(config, items, torch.randn(items + 1, 3)), [NextItem(loss)]).eval()
 
 
 @pytest.mark.parametrize("source", ["uniform", "in_batch"])
@@ -27,7 +32,8 @@ def test_the_loss_is_that_of_the_draw_written_out(
     batch, labels = training_batch(histories, np.arange(2), 4)
     config = SampledSoftmaxConfig(negatives=6, shared=shared, positions_per_draw=per_draw, source=source)
     objective = task(config)
-    loss = objective(batch, labels, torch.Generator().manual_seed(4))
+    loss, parts = objective(NextItems(batch, labels), torch.Generator().manual_seed(4))
+    assert torch.equal(parts["next_item"], loss)
 
     generator = torch.Generator().manual_seed(4)
     chance(batch.item_index.shape, 0, generator)
@@ -38,7 +44,7 @@ def test_the_loss_is_that_of_the_draw_written_out(
         drawn = torch.randint(1, 31, shape, generator=generator)
     else:
         drawn = torch.tensor([1, 2, 3, 5])[torch.randint(4, shape, generator=generator)]
-    states, table = objective.recommender(batch), objective.recommender.items(torch.arange(31))
+    states, table = objective.model(batch), objective.model.items(torch.arange(31))
     terms = []
     for place, label in enumerate(labels.item_index.tolist()):
         rows = (drawn if shared else drawn[place // run]).tolist()
@@ -51,29 +57,29 @@ def test_the_loss_is_that_of_the_draw_written_out(
 @pytest.mark.parametrize("shared", [True, False])
 def test_gradients_reach_inputs_positives_negatives_and_the_out_of_vocabulary_vector(shared: bool) -> None:
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3, id_masking=0.5))
-    task = NextItem(Recommender(config, 30, torch.randn(31, 3)), SampledSoftmaxConfig(negatives=16, shared=shared))
+    task = Task(build(config, 30, torch.randn(31, 3)), [NextItem(SampledSoftmaxConfig(negatives=16, shared=shared))])
     batch, labels = training_batch(Interactions.of([([1, 2, 3], [0, 1, 2])]), torch.arange(1).numpy(), 4)
-    task(batch, labels, torch.Generator().manual_seed(0)).backward()
-    gradient = task.recommender.items.ids.weight.grad
+    task(NextItems(batch, labels), torch.Generator().manual_seed(0))[0].backward()
+    gradient = task.model.items.ids.weight.grad
     assert gradient[0].abs().sum() == 0
     assert gradient[31].abs().sum() > 0
     assert (gradient[1:31].abs().sum(1) > 0).sum() > 5
-    assert task.recommender.items.projection.weight.grad.abs().sum() > 0
+    assert task.model.items.projection.weight.grad.abs().sum() > 0
 
 
 def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() -> None:
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3))
     # Item 2 is drawn as a negative by none of these, and no logit is so large that gradients vanish.
     loss = SampledSoftmaxConfig(negatives=3, shared=True, temperature=1.0)
-    task = NextItem(Recommender(config, 30, torch.randn(31, 3)), loss)
+    task = Task(build(config, 30, torch.randn(31, 3)), [NextItem(loss)])
     histories = Interactions.of([([1, 2], [0, 1])])
     hidden = histories.with_columns({ID_MASKED: np.array([False, True])})
     touched = {}
     for name, given in (("shown", histories), ("hidden", hidden)):
         batch, labels = training_batch(given, np.arange(1), 4)
         task.zero_grad()
-        task(batch, labels, torch.Generator().manual_seed(3)).backward()
-        touched[name] = task.recommender.items.ids.weight.grad.abs().sum(1) > 0
+        task(NextItems(batch, labels), torch.Generator().manual_seed(3))[0].backward()
+        touched[name] = task.model.items.ids.weight.grad.abs().sum(1) > 0
     assert (touched["shown"][2], touched["shown"][31]) == (True, False)
     assert (touched["hidden"][2], touched["hidden"][31]) == (False, True)
 
@@ -81,3 +87,43 @@ def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() 
 def test_two_ways_of_sharing_at_once_are_refused() -> None:
     with pytest.raises(ValueError, match="leave positions_per_draw at 1, or shared false"):
         SampledSoftmaxConfig(shared=True, positions_per_draw=4)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("temperature", [1.0, 0.01])
+def test_logq_makes_equal_logits_count_every_item_once(shared: bool, temperature: float) -> None:
+    """Where all items are alike the sum over all of them is known: n times the positive's. No draw may change that."""
+    items, found = 400, {}
+    for correction in ("none", "logq"):
+        config = SampledSoftmaxConfig(negatives=8, shared=shared, temperature=temperature, correction=correction)
+        objective = task(config, items)
+        with torch.no_grad():
+            objective.model.items.ids.weight.fill_(1)
+            objective.model.items.content.zero_()
+        batch, labels = training_batch(Interactions.of([([400, 399, 398], [0, 1, 2])]), np.arange(1), 4)
+        found[correction], _ = objective(NextItems(batch, labels), torch.Generator().manual_seed(4))
+    assert found["none"].item() == pytest.approx(math.log(1 + 8), rel=1e-5)
+    assert found["logq"].item() == pytest.approx(math.log(1 + items), rel=1e-5)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_gradients_of_corrected_logits_are_those_of_the_loss_written_out(shared: bool) -> None:
+    torch.manual_seed(0)
+    states, positives, negatives = (
+        torch.nn.functional.normalize(torch.randn(n, 5, dtype=torch.float64), dim=-1).requires_grad_()
+        for n in (6, 6, 9)
+    )
+    correction = torch.linspace(-60, 3, 9, dtype=torch.float64)
+    draws = torch.tensor([2, 1, 0, 1, 3, 1, 0, 1, 1]) if shared else torch.randint(9, (3, 4))
+    own = torch.tensor([0, -1, 2, -1, 8, -1])
+    loss = sampled_softmax(states, positives, negatives, draws, own, 0.1, correction=correction)
+    logits = states @ negatives.T / 0.1 - correction
+    hits = torch.arange(9) == own[:, None]
+    logits = logits.masked_fill(hits, -torch.inf)
+    drawn = logits + draws.log() if shared else torch.stack([logits[row, draws[row // 2]] for row in range(6)])
+    positive = (states * positives).sum(1, keepdim=True) / 0.1
+    written = (torch.cat([positive, drawn], 1).logsumexp(1) - positive[:, 0]).mean()
+    torch.testing.assert_close(loss, written)
+    given = (states, positives, negatives)
+    for ours, theirs in zip(torch.autograd.grad(loss, given), torch.autograd.grad(written, given), strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.heads.calendar import DAY_MS, HOUR_MS, CalendarNorm, phases
+from models.mlp import SwishNorm, mlp, normed_mlp
 from models.ranking.actions import ActionEncoder
-from models.ranking.calendar import DAY_MS, HOUR_MS, CalendarNorm, phases
-from models.ranking.perceptron import SwishNorm, normed_perceptron, perceptron
 
 
 def test_each_action_has_its_own_place() -> None:
@@ -42,6 +42,6 @@ def test_swish_norm_gates_by_the_normed_value() -> None:
     assert SwishNorm(2)(x)[0].tolist() == pytest.approx(expected)
 
 
-def test_sizes_of_the_perceptrons() -> None:
-    assert sum(p.numel() for p in perceptron(6, 10, 4).parameters()) == 6 * 10 + 10 + 2 * 10 + 10 * 4 + 4
-    assert sum(p.numel() for p in normed_perceptron(6, 10, 4).parameters()) == 134 + 2 * 4
+def test_sizes_of_the_mlps() -> None:
+    assert sum(p.numel() for p in mlp(6, 10, 4).parameters()) == 6 * 10 + 10 + 2 * 10 + 10 * 4 + 4
+    assert sum(p.numel() for p in normed_mlp(6, 10, 4).parameters()) == 134 + 2 * 4

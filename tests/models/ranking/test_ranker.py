@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 import models.ranking
 from models.attention import use_backend
-from models.ranking.config import RankerConfig, RankingLossConfig
-from models.ranking.objective import ActionLoss
+from models.config import ActionLossConfig
+from models.objectives.actions import ActionLoss
+from models.ranking.batch import LabelledBatch
+from models.ranking.config import RankerConfig
+from models.training.task import Task
 from tests.models.ranking.worlds import DAY, config, events, ranker, requests
 
 CONFIGS = {
@@ -107,9 +110,9 @@ def test_weeks_that_pass_for_all_change_nothing() -> None:
 
 
 def test_gradients_reach_every_parameter(of: RankerConfig) -> None:
-    task = ActionLoss(ranker(of).train(), RankingLossConfig())
+    task = Task(ranker(of).train(), [ActionLoss(of.actions, ActionLossConfig())])
     batch = requests(events([6, 16, 3]), [[1, 2, 3], [4, 5], [6]], slots(of, 3))
-    task(batch, torch.tensor([0, 7, 1, 2, 5, 4])).backward()
+    task(LabelledBatch(batch, torch.tensor([0, 7, 1, 2, 5, 4])), torch.Generator())[0].backward()
     for name, parameter in task.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name

@@ -1,4 +1,4 @@
-"""The perceptrons around the ranker's encoder (HSTU spec section 8)."""
+"""The MLPs around the ranker's encoder (HSTU spec section 8)."""
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +17,14 @@ class SwishNorm(nn.Module):
         return x * torch.sigmoid(self.norm(x))
 
 
-def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Linear, SwishNorm, Linear."""
     return nn.Sequential(_linear(inputs, hidden), SwishNorm(hidden), _linear(hidden, outputs))
 
 
-def normed_perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+def normed_mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Linear, SwishNorm, Linear, LayerNorm."""
-    return nn.Sequential(*perceptron(inputs, hidden, outputs), nn.LayerNorm(outputs, eps=EPS))
+    return nn.Sequential(*mlp(inputs, hidden, outputs), nn.LayerNorm(outputs, eps=EPS))
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models.ranking.perceptron import EPS
+from models.mlp import EPS
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -14,9 +14,10 @@ from models.config import (
     TrainingConfig,
 )
 from models.evaluation.next_item_ndcg import next_item_ndcg
+from models.families.registry import build
 from models.interactions import Interactions
 from models.recommender import Recommender
-from models.training import EpochReport, fit
+from models.training.loop import EpochReport, fit
 
 CONFIG = ModelConfig(
     width=16,
@@ -38,7 +39,7 @@ def cycles(users: int = 64, items: int = 30) -> Interactions:
 
 def recommender() -> Recommender:
     torch.manual_seed(0)
-    return Recommender(CONFIG, 30, torch.randn(31, 4))
+    return build(CONFIG, 30, torch.randn(31, 4))
 
 
 def last_item_ndcg(model: Recommender, histories: Interactions) -> float:

@@ -1,0 +1,109 @@
+"""What a family of models is: all that the trainer, the artifact, the evaluation and the server ask of one.
+
+A family is a file here and a line in `models.families.registry`. Its module is loaded with every profile, so what needs
+PyTorch is imported within its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from models.artifact import Artifact
+    from models.config import FamilyConfig, TrainingConfig
+    from models.examples import Examples
+    from models.interactions import Interactions
+    from models.objectives.objective import Objective
+
+Kind = Literal["retrieval", "ranking"]
+"""retrieval: finds items among all; ranking: tells what a user would do with given ones."""
+
+ITEM_VECTORS = "item_vectors"
+"""What the encoder reads of an item."""
+
+RETRIEVAL_VECTORS = "retrieval_vectors"
+"""What a user's query is compared with."""
+
+Reads = Literal["positives", "all"]
+"""Which interactions are read: those with one of the profile's positive actions, or all."""
+
+
+class FamilyModel(Protocol):
+    """A module that a family builds. Its `view` of a training batch is what the family's objectives are given."""
+
+    @property
+    def config(self) -> Any: ...
+
+    def view(self, batch: Any, generator: Any) -> Any: ...
+
+    def eval(self) -> Any: ...
+
+
+class Family(ABC):
+    """One family.
+
+    Attributes:
+        name: As manifests, folders and profiles have it.
+        kind: What its models are for.
+        config: Its typed configuration.
+        reads: Which interactions it reads.
+        columns: The columns that it reads of an interaction besides item and time.
+        metric: Name of the number by which a search judges a model, among those that `validate` gives.
+        better: Whether more of it is better, or less.
+        vectors: Names of what `exports` gives.
+        golden_requests: How many made-up requests are kept with a version.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind]
+    config: ClassVar[type[FamilyConfig]]
+    reads: ClassVar[Reads] = "positives"
+    columns: ClassVar[tuple[str, ...]] = ()
+    metric: ClassVar[str]
+    better: ClassVar[Literal["max", "min"]]
+    vectors: ClassVar[tuple[str, ...]] = ()
+    golden_requests: ClassVar[int] = 64
+
+    @abstractmethod
+    def build(self, config: Any, trained_items: int, content: Tensor | None = None) -> nn.Module:
+        """An untrained model, whose weights follow from PyTorch's seed.
+
+        Args:
+            config: Of type `config`.
+            trained_items: Items with an ID of their own, 1..trained_items.
+            content: (n + 1, d) float32 content embeddings by item, or None where the configuration has no width.
+        """
+
+    @abstractmethod
+    def examples(self, model: Any, data: Any, training: TrainingConfig) -> Examples:
+        """What `model` is trained on.
+
+        Raises:
+            ValueError: there is nothing to learn from, or the data do not fit the model.
+        """
+
+    @abstractmethod
+    def objectives(self, model: Any, training: TrainingConfig) -> Sequence[Objective]:
+        """What it learns: the sum of these, weighted."""
+
+    @abstractmethod
+    def validate(self, model: Any, dataset: Any) -> dict[str, float]:
+        """Numbers of the learning curve by name, on what the training set `dataset` holds out."""
+
+    @abstractmethod
+    def exports(self, model: Any, items: int) -> Mapping[str, Tensor]:
+        """Vectors of items 0..`items` by name, (items + 1, d) float32 each on the CPU, which a version keeps apart."""
+
+    def restore(self, model: Any, vectors: Mapping[str, Tensor]) -> None:
+        """Readies a model whose weights were loaded, and whose tower has no content, with the vectors kept with it."""
+        # Most need nothing: they read the vectors themselves.
+        return
+
+    @abstractmethod
+    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """(B, n + 1) scores of every item of the vocabulary for each of B users; -inf in column 0."""

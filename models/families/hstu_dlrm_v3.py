@@ -1,0 +1,73 @@
+"""Meta's ranking model (HSTU spec sections 2.5-2.8, dlrm_v3): what a user would do with each candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from models.columns import ACTIONS, STARTED
+from models.families.family import ITEM_VECTORS, Family
+from models.ranking.config import RankerConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from models.artifact import Artifact
+    from models.config import TrainingConfig
+    from models.examples import Examples
+    from models.interactions import Interactions
+    from models.objectives.objective import Objective
+    from models.ranking.ranker import Ranker
+
+
+class HstuDlrmV3(Family):
+    """The family `hstu_dlrm_v3`. Actions are bit masks by the configuration's own list of them."""
+
+    name = "hstu_dlrm_v3"
+    kind = "ranking"
+    config = RankerConfig
+    reads = "all"
+    columns = (ACTIONS, STARTED)
+    metric = "ne"
+    better = "min"
+    vectors = (ITEM_VECTORS,)
+    golden_requests = 4
+    """For every one, each item is a candidate."""
+
+    def build(self, config: RankerConfig, trained_items: int, content: Tensor | None = None) -> Ranker:
+        from models.ranking.ranker import Ranker
+
+        return Ranker(config, trained_items, content)
+
+    def examples(self, model: Ranker, data: Interactions, training: TrainingConfig) -> Examples:
+        from models.ranking.examples import RankingExamples
+
+        return RankingExamples(data.within(model.items.trained), model.config)
+
+    def objectives(self, model: Ranker, training: TrainingConfig) -> Sequence[Objective]:
+        from models.objectives.actions import ActionLoss
+
+        return [ActionLoss(model.config.actions, training.actions)]
+
+    def validate(self, model: Ranker, dataset: Any) -> dict[str, float]:
+        """Normalised entropy of what was shown to the held-out users, the mean over actions."""
+        from models.evaluation.action_metrics import normalised_entropy
+        from models.ranking.examples import RankingExamples
+        from models.ranking.predictions import predict
+
+        device = str(next(model.parameters()).device)
+        said = predict(model, RankingExamples(dataset.validation, model.config), device)
+        return {self.metric: normalised_entropy(said.logits, said.taken)}
+
+    def exports(self, model: Ranker, items: int) -> Mapping[str, Tensor]:
+        return {ITEM_VECTORS: model.items.table(items).float().cpu()}
+
+    def restore(self, model: Ranker, vectors: Mapping[str, Tensor]) -> None:
+        model.items.know(vectors[ITEM_VECTORS])
+
+    def score(self, artifact: Artifact, interactions: Interactions, request_times: np.ndarray) -> Tensor:
+        """(B, n + 1) logits of the first declared action."""
+        from models.ranking.scoring import action_logits
+
+        return action_logits(artifact, interactions, request_times, action=0)

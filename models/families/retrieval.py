@@ -1,0 +1,69 @@
+"""What the retrieval families share: the recommender, next-item prediction, scores by dot product."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from models.config import FamilyConfig, ModelConfig, TrainingConfig
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Family, Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from models.artifact import Artifact
+    from models.encoder.stack import AttentionLayer
+    from models.examples import Examples
+    from models.interactions import Interactions
+    from models.objectives.objective import Objective
+    from models.recommender import Recommender
+
+
+class RetrievalFamily(Family):
+    """A recommender; its families differ in the layers of the encoder."""
+
+    kind: ClassVar[Kind] = "retrieval"
+    config: ClassVar[type[FamilyConfig]] = ModelConfig
+    metric: ClassVar[str] = "ndcg_at_10"
+    better: ClassVar[Literal["max", "min"]] = "max"
+    vectors: ClassVar[tuple[str, ...]] = (ITEM_VECTORS, RETRIEVAL_VECTORS)
+
+    @abstractmethod
+    def layers(self, config: Any) -> Iterable[AttentionLayer]:
+        """The encoder's layers, made one by one as they are taken."""
+
+    def build(self, config: Any, trained_items: int, content: Tensor | None = None) -> Recommender:
+        from models.recommender import Recommender
+
+        return Recommender(config, self.layers(config), trained_items, content)
+
+    def examples(self, model: Recommender, data: Interactions, training: TrainingConfig) -> Examples:
+        from models.next_items import NextItemExamples
+
+        return NextItemExamples(data, model.items.trained, model.config.max_length, training)
+
+    def objectives(self, model: Recommender, training: TrainingConfig) -> Sequence[Objective]:
+        from models.objectives.next_item import NextItem
+
+        return [NextItem(training.loss)]
+
+    def validate(self, model: Recommender, dataset: Any) -> dict[str, float]:
+        """NDCG@10 of the held-out last interactions, items of the history excluded."""
+        import torch
+
+        from models.evaluation.next_item_ndcg import next_item_ndcg
+
+        with torch.inference_mode():
+            held_out = dataset.validation, dataset.validation_targets, dataset.validation_times
+            return {self.metric: next_item_ndcg(model, *held_out, k=10)}
+
+    def exports(self, model: Recommender, items: int) -> Mapping[str, Tensor]:
+        vectors = model.items.table(items).float().cpu()
+        return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: model.cpu().head.items(vectors).detach()}
+
+    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        from models.inference import score
+
+        return score(artifact, histories, request_times)

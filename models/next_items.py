@@ -1,0 +1,65 @@
+"""Next-item prediction as examples: a user each, of whose interactions each is to be told from those before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.batch import JaggedBatch, Labels, training_batch
+from models.config import TrainingConfig
+from models.examples import Epoch
+from models.interactions import Interactions
+from models.stochastic_length import StochasticLength
+from models.windows import Windows
+
+
+@dataclass(frozen=True)
+class NextItems:
+    """A training batch: inputs, and what comes next at every position."""
+
+    inputs: JaggedBatch
+    labels: Labels
+
+    def __len__(self) -> int:
+        """Positions that are learned from."""
+        return len(self.labels.item_index)
+
+    def to(self, device: torch.device | str) -> "NextItems":
+        return NextItems(self.inputs.to(device), self.labels.to(device))
+
+
+class NextItemExamples:
+    """The users with two known interactions.
+
+    Args:
+        histories: Of all users, items 1..n, oldest first.
+        items: n.
+        max_length: Most interactions that the model reads.
+        config: How histories are cut and shortened.
+
+    Raises:
+        ValueError: no user has two interactions, so nothing can be learned; or an item is not in the table.
+    """
+
+    def __init__(self, histories: Interactions, items: int, max_length: int, config: TrainingConfig) -> None:
+        kept = histories.within(items).known()
+        users = np.flatnonzero(kept.lengths >= 2)
+        if not len(users):
+            raise ValueError(
+                f"none of the {len(histories)} users has two known interactions: there is nothing to learn from"
+            )
+        self._histories, self._max_length, self._config = kept.take(users), max_length, config
+
+    def epoch(self, epoch: int) -> Epoch:
+        """One user an example, cut and shortened as this epoch has it."""
+        histories, config, max_length = self._histories, self._config, self._max_length
+        lengths = np.minimum(histories.lengths - 1, max_length)
+        shortening = StochasticLength(config.stochastic_length, max_length, config.seed, epoch)
+        everybody = np.arange(len(histories))
+        windows = Windows(config.windows, max_length, config.seed, epoch, config.epochs)
+        skipped = windows.skipped(everybody, histories.lengths)
+
+        def batch(users: np.ndarray) -> NextItems:
+            return NextItems(*training_batch(histories, users, max_length, skipped[users], shortening))
+
+        return Epoch(shortening.kept_lengths(everybody, lengths), lengths, batch)

@@ -1,0 +1,100 @@
+"""What a ranker is trained and evaluated on: what was shown, and what the user did with it.
+
+Items that were shown to a user one soon after the other are the candidates of one example. Its history is all that had
+happened before the first of them was shown; what came of the candidates stands only in the labels.
+"""
+
+import numpy as np
+import torch
+
+from models.columns import ACTIONS, STARTED
+from models.examples import Epoch
+from models.interactions import Interactions
+from models.ranking.batch import LabelledBatch, ranking_batch
+from models.ranking.config import RankerConfig
+
+MINUTE_MS = 60_000
+
+
+class RankingExamples:
+    """Examples of up to `config.candidates` candidates.
+
+    Args:
+        interactions: Of all users, with the columns `actions` and `started`. Bit k of a mask is the k-th action of
+            `config`, and the bit after the last one of them says that the item was shown.
+        config: The ranker's.
+        since, until: Epoch milliseconds; only what was shown at `since` or later and before `until` is a candidate.
+
+    Attributes:
+        users: (E,) int64 position of each example's user.
+        shown_at: (E,) int64 epoch milliseconds when its first candidate was shown.
+
+    Raises:
+        ValueError: nothing was shown, so nothing can be learned.
+    """
+
+    def __init__(
+        self, interactions: Interactions, config: RankerConfig, since: int | None = None, until: int | None = None
+    ) -> None:
+        self._interactions, self._config = interactions.known(), config
+        self._shown = 1 << len(config.actions)
+        masks, started = self._interactions.column(ACTIONS), self._interactions.column(STARTED)
+        offered = (masks & self._shown) != 0
+        if since is not None:
+            offered &= started >= since
+        if until is not None:
+            offered &= started < until
+        self._candidates = np.flatnonzero(offered)
+        if not len(self._candidates):
+            raise ValueError("none of the interactions says that an item was shown: there is nothing to judge")
+        owners = np.repeat(np.arange(len(self._interactions)), self._interactions.lengths)[self._candidates]
+        times = started[self._candidates]
+        self._starts = _chunks(owners, times, config)
+        self.users = owners[self._starts[:-1]]
+        self.shown_at = np.minimum.reduceat(times, self._starts[:-1])
+        self._before = _count_before(self._interactions, self.users, self.shown_at)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def owners(self) -> np.ndarray:
+        """(T,) int64 position of the user of each candidate, in the order of the batches' candidates."""
+        return np.repeat(self.users, np.diff(self._starts))
+
+    def epoch(self, epoch: int) -> Epoch:
+        """The same examples in every epoch."""
+        lengths = np.minimum(self._before, self._config.max_length) + np.diff(self._starts)
+        return Epoch(lengths, lengths, self.batch)
+
+    def batch(self, examples: np.ndarray) -> LabelledBatch:
+        """The batch of `examples` (B,), in that order."""
+        users = self.users[examples]
+        skipped = self._interactions.lengths[users] - self._before[examples]
+        histories = self._interactions.take(users, last=self._config.max_length, skipped=skipped)
+        histories = histories.with_columns({ACTIONS: histories.column(ACTIONS) & (self._shown - 1)})
+        parts = [self._candidates[self._starts[one] : self._starts[one + 1]] for one in examples.tolist()]
+        items = [self._interactions.item_index[part] for part in parts]
+        taken = self._interactions.column(ACTIONS)[np.concatenate(parts)] & (self._shown - 1)
+        requests = ranking_batch(histories, items, self.shown_at[examples], self._config.max_length)
+        return LabelledBatch(requests, torch.from_numpy(taken.astype(np.int64)))
+
+
+def _chunks(owners: np.ndarray, times: np.ndarray, config: RankerConfig) -> np.ndarray:
+    """(E + 1,) where each example's candidates begin: at another user, after a pause, or when there are enough."""
+    pause = np.diff(times) > config.request_minutes * MINUTE_MS
+    begins = np.concatenate([[True], pause | (np.diff(owners) != 0)])
+    place = np.arange(len(times)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+    return np.append(np.flatnonzero(place % config.candidates == 0), len(times))
+
+
+def _count_before(interactions: Interactions, users: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """(E,) how many of each user's interactions ended before the moment: a binary search of all at once."""
+    low, high = interactions.offsets[users].copy(), interactions.offsets[users + 1].copy()
+    while (low < high).any():
+        middle = (low + high) // 2
+        searching = low < high
+        earlier = searching & (interactions.timestamps[np.where(searching, middle, 0)] < moments)
+        low = np.where(earlier, middle + 1, low)
+        high = np.where(searching & ~earlier, middle, high)
+    return low - interactions.offsets[users]

@@ -1,0 +1,64 @@
+"""The optimiser and its learning rate at each step, as the configuration has them."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from models.config import TrainingConfig
+
+OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+
+FACTOR = "factor"
+"""Of a group of parameters: what the learning rate is multiplied by."""
+
+
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimiser of all of the model's parameters, in a group for each of `config.learning_rates` and one besides.
+
+    Raises:
+        ValueError: a group has no parameter; it names it.
+    """
+    groups: dict[str, list[Tensor]] = {name: [] for name in ("", *config.learning_rates)}
+    for name, parameter in model.named_parameters():
+        groups[max((group for group in groups if _within(name, group)), key=len)].append(parameter)
+    empty = [name for name, parameters in groups.items() if name and not parameters]
+    if empty:
+        parts = ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name, _ in model.named_parameters()))
+        raise ValueError(f"learning_rates names {empty[0]!r}, where the model has no parameter of its own: {parts}")
+    return OPTIMIZERS[config.optimizer](
+        [
+            {"params": parameters, FACTOR: config.learning_rates.get(name, 1.0)}
+            for name, parameters in groups.items()
+            if parameters
+        ],
+        lr=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, config: TrainingConfig, epochs: float, step: float) -> None:
+    """Sets every group's learning rate for the step after `epochs` epochs, one step being `step` of an epoch."""
+    factor = schedule_factor(config, epochs / config.epochs, step / config.epochs)
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * factor * group[FACTOR]
+
+
+def schedule_factor(config: TrainingConfig, done: float, step: float) -> float:
+    """What the schedule multiplies the learning rate by, for the step after the share `done` of all.
+
+    Args:
+        done: 0..1.
+        step: One step, as a share of all.
+    """
+    if done < config.warmup:
+        return min(1.0, (done + step) / config.warmup)
+    if config.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (done - config.warmup) / (1 - config.warmup)))
+
+
+def _within(parameter: str, group: str) -> bool:
+    return not group or parameter == group or parameter.startswith(f"{group}.")

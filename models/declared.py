@@ -18,3 +18,5 @@ class DeclaredColumn(Strict):
 
 DeclaredColumns = Mapping[str, DeclaredColumn]
 """By their names; their order says nothing."""
+
+NO_COLUMNS: DeclaredColumns = {}

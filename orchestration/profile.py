@@ -241,13 +241,23 @@ def load_profile(name_or_path: str) -> Profile:
     given = name_or_path if path.parent == PROFILES else str(path.absolute())
     try:
         profile = Profile.model_validate({"name": path.stem, **content, "origin": given})
-        for section in SECTIONS:
-            section_settings(section, getattr(profile, section))
+        checked = {section: section_settings(section, getattr(profile, section)) for section in SECTIONS}
+        _require_offered(checked["source"], checked["quality"])
     except SectionError as error:
         raise ProfileError(f"profile {path}: {error}") from error
     except ValidationError as error:
         raise ProfileError(f"profile {path}: {sentence(error)}") from error
     return profile
+
+
+def _require_offered(source: Any, quality: Any) -> None:
+    """Raises SectionError: the source does not have a column that is declared."""
+    from assets.sources.settings import require_offered
+
+    try:
+        require_offered(source, quality.columns)
+    except ValueError as error:
+        raise SectionError(str(error)) from error
 
 
 def _find(name_or_path: str) -> Path:

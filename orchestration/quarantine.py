@@ -9,7 +9,7 @@ from rich.table import Table
 from orchestration import environment
 from orchestration.error_messages import errors_as_sentences
 from orchestration.options import ProfileOption, applied, not_empty, range_of_days
-from orchestration.profile import Profile
+from orchestration.profile import Profile, section_settings
 from orchestration.terminal import new_console
 
 if TYPE_CHECKING:
@@ -66,7 +66,12 @@ def replay(
         from assets.validation.replay import plan_replay, still_there
 
         fixes = {column: text or None for column, text in map(_assignment, set_ or ())}
-        plan = plan_replay(lake, _selection(days, reason, origin, where), fixes)
+        plan = plan_replay(
+            lake,
+            _selection(days, reason, origin, where),
+            fixes,
+            section_settings("quality", chosen.quality).columns,
+        )
         if plan.rows.is_empty():
             console.print("no quarantined row is meant: nothing to replay")
             return

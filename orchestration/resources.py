@@ -30,8 +30,8 @@ def build_resources(profile: Profile) -> dict[str, object]:
         dashboard=profile.ray.dashboard_url,
     )
 
-    def opened(settings: SourceSettings) -> Source:
-        return open_source(settings, landing=storage.landing, first_day=profile.start())
+    def opened(settings: SourceSettings, quality: QualitySettings) -> Source:
+        return open_source(settings, storage.landing, profile.start(), quality.columns)
 
     def checked(rules: QualitySettings) -> QualitySettings:
         suites(rules)
@@ -41,7 +41,7 @@ def build_resources(profile: Profile) -> dict[str, object]:
         "lake": fixed_resource(lambda: _owned(storage, profile), "Where the tables are."),
         "ray": fixed_resource(lambda: cluster, "Which Ray cluster trains and serves."),
         **{name: settings_resource(profile, stage) for name, stage in SECTION_OF_RESOURCE.items()},
-        "source": settings_resource(profile, "source", opened),
+        "source": settings_resource(profile, "source", opened, "quality"),
         "quality": settings_resource(profile, "quality", checked),
     }
 
@@ -84,20 +84,28 @@ def _owned(storage: Storage, profile: Profile) -> Storage:
 
 
 def settings_resource(
-    profile: Profile, stage: str, opened: Callable[[Any], Any] = lambda settings: settings
+    profile: Profile, stage: str, opened: Callable[..., Any] = lambda settings: settings, *others: str
 ) -> dg.ResourceDefinition:
     """The settings of a stage, as the profile gives them where a launch does not.
 
     Dagster makes all resources of a run before its first step, and so refuses there what the schema cannot say.
+
+    Args:
+        profile: Whose section is read.
+        stage: Name of the section.
+        opened: From the settings, and from `others`, to what assets get.
+        others: Resources that it takes, too.
     """
     section = getattr(profile, stage)
     settings = section_settings(stage, section)
 
     def resource(context: dg.InitResourceContext) -> Any:
-        return opened(section_settings(stage, overridden(type(settings), section, context.resource_config or {})))
+        mine = section_settings(stage, overridden(type(settings), section, context.resource_config or {}))
+        return opened(mine, *(getattr(context.resources, name) for name in others))
 
     return dg.ResourceDefinition(
         resource,
+        required_resource_keys=set(others),
         config_schema=dg.Field(schema(type(settings), settings), is_required=False),
         description=f"{Profile.model_fields[stage].description} What a launch leaves out comes from the profile.",
     )

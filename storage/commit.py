@@ -118,7 +118,7 @@ class Commit:
         log.create_write_transaction(
             [*self._actions()],
             mode="overwrite",
-            schema=self.schema,
+            schema=self.schema if partitions is None else self._grown(log),
             partition_by=list(self.partition_by),
             partition_filters=filters,
             commit_properties=ALONE,
@@ -138,7 +138,7 @@ class Commit:
         log.create_write_transaction(
             [*(RemoveAction(path, True, now) for path in gone), *self._actions()],
             mode="append",
-            schema=self.schema,
+            schema=self._grown(log),
             partition_by=list(self.partition_by),
             commit_properties=ALONE,
         )
@@ -148,6 +148,12 @@ class Commit:
     def schema(self) -> Schema:
         """The table's columns and types as Delta knows them."""
         return Schema.from_arrow(stored(self.like.head(0)).to_arrow().schema)
+
+    def _grown(self, log: DeltaTable) -> Schema:
+        """The table's columns as `log` knows them, and behind them those of the new files that it does not have."""
+        there = log.schema().fields
+        known = {field.name for field in there}
+        return Schema([*there, *(field for field in self.schema.fields if field.name not in known)])
 
     def _actions(self) -> list[AddAction]:
         now = time.time_ns() // 1_000_000

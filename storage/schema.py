@@ -22,6 +22,8 @@ from models.columns import (
     IMAGE_BYTES,
     ITEM_ID,
     ITEM_IDS,
+    MALFORMED,
+    MISTYPED,
     ORIGIN,
     REASON,
     REQUEST_ID,
@@ -39,7 +41,9 @@ from models.columns import (
     VALUES,
     VECTOR,
 )
-from models.declared import DeclaredColumns
+from models.declared import NO_COLUMNS, DeclaredColumns
+from models.known import CONTRACT
+from storage.interaction_columns import CONTRACT_COLUMNS
 from storage.sequence_store import sequence_columns
 
 IdType = Literal["string", "int64"]
@@ -64,8 +68,11 @@ ID_DTYPES: dict[IdType, pl.DataType] = {"string": pl.String(), "int64": pl.Int64
 Schema = dict[str, pl.DataType]
 
 
-def events_schema(id_type: IdType) -> Schema:
-    """One row per thing a user did.
+DECLARED_DTYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float32()}
+
+
+def events_schema(id_type: IdType, declared: DeclaredColumns = NO_COLUMNS) -> Schema:
+    """One row per thing a user did, with the columns that the profile declares.
 
     `day` is the partition the row arrived in, `arrival` counts up within it, and `slot` is the part of the users that
     the user belongs to (`assets.buckets`).
@@ -81,10 +88,8 @@ def events_schema(id_type: IdType) -> Schema:
         ARRIVAL: pl.Int64(),
         SLOT: pl.Int16(),
         DAY: pl.Date(),
+        **{name: DECLARED_DTYPES[declared[name].type] for name in sorted(declared)},
     }
-
-
-DECLARED_DTYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl.Float32()}
 
 
 def with_declared(events: pl.LazyFrame, declared: DeclaredColumns) -> pl.LazyFrame:
@@ -180,22 +185,40 @@ REMOVE = "it was written by another version of the platform; remove {} and mater
 def require_same(place: str, there: Schema | pl.Schema, wanted: Schema | pl.Schema) -> None:
     """Compares the columns and types of the table at `place` with those of rows to be written.
 
+    In `events`, what a profile declares may come and go: a column that one side lacks is null there.
+
     Raises:
         ValueError: they differ; nothing may be written.
     """
-    table = f"table '{place.rpartition('/')[2]}' in {place}"
-    if set(there) != set(wanted):
+    name = place.rpartition("/")[2]
+    table, contract = f"table '{name}' in {place}", events_schema("string") if name == EVENTS_TABLE else None
+    apart = set(there) ^ set(wanted)
+    if apart if contract is None else apart & contract.keys():
         raise ValueError(
             f"{table} has the columns {', '.join(there)}, the rows to be written {', '.join(wanted)}: "
             f"{REMOVE.format(place)}"
         )
-    for column, dtype in wanted.items():
-        if there[column] != dtype:
-            old, new = str(there[column]).lower(), str(dtype).lower()
-            raise ValueError(
-                f"{table} holds {column} as {old}, the rows to be written have it as {new}: "
-                + (KEEP_IDS.format(old) if column in (USER_ID, ITEM_ID) else REMOVE.format(place))
-            )
+    for column in (column for column in wanted if column in there and there[column] != wanted[column]):
+        old, new = str(there[column]).lower(), str(wanted[column]).lower()
+        advice = KEEP_IDS.format(old) if column in (USER_ID, ITEM_ID) else REMOVE.format(place)
+        if contract is not None and column not in contract:
+            advice = "declare the column under another name in `quality.columns`"
+        raise ValueError(f"{table} holds {column} as {old}, the rows to be written have it as {new}: {advice}")
+
+
+RESERVED_NAMES = frozenset(
+    {
+        *events_schema("string"),
+        *QUARANTINE_SCHEMA,
+        *sequence_columns(pl.String()),
+        *(column.name for column in CONTRACT_COLUMNS),
+        *CONTRACT,
+        MALFORMED,
+        MISTYPED,
+        "path",
+    }
+)
+"""Names that mean something in some table, or to the model, already; none is left for a column that is declared."""
 
 
 COLUMN_DESCRIPTIONS: dict[str, str] = {

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ import pyarrow as pa
 from polars.io.plugins import register_io_source
 
 from models.columns import ACTIONS, BUCKET, ITEM_ID, ITEM_IDS, ROW, SURFACE, TIMESTAMP, TIMESTAMPS, USER_ID
-from models.declared import DeclaredColumn, DeclaredColumns
+from models.declared import NO_COLUMNS, DeclaredColumn, DeclaredColumns
 from storage.interaction_columns import CONTRACT_COLUMNS, NO_CATEGORY, StoredColumn, stored_columns
 from storage.literal_paths import scan_parquet
 from storage.object_store import object_input
@@ -166,7 +165,7 @@ def named_files(parts: Iterable[Path]) -> set[str]:
     }
 
 
-def sequence_columns(ids: pl.DataType, declared: DeclaredColumns = MappingProxyType({})) -> dict[str, pl.DataType]:
+def sequence_columns(ids: pl.DataType, declared: DeclaredColumns = NO_COLUMNS) -> dict[str, pl.DataType]:
     """One row per user, lists in (timestamp, arrival) order, one element per interaction.
 
     An interaction merges all actions of one user on one item within one request, as far as they lie close together (or,

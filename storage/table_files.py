@@ -12,10 +12,12 @@ PATH = "path"
 
 
 def read_file(lake: Lake, table: str, path: str, like: pl.DataFrame) -> pl.LazyFrame:
-    """One file of a table, in the columns of `like`; those of the partition, which it does not hold, as text."""
-    rows = scan_parquet(f"{lake.uri(table)}/{path}", storage_options=lake.options)
+    """One file of a table in the columns of `like`: what it got later as nulls, its partition's values as text."""
+    rows = restored(scan_parquet(f"{lake.uri(table)}/{path}", storage_options=lake.options))
     values = [pl.lit(value).alias(name) for name, value in partition_of(path).items()]
-    return restored(rows).with_columns(values).select(like.columns)
+    there = [*rows.collect_schema(), *partition_of(path)]
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in like.schema.items() if name not in there]
+    return rows.with_columns(*values, *absent).select(like.columns)
 
 
 def partition_of(path: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from assets.validation.quarantine import Cleaned, Reason, quarantined
 from assets.validation.row_checks import checked
 from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 from storage.literal_paths import scan_arrow
-from storage.schema import EVENTS_TABLE, TIME, IdType, events_schema
+from storage.schema import EVENTS_TABLE, TIME
 from storage.staged_files import writing
 
 IDENTITY = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
@@ -37,7 +37,7 @@ def clean_events(
 ) -> Iterator[Cleaned]:
     """Judges the raw events of `days` part by part; the parts together hold every row once.
 
-    The accepted rows of a part are of one day and have `events_schema(id_type)`. They are sorted by (user's hash, time,
+    The accepted rows of a part are of one day and have `validator.schema`. They are sorted by (user's hash, time,
     item, action), and those of a later part of the same day are of users with larger hashes. An event belongs to the
     day it arrived on, however late it is. Of events with one identity (IDENTITY) on one day the first to arrive is
     kept; one that arrives again on another day changes nothing in the sequences.
@@ -56,7 +56,7 @@ def clean_events(
     for batch in (batch for frame in raw for batch in _batches(frame, rows_in_memory // 2)):
         good, rejected = validator.validate(checked(batch, days, REQUIRED, EVENTS_TABLE))
         if rejected.height:
-            yield Cleaned(pl.DataFrame(schema=events_schema(validator.id_type)), rejected, rejected.clear())
+            yield Cleaned(pl.DataFrame(schema=validator.schema), rejected, rejected.clear())
         held.append(_with_slot(arrivals.number(good)))
         if sum(frame.height for frame in held) > rows_in_memory:
             runs.append(Run.write(pl.concat(held), scratch / f"run-{len(runs)}.arrow"))
@@ -167,7 +167,7 @@ def _cleaned(rows: pl.DataFrame, validator: RowValidator) -> Cleaned:
         _require_distinct_hashes(rows[USER_ID].gather(pl.Series(order)), hashes[order])
     first = rows.select(pl.exclude(SOURCE_FILE, SOURCE_ROW).gather(pl.Series(order[~repeated])))
     rejected = _duplicates(rows.select(pl.all().gather(pl.Series(order[repeated]))))
-    return Cleaned(_finished(first, validator.id_type), rejected, rejected.clear())
+    return Cleaned(_finished(first, list(validator.schema)), rejected, rejected.clear())
 
 
 def _keys(items: pl.Series) -> np.ndarray:
@@ -191,7 +191,7 @@ def _duplicates(rows: pl.DataFrame) -> pl.DataFrame:
     return quarantined(rows.drop(ARRIVAL, SLOT), reasons, EVENTS_TABLE)
 
 
-def _finished(rows: pl.DataFrame, id_type: IdType) -> pl.DataFrame:
+def _finished(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return rows.with_columns(
         pl.from_epoch(TIMESTAMP, "ms").dt.replace_time_zone("UTC").cast(TIME),
-    ).select(*events_schema(id_type))
+    ).select(columns)

@@ -21,7 +21,7 @@ from assets.validation.publish import publish
 from assets.validation.settings import QualitySettings
 from assets.validation.statistics import earlier_days, remember
 from storage.lake import Lake
-from storage.schema import EVENTS_TABLE, ITEMS_TABLE, IdType
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE, IdType, events_schema, require_same
 from storage.staged_files import Staging
 
 
@@ -51,6 +51,9 @@ class EventsRun:
             dg.Failure: one failed; the table stays as it is.
         """
         lake, rules, now = self.lake, self.rules, datetime.now(UTC)
+        if lake.exists(EVENTS_TABLE):
+            there = lake.scan(EVENTS_TABLE).collect_schema()
+            require_same(lake.uri(EVENTS_TABLE), there, events_schema(self.id_type, rules.columns))
         files = landed_files(lake, "events", days)
         known = known_items(lake.scan(ITEMS_TABLE))
         required = known if rules.reject_unknown_items else None

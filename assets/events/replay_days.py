@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.decisions import apply_decisions
 from assets.events.clean import clean_events
-from assets.events.row_validator import COLUMNS, REQUIRED, RowValidator
+from assets.events.row_validator import REQUIRED, RowValidator
 from assets.events.stage import staged_parts
 from assets.sources.source import of_one_schema
 from assets.validation.casts import TimestampUnit, as_epoch_ms
@@ -17,7 +17,7 @@ from assets.validation.row_checks import checked
 from assets.validation.staged import Staged
 from models.columns import ARRIVAL, DAY, MALFORMED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, TIMESTAMP
 from storage.lake import Lake
-from storage.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, events_schema
+from storage.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, with_declared
 from storage.staged_files import Staging
 
 
@@ -33,8 +33,8 @@ def clean_days_again(
         validator: With the unit of the source's timestamps.
     """
     put_aside = list(_judged_again(lake, validator, days))
-    like = pl.DataFrame(schema=events_schema(validator.id_type))
-    raw = of_one_schema([_events(lake, days), *(good.lazy() for good, _ in put_aside)])
+    like = pl.DataFrame(schema=validator.schema)
+    raw = of_one_schema([_events(lake, validator, days), *(good.lazy() for good, _ in put_aside)])
     still_bad = (Cleaned(like, rejected, rejected.clear()) for _, rejected in put_aside)
     parts = clean_events(raw, validator, days, rows_in_memory=rows_in_memory, scratch=staging.scratch)
     staged = Staged.joined([staged_parts(staging, still_bad, like), staged_parts(staging, parts, like)])
@@ -43,15 +43,15 @@ def clean_days_again(
     return staged
 
 
-def _events(lake: Lake, days: Sequence[date]) -> pl.LazyFrame:
+def _events(lake: Lake, validator: RowValidator, days: Sequence[date]) -> pl.LazyFrame:
     """The events of `days` as raw rows; each stands in the table at its day and arrival."""
     return (
-        lake.scan(EVENTS_TABLE)
+        with_declared(lake.scan(EVENTS_TABLE), validator.rules.columns)
         .filter(pl.col(DAY).is_in(list(days)))
         .sort(DAY, ARRIVAL)
         .select(
             DAY,
-            *COLUMNS,
+            *validator.columns,
             pl.lit(EVENTS_TABLE).alias(SOURCE_FILE),
             pl.col(ARRIVAL).alias(SOURCE_ROW),
             pl.lit(None, pl.String).alias(MALFORMED),

@@ -1,5 +1,6 @@
 """One batch of raw events, judged: every row is either good, with the contract's types, or has one reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -32,13 +33,12 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
-from storage.schema import EVENTS_TABLE, IdType
+from storage.schema import EVENTS_TABLE, IdType, Schema, events_schema
 
 REQUIRED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
 COLUMNS = (*REQUIRED, VALUE, SURFACE, REQUEST_ID)
 
-KEPT = (DAY, *COLUMNS, SOURCE_FILE, SOURCE_ROW)
-PLAIN = "plain"
+PLAIN = "_plain"
 
 ABOUT_RAW_VALUES = (Reason.MALFORMED, Reason.NULL_KEY, Reason.WRONG_TYPE)
 
@@ -69,28 +69,42 @@ class RowValidator:
     now: datetime
     unit: TimestampUnit = "ms"
 
+    @property
+    def schema(self) -> Schema:
+        """Columns and types of the table `events`."""
+        return events_schema(self.id_type, self.rules.columns)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns that raw rows are judged by: the contract's and the declared ones."""
+        return (*COLUMNS, *sorted(self.rules.columns))
+
+    @property
+    def _kept(self) -> Sequence[str]:
+        return (DAY, *self.columns, SOURCE_FILE, SOURCE_ROW)
+
     def validate(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The good rows and the rejected ones of `rows`, in order.
 
         Args:
-            rows: As `checked` gives them: contract columns of any type, optional ones may be missing.
+            rows: As `checked` gives them: columns of any type, optional ones may be missing.
 
         Returns:
-            Good rows with COLUMNS in the contract's types, but the timestamp in epoch ms, besides `day`, `source_file`
-            and `source_row`; rejected rows as QUARANTINE_SCHEMA.
+            Good rows with `columns` in their types, but the timestamp in epoch ms, besides `day`, `source_file` and
+            `source_row`; rejected rows as QUARANTINE_SCHEMA.
         """
-        rows = completed(rows, (*COLUMNS, MISTYPED))
+        rows = completed(rows, (*self.columns, MISTYPED))
         plain = self._plainly_good(rows)
-        good, rest = plain.filter(PLAIN).select(KEPT), rows.filter(~plain[PLAIN])
+        good, rest = plain.filter(PLAIN).select(self._kept), rows.filter(~plain[PLAIN])
         judged = self._judged(rest)
         verdicts = self._verdicts()
         bad = judged.select(pl.any_horizontal(pl.any_horizontal(verdicts.values()).fill_null(True))).to_series()
         if not bad.all():
-            good = _in_order(rows, plain[PLAIN], good, judged.filter(~bad).select(KEPT), bad)
+            good = _in_order(rows, plain[PLAIN], good, judged.filter(~bad).select(self._kept), bad)
         return good, quarantined(rest.filter(bad), first_reason(judged.filter(bad), verdicts), EVENTS_TABLE)
 
     def _plainly_good(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """KEPT in the contract's types, and `plain`: whether few cheap questions show that the row is good.
+        """The rows in the contract's types, and PLAIN: whether few cheap questions show that the row is good.
 
         Nearly all rows are; the others, good or bad, are judged by `_judged`, which asks everything.
         """
@@ -105,30 +119,29 @@ class RowValidator:
         )
         clear = [~verdict for reason, verdict in self._verdicts().items() if reason not in ABOUT_RAW_VALUES]
         return self._with_first_day(typed).select(
-            *KEPT, (pl.col(PLAIN) & pl.all_horizontal(clear).fill_null(False)).alias(PLAIN)
+            *self._kept, (pl.col(PLAIN) & pl.all_horizontal(clear).fill_null(False)).alias(PLAIN)
         )
 
     def _judged(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """KEPT in the contract's types and, as columns, what is wrong with the raw values."""
+        """The rows in the contract's types and, as columns, what is wrong with the raw values."""
         dtypes = rows.schema
         casts = self._casts(dtypes)
         there = {column: given(column, dtypes[column]) for column in casts}
-        there[VALUE] = given_number(VALUE, dtypes[VALUE])
+        there |= {column: given_number(column, dtypes[column]) for column in (VALUE, *self._declared("number"))}
         wrong = [there[column] & cast.is_null() for column, cast in casts.items()]
         typed = rows.select(
             DAY,
             SOURCE_FILE,
             SOURCE_ROW,
-            pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
-            pl.any_horizontal(~there[column] for column in REQUIRED).alias(Reason.NULL_KEY),
-            pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(Reason.WRONG_TYPE),
+            pl.col(MALFORMED).is_not_null().alias(f"_{Reason.MALFORMED}"),
+            pl.any_horizontal(~there[column] for column in REQUIRED).alias(f"_{Reason.NULL_KEY}"),
+            pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(f"_{Reason.WRONG_TYPE}"),
             *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
         )
         return self._with_first_day(typed)
 
     def _casts(self, dtypes: pl.Schema) -> dict[str, pl.Expr]:
-        """Each contract column's value, null where it does not convert; the timestamp in epoch ms."""
-        request = as_text(REQUEST_ID, dtypes[REQUEST_ID])
+        """Each column's value, null where it does not convert; the timestamp in epoch ms."""
         return {
             USER_ID: as_id(USER_ID, dtypes[USER_ID], self.id_type),
             ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], self.id_type),
@@ -136,25 +149,29 @@ class RowValidator:
             VALUE: as_float32(VALUE, dtypes[VALUE]),
             ACTION: as_text(ACTION, dtypes[ACTION]),
             SURFACE: as_text(SURFACE, dtypes[SURFACE]),
-            REQUEST_ID: pl.coalesce(without_point(request), request),
+            REQUEST_ID: _as_name(REQUEST_ID, dtypes[REQUEST_ID]),
+            **{column: _as_name(column, dtypes[column]) for column in self._declared("category")},
+            **{column: as_float32(column, dtypes[column]) for column in self._declared("number")},
         }
+
+    def _declared(self, kind: str) -> Sequence[str]:
+        return [name for name, column in self.rules.columns.items() if column.type == kind]
 
     def _with_first_day(self, typed: pl.DataFrame) -> pl.DataFrame:
         if self.known_items is None:
             return typed
-        return typed.with_columns(
-            typed.select(ITEM_ID).join(self.known_items, on=ITEM_ID, how="left", maintain_order="left")[FIRST_DAY]
-        )
+        first = typed.select(ITEM_ID).join(self.known_items, on=ITEM_ID, how="left", maintain_order="left")[FIRST_DAY]
+        return typed.with_columns(first.alias(f"_{FIRST_DAY}"))
 
     def _verdicts(self) -> dict[str, pl.Expr]:
         day_end = pl.col(DAY).cast(pl.Datetime("ms")).dt.offset_by("1d").dt.timestamp("ms")
         tolerance = self.rules.future_tolerance // timedelta(milliseconds=1)
         latest = pl.min_horizontal(day_end - 1, pl.lit(_epoch_ms(self.now))) + tolerance
-        known = pl.lit(True) if self.known_items is None else (pl.col(FIRST_DAY) <= pl.col(DAY)).fill_null(False)
+        known = pl.lit(True) if self.known_items is None else (pl.col(f"_{FIRST_DAY}") <= pl.col(DAY)).fill_null(False)
         return {
-            Reason.MALFORMED: pl.col(Reason.MALFORMED),
-            Reason.NULL_KEY: pl.col(Reason.NULL_KEY),
-            Reason.WRONG_TYPE: pl.col(Reason.WRONG_TYPE),
+            Reason.MALFORMED: pl.col(f"_{Reason.MALFORMED}"),
+            Reason.NULL_KEY: pl.col(f"_{Reason.NULL_KEY}"),
+            Reason.WRONG_TYPE: pl.col(f"_{Reason.WRONG_TYPE}"),
             Reason.UNKNOWN_ACTION: ~pl.col(ACTION).is_in(self.rules.actions),
             Reason.TIMESTAMP_TOO_OLD: pl.col(TIMESTAMP) < _epoch_ms(self.rules.earliest),
             Reason.TIMESTAMP_IN_FUTURE: pl.col(TIMESTAMP) > latest,
@@ -165,6 +182,12 @@ class RowValidator:
 def known_items(items: pl.LazyFrame) -> pl.DataFrame:
     """`item_id`, `first_day` of every item of the table `items`."""
     return items.group_by(ITEM_ID).agg(pl.col(DAY).min().alias(FIRST_DAY)).collect(engine="streaming")
+
+
+def _as_name(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Text, the same whatever format its file has: 12, 12.0 and '12.0' are 12."""
+    text = as_text(column, dtype)
+    return pl.coalesce(without_point(text), text)
 
 
 def _plain(column: str, dtype: pl.DataType, cast: pl.Expr) -> pl.Expr:

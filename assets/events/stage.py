@@ -19,7 +19,7 @@ from assets.validation.staged import Staged
 from assets.validation.statistics import Tally
 from models.columns import DAY, TIMESTAMP
 from storage.lake import Lake
-from storage.schema import EVENTS_TABLE, events_schema
+from storage.schema import EVENTS_TABLE
 from storage.staged_files import Staging
 
 
@@ -80,7 +80,7 @@ def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
         parts = clean_events(
             raw, task.validator, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch
         )
-        like = pl.DataFrame(schema=events_schema(task.validator.id_type))
+        like = pl.DataFrame(schema=task.validator.schema)
         tallies = [Tally.of(like.lazy(), task.known)]
         tallied = _tallied(parts, tallies, task.known)
         return staged_parts(staging, tallied, like, task.suite), Tally.joined(tallies)

@@ -43,6 +43,7 @@ def sequences(
             quality.actions,
             lake.id_type,
             quality.request_gap,
+            quality.columns,
             rows_in_memory=lake.rows_in_memory,
             buckets=lake.user_buckets or None,
         )
@@ -61,7 +62,7 @@ def sequences(
             table_version=store.version(SEQUENCES_TABLE),
             lengths=dg.MetadataValue.md(_lengths(ledger)),
         ),
-        data_version=data_version(context, quality.actions, lake.id_type, quality.request_gap),
+        data_version=data_version(context, quality.actions, lake.id_type, quality.request_gap, quality.columns),
         check_results=_judged(lake, store, ledger, quality),
     )
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from types import MappingProxyType
 
 import polars as pl
 
@@ -14,7 +13,7 @@ from assets.sequences.encode import NEEDED, Encoding, extended_categories
 from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.merge import NewEvents, merge_sequences
 from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, SURFACE, USER_ID
-from models.declared import DeclaredColumns
+from models.declared import NO_COLUMNS, DeclaredColumns
 from storage.interaction_columns import stored_columns
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ID_DTYPES, IdType, with_declared
@@ -88,7 +87,7 @@ def bring_up_to_date(
     actions: Sequence[str],
     id_type: IdType,
     request_gap: timedelta,
-    declared: DeclaredColumns = MappingProxyType({}),
+    declared: DeclaredColumns = NO_COLUMNS,
     *,
     rows_in_memory: int,
     buckets: int | None = None,

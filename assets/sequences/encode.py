@@ -64,14 +64,13 @@ class Encoding:
         columns = stored_columns(self.declared)
         made |= {column.name: self._optional(column) for column in columns if column.name not in made}
         encoded = events.select(value.alias(name) for name, value in made.items())
-        return NewEvents.of(events[USER_ID], {column.name: encoded[column.name].to_numpy() for column in columns})
+        return NewEvents.of(events[USER_ID], {column.name: _one_zero(encoded[column.name]) for column in columns})
 
     def _optional(self, column: StoredColumn) -> pl.Expr:
         """A number or a category that an event may lack, from the column of the same name."""
         if column.is_category:
             return _codes(column.name, self.categories[column.name]).cast(pl.Int16).fill_null(NO_CATEGORY)
-        # -0.0 becomes 0.0: which of the two is the larger would depend on the order of the events.
-        return pl.col(column.name).fill_null(float("nan")) + 0.0
+        return pl.col(column.name).fill_null(float("nan"))
 
     def _rows_of(self, items: pl.Series) -> pl.Series:
         """The row of each item, by a table over the whole range of ids where these are numbers close together."""
@@ -110,6 +109,12 @@ def _extended(column: str, known: Sequence[str], events: pl.LazyFrame) -> list[s
             f"coarser column to `{column}` in the profile"
         )
     return names
+
+
+def _one_zero(values: pl.Series) -> np.ndarray:
+    """The values, but 0.0 for -0.0: which of the two is the larger would depend on the order of the events."""
+    array = values.to_numpy()
+    return array + array.dtype.type(0) if array.dtype.kind == "f" else array
 
 
 def _codes(column: str, names: Sequence[str]) -> pl.Expr:

@@ -179,24 +179,24 @@ def _polars(
     """The same by library calls: where there is no compiler, and what the kernel is tested against."""
     old = pl.DataFrame({column.name: before.columns[column.name] for column in columns}).with_columns(
         before.user_ids.gather(pl.Series(np.repeat(np.arange(len(before)), before.lengths))).alias(USER_ID),
-        pl.Series("hash", np.repeat(user_hashes(before.user_ids), before.lengths)),
+        pl.Series("_hash", np.repeat(user_hashes(before.user_ids), before.lengths)),
     )
-    every = pl.DataFrame(events.columns).with_columns(events.user_ids.alias(USER_ID), pl.Series("hash", events.hashes))
+    every = pl.DataFrame(events.columns).with_columns(events.user_ids.alias(USER_ID), pl.Series("_hash", events.hashes))
     new = every.select(pl.all().gather(pl.Series(events.positions)))
-    key = ("hash", USER_ID, "item_row", "request_group")
+    key = ("_hash", USER_ID, "item_row", "request_group")
     apart = pl.col("started") - pl.col("timestamp").cum_max().shift(1).over(key) > gap
     rows = (
         pl.concat([old, new.select(old.columns)])
         .sort("started")
-        .with_columns(apart.fill_null(False).cum_sum().over(key).alias("group"))
-        .group_by(*key, "group")
+        .with_columns(apart.fill_null(False).cum_sum().over(key).alias("_group"))
+        .group_by(*key, "_group")
         .agg(*(_folded(column, ranks) for column in columns if column.fold != "Key"))
         .with_columns(_code(column.name, ranks) for column in columns if column.is_category)
-        .sort("hash", USER_ID, "timestamp", "arrival")
+        .sort("_hash", USER_ID, "timestamp", "arrival")
     )
-    users = rows.group_by("hash", USER_ID, maintain_order=True).len()
-    if users["hash"].n_unique() < users.height:
-        raise _clash(users.filter(pl.col("hash").is_duplicated())[USER_ID])
+    users = rows.group_by("_hash", USER_ID, maintain_order=True).len()
+    if users["_hash"].n_unique() < users.height:
+        raise _clash(users.filter(pl.col("_hash").is_duplicated())[USER_ID])
     offsets = np.concatenate([[0], np.cumsum(users["len"].to_numpy())]).astype(np.int64)
     return BucketSequences(users[USER_ID], offsets, {column.name: rows[column.name].to_numpy() for column in columns})
 

@@ -45,21 +45,24 @@ KINDS: dict[str, Kind] = {
 }
 """Of columns that take no value of any type of JSON, although all come as text."""
 
+DECLARED_KINDS: dict[str, Kind] = {"category": "text", "number": "number"}
+
 EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 """A time before this one is no time of a log but a number in the wrong unit."""
 
 
 def typed_columns(files: TableFilesSettings) -> list[Column]:
-    """The contract's columns that are read from the values of a file and do not take those of any type."""
-    names = [name for name in files.contract if name in KINDS and name not in files.constants]
-    return [Column(name, files.column(name), KINDS[name]) for name in names]
+    """The columns that are read from the values of a file and do not take those of any type."""
+    kinds = KINDS | {name: DECLARED_KINDS[column.type] for name, column in files.declared.items()}
+    names = [name for name in files.names if name in kinds and name not in files.constants]
+    return [Column(name, files.column(name), kinds[name]) for name in names]
 
 
 def in_contract(rows: pl.LazyFrame, files: TableFilesSettings, path: Path) -> pl.LazyFrame:
-    """`rows` of the file `path` with contract columns only; constants stand in for, or overrule, the file's columns."""
+    """`rows` of the file `path` under the platform's names; constants stand in for, or overrule, the file's columns."""
     there = rows.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
     columns = there.collect_schema()
-    named = {name: pl.col(files.column(name)) for name in files.contract if files.column(name) in columns}
+    named = {name: pl.col(files.column(name)) for name in files.names if files.column(name) in columns}
     named |= {name: pl.lit(value) for name, value in files.constants.items()}
     frame = there.select(
         *(column.alias(name) for name, column in named.items()),

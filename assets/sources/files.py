@@ -19,6 +19,7 @@ from assets.sources.paths import DAY_FIELD, expanded, matching
 from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
 from assets.validation.casts import TimestampUnit
 from models.columns import DAY
+from models.declared import NO_COLUMNS, DeclaredColumns
 
 ENDINGS: dict[str, Format] = {
     ".parquet": "parquet",
@@ -59,12 +60,20 @@ class Files:
         settings: Where they are and how their columns map onto the contract.
         first_day: First day of the profile; items that were available before belong to it.
         shapes: Tables whose rows take more than a mapping of columns.
+        declared: The columns that the profile declares beside the contract's.
+
+    Raises:
+        SourceError: a mapped column is neither of the contract nor declared.
     """
 
     def __init__(
-        self, settings: FilesSettings, first_day: date, shapes: Mapping[RawTable, Shape] | None = None
+        self,
+        settings: FilesSettings,
+        first_day: date,
+        shapes: Mapping[RawTable, Shape] | None = None,
+        declared: DeclaredColumns = NO_COLUMNS,
     ) -> None:
-        self.settings = settings
+        self.settings = settings.declaring(declared)
         self.first_day = first_day
         self.shapes = shapes or {}
 
@@ -128,7 +137,7 @@ def _rows(name: str, part: TableFilesSettings, shape: Shape | None) -> pl.LazyFr
     """One file's rows in contract columns."""
     path = Path(name)
     if shape is None:
-        return in_contract(_scan(path, part, [part.column(name) for name in part.contract]), part, path)
+        return in_contract(_scan(path, part, [part.column(name) for name in part.names]), part, path)
     return in_contract(shape.rows(_scan(path, part, shape.needs, whole=True), path), part, path)
 
 

@@ -1,10 +1,10 @@
 """Where somebody's own log and catalogue files are, and how their columns map onto the contract."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator
 
-from assets.sources.source import Snapshot
+from assets.sources.source import Snapshot, SourceError
 from assets.validation.casts import TimestampUnit
 from models.columns import (
     ACTION,
@@ -21,6 +21,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from models.declared import DeclaredColumns
 from models.strict import Strict
 
 Format = Literal["auto", "parquet", "csv", "jsonl", "literals"]
@@ -60,10 +61,11 @@ class TableFilesSettings(Strict):
     encoding: str = Field(default="utf-8", description="Encoding of CSV and JSON Lines.")
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="Contract name to the file's column; a column that already has its contract name needs none.",
+        description="Name of the contract's or a declared column to the file's column; a column that already has that "
+        "name needs none.",
     )
     constants: dict[str, str | int | float] = Field(
-        default_factory=dict, description="Contract name to a value that all rows have."
+        default_factory=dict, description="Name to a value that all rows have."
     )
     timestamp_unit: TimestampUnit = Field(
         default="ms", description="Unit of a numeric or textual time, by which rows are told apart into days."
@@ -78,21 +80,38 @@ class TableFilesSettings(Strict):
             raise ValueError(f"there is no encoding {encoding!r}; use a name such as utf-8 or latin-1") from None
         return encoding
 
-    @model_validator(mode="after")
-    def _in_contract(self) -> "TableFilesSettings":
-        strange = [name for name in (*self.columns, *self.constants) if name not in self.contract]
-        if strange:
-            raise ValueError(f"{strange[0]!r} is no column of the contract; it has {', '.join(self.contract)}")
-        return self
+    _declared: DeclaredColumns = PrivateAttr(default_factory=dict)
+
+    @property
+    def declared(self) -> DeclaredColumns:
+        """The columns that the profile declares."""
+        return self._declared
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that the table may have: the contract's and the declared ones."""
+        return (*self.contract, *sorted(self.declared))
+
+    def declaring(self, declared: DeclaredColumns) -> Self:
+        """The same files with the columns that the profile declares."""
+        files = self.model_copy()
+        files._declared = declared
+        return files
+
+    @property
+    def strange(self) -> list[str]:
+        """Mapped columns that the table cannot have."""
+        return [name for name in (*self.columns, *self.constants) if name not in self.names]
 
     def column(self, name: str) -> str:
-        """The file's column that holds the contract column `name`."""
+        """The file's column that holds the column `name`."""
         return self.columns.get(name, name)
 
     @property
     def expected(self) -> dict[str, str]:
-        """Contract name to the file's column, of those that are required or that the profile names."""
-        names = [name for name in self.contract if name in self.required or name in self.columns]
+        """Name to the file's column, of those that are required or that the profile names."""
+        named = (*self.required, *self.columns, *self.declared)
+        names = [name for name in self.names if name in named]
         return {name: self.column(name) for name in names if name not in self.constants}
 
 
@@ -138,3 +157,18 @@ class FilesSettings(Strict):
     kind: Literal["files"]
     events: EventFilesSettings = Field(description="The event logs.")
     items: ItemFilesSettings = Field(description="The catalogue.")
+
+    def declaring(self, declared: DeclaredColumns) -> Self:
+        """The same files with the columns of events that the profile declares.
+
+        Raises:
+            SourceError: a mapped column is neither of the contract nor declared.
+        """
+        files = self.model_copy(update={"events": self.events.declaring(declared)})
+        for table, part in (("events", files.events), ("items", files.items)):
+            if part.strange:
+                raise SourceError(
+                    f"source.{table}: {part.strange[0]!r} is no column of the contract, which has "
+                    f"{', '.join(part.contract)}; a column of events beside these is declared in quality.columns"
+                )
+        return files

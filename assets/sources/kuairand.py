@@ -26,6 +26,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
+from models.declared import NO_COLUMNS, DeclaredColumn, DeclaredColumns
 from models.strict import Strict
 
 FEEDBACK = {
@@ -40,6 +41,14 @@ FEEDBACK = {
 """Action to the flag that tells of it."""
 
 DETAILS = ("play_time_ms", "duration_ms", "is_rand", "tab")
+
+OFFERED: DeclaredColumns = {
+    "tab": DeclaredColumn(known="request", type="category"),
+    "is_rand": DeclaredColumn(known="request", type="category"),
+    "duration_ms": DeclaredColumn(known="request", type="number"),
+    "play_time_ms": DeclaredColumn(known="outcome", type="number"),
+}
+"""What a profile may declare: all events of an impression have it."""
 
 IMPRESSION, PLAY = "impression", "play"
 ACTIONS = (IMPRESSION, *FEEDBACK, PLAY)
@@ -63,7 +72,7 @@ class KuaiRandSettings(Strict):
     )
 
 
-def kuairand(settings: KuaiRandSettings, first_day: date) -> Files:
+def kuairand(settings: KuaiRandSettings, first_day: date, declared: DeclaredColumns = NO_COLUMNS) -> Files:
     """Impressions and feedback as events that share a request, videos as items.
 
     A row of the log gives an `impression`, one event for each flag that is 1, and a `play` with the share of the video
@@ -73,6 +82,7 @@ def kuairand(settings: KuaiRandSettings, first_day: date) -> Files:
     Args:
         settings: Where the folder is.
         first_day: First day of the profile, to which earlier videos belong.
+        declared: The columns that the profile declares, of OFFERED.
     """
     tables = {
         "events": {"path": f"{settings.path}/{settings.log}", "timestamp_unit": "ms"},
@@ -82,7 +92,7 @@ def kuairand(settings: KuaiRandSettings, first_day: date) -> Files:
         "events": Shape(("user_id", "video_id", "time_ms", *DETAILS, *FEEDBACK.values()), _events),
         "items": Shape(("video_id", "upload_dt", "tag"), _videos),
     }
-    return Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes)
+    return Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes, declared)
 
 
 def _events(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
@@ -102,6 +112,7 @@ def _events(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         pl.when(lasted > 0).then(played / lasted).alias(VALUE),
         (exposed + pl.col("tab").cast(pl.String)).alias(SURFACE),
         key.alias(REQUEST_ID),
+        *OFFERED,
         SOURCE_ROW,
         MALFORMED,
     ).explode(ACTION)

@@ -25,10 +25,15 @@ from models.columns import (
     TIMESTAMP,
     USER_ID,
 )
+from models.declared import NO_COLUMNS, DeclaredColumn, DeclaredColumns
 from models.strict import Strict
 
 IMPRESSION, CLICK = "impression", "click"
 ACTIONS = (IMPRESSION, CLICK)
+
+OFFERED: DeclaredColumns = {"position": DeclaredColumn(known="request", type="category")}
+"""What a profile may declare."""
+
 USER_FEATURES = tuple(f"user_feature_{n}" for n in range(4))
 ITEM_FEATURES = tuple(f"item_feature_{n}" for n in range(1, 4))
 """The hashed ones; `item_feature_0` is a number without a name."""
@@ -52,7 +57,7 @@ class OpenBanditSettings(Strict):
     )
 
 
-def open_bandit(settings: OpenBanditSettings, first_day: date) -> Files:
+def open_bandit(settings: OpenBanditSettings, first_day: date, declared: DeclaredColumns = NO_COLUMNS) -> Files:
     """Impressions and clicks as events that share a request, items of each campaign as items of the first day.
 
     The dataset has no users. A hash of the four user features stands for one: people with equal features are taken for
@@ -62,6 +67,7 @@ def open_bandit(settings: OpenBanditSettings, first_day: date) -> Files:
     Args:
         settings: Where the folder is.
         first_day: First day of the profile, to which all items belong.
+        declared: The columns that the profile declares, of OFFERED.
     """
     tables = {
         "events": {"path": f"{settings.path}/{settings.log}", "timestamp_unit": "iso"},
@@ -71,7 +77,7 @@ def open_bandit(settings: OpenBanditSettings, first_day: date) -> Files:
         "events": Shape((TIMESTAMP, ITEM_ID, "position", CLICK, *USER_FEATURES), _events),
         "items": Shape((ITEM_ID, *ITEM_FEATURES), _items),
     }
-    return Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes)
+    return Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes, declared)
 
 
 def _events(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
@@ -90,6 +96,7 @@ def _events(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         happened.list.drop_nulls().alias(ACTION),
         pl.concat_str(policy, campaign, pl.col("position").cast(pl.String), separator="/").alias(SURFACE),
         pl.concat_str(policy, campaign, pl.col(SOURCE_ROW).cast(pl.String), separator="/").alias(REQUEST_ID),
+        *OFFERED,
         SOURCE_ROW,
         MALFORMED,
     ).explode(ACTION)

@@ -20,7 +20,7 @@ from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
 
 PLACE = [SOURCE_FILE, SOURCE_ROW]
-POSITION = "position"
+POSITION = "_position"
 
 
 def without_put_aside(
@@ -85,7 +85,7 @@ def _mended(rows: pl.DataFrame, corrections: Corrections) -> pl.Series:
     before = rows.drop(POSITION).with_columns(absent)
     after = corrections.applied(before)
     other = [before[name].ne_missing(after[name]).cast(pl.Int64) for name in corrections.columns]
-    hits = before.select(*PLACE, pl.sum_horizontal(pl.repeat(0, pl.len()), *other).alias("hits"))
-    named = corrections.cells.group_by(PLACE).agg(pl.col(COLUMN).n_unique().alias("named"))
+    hits = before.select(*PLACE, pl.sum_horizontal(pl.repeat(0, pl.len()), *other).alias("_hits"))
+    named = corrections.cells.group_by(PLACE).agg(pl.col(COLUMN).n_unique().alias("_named"))
     both = hits.join(named, on=PLACE, how="left", maintain_order="left")
-    return both.select((pl.col("hits") == pl.col("named")).fill_null(False)).to_series()
+    return both.select((pl.col("_hits") == pl.col("_named")).fill_null(False)).to_series()

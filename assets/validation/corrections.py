@@ -5,7 +5,7 @@ as they are. A correction says what the cell said before, and is not applied to 
 that was written anew is judged as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -61,7 +61,7 @@ CORRECTABLE: dict[str, tuple[str, ...]] = {
 
 PLACE = (DAY, SOURCE_FILE, SOURCE_ROW)
 CELL = (*PLACE, COLUMN, WAS)
-POSITION = "position"
+POSITION = "_position"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,13 @@ def corrections_elsewhere(lake: Lake, origin: str, days: Sequence[date]) -> Corr
     return Corrections(others.with_columns(pl.lit(min(days)).alias(DAY)).collect())
 
 
-def record_corrections(lake: Lake, origin: str, rows: pl.DataFrame, fixes: Mapping[str, str | None]) -> int:
+def record_corrections(
+    lake: Lake,
+    origin: str,
+    rows: pl.DataFrame,
+    fixes: Mapping[str, str | None],
+    declared: Collection[str] = (),
+) -> int:
     """Records `fixes` for quarantined rows of `origin`; what is on record already is not recorded twice.
 
     A row that has no time of its own may have been put aside on several days: it is corrected on the first.
@@ -102,6 +108,7 @@ def record_corrections(lake: Lake, origin: str, rows: pl.DataFrame, fixes: Mappi
     Args:
         rows: In QUARANTINE_SCHEMA.
         fixes: Column to its new text, or None to empty it.
+        declared: Columns of events that the profile declares.
 
     Returns:
         How many cells got a correction that they had not.
@@ -109,9 +116,10 @@ def record_corrections(lake: Lake, origin: str, rows: pl.DataFrame, fixes: Mappi
     Raises:
         ValueError: a column is none that can be corrected.
     """
-    unknown = [column for column in fixes if column not in CORRECTABLE[origin]]
+    correctable = [*CORRECTABLE[origin], *(declared if origin == EVENTS_TABLE else ())]
+    unknown = [column for column in fixes if column not in correctable]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} of {origin} cannot be set: name one of {', '.join(CORRECTABLE[origin])}")
+        raise ValueError(f"{unknown[0]!r} of {origin} cannot be set: name one of {', '.join(correctable)}")
     rows = rows.filter(pl.col(REASON) != Reason.DUPLICATE)
     there = _recorded(lake, origin).collect()
     elsewhere = there.join(rows, on=[SOURCE_FILE, SOURCE_ROW], how="semi").join(rows, on=PLACE, how="anti")
@@ -173,11 +181,11 @@ def _corrected(rows: pl.DataFrame, column: str, cells: pl.DataFrame) -> pl.DataF
     hits = meant.filter(meant[WAS].eq_missing(cell_text(raw, column)) & (typed.is_not_null() | meant[VALUE].is_null()))
     if hits.is_empty():
         return rows
-    fixed = hits.select(POSITION, _typed(hits[VALUE], rows.schema[column]).alias("fixed"), pl.lit(True).alias("hit"))
+    fixed = hits.select(POSITION, _typed(hits[VALUE], rows.schema[column]).alias("_fixed"), pl.lit(True).alias("_hit"))
     joined = rows.with_row_index(POSITION).join(fixed, on=POSITION, how="left", maintain_order="left")
-    cell = pl.when("hit").then("fixed").otherwise(pl.col(column))
+    cell = pl.when("_hit").then("_fixed").otherwise(pl.col(column))
     if rows.schema.get(MISTYPED) == pl.String:
-        joined = joined.with_columns(pl.when("hit").then(_less(column)).otherwise(pl.col(MISTYPED)).alias(MISTYPED))
+        joined = joined.with_columns(pl.when("_hit").then(_less(column)).otherwise(pl.col(MISTYPED)).alias(MISTYPED))
     return joined.with_columns(cell.alias(column)).select(rows.columns)
 
 

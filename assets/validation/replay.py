@@ -5,7 +5,7 @@ replaying once, and a replay that was killed is finished by the next one: the ro
 have come in. Where a day's landing files are gone, what the tables kept of that day takes their place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -38,8 +38,16 @@ class Plan:
     kept: Sequence[date]
 
 
-def plan_replay(lake: Lake, selection: Selection, fixes: Mapping[str, str | None]) -> Plan:
+def plan_replay(
+    lake: Lake, selection: Selection, fixes: Mapping[str, str | None], declared: Collection[str] = ()
+) -> Plan:
     """Records `fixes` for the selected rows and says which days are to be cleaned again.
+
+    Args:
+        lake: Whose rows.
+        selection: Which rows.
+        fixes: Column to its new text, or None to empty it.
+        declared: Columns of events that the profile declares, which can be set as well.
 
     Raises:
         ValueError: a column cannot be set, or the landing files of a day of items are gone.
@@ -58,7 +66,7 @@ def plan_replay(lake: Lake, selection: Selection, fixes: Mapping[str, str | None
                 f"the landing files of {origin} of {gone[0]} are gone: put them back, or leave the day out"
             )
         if fixes:
-            corrected += record_corrections(lake, origin, rows, fixes)
+            corrected += record_corrections(lake, origin, rows, fixes, declared)
         landed += [(origin, *days) for days in _runs([day for day, still in there.items() if still])]
         kept += gone
         places.append(rows.select(*PLACE))

@@ -1,12 +1,18 @@
 """What makes a row good and a day of rows acceptable: the profile's `quality:` section."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from pydantic import Field, field_validator, model_validator
 
 from assets.validation.expectation import Severity
+from models.context import PREVIOUS
+from models.declared import DeclaredColumn
 from models.strict import Strict
-from storage.schema import DEFAULT_ACTIONS
+from storage.schema import DEFAULT_ACTIONS, RESERVED_NAMES
+
+NAME = re.compile("[a-z][a-z0-9_]*")
+MOST_COLUMNS = 32
 
 
 class ItemSettings(Strict):
@@ -82,6 +88,11 @@ class QualitySettings(Strict):
     actions: tuple[str, ...] = Field(
         default=DEFAULT_ACTIONS, min_length=1, max_length=31, description="The action vocabulary; others are rejected."
     )
+    columns: dict[str, DeclaredColumn] = Field(
+        default_factory=dict,
+        max_length=MOST_COLUMNS,
+        description="Columns of events beside the contract's, by name: when each is known, and its type.",
+    )
     earliest: datetime = Field(
         default=datetime(1995, 1, 1, tzinfo=UTC),
         description="Events before this moment are rejected; without a zone it is UTC.",
@@ -127,6 +138,16 @@ class QualitySettings(Strict):
     @classmethod
     def _in_utc(cls, moment: datetime) -> datetime:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @field_validator("columns")
+    @classmethod
+    def _names_are_free(cls, columns: dict[str, DeclaredColumn]) -> dict[str, DeclaredColumn]:
+        for name in columns:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a column: write small letters, digits and _, a letter first")
+            if name in RESERVED_NAMES or name.startswith(PREVIOUS):
+                raise ValueError(f"{name!r} has a meaning of its own on the platform: give the column another name")
+        return columns
 
     @model_validator(mode="after")
     def _actions_are_distinct(self) -> "QualitySettings":

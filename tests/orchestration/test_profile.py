@@ -5,13 +5,20 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 
+import dagster as dg
+import polars as pl
 import pytest
 import yaml
 from pydantic import BaseModel
 
+from assets.events.assets import events
+from assets.items.assets import items
+from assets.sequences.assets import sequences
+from assets.sources.assets import raw_events, raw_items
 from orchestration.launchpad import models_of
 from orchestration.profile import PROFILES, SECTIONS, Profile, ProfileError, load_profile
 from orchestration.resources import build_resources, storage_of
+from storage.sequence_store import scan_sequences
 
 GOOD = {"first_day": "2026-01-01", "id_type": "int64", "source": {"kind": "demo_world"}}
 TRAINING = {"positive_actions": ["click"]}
@@ -185,3 +192,36 @@ def _with_inner(annotation: object) -> Iterator[type[BaseModel]]:
         yield model
         for field in model.model_fields.values():
             yield from _with_inner(field.annotation)
+
+
+COLUMNS = {"stay_ms": {"known": "outcome", "type": "number"}}
+
+
+def test_a_column_that_the_source_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match=r"'tab', but the source demo_world has position, stay_ms"):
+        load_profile(write(tmp_path, quality={"columns": {"tab": {"known": "request", "type": "category"}}}))
+    with pytest.raises(ProfileError, match=r"quality\.columns\.stay_ms: known is request, but .* outcome"):
+        load_profile(write(tmp_path, quality={"columns": {"stay_ms": {**COLUMNS["stay_ms"], "known": "request"}}}))
+    files = {"kind": "files", "items": {"path": "i.csv"}, "events": {"path": "e.csv", "columns": {"stay_ms": "ms"}}}
+    assert load_profile(write(tmp_path, source=files, quality={"columns": COLUMNS}))
+    with pytest.raises(ProfileError, match=r"source\.events: 'stay_ms' is no column of the contract"):
+        load_profile(write(tmp_path, source=files))
+
+
+def test_columns_that_a_launch_declares_reach_the_source_and_the_sequences(tmp_path: Path, home: Path) -> None:
+    source = {"kind": "demo_world", "events": 2000}
+    profile = load_profile(write(tmp_path, source=source, quality={"columns": COLUMNS}))
+    more = {"columns": {"position": {"known": "request", "type": "number"}}}
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
+        assert dg.materialize(
+            [raw_events, raw_items, items, events, sequences],
+            instance=instance,
+            partition_key=GOOD["first_day"],
+            resources=build_resources(profile),
+            run_config={"resources": {"quality": {"config": more}}},
+        ).success
+    found = scan_sequences(profile.lake_root).select("position", "stay_ms").explode(pl.all()).collect()
+    assert found["position"].min() == 0
+    assert found["position"].max() > 3  # type: ignore[operator]
+    assert (found["stay_ms"] >= 500).all()
+    assert not found["stay_ms"].is_null().any()

@@ -21,9 +21,9 @@ FAULTS: tuple[tuple[str, pl.Expr | None], ...] = (
 def with_dirt(events: pl.DataFrame, share: float, draw: np.random.Generator) -> pl.DataFrame:
     """`events` plus about `share` of damaged rows, every fault in turn, each right behind the row it copies."""
     count = round(share * events.height)
-    victims = events.with_row_index("place")[np.sort(draw.integers(max(events.height, 1), size=count)).tolist()]
+    victims = events.with_row_index("_place")[np.sort(draw.integers(max(events.height, 1), size=count)).tolist()]
     spoiled = [
         victims.gather_every(len(FAULTS), offset).with_columns([] if change is None else [change])
         for offset, (_, change) in enumerate(FAULTS)
     ]
-    return pl.concat([events.with_row_index("place"), *spoiled]).sort("place", maintain_order=True).drop("place")
+    return pl.concat([events.with_row_index("_place"), *spoiled]).sort("_place", maintain_order=True).drop("_place")

@@ -1,5 +1,7 @@
 """Impressions as event rows: what the app's logger writes, with times and with feedback."""
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 
@@ -7,6 +9,7 @@ from assets.sources.demo_world.audience import MOST_REQUESTS, Impressions
 from assets.sources.demo_world.catalogue import FIRST_ITEM_ID
 from assets.sources.demo_world.policy import SURFACES, sigmoid
 from models.columns import ACTION, ITEM_ID, REQUEST_ID, SURFACE, TIMESTAMP, USER_ID, VALUE
+from models.declared import DeclaredColumn, DeclaredColumns
 
 FIRST_USER_ID = 1
 
@@ -17,8 +20,20 @@ CLIP_MS = 20_000
 LIKE_BIAS, PLAY_SHARE = -1.5, 0.8
 
 
+OFFERED: DeclaredColumns = {
+    "position": DeclaredColumn(known="request", type="number"),
+    "stay_ms": DeclaredColumn(known="outcome", type="number"),
+}
+"""Columns beside the contract's: the item's place in the answer, from 0, and how long the user stayed with it."""
+
+
 def event_rows(
-    impressions: Impressions, first_user: int, date_key: str, midnight: int, draw: np.random.Generator
+    impressions: Impressions,
+    first_user: int,
+    date_key: str,
+    midnight: int,
+    draw: np.random.Generator,
+    declared: Collection[str] = (),
 ) -> pl.DataFrame:
     """The event rows of one chunk and day, ascending by time, timestamps in epoch milliseconds.
 
@@ -30,6 +45,7 @@ def event_rows(
         date_key: Names the day within `request_id`.
         midnight: Start of the day, epoch milliseconds.
         draw: Source of feedback and times.
+        declared: Which of OFFERED the rows have.
     """
     clicked = impressions.clicked
     chance = draw.random((4, len(clicked)))
@@ -45,11 +61,14 @@ def event_rows(
             ITEM_ID: FIRST_ITEM_ID + impressions.item,
             SURFACE: np.array([s.name for s in SURFACES])[impressions.surface],
             "number": impressions.request,
+            "position": impressions.position,
+            "stay_ms": stay,
         }
     ).with_columns(pl.format("{}-{}-{}", pl.lit(date_key), USER_ID, "number").alias(REQUEST_ID))
     nothing = np.full(len(clicked), np.nan, dtype=np.float32)
     liked = clicked & (chance[2] < sigmoid(LIKE_BIAS + impressions.logit))
     played = clicked & (chance[3] < PLAY_SHARE)
+    rows = rows.select(USER_ID, ITEM_ID, SURFACE, REQUEST_ID, *sorted(declared))
     logged = [
         _logged(rows, "impression", shown_at, nothing, np.ones_like(clicked)),
         _logged(rows, "skip", answered_at, nothing, ~clicked),
@@ -67,8 +86,7 @@ def _logged(rows: pl.DataFrame, action: str, at: np.ndarray, value: np.ndarray, 
         pl.Series(TIMESTAMP, at, dtype=pl.Int64),
         pl.lit(action).alias(ACTION),
         pl.Series(VALUE, value, dtype=pl.Float32).fill_nan(None),
-        SURFACE,
-        REQUEST_ID,
+        pl.exclude(USER_ID, ITEM_ID),
     ).filter(pl.Series(which))
 
 

@@ -11,13 +11,16 @@ from assets.sources.demo_world.audience import Audience
 from assets.sources.demo_world.catalogue import FIRST_ITEM_ID, item_count, item_frame
 from assets.sources.demo_world.dirt import with_dirt
 from assets.sources.demo_world.landing import DayFolder, alone
-from assets.sources.demo_world.log import DAY_MS, FIRST_USER_ID, event_rows
+from assets.sources.demo_world.log import DAY_MS, FIRST_USER_ID, OFFERED, event_rows
 from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
 from assets.sources.formats.parquet import scan_parquet
 from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
 from assets.validation.casts import TimestampUnit
 from models.columns import DAY
+from models.declared import NO_COLUMNS, DeclaredColumns
+
+__all__ = ["OFFERED", "DemoWorld"]
 
 WORLD_VERSION = 1
 """Counts up when the same settings give other files; files of another version are written anew."""
@@ -30,14 +33,18 @@ class DemoWorld:
         settings: Size, seed and dirt.
         landing: Folder for the landing files.
         first_day: Day 0 of the world.
+        declared: The columns that the profile declares, of OFFERED: only those stand in the files.
     """
 
     snapshot: Snapshot = "changes"
 
-    def __init__(self, settings: DemoWorldSettings, landing: str, first_day: date) -> None:
+    def __init__(
+        self, settings: DemoWorldSettings, landing: str, first_day: date, declared: DeclaredColumns = NO_COLUMNS
+    ) -> None:
         self.settings = settings
         self.landing = Path(landing)
         self.first_day = first_day
+        self.declared = declared
 
     def land(self, table: RawTable, days: Sequence[date]) -> list[LandedFile]:
         """Writes the landing files of `days` that are not there yet.
@@ -101,7 +108,7 @@ class DemoWorld:
                 if day in indices:
                     draw = stream(self.settings.seed, Stream.EVENTS, chunk, day)
                     first_user = chunk * self.settings.users_per_file
-                    rows = event_rows(impressions, first_user, f"d{day}", self._midnight(day), draw)
+                    rows = event_rows(impressions, first_user, f"d{day}", self._midnight(day), draw, self.declared)
                     dirt = stream(self.settings.seed, Stream.DIRT, chunk, day)
                     indices[day].write(chunk, with_dirt(rows, self.settings.dirt, dirt))
         for folder in missing.values():
@@ -125,4 +132,5 @@ class DemoWorld:
 
     def _mark(self) -> str:
         """Names the world in its files, so that files of another world are not taken for its own."""
-        return f"{WORLD_VERSION} {self.first_day} {self.settings.model_dump_json()}"
+        more = [",".join(sorted(self.declared))] if self.declared else []
+        return " ".join([str(WORLD_VERSION), str(self.first_day), self.settings.model_dump_json(), *more])

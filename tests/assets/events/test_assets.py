@@ -61,16 +61,18 @@ def run(
     names: str = "{day}.jsonl",
     id_type: IdType = "int64",
     first: date = FIRST,
+    raise_on_error: bool = False,
 ) -> dg.ExecuteInProcessResult:
     source = {"kind": "files"} | {table: {"path": f"{folder}/{table}/{names}"} for table in ("events", "items")}
+    rules = QualitySettings.model_validate(quality or {})
     return dg.materialize(
         [raw_events, raw_items, items, events],
         instance=instance,
-        raise_on_error=False,
+        raise_on_error=raise_on_error,
         resources={
             "lake": Storage(root=str(folder / "lake"), id_type=id_type),
-            "source": open_source(source, landing=str(folder), first_day=FIRST),
-            "quality": QualitySettings.model_validate(quality or {}),
+            "source": open_source(source, landing=str(folder), first_day=FIRST, declared=rules.columns),
+            "quality": rules,
         },
         tags={
             "dagster/asset_partition_range_start": first.isoformat(),

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from assets.sources.files import Files
-from assets.sources.kuairand import ACTIONS, KuaiRandSettings, kuairand
+from assets.sources.kuairand import ACTIONS, OFFERED, KuaiRandSettings, kuairand
 from assets.sources.source import SourceError
 from tests.assets.sources.validating import judged, read
 from tests.real_data import DATA, needs
@@ -125,3 +125,14 @@ def test_kuairand_pure_is_complete(tmp_path: Path) -> None:
     assert (accepted["action"] == "impression").sum() == shown.unique(["user_id", "video_id", "time_ms"]).height
     assert accepted.height + reasons.total() == sum(counts.values())
     assert read(source, "items", [FIRST + timedelta(days=n) for n in range(32)]).height == 7_583
+
+
+def test_declared_columns_stand_in_all_events_of_an_impression(published: Path) -> None:
+    declared = {name: OFFERED[name] for name in ("tab", "play_time_ms")}
+    source = kuairand(KuaiRandSettings(kind="kuairand", path=str(published)), FIRST, declared)
+    rows = read(source, "events", [FIRST]).filter(pl.col("user_id") == "3")
+    assert rows.select("item_id", "tab", "play_time_ms").unique(maintain_order=True).rows() == [
+        ("70", "1", "9000"),
+        ("71", "4", "0"),
+    ]
+    assert "tab" not in read(_source(published), "events", [FIRST]).columns

@@ -44,7 +44,7 @@ def write_sequences(root: str | Path, frame: pl.DataFrame, actions: Sequence[str
     return version
 
 
-LEDGER = {BUCKET: pl.Int32, SURFACE_NAMES: pl.List(pl.String)}
+LEDGER: dict[str, pl.DataType] = {BUCKET: pl.Int32(), SURFACE_NAMES: pl.List(pl.String)}
 
 
 def _item_rows(table: str, items: pl.Series) -> dict[object, int]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -190,8 +191,12 @@ def test_the_engine_of_a_cluster_is_opened_by_its_address(cluster: str) -> None:
 class _Slow(RayEngine):
     """Of each kind of task the first to be done waits, when its files are written, to be killed."""
 
-    def map(self, function: Callable, tasks: Sequence) -> Iterator:  # type: ignore[type-arg]
-        return super().map({stage_days: _stage_and_wait, build_buckets: _build_and_wait}[function], tasks)
+    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+        slow: dict[Callable[[Any], Any], Callable[[Any], Any]] = {
+            stage_days: _stage_and_wait,
+            build_buckets: _build_and_wait,
+        }
+        return super().map(slow[function], tasks)
 
 
 def _stage_and_wait(task: DaysOfEvents) -> tuple[Staged, Tally]:

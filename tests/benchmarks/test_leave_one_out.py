@@ -1,3 +1,5 @@
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from benchmarks.movielens import HeldOut
 from models.batch import JaggedBatch
 from models.config import ModelConfig
 from models.interactions import Interactions
+from models.recommender import Recommender
 
 
 class Fixed(nn.Module):
@@ -26,6 +29,10 @@ class Fixed(nn.Module):
         return torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
+def fixed(max_length: int, state: float = 1.0) -> Recommender:
+    return cast(Recommender, Fixed(max_length, state))
+
+
 def held_out(histories: list[list[int]], targets: list[int], items: int = 12) -> HeldOut:
     packed = Interactions.of([(rows, list(range(len(rows)))) for rows in histories])
     return HeldOut(packed, np.array(targets), np.full(len(targets), 100), items)
@@ -34,25 +41,25 @@ def held_out(histories: list[list[int]], targets: list[int], items: int = 12) ->
 def test_only_the_window_of_the_history_is_no_candidate() -> None:
     # Of three items read, the oldest lies outside a window of two and stays a rival of the target.
     asked = held_out([[1, 2, 3], [1, 2, 3], [9]], [4, 5, 1])
-    np.testing.assert_array_equal(ranks(Fixed(max_length=2), asked), [2, 3, 1])
-    np.testing.assert_array_equal(ranks(Fixed(max_length=3), asked), [1, 2, 1])
+    np.testing.assert_array_equal(ranks(fixed(max_length=2), asked), [2, 3, 1])
+    np.testing.assert_array_equal(ranks(fixed(max_length=3), asked), [1, 2, 1])
 
 
 def test_a_target_within_the_history_is_in_no_list() -> None:
-    np.testing.assert_array_equal(ranks(Fixed(max_length=3), held_out([[4, 5]], [4])), [2501])
+    np.testing.assert_array_equal(ranks(fixed(max_length=3), held_out([[4, 5]], [4])), [2501])
 
 
 def test_equal_scores_stand_before_the_target() -> None:
-    np.testing.assert_array_equal(ranks(Fixed(max_length=3, state=0.0), held_out([[4, 5]], [1])), [10])
+    np.testing.assert_array_equal(ranks(fixed(max_length=3, state=0.0), held_out([[4, 5]], [1])), [10])
 
 
 def test_scores_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(FloatingPointError, match="not a finite number"):
-        ranks(Fixed(max_length=3, state=float("nan")), held_out([[4]], [1]))
+        ranks(fixed(max_length=3, state=float("nan")), held_out([[4]], [1]))
 
 
 def test_the_module_keeps_its_mode() -> None:
-    model = Fixed(max_length=3).train()
+    model = fixed(max_length=3).train()
     ranks(model, held_out([[4]], [1]))
     assert model.training
 

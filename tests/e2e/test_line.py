@@ -1,4 +1,7 @@
-"""The whole line as a user runs it: real commands, a real Ray head, a real Dagster instance, real HTTP."""
+"""The whole line as a user runs it: real commands, a real Ray head, a real Dagster instance, real HTTP.
+
+The tests are in the order of the line and of the days that follow; each goes on where the one before it ended.
+"""
 
 import json
 import os
@@ -11,14 +14,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import polars as pl
 import pytest
 import yaml
 
+from models.manifest import list_versions
 from orchestration.processes import Process
 from serving.ports import free_port
+from storage.literal_paths import scan_parquet
 from storage.sequence_store import scan_sequences
 from storage.tables import scan_table
 from tests.private import open_to_others
@@ -27,6 +33,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 FIRST = date(2026, 1, 1)
 LAST = FIRST + timedelta(days=5)
+YESTERDAY = LAST - timedelta(days=1)
+
+CONTENT = ("text_embeddings", "image_embeddings", "content_embeddings")
 
 NIGHT = f"""
 import dagster as dg
@@ -55,12 +64,10 @@ class Installation:
     port: int
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("GENREC_", "DAGSTER_", "RAY_"))}
-        environment = {**clean, "GENREC_HOME": str(self.home), "GENREC_PROFILE": str(self.profile)}
         command = [str(Path(sys.executable).with_name("genrec")), *arguments]
         return subprocess.Popen(
             command,
-            env=environment,
+            env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -83,8 +90,13 @@ class Installation:
         )
         assert finished.returncode == 0, finished.stdout + finished.stderr
 
-    def status(self) -> dict:  # type: ignore[type-arg]
-        return json.loads(self.run("status", "--json"))
+    def stage(self, *assets: str) -> None:
+        """Materializes assets of all days but the last."""
+        self.run("materialize", "--days", f"{FIRST}:{YESTERDAY}", "--select", " or ".join(f'key:"{a}"' for a in assets))
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", "--json"))
+        return found
 
     def ask(self, user: int) -> httpx.Response:
         return httpx.post(
@@ -92,10 +104,16 @@ class Installation:
         )
 
     def served(self) -> str:
-        return httpx.get(f"http://127.0.0.1:{self.port}/v1/status", timeout=10).json()["version"]
+        return str(httpx.get(f"http://127.0.0.1:{self.port}/v1/status", timeout=10).json()["version"])
 
     def table(self, name: str) -> pl.DataFrame:
         return scan_table(str(self.home / "small" / "tables" / name)).collect()
+
+    def landed(self, ledger: str) -> list[str]:
+        return self.table(ledger)["source_file"].to_list()
+
+    def versions(self) -> list[str]:
+        return list_versions(self.home / "small" / "artifacts" / "hstu")
 
     def sequences(self) -> pl.DataFrame:
         return scan_sequences(str(self.home / "small")).collect()
@@ -166,23 +184,63 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     made.run("down")
 
 
-def test_the_line(installation: Installation) -> None:
-    yesterday = LAST - timedelta(days=1)
-    installation.run("materialize", "--days", f"{FIRST}:{yesterday}")
-    first = _raw_logs_reach_the_endpoint(installation)
-    second = _a_new_day_replaces_the_champion_under_load(installation)
-    assert first != second
-    _rollback_puts_the_first_back(installation, first)
-    _a_killed_run_leaves_nothing_half_written(installation)
-    _down_leaves_no_process(installation)
-    assert not open_to_others(installation.home)
+def test_raw_logs_are_found_and_listed_day_by_day(installation: Installation) -> None:
+    installation.stage("raw_events", "raw_items")
+    for ledger in ("raw_events", "raw_items"):
+        files = installation.table(ledger)
+        assert files["day"].unique().sort().to_list() == pl.date_range(FIRST, YESTERDAY, eager=True).to_list()
+        assert all(Path(file).is_file() for file in files["source_file"])
 
 
-def _raw_logs_reach_the_endpoint(installation: Installation) -> str:
+def test_every_row_is_an_event_or_an_item_or_quarantined_with_a_reason(installation: Installation) -> None:
+    installation.stage("items", "events")
+    events, quarantine = installation.table("events"), installation.table("quarantine")
+    assert set(quarantine["reason"].unique()) >= {"duplicate", "unknown_action", "unknown_item"}
+    landed = sum(scan_parquet(file).collect().height for file in installation.landed("raw_events"))
+    assert events.height + quarantine.filter(pl.col("origin") == "events").height == landed
+    assert set(events["item_id"]) <= set(installation.table("items")["item_id"])
+
+
+def test_events_become_one_sequence_a_user_oldest_first(installation: Installation) -> None:
+    installation.stage("sequences")
+    sequences, events = installation.sequences(), installation.table("events")
+    assert sorted(sequences["user_id"]) == sorted(events["user_id"].unique())
+    pairs = sequences.explode("item_ids", "timestamps").select("user_id", item_id="item_ids").unique()
+    assert pairs.sort("user_id", "item_id").equals(
+        events.select("user_id", "item_id").unique().sort("user_id", "item_id")
+    )
+    assert sequences.select((pl.col("timestamps").list.diff().list.min() >= pl.duration()).all()).item()
+
+
+def test_every_item_has_its_content_vector(installation: Installation) -> None:
+    installation.stage(*CONTENT)
+    content = installation.table("content_embeddings")
+    assert set(content["item_id"]) == set(installation.table("items")["item_id"])
+    assert content["vector"].list.len().n_unique() == 1
+
+
+def test_a_version_is_trained_and_its_ablation_with_it(installation: Installation) -> None:
+    installation.stage("hstu_model", "hstu_without_content")
+    (version,) = installation.versions()
+    ablation = installation.home / "small" / "ablations" / "hstu" / version
+    assert (ablation / "model.safetensors").is_file()
+
+
+def test_the_evaluation_compares_all_scorers(installation: Installation) -> None:
+    installation.stage("evaluation")
+    (version,) = installation.versions()
+    report = json.loads((installation.home / "small" / "artifacts" / "hstu" / version / "evaluation.json").read_text())
+    scorers = report["protocols"][report["primary_protocol"]]["scorers"]
+    assert set(scorers) == {"hstu", "hstu_without_content", "popularity", "item_knn", "oracle"}
+
+
+def test_the_first_version_is_released_and_answers(installation: Installation) -> None:
+    installation.stage("release", "endpoint")
+    (version,) = installation.versions()
     status = installation.status()
     assert status["profile"] == "small"
     assert status["endpoint"] == f"http://127.0.0.1:{installation.port}"
-    assert status["champion"] == installation.served()
+    assert status["champion"] == version == installation.served()
     for scorer in ("hstu", "hstu_without_content", "popularity", "item_knn", "oracle"):
         assert set(status["metrics"][scorer]["ndcg@10"]) >= {"mean", "low", "high"}
         assert "ndcg@10" in status["metrics"][scorer]["cold"]
@@ -194,12 +252,10 @@ def _raw_logs_reach_the_endpoint(installation: Installation) -> str:
     assert (answer["source"], answer["version"], len(answer["items"])) == ("model", status["champion"], 5)
     assert not {item["item_id"] for item in answer["items"]} & set(clicked)
     assert installation.ask(987_654_321).json()["source"] == "popularity"
-    assert set(installation.table("quarantine")["reason"].unique()) >= {"duplicate", "unknown_action", "unknown_item"}
-    return str(status["champion"])
 
 
-def _a_new_day_replaces_the_champion_under_load(installation: Installation) -> str:
-    before = installation.table("events")
+def test_a_new_day_replaces_the_champion_under_load(installation: Installation) -> None:
+    before, first = installation.table("events"), installation.served()
     with Load(installation) as load:
         installation.python(NIGHT)
     assert load.failures == []
@@ -207,18 +263,19 @@ def _a_new_day_replaces_the_champion_under_load(installation: Installation) -> s
     after = installation.table("events")
     assert after.filter(pl.col("day") != LAST).sort("day", "arrival").equals(before.sort("day", "arrival"))
     assert after.filter(pl.col("day") == LAST).height > 500
-    assert installation.status()["champion"] == installation.served()
-    return installation.served()
+    assert installation.status()["champion"] == installation.served() == installation.versions()[-1] != first
 
 
-def _rollback_puts_the_first_back(installation: Installation, first: str) -> None:
+def test_rollback_puts_the_first_back(installation: Installation) -> None:
+    first, _ = installation.versions()
     installation.run("rollback", "--reason", "the test says so")
     assert installation.served() == first
     assert installation.table("releases_hstu").sort("at")["action"].to_list()[-1] == "rollback"
 
 
-def _a_killed_run_leaves_nothing_half_written(installation: Installation) -> None:
-    versions = {path.name for path in (installation.home / "small" / "artifacts" / "hstu").iterdir()}
+def test_a_killed_run_leaves_nothing_half_written(installation: Installation) -> None:
+    artifacts = installation.home / "small" / "artifacts" / "hstu"
+    there = set(artifacts.iterdir())
     process = installation.start("materialize", "--days", str(LAST))
     assert process.stdout
     for line in process.stdout:
@@ -226,14 +283,14 @@ def _a_killed_run_leaves_nothing_half_written(installation: Installation) -> Non
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert {path.name for path in (installation.home / "small" / "artifacts" / "hstu").iterdir()} == versions
+    assert set(artifacts.iterdir()) == there
     events = installation.table("events").sort("day", "arrival")
     installation.run("materialize", "--days", str(LAST))
     assert installation.table("events").sort("day", "arrival").equals(events)
     assert installation.status()["champion"] == installation.served()
 
 
-def _down_leaves_no_process(installation: Installation) -> None:
+def test_down_leaves_no_process(installation: Installation) -> None:
     head = installation.head()
     assert head.session()
     installation.run("down")
@@ -241,3 +298,7 @@ def _down_leaves_no_process(installation: Installation) -> None:
     while head.session() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert head.session() == []
+
+
+def test_what_was_written_is_for_its_user_alone(installation: Installation) -> None:
+    assert not open_to_others(installation.home)

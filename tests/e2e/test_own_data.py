@@ -86,4 +86,4 @@ def test_a_new_users_first_steps(shop: Path) -> None:
     assert status["champion"]
     assert not status["serving"]["alive"], "the endpoint was not asked for, which status calls a problem"
     assert status["champion"] in status["problem"]
-    assert status["metrics"]["hstu"]["ndcg@10"]["mean"] >= 0
+    assert status["metrics"]["hstu"]["ndcg@10"].keys() >= {"mean", "low", "high"}

@@ -150,7 +150,20 @@ def literal(text: str) -> LineDamage:
     return damage
 
 
-NESTED = ([], {}, [1, [2, [3]]], {"a": {"b": [None]}}, [None], ["user-10"], True, 1.5, 10**25, -(10**25), "", None)
+NESTED: tuple[object, ...] = (
+    [],
+    {},
+    [1, [2, [3]]],
+    {"a": {"b": [None]}},
+    [None],
+    ["user-10"],
+    True,
+    1.5,
+    10**25,
+    -(10**25),
+    "",
+    None,
+)
 LITERALS = (
     "NaN",
     "-Infinity",

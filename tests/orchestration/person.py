@@ -77,7 +77,7 @@ class Person:
 
     def requested(self) -> set[str]:
         """Hosts that the browser asked for anything since this was last called."""
-        entries: list[Mapping[str, Any]] = self.chrome.get_log("performance")  # type: ignore[no-untyped-call]
+        entries: list[Mapping[str, Any]] = self.chrome.get_log("performance")
         found = set()
         for entry in entries:
             message = json.loads(entry["message"])["message"]
@@ -91,7 +91,7 @@ class Person:
 
     def complaints(self) -> list[str]:
         """Errors in the browser's console since this was last called."""
-        entries: list[Mapping[str, Any]] = self.chrome.get_log("browser")  # type: ignore[no-untyped-call]
+        entries: list[Mapping[str, Any]] = self.chrome.get_log("browser")
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
     def _until(self, condition: Callable[[], Any], otherwise: str) -> Any:

@@ -104,7 +104,12 @@ def log_of(day: str, seed: int) -> str:
     """The day's file: every user visits VISITS items, and a few rows have an action that nobody knows."""
     draw, midnight = np.random.default_rng(seed), int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
     rows = [
-        (user, draw.integers(1, ITEMS + 1), midnight + 60 * (VISITS * user + visit), "like" if visit % 2 else "view")
+        (
+            user,
+            int(draw.integers(1, ITEMS + 1)),
+            midnight + 60 * (VISITS * user + visit),
+            "like" if visit % 2 else "view",
+        )
         for user in range(1, USERS[day] + 1)
         for visit in range(VISITS)
     ]

@@ -108,7 +108,9 @@ def test_a_value_of_another_type_is_refused_at_launch(job: dg.JobDefinition, con
 
 def test_a_launch_is_prefilled_with_nothing(job: dg.JobDefinition) -> None:
     snap = JobSnap.from_job_def(job)
-    root = snap.config_schema_snapshot.get_config_snap(snap.mode_def_snaps[0].root_config_key)
+    key = snap.mode_def_snaps[0].root_config_key
+    assert key
+    root = snap.config_schema_snapshot.get_config_snap(key)
     assert yaml.safe_load(default_values_yaml_from_type_snap(snap.config_schema_snapshot, root)) == {}
 
 

@@ -16,7 +16,8 @@ from assets.items.assets import items
 from assets.sequences.assets import sequences
 from assets.sources.assets import raw_events, raw_items
 from orchestration.launchpad import models_of
-from orchestration.profile import PROFILES, SECTIONS, Profile, ProfileError, load_profile
+from orchestration.profile import PROFILES, SECTIONS, Profile, load_profile
+from orchestration.profile_yaml import ProfileError
 from orchestration.resources import build_resources, storage_of
 from storage.sequence_store import scan_sequences
 

@@ -26,7 +26,7 @@ JSON = {"content-type": "application/json"}
 def ask(http: TestClient, **body: Any) -> dict[str, Any]:
     response = http.post(RECOMMENDATIONS, json=body)
     assert response.status_code == 200, response.text
-    return response.json()  # type: ignore[no-any-return]
+    return response.json()
 
 
 def ids(answer: dict[str, Any]) -> list[int]:

@@ -51,7 +51,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def ask(http: TestClient, path: str = "recommendations", **body: Any) -> dict[str, Any]:
     response = http.post(f"/v1/{path}", json=body)
     assert response.status_code == 200, response.text
-    return response.json()  # type: ignore[no-any-return]
+    return response.json()
 
 
 def ids(answer: dict[str, Any]) -> list[int]:
@@ -116,8 +116,14 @@ def test_neighbours_say_what_is_missing_too(http: TestClient) -> None:
 def test_every_item_is_in_the_answer_or_counted_once(
     http: TestClient, k: int, user: int, category: str | None, exclude: list[int], seen: bool, hours: int | None
 ) -> None:
-    at = {} if hours is None else {"at": int((START + timedelta(hours=hours)).timestamp() * 1000)}
-    body = {"user_id": user, "k": k, "category": category, "exclude_items": exclude, "exclude_seen": seen} | at
+    at: dict[str, Any] = {} if hours is None else {"at": int((START + timedelta(hours=hours)).timestamp() * 1000)}
+    body: dict[str, Any] = {
+        "user_id": user,
+        "k": k,
+        "category": category,
+        "exclude_items": exclude,
+        "exclude_seen": seen,
+    } | at
     answer = ask(http, **body)
     shortage = answer["shortage"]
     assert (shortage is None) == (len(answer["items"]) == k)

@@ -90,7 +90,7 @@ class World:
 
     def catalogue(self, id_type: type[int] | type[str]) -> pl.DataFrame:
         """Every item on the first day, and item 3 once more on the second, with a better title."""
-        rows = [
+        rows: list[tuple[object, ...]] = [
             (id_type(i), f"Item {i}", ["even" if i % 2 == 0 else "odd"], self.available(i), date(2026, 1, 1))
             for i in range(1, self.items + 1)
         ]

@@ -86,8 +86,8 @@ def test_concurrent_writers_lose_no_decision(releases: Releases) -> None:
 
 
 def test_the_same_rollback_by_two_processes_counts_once() -> None:
-    log = [("promote", "A", None), ("promote", "B", "A"), ("promote", "C", "B")]
-    twice = [("rollback", "B", "C")] * 2
+    log: list[tuple[str, str, str | None]] = [("promote", "A", None), ("promote", "B", "A"), ("promote", "C", "B")]
+    twice: list[tuple[str, str, str | None]] = [("rollback", "B", "C")] * 2
     assert standing(log + twice).champions == ("A", "B")
 
 

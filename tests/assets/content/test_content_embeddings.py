@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -6,7 +8,7 @@ from assets.content.vectors import to_matrix
 from storage.schema import content_schema, embeddings_schema
 
 
-def table(rows: list[tuple[int, str | None, list[float]]]) -> pl.DataFrame:
+def table(rows: Sequence[tuple[int, str | None, list[float]]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=embeddings_schema("int64"), orient="row")
 
 

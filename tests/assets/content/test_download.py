@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ class Web:
     def url(self, path: str, host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.port}{path}"
 
-    def settings(self, *hosts: str, **more: object) -> ImageSettings:
+    def settings(self, *hosts: str, **more: Any) -> ImageSettings:
         return ImageSettings(download=True, hosts=(f"127.0.0.1:{self.port}", *hosts), **more)
 
 

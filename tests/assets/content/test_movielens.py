@@ -34,7 +34,7 @@ def movies(n: int) -> pl.DataFrame:
         pl.col("jpeg").alias("image_bytes"),
         pl.lit(datetime(2000, 1, 1, tzinfo=UTC)).cast(pl.Datetime("ms", "UTC")).alias("available_from"),
         pl.lit(DAY).alias("day"),
-    ).cast(dict(items_schema("int64")))
+    ).cast(pl.Schema(items_schema("int64")))
 
 
 def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import huggingface_hub
 import numpy as np
@@ -50,7 +50,11 @@ def test_pretrained_vectors_are_those_of_open_clip(tiny_architecture: str, weigh
 )
 @pytest.mark.parametrize("mode", ["pretrained", "adapt"])
 def test_weights_that_cannot_be_loaded_are_an_error_that_says_what_to_do(
-    mode: str, architecture: str, pretrained: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+    mode: Literal["pretrained", "adapt"],
+    architecture: str,
+    pretrained: str | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     settings = ImageSettings(mode=mode, architecture=architecture, pretrained=pretrained)

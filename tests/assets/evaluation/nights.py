@@ -22,6 +22,7 @@ from models.evaluation.baselines import Popularity
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.evaluation.report import EvaluationReport
+from models.evaluation.scorer import Scorer
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE
 
@@ -71,6 +72,6 @@ def leave_one_out(lake: Lake, sequences: pl.DataFrame, last_day: date) -> Evalua
     vocabulary = make_vocabulary(parts.training, items, cutoff, 3.0)
     questions = make_questions(parts, items, vocabulary)
     cases = questions.cases["leave_one_out"]
-    scorers = [Popularity.fit(questions.training, len(vocabulary), 3.0), Chance(len(vocabulary))]
+    scorers: list[Scorer] = [Popularity.fit(questions.training, len(vocabulary), 3.0), Chance(len(vocabulary))]
     slices = standard_slices(cases, questions.catalogue, 10)
     return evaluate(scorers, cases, questions.catalogue, slices, RankingSettings())

@@ -10,8 +10,10 @@ from assets.evaluation.questions import make_questions
 from assets.splits.split import split
 from models.evaluation.baselines import ItemKnn, Popularity
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
+from models.evaluation.scorer import Scorer
 from models.vocabulary import Vocabulary
 from storage.schema import TIME
+from tests.measured import measured
 from tests.real_data import DATA, needs
 
 RATINGS = DATA / "ml-1m" / "ratings.dat.gz"
@@ -19,7 +21,7 @@ RATING = 128
 
 
 @needs(RATINGS)
-def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range():
+def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range() -> None:
     sequences = _sequences()
     ids = sequences["item_ids"].explode().unique().sort()
     parts = split(
@@ -35,17 +37,17 @@ def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range():
     items = pl.DataFrame({"item_id": ids, "available_from": pl.Series([None] * len(ids), dtype=TIME)})
     questions = make_questions(parts, items, Vocabulary(ids, len(ids), np.ones(len(ids) + 1, np.float32)))
     cases, catalogue = questions.cases["leave_one_out"], questions.catalogue
-    scorers = [
+    scorers: list[Scorer] = [
         Popularity.fit(questions.training, len(ids), half_life_days=30),
         ItemKnn.fit(questions.training, len(ids), neighbours=50, shrinkage=0, half_life_items=1.5),
     ]
     settings = RankingSettings(ks=(10,), resamples=200)
     report = evaluate(scorers, cases, catalogue, standard_slices(cases, catalogue, 10), settings)
-    assert 0.035 < report.measure("popularity", "hr@10").mean < 0.06
-    assert 0.015 < report.measure("popularity", "ndcg@10").mean < 0.03
-    assert 0.14 < report.measure("item_knn", "hr@10").mean < 0.20
-    assert 0.08 < report.measure("item_knn", "ndcg@10").mean < 0.11
-    assert report.measure("item_knn", "ndcg@10").clearly_above(report.measure("popularity", "ndcg@10"))
+    assert 0.035 < measured(report, "popularity", "hr@10").mean < 0.06
+    assert 0.015 < measured(report, "popularity", "ndcg@10").mean < 0.03
+    assert 0.14 < measured(report, "item_knn", "hr@10").mean < 0.20
+    assert 0.08 < measured(report, "item_knn", "ndcg@10").mean < 0.11
+    assert measured(report, "item_knn", "ndcg@10").clearly_above(measured(report, "popularity", "ndcg@10"))
 
 
 def _sequences() -> pl.DataFrame:

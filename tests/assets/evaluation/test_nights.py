@@ -9,6 +9,7 @@ import pytest
 from assets.items.catalogue import catalogue
 from storage.lake import Lake
 from tests.assets.evaluation.nights import clicks_by_user, land_items, leave_one_out
+from tests.measured import measured
 
 FIRST = date(2026, 5, 4)
 DAYS = [FIRST + timedelta(days=n) for n in range(5)]
@@ -59,4 +60,4 @@ def test_random_clicks_give_random_numbers(tmp_path: Path, kind: str) -> None:
     assert report.rivals.fewest >= ITEMS - 8
     # By chance .038: the mean of 1/log2(rank + 1) over ten of some 115 ranks.
     for scorer in ("popularity", "chance"):
-        assert report.measure(scorer, "ndcg@10").mean < 0.11
+        assert measured(report, scorer, "ndcg@10").mean < 0.11

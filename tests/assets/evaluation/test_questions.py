@@ -27,7 +27,7 @@ CASES = pl.DataFrame(
 VOCABULARY = Vocabulary(pl.Series(["a", "b", "c", "d"]), trained=2, popularity=np.zeros(5, np.float32))
 
 
-def test_ids_become_rows_and_unknown_ones_zero():
+def test_ids_become_rows_and_unknown_ones_zero() -> None:
     items = pl.DataFrame(
         {"item_id": ["c", "a", "elsewhere"], "available_from": [NOON, None, NOON]},
         schema_overrides={"available_from": TIME},
@@ -44,7 +44,7 @@ def test_ids_become_rows_and_unknown_ones_zero():
     assert questions.catalogue.cold.tolist() == [True, False, False, True, True]
 
 
-def test_what_was_chosen_was_there_whatever_the_catalogue_says():
+def test_what_was_chosen_was_there_whatever_the_catalogue_says() -> None:
     """A catalogue that begins days after the log: `b` was chosen at noon, `c` as a held-out target a second later."""
     late = pl.DataFrame({"item_id": list("abcd"), "available_from": [NOON + timedelta(days=3)] * 4})
     held_out = CASES.tail(1).with_columns(target_ids=pl.Series([["c"]]))
@@ -53,7 +53,7 @@ def test_what_was_chosen_was_there_whatever_the_catalogue_says():
     assert questions.catalogue.available_from.tolist()[1:] == [NOON_MS, NOON_MS, NOON_MS + 1_000, later]
 
 
-def test_what_is_gone_is_no_rival_from_then_on():
+def test_what_is_gone_is_no_rival_from_then_on() -> None:
     items = pl.DataFrame(
         {"item_id": list("abcd"), "available_from": [NOON] * 4, "gone_from": [None, None, None, NOON]},
         schema_overrides={"gone_from": TIME},
@@ -66,7 +66,7 @@ def test_what_is_gone_is_no_rival_from_then_on():
 
 
 @pytest.mark.parametrize(("alone", "refused"), [(1, False), (3, True)])
-def test_a_case_without_a_rival_asks_nothing(alone, refused):
+def test_a_case_without_a_rival_asks_nothing(alone: int, refused: bool) -> None:
     """Some of 20 users have had everything but their target; the others have one item more to choose from."""
     users = range(20)
     cases = pl.DataFrame(

@@ -59,7 +59,8 @@ def reasons(cleaned: Cleaned) -> list[tuple[int, str]]:
 
 def test_a_good_row_has_the_contracts_types() -> None:
     rows = raw([{"value": "4.5", "surface": "home", "request_id": 9.0, "timestamp": START + 5}])
-    for id_type, one in (("int64", 1), ("string", "1")):
+    both: tuple[tuple[IdType, int | str], ...] = (("int64", 1), ("string", "1"))
+    for id_type, one in both:
         accepted = clean(rows, id_type).accepted
         assert accepted.schema == pl.Schema(events_schema(id_type))
         moment = datetime(2026, 1, 1, 0, 0, 0, 5000, UTC)

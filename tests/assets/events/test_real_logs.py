@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -16,7 +17,7 @@ from tests.real_data import DATA, needs
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def numbered(rows: pl.DataFrame, action: str, time_unit: str) -> pl.DataFrame:
+def numbered(rows: pl.DataFrame, action: str, time_unit: Literal["s", "ms"]) -> pl.DataFrame:
     return rows.with_row_index(SOURCE_ROW).with_columns(
         pl.lit(action).alias(ACTION),
         pl.lit("log").alias(SOURCE_FILE),

@@ -38,7 +38,11 @@ REASON = "asked for"
 def rows(users: Sequence[str], day: int = 0) -> pl.DataFrame:
     start = 86_400 * day
     return events(
-        [(user, f"i{n % 3}", start + n, "click", None, "home", None, n) for n, user in enumerate(users * 3)], day
+        [
+            (user, f"i{n % 3}", start + n, "click", None, "home", None, n)
+            for n, user in enumerate([*users, *users, *users])
+        ],
+        day,
     )
 
 

@@ -19,6 +19,7 @@ from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake
 from storage.releases import Releases
 from tests.assets.evaluation.worlds import write_version, write_world
+from tests.measured import measured
 
 EVALUATION = {"ks": [2, 5], "metric": "ndcg@2", "resamples": 100, "leave_one_out_users": 10}
 NEVER, ALWAYS = {"metric": "ndcg@2", "margin": 2.0}, {"metric": "ndcg@2", "margin": 0.0}
@@ -68,14 +69,14 @@ def releases(lake: Lake) -> Releases:
     return releases_of(lake)
 
 
-def test_the_evaluation_is_written_shown_and_checked(lake):
+def test_the_evaluation_is_written_shown_and_checked(lake: Lake) -> None:
     folder = write_version(lake, "one")
     write_version(lake, "one", seed=4, folder="ablations")
     result = materialize(lake, NEVER)
     written = VersionEvaluation.read(folder)
     shown = metadata(result, "evaluation")
-    assert shown["ndcg_at_2_overall"] == written.report.measure("hstu", "ndcg@2").mean
-    assert shown["ndcg_at_2_cold"] == written.report.measure("hstu", "ndcg@2", "cold").mean
+    assert shown["ndcg_at_2_overall"] == measured(written.report, "hstu", "ndcg@2").mean
+    assert shown["ndcg_at_2_cold"] == measured(written.report, "hstu", "ndcg@2", "cold").mean
     assert "| oracle |" in shown["time_metrics"]
     assert shown["time_plot"].startswith("![ndcg@2 by scorer](data:image/png;base64,")
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
@@ -83,7 +84,7 @@ def test_the_evaluation_is_written_shown_and_checked(lake):
     assert all(check.severity is dg.AssetCheckSeverity.WARN for check in checks.values())
 
 
-def test_a_version_below_the_gate_is_rejected_and_can_be_promoted_by_hand(lake):
+def test_a_version_below_the_gate_is_rejected_and_can_be_promoted_by_hand(lake: Lake) -> None:
     write_version(lake, "one")
     result = materialize(lake, NEVER)
     shown = metadata(result, "release")
@@ -99,7 +100,7 @@ def test_a_version_below_the_gate_is_rejected_and_can_be_promoted_by_hand(lake):
     assert releases(lake).log()["reason"].to_list()[1] == "one was promoted by hand: first launch"
 
 
-def test_a_second_run_on_the_champion_changes_nothing(lake):
+def test_a_second_run_on_the_champion_changes_nothing(lake: Lake) -> None:
     write_version(lake, "one")
     materialize(lake, NEVER, release=ReleaseRun(force_reason="first launch"))
     shown = metadata(materialize(lake, ALWAYS), "release")
@@ -107,7 +108,7 @@ def test_a_second_run_on_the_champion_changes_nothing(lake):
     assert releases(lake).log().height == 1
 
 
-def test_an_equal_version_does_not_replace_the_champion(lake):
+def test_an_equal_version_does_not_replace_the_champion(lake: Lake) -> None:
     write_version(lake, "one", seed=1)
     materialize(lake, NEVER, release=ReleaseRun(force_reason="first launch"))
     write_version(lake, "two", seed=1)

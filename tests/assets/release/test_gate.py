@@ -34,7 +34,7 @@ def evaluated(
     )
 
 
-def test_the_first_version_must_beat_popularity():
+def test_the_first_version_must_beat_popularity() -> None:
     decision = decide(evaluated(0.25, popularity=0.125), None, ReleaseSettings())
     assert decision.promote
     assert decision.reason == (
@@ -46,14 +46,14 @@ def test_the_first_version_must_beat_popularity():
     assert not decide(evaluated(0.125, popularity=0.25), None, ReleaseSettings(must_beat_popularity=False)).promote
 
 
-def test_the_margin_must_be_exceeded_and_not_only_reached():
+def test_the_margin_must_be_exceeded_and_not_only_reached() -> None:
     equal_to_margin = evaluated(0.5, popularity=0.0, champion=0.25)
     assert not decide(equal_to_margin, "old", ReleaseSettings(margin=0.25)).promote
     assert decide(equal_to_margin, "old", ReleaseSettings(margin=0.2)).promote
     assert not decide(evaluated(0.25, popularity=0.0, champion=0.25), "old", ReleaseSettings()).promote
 
 
-def test_a_later_version_must_beat_the_champion_and_popularity():
+def test_a_later_version_must_beat_the_champion_and_popularity() -> None:
     beats_champion_only = evaluated(0.25, popularity=0.5, champion=0.125)
     decision = decide(beats_champion_only, "old", ReleaseSettings())
     assert not decision.promote
@@ -64,36 +64,36 @@ def test_a_later_version_must_beat_the_champion_and_popularity():
     assert "beats champion old" in decision.reason
 
 
-def test_a_champion_that_was_not_on_the_same_cases_blocks():
+def test_a_champion_that_was_not_on_the_same_cases_blocks() -> None:
     decision = decide(evaluated(0.5, popularity=0.1, champion=0.2), "another", ReleaseSettings())
     assert not decision.promote
     assert "not evaluated on the same cases as the champion another" in decision.reason
 
 
-def test_the_champion_itself_changes_nothing():
+def test_the_champion_itself_changes_nothing() -> None:
     decision = decide(evaluated(0.5, popularity=0.1, version="old"), "old", ReleaseSettings())
     assert not decision.promote
     assert decision.reason == "old is the champion already."
 
 
 @pytest.mark.parametrize("nan", ["hstu", "popularity"])
-def test_nan_never_promotes(nan):
+def test_nan_never_promotes(nan: str) -> None:
     numbers = {"hstu": 0.5, "popularity": 0.1, nan: float("nan")}
-    decision = decide(evaluated(**numbers), None, ReleaseSettings())
+    decision = decide(evaluated(numbers["hstu"], numbers["popularity"]), None, ReleaseSettings())
     assert not decision.promote
     assert "not a finite number" in decision.reason
     infinite = decide(evaluated(float("inf"), popularity=0.1), None, ReleaseSettings())
     assert not infinite.promote
 
 
-def test_missing_numbers_never_promote():
+def test_missing_numbers_never_promote() -> None:
     assert not decide(evaluated(0.5), None, ReleaseSettings()).promote
     decision = decide(evaluated(0.5, popularity=0.1), None, ReleaseSettings(metric="ndcg@7"))
     assert not decision.promote
     assert "does not compare it with popularity on ndcg@7" in decision.reason
 
 
-def test_a_person_may_promote_any_version_that_exists():
+def test_a_person_may_promote_any_version_that_exists() -> None:
     decision = decide_by_hand("a", ["a", "b"], "b", "holiday campaign")
     assert decision.promote
     assert decision.reason == "a was promoted by hand: holiday campaign"

@@ -9,7 +9,7 @@ def decided(version: str, promote: bool, reason: str) -> Decision:
     return Decision(version=version, promote=promote, reason=reason, numbers={"ndcg@10": 0.5})
 
 
-def test_decisions_are_recorded_once(tmp_path: Path):
+def test_decisions_are_recorded_once(tmp_path: Path) -> None:
     releases = Releases(str(tmp_path / "releases"))
     for _ in range(2):
         record(releases, decided("a", True, "beats popularity"), releases.champion())

@@ -310,7 +310,7 @@ def test_every_action_is_kept_and_time_never_runs_back(
         for bit in bits.values()
         if mask & bit
     }
-    assert kept == {(user, item, bits[action]) for rows in drawn for user, item, _, action, *_ in rows}
+    assert kept == {(user, item, bits[str(action)]) for rows in drawn for user, item, _, action, *_ in rows}
     assert all(row == sorted(row) for row in lake.sequences().collect()[TIMESTAMPS].to_list())
 
 

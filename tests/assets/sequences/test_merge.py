@@ -37,9 +37,12 @@ def drawn(seed: int, rows: int, day: int, *, texts: bool) -> NewEvents:
     """Events of a dozen users on few items and requests, in up to three ascending runs."""
     draw = np.random.default_rng((seed, day))
     numbers = draw.integers(0, 12, rows)
-    names = [f"user {n}" for n in numbers]
-    users = pl.Series(USER_ID, names, pl.String) if texts else pl.Series(USER_ID, numbers, pl.Int64)
-    columns = {
+    users = (
+        pl.Series(USER_ID, [f"user {n}" for n in numbers], pl.String)
+        if texts
+        else pl.Series(USER_ID, numbers, pl.Int64)
+    )
+    columns: dict[str, np.ndarray] = {
         "item_row": draw.integers(1, 5, rows).astype(np.int32),
         "started": (times := draw.integers(0, 50, rows) + 30 * day),
         "timestamp": times,
@@ -49,7 +52,9 @@ def drawn(seed: int, rows: int, day: int, *, texts: bool) -> NewEvents:
         "arrival": (day << 40) + draw.permutation(rows),
         "position": np.where(draw.random(rows) < 0.5, np.nan, draw.integers(-3, 3, rows)).astype(np.float32),
         "play_ms": np.where(draw.random(rows) < 0.5, np.nan, draw.integers(0, 9, rows)).astype(np.float32),
-    } | {column: draw.integers(-1, len(names), rows).astype(np.int16) for column, names in NAMES.items()}
+    }
+    for column, names in NAMES.items():
+        columns[column] = draw.integers(-1, len(names), rows).astype(np.int16)
     runs = draw.integers(0, 3, rows)
     place = np.lexsort((NewEvents.of(users, columns).hashes, runs))
     return NewEvents.of(users.gather(pl.Series(place)), {name: array[place] for name, array in columns.items()})

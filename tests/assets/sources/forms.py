@@ -153,7 +153,7 @@ def forms(kinds: Mapping[str, Sequence[str]]) -> st.SearchStrategy[Form]:
 
 
 @st.composite
-def written(draw: st.DrawFn, rows: st.SearchStrategy[list[Row]], form: st.SearchStrategy[Form]) -> Any:
+def written(draw: st.DrawFn, rows: st.SearchStrategy[Sequence[Row]], form: st.SearchStrategy[Form]) -> Any:
     """The rows, and neighbouring ones of them with a form each: [(first row, rows, form)]."""
     table = draw(rows)
     cuts = sorted({0, *draw(st.sets(st.integers(1, max(1, len(table) - 1)), max_size=2))} - {len(table)})

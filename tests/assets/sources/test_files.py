@@ -13,7 +13,7 @@ from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.formats.delimited import Dialect, scan_delimited
 from assets.sources.formats.json_lines import scan_json_lines
-from assets.sources.source import SourceError
+from assets.sources.source import RawTable, SourceError
 
 DAY = date(2026, 1, 1)
 """1767225600 s."""
@@ -31,7 +31,7 @@ def _source(folder: Path, events: dict[str, Any] | None = None, items: dict[str,
     return Files(FilesSettings.model_validate({"kind": "files"} | sections), DAY)
 
 
-def _read(source: Files, table: str, days: list[date]) -> pl.DataFrame:
+def _read(source: Files, table: RawTable, days: list[date]) -> pl.DataFrame:
     return pl.concat(source.read(table, source.land(table, days), days)).collect()
 
 

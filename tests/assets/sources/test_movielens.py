@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from assets.sources.movielens import MovieLens, MovieLensSettings
-from assets.sources.source import SourceError
+from assets.sources.source import RawTable, SourceError
 from tests.assets.sources.validating import judged
 from tests.real_data import DATA, needs
 
@@ -18,7 +18,7 @@ MULAN = "Mulan: the \xe9dition (1998)"
 MOVIES = f"661::{MULAN}::Animation|Children's\n914::Nobody (1999)::(no genres listed)\n"
 
 
-def _read(folder: Path, table: str, days: list[date], first_day: date = FIRST) -> pl.DataFrame:
+def _read(folder: Path, table: RawTable, days: list[date], first_day: date = FIRST) -> pl.DataFrame:
     source = MovieLens(MovieLensSettings(kind="movielens", path=str(folder)), first_day)
     return pl.concat(source.read(table, source.land(table, days), days)).collect()
 

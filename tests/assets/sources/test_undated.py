@@ -25,7 +25,7 @@ from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE, events_schema
 FIRST = date(2026, 1, 1)
 START = 1_767_225_600_000
 DAY_MS = 86_400_000
-UNDATED = [
+UNDATED: list[int | str | dict[str, object]] = [
     {"user_id": "u", "item_id": "i", "timestamp": None, "action": "view"},
     {"user_id": "u", "item_id": "i", "timestamp": "soon", "action": "view", "value": "NaN"},
     {"user_id": None, "item_id": "i", "timestamp": 12, "action": "view"},

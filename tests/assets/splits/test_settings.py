@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from assets.splits.settings import EvaluationSettings
 
 
-def test_the_last_days_are_held_out_unless_a_cutoff_is_given():
+def test_the_last_days_are_held_out_unless_a_cutoff_is_given() -> None:
     assert EvaluationSettings().cutoff_time(date(2026, 3, 14)) == datetime(2026, 3, 14, tzinfo=UTC)
     assert EvaluationSettings(window_days=7).cutoff_time(date(2026, 3, 14)) == datetime(2026, 3, 8, tzinfo=UTC)
     given = EvaluationSettings(window_days=7, cutoff=date(2026, 3, 1))
@@ -22,6 +22,6 @@ def test_the_last_days_are_held_out_unless_a_cutoff_is_given():
         ({"days": 3}, "Extra inputs"),
     ],
 )
-def test_contradictory_settings_are_refused(settings, message):
+def test_contradictory_settings_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         EvaluationSettings.model_validate(settings)

@@ -28,7 +28,7 @@ def training(users: dict[str, list[tuple[str, float]]]) -> pl.DataFrame:
 
 LAST = 1 / 86_400_000
 """The last millisecond before the cutoff, in days."""
-HISTORIES = {"u": [("a", 7), ("b", 3), ("a", LAST)], "v": [("b", 14)]}
+HISTORIES: dict[str, list[tuple[str, float]]] = {"u": [("a", 7), ("b", 3), ("a", LAST)], "v": [("b", 14)]}
 CATALOGUE = pl.DataFrame({"item_id": ["a", "new", "b", "older"], "day": [date(2026, 1, day) for day in (1, 10, 1, 9)]})
 CONTENT = pl.DataFrame({"item_id": ["new", "a", "gone"], "vector": [[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]})
 

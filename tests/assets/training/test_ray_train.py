@@ -164,7 +164,7 @@ def test_an_epoch_is_told_of_while_it_goes_on(dataset: str, tmp_path: Path) -> N
 
 def interrupt_at(epoch: int) -> Callable[[Entry], None]:
     """Interrupts this process once, as Ctrl-C and the UI's button do, when training tells of `epoch`."""
-    sent = []
+    sent: list[Entry] = []
 
     def told(entry: Entry) -> None:
         if entry.epoch >= epoch and not sent:

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from hypothesis import given as cases
 from hypothesis import strategies as st
+from polars.datatypes.classes import FloatType
 
-from assets.validation.casts import as_epoch_ms, as_float32, as_id, as_text, given, given_number
+from assets.validation.casts import TimestampUnit, as_epoch_ms, as_float32, as_id, as_text, given, given_number
 
 NOON_MS = 1_767_268_800_000
 """2026-01-01 12:00 UTC."""
@@ -94,7 +95,8 @@ def test_one_moment_is_one_number_however_it_is_written(microseconds: int) -> No
     expected = [microseconds // 1000]
     assert apply(as_epoch_ms("x", pl.Datetime("us", "UTC"), "ms"), [moment], pl.Datetime("us", "UTC")) == expected
     assert apply(as_epoch_ms("x", pl.String(), "iso"), [moment.isoformat()]) == expected
-    for unit, per_second in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
+    units: dict[TimestampUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+    for unit, per_second in units.items():
         number = Decimal(microseconds) * per_second / 10**6
         assert apply(as_epoch_ms("x", pl.Float64(), unit), [float(number)]) == expected
         assert apply(as_epoch_ms("x", pl.String(), unit), [str(float(number))]) == expected
@@ -125,8 +127,9 @@ def test_an_object_or_a_list_is_no_id_as_text_neither() -> None:
 
 
 @cases(st.sampled_from([pl.Float16(), pl.Float32(), pl.Float64()]), st.integers(-(2**60), 2**60) | st.integers(0, 5000))
-def test_a_float_of_any_width_names_the_number_it_was_made_of_or_none(dtype: pl.DataType, number: int) -> None:
-    limit = {pl.Float16(): 2**11, pl.Float32(): 2**24, pl.Float64(): 2**53}[dtype]
+def test_a_float_of_any_width_names_the_number_it_was_made_of_or_none(dtype: FloatType, number: int) -> None:
+    limits: dict[FloatType, int] = {pl.Float16(): 2**11, pl.Float32(): 2**24, pl.Float64(): 2**53}
+    limit = limits[dtype]
     if limit < abs(number) <= limit + 1:
         return  # The first number that has no float of its own is rounded to the last that has one.
     expected = [number if abs(number) <= limit else None]

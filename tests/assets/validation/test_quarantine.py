@@ -49,12 +49,13 @@ def test_a_rejected_row_is_whole_json() -> None:
 
 def test_replacing_touches_only_its_origin_and_days(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    for day, origin, reasons in (
+    runs: list[tuple[date, str, list[str | None]]] = [
         (DAY, "events", ["malformed", "duplicate"]),
         (NEXT, "events", ["malformed"]),
         (DAY, "items", ["null_key"]),
         (DAY, "events", [None]),
-    ):
+    ]
+    for day, origin, reasons in runs:
         with Staging(lake) as staging:
             files = write_quarantine(staging, put_aside(day, origin, reasons))
             replace_quarantine(lake, origin, files, [day])

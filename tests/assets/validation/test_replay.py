@@ -23,7 +23,7 @@ from storage.staged_files import Staging
 from tests.assets.events.test_assets import FIRST, NEXT, START, land, log, run, table
 
 CLIK = Selection(origin="events", reason="unknown_action", where={"action": "clik"})
-WHOLE = {"quality": {"max_rejected_share": 1.0}}
+WHOLE: dict[str, Any] = {"quality": {"max_rejected_share": 1.0}}
 IDENTITY = ["user_id", "item_id", "timestamp", "action"]
 
 

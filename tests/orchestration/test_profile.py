@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
+import polars.selectors as cs
 import pytest
 import yaml
 from pydantic import BaseModel
@@ -217,11 +217,11 @@ def test_columns_that_a_launch_declares_reach_the_source_and_the_sequences(tmp_p
         assert dg.materialize(
             [raw_events, raw_items, items, events, sequences],
             instance=instance,
-            partition_key=GOOD["first_day"],
+            partition_key="2026-01-01",
             resources=build_resources(profile),
             run_config={"resources": {"quality": {"config": more}}},
         ).success
-    found = scan_sequences(profile.lake_root).select("position", "stay_ms").explode(pl.all()).collect()
+    found = scan_sequences(profile.lake_root).select("position", "stay_ms").explode(cs.all()).collect()
     assert found["position"].min() == 0
     assert found["position"].max() > 3  # type: ignore[operator]
     assert (found["stay_ms"] >= 500).all()

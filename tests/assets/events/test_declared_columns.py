@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from assets.engine import LocalEngine
@@ -135,8 +136,11 @@ FIRST_WORD = "at"
 def test_a_name_is_only_a_name(tmp_path: Path) -> None:
     """From landing files over a correction to the sequences, in memory and on disk."""
     kinds = QUALITY["columns"]["play_ms"], QUALITY["columns"]["tab"]
-    quality = {"columns": {name: kinds[n % 2] for n, name in enumerate(WORDS.split())}, "max_rejected_share": 1.0}
-    values = {name: "x" if n % 2 else n for n, name in enumerate(WORDS.split())}
+    quality: dict[str, Any] = {
+        "columns": {name: kinds[n % 2] for n, name in enumerate(WORDS.split())},
+        "max_rejected_share": 1.0,
+    }
+    values: dict[str, Any] = {name: "x" if n % 2 else n for n, name in enumerate(WORDS.split())}
     land(tmp_path, "items", FIRST, [{"item_id": n, "title": str(n)} for n in range(2)])
     wrong = values | {FIRST_WORD: "none"}
     land(tmp_path, "events", FIRST, [*log(6, **values), *log(2, **values), *log(1, **wrong)])
@@ -154,7 +158,7 @@ def test_a_name_is_only_a_name(tmp_path: Path) -> None:
         bring_up_to_date(
             lake, staging, LocalEngine(1), DEFAULT_ACTIONS, "int64", timedelta(0), declared, rows_in_memory=10**6
         )
-    folded = lake.sequences().select(*values).explode(pl.all()).filter(pl.col(FIRST_WORD) == 0)
+    folded = lake.sequences().select(*values).explode(cs.all()).filter(pl.col(FIRST_WORD) == 0)
     assert folded.unique().collect().rows() == [tuple(values.values())]
 
 

@@ -10,6 +10,7 @@ import assets.endpoint.checks
 import assets.evaluation.assets
 import assets.events.assets
 import assets.items.assets
+import assets.ranking.assets
 import assets.release.assets
 import assets.sequences.assets
 import assets.sources.assets
@@ -30,6 +31,7 @@ MODULES = (
     assets.release.assets,
     assets.endpoint.assets,
     assets.endpoint.checks,
+    assets.ranking.assets,
 )
 
 

@@ -27,6 +27,7 @@ def defs() -> dg.Definitions:
             jobs.line,
             jobs.nightly,
             jobs.tuning,
+            jobs.ranking,
             jobs.rollback,
             data_jobs.replay,
             data_jobs.forgetting,

@@ -24,6 +24,12 @@ nightly = dg.define_asset_job(
     description="The line for one new day; the release gate decides whether it reaches the endpoint.",
 )
 
+ranking = dg.define_asset_job(
+    "ranking",
+    dg.AssetSelection.assets("ranker_model", "ranker_evaluation"),
+    description="Trains the model that ranks what is shown, and evaluates it; no part of the line yet.",
+)
+
 tuning = dg.define_asset_job(
     "tuning",
     SEARCH,

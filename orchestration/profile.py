@@ -126,6 +126,9 @@ class Profile(Strict):
     training: Annotated[Section, CheckedBy("assets.training.settings:TrainingSettings")] = Field(
         default_factory=dict, description="The model and how it is trained."
     )
+    ranking: Annotated[Section, CheckedBy("assets.ranking.settings:RankingSettings")] = Field(
+        default_factory=dict, description="The model that ranks what is shown, and how it is trained."
+    )
     evaluation: Annotated[Section, CheckedBy("assets.splits.settings:EvaluationSettings")] = Field(
         default_factory=dict, description="Which window and users are evaluated, and how."
     )

@@ -55,7 +55,7 @@ def hstu_model(
     if settings.use_tuned:
         settings = tuned(settings, tables.scan(TUNING_TABLE).collect())
     manifest, dataset = _prepared(lake, settings, evaluation)
-    with _cluster(ray):
+    with cluster(ray):
         _tell_of_dashboard(context, ray)
         version = train_version(
             tables,
@@ -66,10 +66,10 @@ def hstu_model(
             settings.optimisation,
             workers=settings.workers if ray.mode == "attach" else 0,
             with_content=True,
-            on_progress=_reporting(context),
+            on_progress=reporting(context),
         )
     return dg.MaterializeResult(
-        metadata={**_version_metadata(version), **_dashboard(ray)}, data_version=dg.DataVersion(version.fingerprint)
+        metadata={**version_metadata(version), **_dashboard(ray)}, data_version=dg.DataVersion(version.fingerprint)
     )
 
 
@@ -107,9 +107,9 @@ def hstu_without_content(
         manifest.training,
         workers=0,
         with_content=False,
-        on_progress=_reporting(context),
+        on_progress=reporting(context),
     )
-    return made(**_version_metadata(version))
+    return made(**version_metadata(version))
 
 
 @dg.asset(
@@ -158,11 +158,11 @@ def _prepared(lake: Storage, settings: TrainingSettings, evaluation: EvaluationS
     return prepare(tables, lake.profile, settings, evaluation, last_day)
 
 
-def _cluster(ray: RayResource) -> AbstractContextManager[None]:
+def cluster(ray: RayResource) -> AbstractContextManager[None]:
     return attached(ray.address) if ray.mode == "attach" else nullcontext()
 
 
-def _reporting(context: dg.AssetExecutionContext) -> Callable[[Entry | str], None]:
+def reporting(context: dg.AssetExecutionContext) -> Callable[[Entry | str], None]:
     return lambda progress: context.log.info(str(progress))
 
 
@@ -179,7 +179,7 @@ def _login() -> str:
     return f"it asks once for the cluster's token, which stands in {os.environ.get('RAY_AUTH_TOKEN_PATH', 'its file')}"
 
 
-def _version_metadata(version: TrainedVersion) -> dict[str, Any]:
+def version_metadata(version: TrainedVersion) -> dict[str, Any]:
     last = version.curve[-1]
     return {
         "version": version.manifest.version,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from models.cold_start import cold_share
-from models.columns import DAY, ID_MASKED, ITEM_ID, ITEM_IDS, ITEM_INDEX, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.columns import DAY, ID_MASKED, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.content import content_matrix
 from models.interaction_frames import interactions_in
 from models.interactions import Interactions
@@ -19,7 +19,6 @@ from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
 VOCABULARY = "vocabulary.parquet"
-COLUMNS = (ITEM_INDEX, TIMESTAMP, ID_MASKED)
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,8 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
     np.save(folder / CONTENT, dataset.content)
     for name, part in (("histories", dataset.histories), ("validation", dataset.validation)):
         np.save(folder / f"{name}.offsets.npy", part.offsets)
-        for column in COLUMNS:
-            np.save(folder / f"{name}.{column}.npy", part.column(column))
+        for column, values in part.columns.items():
+            np.save(folder / f"{name}.{column}.npy", values)
     np.save(folder / "validation_targets.npy", dataset.validation_targets)
     np.save(folder / "validation_times.npy", dataset.validation_times)
     np.save(folder / "cold_share.npy", dataset.cold_share)
@@ -150,7 +149,8 @@ def read_dataset(folder: Path) -> Dataset:
         return mapped
 
     def jagged(name: str) -> Interactions:
-        return Interactions(array(f"{name}.offsets"), {column: array(f"{name}.{column}") for column in COLUMNS})
+        columns = {path.name.split(".")[1] for path in folder.glob(f"{name}.*.npy")} - {"offsets"}
+        return Interactions(array(f"{name}.offsets"), {column: array(f"{name}.{column}") for column in sorted(columns)})
 
     return Dataset(
         vocabulary=Vocabulary.read(folder / VOCABULARY),

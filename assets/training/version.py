@@ -79,24 +79,37 @@ def prepare(
         validation_users=settings.validation_users,
         seed=settings.optimisation.seed,
     )
-    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if settings.use_content else [])]
-    manifest = Manifest(
+    manifest = new_manifest(lake, profile, settings, cutoff, last_day, settings.use_content)
+    manifest = manifest.model_copy(
+        update={
+            "positive_actions": list(settings.positive_actions),
+            "merge_adjacent": settings.merge_adjacent,
+            "held_out_users": evaluation.leave_one_out_users,
+            "held_out_seed": evaluation.seed,
+            "held_out_ties": evaluation.hold_out_ties,
+            "table_versions": manifest.table_versions | {SEQUENCES_TABLE: sequences},
+        }
+    )
+    return manifest, write_dataset(dataset, lake.folder(DATASETS) / manifest.version)
+
+
+def new_manifest(
+    lake: Lake, profile: str, settings: TrainingSettings, cutoff: datetime, last_day: date, with_content: bool
+) -> Manifest:
+    """What is said of a new version of whatever family, made of the tables as they are now."""
+    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if with_content else []), SEQUENCES_TABLE]
+    return Manifest(
         version=new_version(),
         created=datetime.now(UTC),
         profile=profile,
         cutoff=cutoff,
         data_end=datetime.combine(last_day + timedelta(days=1), time(), UTC),
-        positive_actions=list(settings.positive_actions),
-        merge_adjacent=settings.merge_adjacent,
-        held_out_users=evaluation.leave_one_out_users,
-        held_out_seed=evaluation.seed,
-        held_out_ties=evaluation.hold_out_ties,
-        table_versions={table: lake.version(table) for table in tables} | {SEQUENCES_TABLE: sequences},
+        positive_actions=[],
+        table_versions={table: lake.version(table) for table in tables},
         code_version=code_version(),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",
         libraries={name: package_version(name) for name in ("torch", "ray", "polars", "deltalake")},
     )
-    return manifest, write_dataset(dataset, lake.folder(DATASETS) / manifest.version)
 
 
 def train_version(

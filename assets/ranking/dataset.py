@@ -1,0 +1,131 @@
+"""What a ranker reads: all interactions of all users, with what was shown and what was done with it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from assets.ranking.settings import RankingSettings
+from assets.training.dataset import Dataset
+from models.actions import require_declared
+from models.columns import ACTIONS, BUCKET, ITEM_ID, ITEM_INDEX, ROW, STARTED, TIMESTAMP, USER_ID
+from models.content import content_matrix
+from models.interactions import Interactions
+from models.vocabulary import Vocabulary
+from storage.lake import Lake
+from storage.sequence_store import (
+    BUCKETS_FOLDER,
+    FILE,
+    ITEM_ROWS_TABLE,
+    SEQUENCES_TABLE,
+    BucketSequences,
+    action_vocabulary,
+    read_bucket,
+)
+
+
+def read_buckets(lake: Lake, version: int) -> list[BucketSequences]:
+    """The sequences of a version as they stand on disk, mapped into memory."""
+    files = lake.scan(SEQUENCES_TABLE, version).sort(BUCKET).collect()[FILE]
+    return [read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{file}", lake.options) for file in files]
+
+
+def item_ids(lake: Lake) -> pl.Series:
+    """The item at each row of the sequences, rows from 1 on."""
+    return lake.scan(ITEM_ROWS_TABLE).sort(ROW).collect()[ITEM_ID]
+
+
+def vocabulary_before(
+    buckets: Sequence[BucketSequences], items: pl.Series, catalogue: pl.DataFrame, cutoff_ms: int
+) -> Vocabulary:
+    """Items with an interaction before the cutoff, in the order of their ids, then the rest of the catalogue.
+
+    Raises:
+        ValueError: there is no such interaction.
+    """
+    counts = np.zeros(len(items) + 1, np.int64)
+    for bucket in buckets:
+        rows = bucket.columns["item_row"][bucket.columns["timestamp"] < cutoff_ms]
+        counts += np.bincount(rows, minlength=len(counts))
+    seen = pl.DataFrame({ITEM_ID: items, "popularity": counts[1:].astype(np.float32)}).filter(pl.col("popularity") > 0)
+    if not seen.height:
+        raise ValueError("there is no interaction before the cutoff: materialize `sequences` for earlier days first")
+    seen = seen.sort(ITEM_ID)
+    cold = catalogue.select(ITEM_ID).unique().join(seen, on=ITEM_ID, how="anti").sort(ITEM_ID)
+    popularity = np.concatenate([[0], seen["popularity"].to_numpy(), np.zeros(cold.height)]).astype(np.float32)
+    return Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
+
+
+def all_interactions(
+    lake: Lake, version: int, items: pl.Series, vocabulary: Vocabulary, exposure: str, actions: Sequence[str]
+) -> Interactions:
+    """Every interaction of every user, users by their id, with `actions` and `started`.
+
+    Masks are by the ranker's own list: bit k is `actions[k]`, and the bit after the last one says that it was shown.
+
+    Raises:
+        ValueError: an action is not in the vocabulary of the sequences.
+    """
+    known = action_vocabulary(lake.root, version, lake.storage_options)
+    wanted = [*actions, exposure]
+    require_declared(known, wanted)
+    buckets = read_buckets(lake, version)
+    users = pl.concat([bucket.user_ids for bucket in buckets]).rename(USER_ID)
+    index = np.concatenate([[0], vocabulary.rows(items)]).astype(np.int32)
+    given = np.concatenate([bucket.columns["actions"] for bucket in buckets])
+    masks = np.zeros(len(given), np.int64)
+    for bit, action in enumerate(wanted):
+        masks |= (((given >> known.index(action)) & 1) << bit).astype(np.int64)
+    lengths = np.concatenate([bucket.lengths for bucket in buckets])
+    everyone = Interactions(
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        {
+            ITEM_INDEX: index[np.concatenate([bucket.columns["item_row"] for bucket in buckets])],
+            TIMESTAMP: np.concatenate([bucket.columns["timestamp"] for bucket in buckets]),
+            STARTED: np.concatenate([bucket.columns["started"] for bucket in buckets]),
+            ACTIONS: masks,
+        },
+    )
+    # Buckets follow from a hash and from how much there is; batches must not depend on it.
+    return everyone.take(users.arg_sort().to_numpy().astype(np.int64))
+
+
+def make_ranking_dataset(
+    lake: Lake,
+    version: int,
+    settings: RankingSettings,
+    catalogue: pl.DataFrame,
+    content: pl.DataFrame | None,
+    cutoff: datetime,
+) -> Dataset:
+    """What was over before `cutoff`; some users are left to the learning curve.
+
+    Raises:
+        ValueError: nothing was shown before it, or an action is not declared.
+    """
+    items, cutoff_ms = item_ids(lake), int(cutoff.timestamp() * 1000)
+    vocabulary = vocabulary_before(read_buckets(lake, version), items, catalogue, cutoff_ms)
+    everything = all_interactions(lake, version, items, vocabulary, settings.exposure, settings.model.actions)
+    before = everything.before(cutoff_ms)
+    shown = before.carrying(1 << len(settings.model.actions))
+    owners = np.repeat(np.arange(len(before)), before.lengths)
+    eligible = np.unique(owners[shown])
+    if len(eligible) < 2:
+        raise ValueError(
+            f"before {cutoff:%Y-%m-%d} something was shown to {len(eligible)} users: a ranker needs two, one to learn "
+            f"from and one to be measured on; does the source log the action {settings.exposure!r} (ranking.exposure)?"
+        )
+    drawn = np.random.default_rng(settings.optimisation.seed).permutation(eligible)
+    held_out = np.sort(drawn[: min(settings.validation_users, max(1, len(eligible) // 10))])
+    rest = np.setdiff1d(np.flatnonzero(before.lengths > 0), held_out)
+    nothing = np.empty(0, np.int64)
+    return Dataset(
+        vocabulary=vocabulary,
+        histories=before.take(rest),
+        validation=before.take(held_out),
+        validation_targets=nothing,
+        validation_times=nothing,
+        content=content_matrix(vocabulary, content),
+        cold_share=0.0,
+    )

@@ -1,7 +1,6 @@
 """What a model is made of, chosen by name and frozen into its artifact."""
 
-from abc import ABC, abstractmethod
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -123,7 +122,7 @@ class ItemTowerConfig(Strict):
         return self
 
 
-class FamilyConfig(Strict, ABC):
+class FamilyConfig(Strict):
     """What the configuration of every family has: everything that fixes the shape and the function of a model."""
 
     format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
@@ -131,13 +130,14 @@ class FamilyConfig(Strict, ABC):
     max_length: int = Field(default=64, ge=1, description="Most recent interactions that the model sees.")
     items: ItemTowerConfig = ItemTowerConfig()
 
-    @property
-    @abstractmethod
-    def family(self) -> str:
-        """The family's name in `models.families.registry`; a field of the configuration or what follows from one."""
+    if TYPE_CHECKING:
+        # A field of the configuration, or what follows from one; at run time a property here would hide the field.
+        @property
+        def family(self) -> str:
+            """The family's name in `models.families.registry`."""
 
 
-class RecommenderConfig(FamilyConfig, ABC):
+class RecommenderConfig(FamilyConfig):
     """A recommender, whatever the layers of its encoder are."""
 
     attention_divisor: int = Field(

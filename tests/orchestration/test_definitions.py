@@ -73,6 +73,7 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
         "forgetting",
         "line",
         "nightly",
+        "ranking",
         "replay",
         "retention",
         "rollback",

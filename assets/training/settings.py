@@ -1,10 +1,18 @@
 """The model and how it is trained: the profile's `training:` section."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field, field_validator
 
-from models.config import ModelConfig, TrainingConfig
+from models.config import ModelConfig, RecommenderConfig, TrainingConfig
+from models.families.registry import any_config
 from models.merging import Merging
 from models.strict import Strict
+
+if TYPE_CHECKING:
+    RetrievalConfig = RecommenderConfig
+else:
+    RetrievalConfig = any_config("retrieval")
 
 
 class SearchSettings(Strict):
@@ -38,7 +46,7 @@ class TrainingSettings(Strict):
     positive_actions: tuple[str, ...] = Field(
         min_length=1, description="Actions that make an interaction part of a history and a target."
     )
-    model: ModelConfig = Field(default=ModelConfig(), description="Shape of the model.")
+    model: RetrievalConfig = Field(default=ModelConfig(), description="Which model, and its shape.")
     use_content: bool = Field(default=True, description="Whether items carry their content embedding.")
     id_masking: float = Field(default=0.1, ge=0, lt=1, description="Share of a history's IDs hidden in training.")
     cold_start_hours: float = Field(

@@ -5,7 +5,7 @@ Definitions follow Järvelin and Kekäläinen (2002) for NDCG with gain 1 and di
 holds min(K, targets) hits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +35,19 @@ def metric_names(ks: Sequence[int]) -> list[str]:
     return [f"{name}@{k}" for k in ks for name in AT_K] + list(WHOLE_LIST)
 
 
+def hits(ranks: IntArray, offsets: IntArray, k: int) -> FloatArray:
+    """How many targets stand within the first K."""
+    return _sum_per_user(ranks <= k, offsets)
+
+
 def hit_rate(ranks: IntArray, offsets: IntArray, k: int) -> FloatArray:
     """Whether any target stands within the first K."""
-    return (_sum_per_user(ranks <= k, offsets) > 0).astype(np.float64)
+    return (hits(ranks, offsets, k) > 0).astype(np.float64)
 
 
 def recall(ranks: IntArray, offsets: IntArray, k: int) -> FloatArray:
     """Share of the targets within the first K."""
-    shares: FloatArray = _sum_per_user(ranks <= k, offsets) / np.diff(offsets)
+    shares: FloatArray = hits(ranks, offsets, k) / np.diff(offsets)
     return shares
 
 
@@ -59,12 +64,12 @@ def reciprocal_rank(ranks: IntArray, offsets: IntArray) -> FloatArray:
     return 1.0 / np.minimum.reduceat(ranks, offsets[:-1]) if len(ranks) else np.empty(0)
 
 
-AT_K: Mapping[str, Callable[[IntArray, IntArray, int], FloatArray]] = {
+AT_K: dict[str, Callable[[IntArray, IntArray, int], FloatArray]] = {
     "hr": hit_rate,
     "recall": recall,
     "ndcg": ndcg,
 }
-WHOLE_LIST: Mapping[str, Callable[[IntArray, IntArray], FloatArray]] = {"mrr": reciprocal_rank}
+WHOLE_LIST: dict[str, Callable[[IntArray, IntArray], FloatArray]] = {"mrr": reciprocal_rank}
 
 
 def coverage(top: NDArray[np.int32], k: int, items: int) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from models.families.family import Family
+from pydantic import Discriminator, Tag
+
+from models.families.family import Family, Kind
 from models.families.hstu import Hstu
 from models.families.hstu_dlrm_v3 import HstuDlrmV3
 from models.families.ligr import Ligr
@@ -38,6 +40,30 @@ def family_of(config: FamilyConfig) -> Family:
         ValueError: there is none of its name.
     """
     return family_named(config.family)
+
+
+def any_config(kind: Kind) -> Any:
+    """The type of a field that takes the configuration of any family of `kind`; `family` tells which.
+
+    What names none is of the first such family's type.
+    """
+    configs = list(dict.fromkeys(family.config for family in FAMILIES.values() if family.kind == kind))
+    if len(configs) == 1:
+        return configs[0]
+    types = {family.name: family.config.__name__ for family in FAMILIES.values() if family.kind == kind}
+
+    def type_of(value: object) -> str | None:
+        if not isinstance(value, dict):
+            return type(value).__name__
+        return types.get(value["family"]) if "family" in value else configs[0].__name__
+
+    known = ", ".join(types)
+    choice = Discriminator(
+        type_of,
+        custom_error_type="family",
+        custom_error_message=f"the family of the model is not one of {known}",
+    )
+    return Annotated[Union[tuple(Annotated[config, Tag(config.__name__)] for config in configs)], choice]  # noqa: UP007
 
 
 def read_config(folder: Path) -> FamilyConfig:

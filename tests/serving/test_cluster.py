@@ -23,6 +23,7 @@ from serving.deploy import DeployError, Superseded, deploy, withdraw
 from serving.ports import free_port
 from serving.schema import RecommendationRequest, SimilarRequest
 from serving.settings import EndpointSettings, ReleaseConfig
+from tests.serving.parity import check_parity
 from tests.serving.world import World
 
 pytestmark = pytest.mark.cluster
@@ -170,6 +171,7 @@ def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard
     with pytest.raises(DeployError, match=f"listens on 127.0.0.1:{settings.port} already"):
         deploy(wrong_port, b, dashboard)
     check_interface(settings)
+    check_parity(settings.base_url, b, world)
     check_ownership(settings, b, dashboard)
     check_two_profiles_at_once(settings, b, dashboard)
     check_that_a_newer_deployment_does_not_wait(settings, b, a, dashboard)

@@ -1,8 +1,8 @@
 """Jobs that look after the data: replaying what was quarantined, forgetting a person."""
 
 import os
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date
 from enum import Enum
 from itertools import groupby
 from operator import itemgetter
@@ -12,9 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.events.replay_days import clean_days_again
-from assets.events.row_validator import RowValidator, known_items
-from assets.metadata import PARTITION_ROWS
+from assets.events.publish import EventsRun
 from assets.privacy.forget import Forgetting, forget, landed_rows
 from assets.privacy.person import Person
 from assets.privacy.proof import Proof, search
@@ -26,9 +24,8 @@ from models.columns import DAY
 from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
 from storage.lake import Lake
-from storage.schema import EVENTS_TABLE, ITEMS_TABLE
+from storage.schema import EVENTS_TABLE
 from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE
-from storage.staged_files import Staging
 
 LANDED_SHOWN = 100
 """Rows of landing files that are named in the result; more are counted."""
@@ -48,16 +45,36 @@ def clean_days_without_landing_files(
     source: dg.ResourceParam[Source],
     quality: dg.ResourceParam[QualitySettings],
 ) -> None:
-    """Judges events and quarantined rows of the days again, and publishes what is good now."""
-    store, rules, days = lake.open_for_writing(), quality, [date.fromisoformat(day) for day in config.days]
-    known = known_items(store.scan(ITEMS_TABLE)) if rules.reject_unknown_items else None
-    validator = RowValidator(rules, lake.id_type, known, datetime.now(UTC), source.timestamp_unit("events"))
-    with Staging(store) as staging:
-        staged = clean_days_again(store, staging, validator, days, lake.rows_in_memory)
-    context.log.info(f"{len(days)} days: {staged.rows_accepted} events, {staged.rows_rejected} rows stay put aside")
-    for day, rows in staged.accepted.iter_rows():
-        metadata = {PARTITION_ROWS: rows, "replayed": "from the tables, the landing files being gone"}
+    """Judges events and quarantined rows of the days again, and publishes what is good now as any run does.
+
+    A day that fails a blocking check stays as it is.
+    """
+    store, days = lake.open_for_writing(), [date.fromisoformat(day) for day in config.days]
+    run = EventsRun(store, source, quality, lake.id_type, lake.rows_in_memory, lake.data_docs())
+    told: dict[date, dict[str, Any]] = {day: {} for day in days}
+
+    def tell(day: date, metadata: Mapping[str, Any]) -> None:
+        told[day] |= metadata
+
+    for result in run.publish_again(days, context.log.info, tell):
+        checks = [result] if isinstance(result, dg.AssetCheckResult) else result.check_results
+        for check in checks:
+            context.instance.report_runless_asset_event(_evaluation(check))
+    for day, metadata in told.items():
+        metadata |= {"replayed": "from the tables, the landing files being gone"}
         context.log_event(dg.AssetMaterialization(EVENTS_TABLE, partition=day.isoformat(), metadata=metadata))
+
+
+def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    """What a check of `events` came to, told by a run that is none of the asset."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(EVENTS_TABLE),
+        check_name=result.check_name or "",
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
+    )
 
 
 @dg.job(description="Cleans days again whose landing files are gone, from what the tables kept of them.")

@@ -7,40 +7,37 @@ from datetime import date
 import polars as pl
 
 from assets.decisions import apply_decisions
-from assets.events.clean import clean_events
 from assets.events.row_validator import REQUIRED, RowValidator
-from assets.events.stage import staged_parts
+from assets.events.stage import Cleaning
 from assets.sources.source import of_one_schema
 from assets.validation.casts import TimestampUnit, as_epoch_ms
-from assets.validation.quarantine import Cleaned, Reason, replace_quarantine
+from assets.validation.quarantine import Cleaned, Reason
 from assets.validation.row_checks import checked
 from assets.validation.staged import Staged
+from assets.validation.statistics import Tally
 from models.columns import ARRIVAL, DAY, MALFORMED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, TIMESTAMP
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, with_declared
 from storage.staged_files import Staging
 
 
-def clean_days_again(
-    lake: Lake, staging: Staging, validator: RowValidator, days: Sequence[date], rows_in_memory: int
-) -> Staged:
-    """Judges the events of `days` and their quarantined rows again and publishes what is good now.
+def stage_again(staging: Staging, days: Sequence[date], cleaning: Cleaning) -> tuple[Staged, Tally]:
+    """Judges the events of `days` and their quarantined rows again and stages what is good now.
 
     Events come first, in the order of their arrival, then the quarantined rows by file and row; those that the tables
     hold already stay duplicates.
 
     Args:
-        validator: With the unit of the source's timestamps.
+        staging: Of the lake that holds them.
+        days: Which days.
+        cleaning: With the unit of the source's timestamps.
     """
+    lake, validator = staging.lake, cleaning.validator
     put_aside = list(_judged_again(lake, validator, days))
-    like = pl.DataFrame(schema=validator.schema)
     raw = of_one_schema([_events(lake, validator, days), *(good.lazy() for good, _ in put_aside)])
-    still_bad = (Cleaned(like, rejected, rejected.clear()) for _, rejected in put_aside)
-    parts = clean_events(raw, validator, days, rows_in_memory=rows_in_memory, scratch=staging.scratch)
-    staged = Staged.joined([staged_parts(staging, still_bad, like), staged_parts(staging, parts, like)])
-    lake.commit_days(EVENTS_TABLE, staged.files, staged.preview, days)
-    replace_quarantine(lake, EVENTS_TABLE, staged.quarantine_files, days)
-    return staged
+    staged, tally = cleaning.staged(staging, raw, days)
+    still_bad = (Cleaned(cleaning.nothing, rejected, rejected.clear()) for _, rejected in put_aside)
+    return Staged.joined([cleaning.written(staging, still_bad), staged]), tally
 
 
 def _events(lake: Lake, validator: RowValidator, days: Sequence[date]) -> pl.LazyFrame:

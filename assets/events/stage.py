@@ -1,7 +1,7 @@
 """Days of events written as files that no table names yet; what is to be judged before it is published."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -24,15 +24,45 @@ from storage.staged_files import Staging
 
 
 @dataclass(frozen=True)
+class Cleaning:
+    """How rows are cleaned and what is counted of them on the way.
+
+    Attributes:
+        suite: The expectations on events, as whose rows are counted.
+        known: As `Tally.of` takes it.
+        rows_in_memory: About how many rows may be held at once.
+    """
+
+    validator: RowValidator
+    suite: Sequence[Expectation]
+    known: pl.DataFrame | None
+    rows_in_memory: int
+
+    def staged(self, staging: Staging, raw: Iterable[pl.LazyFrame], days: Sequence[date]) -> tuple[Staged, Tally]:
+        """What came of the raw rows of `days`, as `clean_events` takes them."""
+        parts = clean_events(raw, self.validator, days, rows_in_memory=self.rows_in_memory, scratch=staging.scratch)
+        tallies = [Tally.of(self.nothing.lazy(), self.known)]
+        tallied = _tallied(parts, tallies, self.known)
+        return self.written(staging, tallied), Tally.joined(tallies)
+
+    def written(self, staging: Staging, parts: Iterable[Cleaned]) -> Staged:
+        """Stages what cleaning yields, part by part."""
+        written = (_written(staging, part, number, self.suite) for number, part in enumerate(parts))
+        return Staged.joined([Staged.empty(self.nothing, self.suite), *written])
+
+    @property
+    def nothing(self) -> pl.DataFrame:
+        """No event."""
+        return pl.DataFrame(schema=self.validator.schema)
+
+
+@dataclass(frozen=True)
 class DaysOfEvents:
     """Days whose files hold no other day, to be cleaned together.
 
     Attributes:
         token: Of the run that this belongs to.
         files: All landing files of `days`.
-        suite: The expectations on events, as whose rows are counted.
-        known: As `Tally.of` takes it.
-        rows_in_memory: About how many rows may be held at once.
     """
 
     lake: Lake
@@ -40,10 +70,7 @@ class DaysOfEvents:
     source: Source
     files: Sequence[LandedFile]
     days: Sequence[date]
-    validator: RowValidator
-    suite: Sequence[Expectation]
-    known: pl.DataFrame | None
-    rows_in_memory: int
+    cleaning: Cleaning
 
 
 def stage_events(
@@ -52,18 +79,15 @@ def stage_events(
     source: Source,
     files: Sequence[LandedFile],
     days: Sequence[date],
-    validator: RowValidator,
-    suite: Sequence[Expectation],
-    known: pl.DataFrame | None,
-    rows_in_memory: int,
+    cleaning: Cleaning,
 ) -> tuple[Staged, Tally]:
     """Cleans the landing files of `days` and stages what came of them, days side by side where their files allow it.
 
     Rows are counted for the expectations and the statistics while they are in memory.
     """
-    share = max(1, rows_in_memory // engine.workers)
+    share = replace(cleaning, rows_in_memory=max(1, cleaning.rows_in_memory // engine.workers))
     tasks = [
-        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, validator, suite, known, share)
+        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, share)
         for days_of, files_of in apart(files, days)
     ]
     staged, tallies = zip(*engine.map(stage_days, tasks), strict=True)
@@ -72,18 +96,12 @@ def stage_events(
 
 def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
     """Cleans one group of days."""
-    paths = [file.path for file in task.files]
+    paths, validator = [file.path for file in task.files], task.cleaning.validator
     with Staging(task.lake, task.token) as staging, damage_explained(paths):
         landed = task.source.read("events", task.files, task.days)
-        raw = apply_decisions(landed, task.lake, EVENTS_TABLE, task.days, task.validator.id_type)
-        raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days, TIMESTAMP, task.validator.unit)
-        parts = clean_events(
-            raw, task.validator, task.days, rows_in_memory=task.rows_in_memory, scratch=staging.scratch
-        )
-        like = pl.DataFrame(schema=task.validator.schema)
-        tallies = [Tally.of(like.lazy(), task.known)]
-        tallied = _tallied(parts, tallies, task.known)
-        return staged_parts(staging, tallied, like, task.suite), Tally.joined(tallies)
+        raw = apply_decisions(landed, task.lake, EVENTS_TABLE, task.days, validator.id_type)
+        raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days, TIMESTAMP, validator.unit)
+        return task.cleaning.staged(staging, raw, task.days)
 
 
 def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[date], list[LandedFile]]]:
@@ -100,14 +118,6 @@ def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[
         group_of |= dict.fromkeys(joined, joined)
     groups = {min(group): sorted(group) for group in group_of.values()}
     return [(group, [file for file in files if file.day in set(group)]) for _, group in sorted(groups.items())]
-
-
-def staged_parts(
-    staging: Staging, parts: Iterable[Cleaned], like: pl.DataFrame, suite: Sequence[Expectation] = ()
-) -> Staged:
-    """Stages what cleaning yields, part by part; `like` has the columns of the table."""
-    written = (_written(staging, part, number, suite) for number, part in enumerate(parts))
-    return Staged.joined([Staged.empty(like, suite), *written])
 
 
 def _written(staging: Staging, part: Cleaned, number: int, suite: Sequence[Expectation]) -> Staged:

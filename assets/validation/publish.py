@@ -18,6 +18,8 @@ from assets.validation.validation import validate
 from models.columns import REASON
 from storage.lake import Lake
 
+Published = dg.AssetCheckResult | dg.MaterializeResult[Any]
+
 
 def publish(
     lake: Lake,
@@ -28,10 +30,12 @@ def publish(
     expectations: Sequence[Expectation],
     tell: TellDay,
     data_docs: DataDocs,
-) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    landed: bool = True,
+) -> Iterator[Published]:
     """Replaces the days of `table` by the staged rows, unless a blocking expectation fails.
 
-    Then the table stays as it is; the quarantine, the Data Docs and the check results say why.
+    Then the table stays as it is; the quarantine, the Data Docs and the check results say why. Where no landing files
+    hold the rows (`landed`), the quarantine stays, too: rows that got better stand nowhere else.
 
     Raises:
         dg.Failure: a blocking expectation failed; the check results were yielded before.
@@ -41,7 +45,8 @@ def publish(
     reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
     metadata = {**_counts(staged), "quarantine": _quarantine(reasons), "data_docs": docs}
     if validation.blocking:
-        replace_quarantine(lake, table, staged.quarantine_files, days)
+        if landed:
+            replace_quarantine(lake, table, staged.quarantine_files, days)
         yield from map(check_result, validation.results)
         raise dg.Failure(refusal(table, validation.blocking, reasons), metadata=metadata, allow_retries=False)
     # Rows leave the quarantine after they came in here, so that a kill in between loses none of those that got better.

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.events.replay_days import clean_days_again
-from assets.events.row_validator import RowValidator, known_items
+from assets.events.expectations import events_expectations
+from assets.events.publish import EventsRun
+from assets.resources import Storage
+from assets.sources.settings import open_source
 from assets.validation.corrections import CORRECTIONS_TABLE, Corrections, read_corrections, record_corrections
+from assets.validation.publish import Published
 from assets.validation.quarantine import replace_quarantine
 from assets.validation.quarantine_selection import Selection, counted, samples, selected
 from assets.validation.replay import plan_replay, still_there
 from assets.validation.settings import QualitySettings
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA
-from storage.staged_files import Staging
 from tests.assets.events.test_assets import FIRST, NEXT, START, land, log, run, table
 
 CLIK = Selection(origin="events", reason="unknown_action", where={"action": "clik"})
@@ -57,11 +59,13 @@ def clean(folder: Path, instance: dg.DagsterInstance) -> None:
     assert run(folder, instance, **WHOLE).success
 
 
-def clean_kept(folder: Path, days: list[date]) -> None:
-    lake = Lake(str(folder / "lake"))
-    validator = RowValidator(QualitySettings(), "int64", known_items(lake.scan("items")), datetime.now(UTC))
-    with Staging(lake) as staging:
-        clean_days_again(lake, staging, validator, days, 100_000)
+def clean_kept(folder: Path, days: list[date], **quality: Any) -> list[Published]:
+    """What the job `replay` does."""
+    rules = QualitySettings.model_validate(WHOLE["quality"] | quality)
+    storage = Storage(root=str(folder / "lake"), id_type="int64")
+    source = open_source({"kind": "files", "events": {"path": "e"}, "items": {"path": "i"}}, str(folder), FIRST)
+    again = EventsRun(storage.open(), source, rules, "int64", 100_000, storage.data_docs())
+    return list(again.publish_again(days, print, lambda day, metadata: None))
 
 
 def test_what_was_put_aside_is_shown_with_its_place(folder: Path, instance: dg.DagsterInstance) -> None:
@@ -142,13 +146,35 @@ def test_without_landing_files_a_kill_between_the_commits_counts_nothing_twice(
     (folder / "events" / f"{FIRST}.jsonl").unlink()
     plan_replay(Lake(str(folder / "lake")), CLIK, {"action": "view"})
     with monkeypatch.context() as killed:
-        killed.setattr("assets.events.replay_days.replace_quarantine", _dies_for_events)
+        killed.setattr("assets.validation.publish.replace_quarantine", _dies_for_events)
         with pytest.raises(InterruptedError):
             clean_kept(folder, [FIRST])
     before = events(folder)
     clean_kept(folder, [FIRST])
     assert events(folder).equals(before)
     assert before.height == 42
+
+
+def test_without_landing_files_a_day_passes_the_gate_of_any_run_or_stays_as_it_is(
+    folder: Path, instance: dg.DagsterInstance
+) -> None:
+    clean(folder, instance)
+    (folder / "events" / f"{FIRST}.jsonl").unlink()
+    plan_replay(Lake(str(folder / "lake")), CLIK, {"action": "view"})
+    tables = ("events", "quarantine", "event_statistics")
+    before = [table(folder, name) for name in tables]
+    with pytest.raises(dg.Failure, match="rejected_share_in_range"):
+        clean_kept(folder, [FIRST], max_rejected_share=0.01)
+    assert all(table(folder, name).equals(there) for name, there in zip(tables, before, strict=True))
+    (published,) = clean_kept(folder, [FIRST])
+    assert isinstance(published, dg.MaterializeResult)
+    assert {check.check_name for check in published.check_results if check.passed} >= {"rejected_share_in_range"}
+    (statistics,) = table(folder, "event_statistics").iter_rows(named=True)
+    assert (statistics["rows"], statistics["rejected"], statistics["duplicates"]) == (42, 2, 1)
+    # The same as of a run that finds the files there.
+    assert {check.check_name for check in published.check_results} == {
+        expectation.name for expectation in events_expectations(QualitySettings())
+    }
 
 
 def test_a_cell_of_a_wrong_type_is_mended_like_any_other(folder: Path, instance: dg.DagsterInstance) -> None:
@@ -184,7 +210,7 @@ def test_kept_rows_come_in_as_they_would_from_their_files(folder: Path, instance
     lake.delta("events").restore(0)
     lake.delta("quarantine").restore(1)
     assert reasons(folder) == {"unknown_action": 1, "null_key": 1}
-    clean_kept(folder, [FIRST])
+    clean_kept(folder, [FIRST], actions=["view"])
     assert events(folder).drop("arrival").equals(from_files.drop("arrival"))
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from assets.engine import Engine, LocalEngine, RayEngine, open_engine
 from assets.events.row_validator import RowValidator
-from assets.events.stage import DaysOfEvents, stage_days, stage_events
+from assets.events.stage import Cleaning, DaysOfEvents, stage_days, stage_events
 from assets.sequences.build import BucketTask, bring_up_to_date, build_buckets
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings

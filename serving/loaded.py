@@ -45,6 +45,11 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     artifact = load_artifact(config.artifact)
     if artifact.version != config.version:
         raise LoadError(f"{config.artifact} holds version {artifact.version}, not {config.version}")
+    if artifact.family.kind != "retrieval":
+        raise LoadError(
+            f"version {artifact.version} is of the family {artifact.family.name}, which ranks given items: deploy a "
+            "version of one that finds them"
+        )
     options = read_storage_options(config.storage_options)
     check_answers(artifact, config.artifact)
     histories = load_histories(

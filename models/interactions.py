@@ -87,6 +87,15 @@ class Interactions:
             },
         )
 
+    @classmethod
+    def concatenated(cls, parts: Sequence["Interactions"]) -> "Interactions":
+        """The users of `parts`, which all have the same columns, end to end; at least one part."""
+        ends = np.cumsum([part.offsets[-1] for part in parts]).astype(np.int64)
+        starts = [0, *ends[:-1].tolist()]
+        offsets = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=True)]
+        columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+        return cls(np.concatenate([np.zeros(1, np.int64), *offsets]), columns, parts[0].declared)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -114,6 +123,10 @@ class Interactions:
         if name not in self.columns:
             raise ValueError(f"these interactions hold no {name}, only {', '.join(self.columns)}: read them with it")
         return self.columns[name]
+
+    def renumbered(self, index: np.ndarray) -> "Interactions":
+        """With items by other numbers: `index` (R + 1,) holds the new one of each, and 0 at 0."""
+        return self.with_columns({ITEM_INDEX: index[self.item_index]})
 
     def with_columns(self, columns: Mapping[str, np.ndarray]) -> "Interactions":
         """With `columns` added, or in the place of those of the same name."""

@@ -55,6 +55,13 @@ class Vocabulary:
         )
         return np.where(exact.fill_null(False).to_numpy(), rows, 0).astype(np.int64)
 
+    def index_by_row(self, item_ids: pl.Series) -> np.ndarray:
+        """(R + 1,) int32 the index of the item at each of the rows 1..R, whose items `item_ids` names; 0 at row 0.
+
+        So interactions that name items by these rows are put in terms of this vocabulary without looking at an id.
+        """
+        return np.concatenate([[0], self.rows(item_ids)]).astype(np.int32)
+
     def ids(self, rows: np.ndarray) -> pl.Series:
         """The item ids at `rows` (all in 1..n)."""
         return self.item_ids.gather(pl.Series(rows - 1, dtype=pl.Int64))

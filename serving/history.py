@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.columns import ITEM_INDEX, USER_ID
-from models.interaction_frames import interaction_lists, interactions_in, positive_interactions
+from models.columns import ACTIONS, ITEM_INDEX
 from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 from serving.ids import as_stored
+from storage.user_interactions import InteractionLog, read_positives
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,26 @@ class UserHistories:
 
 
 def load_histories(
-    sequences: pl.LazyFrame, positive_bits: int, vocabulary: Vocabulary, *, keep_actions: bool = False
+    log: InteractionLog, positive_bits: int, vocabulary: Vocabulary, *, keep_actions: bool = False
 ) -> UserHistories:
-    """Reads the `sequences` table, keeping the interactions that the model was trained on.
+    """Reads the sequences, keeping the interactions that the model was trained on.
 
     Args:
-        sequences: Rows of the `sequences` table.
+        log: All users' interactions.
         positive_bits: Bit mask of the actions that count, by the vocabulary of these sequences.
-        vocabulary: Maps items to rows.
+        vocabulary: Maps items to indices.
         keep_actions: Whether the model reads them: 4 more bytes an interaction.
     """
-    frame = interaction_lists(positive_interactions(sequences, positive_bits, keep_actions=keep_actions).collect())
-    packed = interactions_in(frame, vocabulary)
-    order = frame[USER_ID].arg_sort()
+    index, kept = vocabulary.index_by_row(log.item_ids()), [ACTIONS] if keep_actions else []
+    users, parts = [], []
+    for part in read_positives(log, positive_bits):
+        some = part.take(np.flatnonzero(part.interactions.lengths))
+        users.append(some.users)
+        parts.append(some.interactions.only(kept).renumbered(index))
+    ids = pl.concat(users) if users else pl.Series(dtype=pl.Int64)
+    packed, order = Interactions.concatenated(parts or [Interactions.of([]).only(kept)]), ids.arg_sort()
     return UserHistories(
-        users=frame[USER_ID].gather(order),
+        users=ids.gather(order),
         positions=order.to_numpy().astype(np.int64),
         interactions=packed.with_columns({ITEM_INDEX: packed.item_index.astype(np.int32)}),
         latest=int(packed.timestamps.max()) if len(packed.timestamps) else None,

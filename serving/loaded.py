@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from models.actions import action_bits
 from models.artifact import Artifact, load_artifact
 from models.golden import Golden, GoldenError, check_golden
 from models.manifest import GOLDEN
@@ -52,9 +53,10 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
         )
     options = read_storage_options(config.storage_options)
     check_answers(artifact, config.artifact)
+    sequences = config.sequences.open(options)
     histories = load_histories(
-        config.sequences.scan(options),
-        config.sequences.action_bits(artifact.manifest.positive_actions, options),
+        sequences,
+        action_bits(sequences.actions, artifact.manifest.positive_actions),
         artifact.vocabulary,
         keep_actions=artifact.manifest.merge_adjacent == "kind",
     )

@@ -2,19 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 from pydantic import AfterValidator, Field, field_validator
 
-from models.actions import action_bits
 from models.strict import Strict
 from serving.admission import AdmissionSettings
 from serving.door import DoorSettings
 from storage.places import is_uri
-from storage.sequence_store import action_vocabulary, scan_sequences
+from storage.sequence_store import SequenceFiles, open_sequences
 from storage.tables import scan_table
 
 DEPLOYMENT = "Endpoint"
@@ -118,12 +116,8 @@ class SequencesVersion(Strict):
     root: Place = Field(description="Folder or object-store URI of the lake.")
     version: int = Field(ge=0, description="Number of the commit of the table `sequences`.")
 
-    def scan(self, storage_options: dict[str, str]) -> pl.LazyFrame:
-        return scan_sequences(self.root, self.version, storage_options)
-
-    def action_bits(self, actions: Sequence[str], storage_options: dict[str, str]) -> int:
-        """The mask of `actions` in these sequences (`models.actions.action_bits`)."""
-        return action_bits(action_vocabulary(self.root, self.version, storage_options), actions)
+    def open(self, storage_options: dict[str, str]) -> SequenceFiles:
+        return open_sequences(self.root, self.version, storage_options)
 
 
 class Owner(Strict):

@@ -23,7 +23,7 @@ from storage.commit import STORED_TIME, Commit, StagedFile
 from storage.object_store import object_output
 from storage.places import is_uri
 from storage.schema import REMOVE, TIME, require_same
-from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary, scan_sequences
+from storage.sequence_store import SEQUENCES_TABLE, SequenceFiles, action_vocabulary, open_sequences, scan_sequences
 from storage.staged_files import Staging
 from storage.tables import has_table, open_table, scan_table
 
@@ -102,6 +102,15 @@ class Lake:
         """
         self.delta(SEQUENCES_TABLE, version)
         return scan_sequences(self.root, version, self.storage_options)
+
+    def interactions(self, version: int | None = None) -> SequenceFiles:
+        """The same as an `InteractionLog`: without lists and ids, for whoever reads every interaction.
+
+        Raises:
+            TableMissing: there are no sequences yet.
+        """
+        self.delta(SEQUENCES_TABLE, version)
+        return open_sequences(self.root, version, self.storage_options)
 
     def action_bits(self, actions: Sequence[str], version: int | None = None) -> int:
         """The mask of `actions` in a version of the sequences (`models.actions.action_bits`)."""

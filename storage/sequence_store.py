@@ -8,7 +8,7 @@ in all versions.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,16 @@ import polars as pl
 import pyarrow as pa
 from polars.io.plugins import register_io_source
 
-from models.columns import ACTIONS, BUCKET, ITEM_ID, ITEM_IDS, ROW, SURFACE, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.columns import ACTIONS, BUCKET, ITEM_ID, ITEM_IDS, ITEM_INDEX, ROW, SURFACE, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.declared import NO_COLUMNS, DeclaredColumn, DeclaredColumns
+from models.interactions import Interactions
+from models.known import declared
 from storage.interaction_columns import CONTRACT_COLUMNS, NO_CATEGORY, StoredColumn, stored_columns
 from storage.literal_paths import scan_parquet
 from storage.object_store import object_input
 from storage.places import is_uri
 from storage.tables import scan_table
+from storage.user_interactions import ROWS_IN_MEMORY, UserInteractions, cut_into_parts
 
 SEQUENCES_TABLE = "sequences"
 ITEM_ROWS_TABLE = "item_rows"
@@ -104,18 +107,33 @@ class SequenceFiles:
         actions: The actions in the order of their bits.
         declared: The columns that the profile declared.
         categories: Names of each column of codes, in the order of these: `surface` and the declared ones.
+        root: Folder or URI of the lake.
     """
 
     files: Mapping[int, str]
     actions: Sequence[str]
     declared: DeclaredColumns
     categories: Mapping[str, Sequence[str]]
+    root: str
     storage_options: dict[str, str] | None = None
 
     def buckets(self) -> Iterator[tuple[int, BucketSequences]]:
         """Each bucket's number and its sequences, one after another."""
         for bucket, uri in self.files.items():
             yield bucket, read_bucket(uri, self.storage_options)
+
+    def parts(self, columns: Collection[str] = (), rows_in_memory: int = ROWS_IN_MEMORY) -> Iterator[UserInteractions]:
+        """The users, bucket by bucket, as views of the mapped files (`storage.user_interactions.InteractionLog`)."""
+        known = declared({name: column.known for name, column in self.declared.items()})
+        for _, bucket in self.buckets():
+            read = {name: bucket.columns[name] for name in {TIMESTAMP, ACTIONS, *columns}}
+            whole = Interactions(bucket.offsets, {ITEM_INDEX: bucket.columns["item_row"], **read}, known)
+            yield from cut_into_parts(UserInteractions(bucket.user_ids, whole), rows_in_memory)
+
+    def item_ids(self) -> pl.Series:
+        """The items of the rows of `item_rows`, in this order, the first of them at row 1."""
+        table = scan_table(f"{self.root}/tables/{ITEM_ROWS_TABLE}", options=self.storage_options)
+        return table.sort(ROW).collect()[ITEM_ID]
 
 
 def open_sequences(
@@ -132,8 +150,9 @@ def open_sequences(
     ledger = scan_table(f"{place}/tables/{SEQUENCES_TABLE}", version, options).sort(BUCKET).collect()
     files = {bucket: f"{place}/{BUCKETS_FOLDER}/{file}" for bucket, file in ledger.select(BUCKET, FILE).iter_rows()}
     one = next(ledger.iter_rows(named=True), {})
-    declared, names = declared_in(one)
-    return SequenceFiles(files, one.get(ACTIONS, []), declared, {SURFACE: one.get(SURFACE_NAMES, []), **names}, options)
+    own, names = declared_in(one)
+    categories = {SURFACE: one.get(SURFACE_NAMES, []), **names}
+    return SequenceFiles(files, one.get(ACTIONS, []), own, categories, place, options)
 
 
 def declared_in(row: Mapping[str, Any]) -> tuple[dict[str, DeclaredColumn], dict[str, list[str]]]:
@@ -192,8 +211,7 @@ def scan_sequences(
         root, version, storage_options: As in `open_sequences`.
     """
     opened = open_sequences(root, version, storage_options)
-    tables = f"{root.rstrip('/')}/tables"
-    items = scan_table(f"{tables}/{ITEM_ROWS_TABLE}", options=opened.storage_options).sort(ROW).collect()[ITEM_ID]
+    items = opened.item_ids()
     schema = sequence_columns(items.dtype, opened.declared)
 
     def buckets(

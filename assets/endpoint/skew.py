@@ -12,7 +12,7 @@ from assets.training.dataset import read_dataset
 from assets.validation.expectation import Expectation, Severity, between, with_overrides
 from assets.validation.settings import SkewSettings
 from assets.versions import DATASETS, artifacts_of
-from models.columns import ACTIONS, TIMESTAMPS
+from models.columns import ACTIONS
 from models.interactions import Interactions
 from serving.history import UserHistories, load_histories
 from storage.lake import Lake
@@ -144,7 +144,7 @@ def _loaded(lake: Lake, artifact: Artifact, version: int | None) -> UserHistorie
     """The histories as the endpoint loads them."""
     keep_actions = artifact.manifest.merge_adjacent == "kind"
     bits = lake.action_bits(artifact.manifest.positive_actions, version)
-    return load_histories(lake.sequences(version), bits, artifact.vocabulary, keep_actions=keep_actions)
+    return load_histories(lake.interactions(version), bits, artifact.vocabulary, keep_actions=keep_actions)
 
 
 def _served(loaded: UserHistories, artifact: Artifact) -> Served:
@@ -187,16 +187,11 @@ def _length_counts(histories: Interactions) -> np.ndarray:
 
 def _action_counts(lake: Lake, cutoff_ms: int) -> tuple[np.ndarray, np.ndarray]:
     """(ACTION_BITS,) interactions that carry each action, before the cutoff and since."""
-    bits = [((pl.col(ACTIONS) // 2**bit) % 2).sum().alias(str(bit)) for bit in range(ACTION_BITS)]
-    counts = (
-        lake.sequences()
-        .select(TIMESTAMPS, ACTIONS)
-        .explode(TIMESTAMPS, ACTIONS)
-        .group_by((pl.col(TIMESTAMPS).dt.epoch("ms") >= cutoff_ms).alias("since"))
-        .agg(bits)
-        .collect(engine="streaming")
-    )
-    before, since = (counts.filter(pl.col("since") == later).drop("since").to_numpy().sum(0) for later in (False, True))
+    before, since = np.zeros(ACTION_BITS, np.int64), np.zeros(ACTION_BITS, np.int64)
+    for part in lake.interactions().parts():
+        later, masks = part.interactions.timestamps >= cutoff_ms, part.interactions.column(ACTIONS)
+        for counts, side in ((before, masks[~later]), (since, masks[later])):
+            counts += [np.count_nonzero(side & (1 << bit)) for bit in range(ACTION_BITS)]
     return before, since
 
 

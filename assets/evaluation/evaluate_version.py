@@ -10,13 +10,13 @@ from assets.evaluation.oracle import KnownTruth, Oracle
 from assets.evaluation.questions import Questions, make_questions
 from assets.items.catalogue import catalogue_at, gone_at
 from assets.splits.settings import EvaluationSettings
-from assets.splits.split import split
+from assets.versions import DATASETS
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake
-from storage.sequence_store import SEQUENCES_TABLE
 
 if TYPE_CHECKING:
+    from assets.training.dataset import HeldOut
     from models.artifact import Artifact
     from models.evaluation.evaluate import Progress
     from models.evaluation.report import EvaluationReport, Protocol
@@ -46,7 +46,7 @@ def evaluate_version(
 ) -> VersionEvaluation:
     """Evaluates the version in `folder` on the data that it was made with.
 
-    The split is that of the version's training: its cutoff, its positive actions, its version of the sequences.
+    The split is that of the version's training: its training set holds the cases.
 
     Args:
         lake: The tables.
@@ -60,7 +60,7 @@ def evaluate_version(
         progress: Told of every batch.
 
     Raises:
-        EvaluationError: the primary protocol has no case.
+        EvaluationError: the primary protocol has no case, or the training set is gone or of another window.
         NoRivals: cases have no item that their targets could be ranked against.
     """
     from models.artifact import load_artifact
@@ -120,21 +120,32 @@ def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, s
 
 
 def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Questions:
-    manifest = candidate.manifest
-    version = manifest.table_versions.get(SEQUENCES_TABLE)
-    parts = split(
-        lake.sequences(version),
-        cutoff=manifest.cutoff,
-        window=settings.window,
-        positives=lake.action_bits(manifest.positive_actions, version),
-        leave_one_out_users=manifest.held_out_users,
-        max_users=settings.max_users,
-        hold_out_ties=manifest.held_out_ties,
-        seed=manifest.held_out_seed,
-    )
-    day = manifest.cutoff.date()
+    held_out = _held_out(lake, candidate, settings)
+    day = candidate.manifest.cutoff.date()
     items = catalogue_at(lake, day).select(ITEM_ID, AVAILABLE_FROM).join(gone_at(lake, day), on=ITEM_ID, how="left")
-    return make_questions(parts, items.collect(), candidate.vocabulary)
+    return make_questions(held_out, items.collect(), candidate.vocabulary)
+
+
+def _held_out(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> HeldOut:
+    from assets.training.dataset import SPLIT, read_held_out
+
+    folder = lake.folder(DATASETS) / candidate.version
+    if not (folder / SPLIT).exists():
+        raise EvaluationError(
+            f"version {candidate.version} cannot be evaluated: its training set is not in {folder}, as it was deleted "
+            "or written by an earlier release; materialize `hstu_model` for a version that can"
+        )
+    held_out = read_held_out(folder)
+    for name, made, asked in (
+        ("window_days", held_out.made.window_days, settings.window_days),
+        ("max_users", held_out.made.max_users, settings.max_users),
+    ):
+        if made != asked:
+            raise EvaluationError(
+                f"evaluation.{name} is {asked}, but the training set of version {candidate.version} was made with "
+                f"{made}: materialize `hstu_model` again, or set it back"
+            )
+    return held_out
 
 
 def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[Scorer]:

@@ -1,4 +1,4 @@
-"""From tables to what the evaluation asks: cases by vocabulary row, training histories, candidates."""
+"""From a training set to what the evaluation asks: cases, training histories, candidates."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from assets.splits.split import REQUEST_TIME, TARGET_IDS, Split
 from models.availability import GONE_FROM
-from models.columns import AVAILABLE_FROM, ITEM_ID, USER_ID
+from models.columns import AVAILABLE_FROM, ITEM_ID
 
 if TYPE_CHECKING:
+    from assets.training.dataset import HeldOut
     from models.evaluation.cases import EvaluationCases
     from models.evaluation.report import Protocol
     from models.evaluation.scorer import Catalogue
@@ -43,9 +43,9 @@ class Questions:
     catalogue: Catalogue
 
 
-def make_questions(split: Split, items: pl.DataFrame, vocabulary: Vocabulary) -> Questions:
+def make_questions(held_out: HeldOut, items: pl.DataFrame, vocabulary: Vocabulary) -> Questions:
     """Args:
-    split: The split that the candidate was trained on.
+    held_out: What the training set of the candidate holds to ask it.
     items: `item_id`, `available_from` of the catalogue, one row per item; `gone_from`, where it is known.
     vocabulary: The candidate's vocabulary; a target that it lacks counts as a miss of every scorer.
 
@@ -53,16 +53,13 @@ def make_questions(split: Split, items: pl.DataFrame, vocabulary: Vocabulary) ->
         NoRivals: more than a few cases have nothing that their targets could be ranked against.
     """
     from models.evaluation.scorer import Catalogue
-    from models.interaction_frames import interactions_in
 
-    training = interactions_in(split.training, vocabulary)
+    training = held_out.training
     trained = np.bincount(training.item_index, minlength=len(vocabulary) + 1) > 0
-    frames: dict[Protocol, pl.DataFrame] = {"time": split.time_cases, "leave_one_out": split.leave_one_out_cases}
-    available = np.minimum(_available_from(items, vocabulary), _first_chosen(training, split, vocabulary))
+    available = np.minimum(_available_from(items, vocabulary), _first_chosen(held_out, len(vocabulary)))
     catalogue = Catalogue(available_from=available, cold=~trained, gone_from=_gone_from(items, vocabulary))
-    asked = {protocol: _cases(frame, vocabulary) for protocol, frame in frames.items() if frame.height}
-    cases = {protocol: _with_rivals(every, catalogue, protocol) for protocol, every in asked.items()}
-    without = {protocol: len(every) - len(cases[protocol]) for protocol, every in asked.items()}
+    cases = {name: _with_rivals(every, catalogue, name) for name, every in held_out.cases.items()}
+    without = {name: len(every) - len(cases[name]) for name, every in held_out.cases.items()}
     return Questions(training, cases, without, catalogue)
 
 
@@ -78,19 +75,6 @@ def _with_rivals(cases: EvaluationCases, catalogue: Catalogue, protocol: Protoco
             f"time, though {catalogue.items} are known; look at `available_from` in the table `items`"
         )
     return cases.take(np.flatnonzero(some)) if none else cases
-
-
-def _cases(frame: pl.DataFrame, vocabulary: Vocabulary) -> EvaluationCases:
-    from models.evaluation.cases import EvaluationCases
-    from models.interaction_frames import interactions_in
-
-    return EvaluationCases(
-        user_ids=frame[USER_ID],
-        histories=interactions_in(frame, vocabulary),
-        request_times=frame[REQUEST_TIME].dt.epoch("ms").to_numpy(),
-        target_rows=vocabulary.rows(frame[TARGET_IDS].explode()),
-        target_offsets=np.concatenate([[0], np.cumsum(frame[TARGET_IDS].list.len().to_numpy().astype(np.int64))]),
-    )
 
 
 def _available_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray:
@@ -111,14 +95,14 @@ def _gone_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray | None
     return times
 
 
-def _first_chosen(training: Interactions, split: Split, vocabulary: Vocabulary) -> np.ndarray:
+def _first_chosen(held_out: HeldOut, items: int) -> np.ndarray:
     """(n+1,) int64 ms of the first positive before the cutoff: what was chosen was there, whatever the catalogue says.
 
     A catalogue that came later than the log knows its items from its own first day only.
     """
-    held_out = split.leave_one_out_cases
-    rows = np.concatenate([training.item_index, vocabulary.rows(held_out[TARGET_IDS].explode())])
-    times = np.concatenate([training.timestamps, held_out[REQUEST_TIME].dt.epoch("ms").to_numpy()])
-    first = np.full(len(vocabulary) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, rows, times)
+    first = np.full(items + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, held_out.training.item_index, held_out.training.timestamps)
+    if "leave_one_out" in held_out.cases:
+        cases = held_out.cases["leave_one_out"]
+        np.minimum.at(first, cases.target_rows, cases.request_times[cases.target_cases])
     return first

@@ -1,4 +1,4 @@
-"""The one split of sequences into what training sees and what evaluation asks; trainer and evaluation both use it.
+"""The one split of sequences into what training sees and what evaluation asks; the training set holds its outcome.
 
 Two protocols share one training part:
 
@@ -8,136 +8,232 @@ Two protocols share one training part:
 Everything is decided by timestamps, so interactions at equal timestamps are never on both sides of the cutoff, nor of
 a user's held-out one, and nothing at or after the cutoff changes what lies before it. Published protocols differ in
 one thing: of interactions at one time they hold out the one that arrived last (`hold_out_ties`).
+
+The log is read some users at a time, so no more of it than that is in memory, besides the cases.
 """
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import polars_hash as plh
 
-from models.columns import ITEM_ID, TIMESTAMP, USER_ID
-from models.interaction_frames import interaction_lists, positive_interactions
+from models.interactions import Interactions
+from storage.user_interactions import ROWS_IN_MEMORY, InteractionLog, UserInteractions, concatenated, read_positives
 
-REQUEST_TIME = "request_time"
-TARGET_IDS = "target_ids"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Split:
-    """Training data and the cases of both protocols.
+class SplitRule:
+    """How a log is split.
 
     Attributes:
-        training: `user_id`, `item_ids`, `timestamps`, `actions`: one row per user, positives only, oldest first.
-        time_cases: One row per case: `user_id`, history as `item_ids`, `timestamps` and `actions`, `request_time` (the
-            user's first target), `target_ids`.
-        leave_one_out_cases: The same columns; one target each.
-    """
-
-    training: pl.DataFrame
-    time_cases: pl.DataFrame
-    leave_one_out_cases: pl.DataFrame
-
-
-def split(
-    sequences: pl.LazyFrame,
-    *,
-    cutoff: datetime,
-    window: timedelta,
-    positives: int,
-    leave_one_out_users: int,
-    max_users: int | None = None,
-    hold_out_ties: bool = False,
-    seed: int = 0,
-) -> Split:
-    """Splits `sequences`: `user_id`, and the lists `item_ids`, `timestamps`, `actions`.
-
-    Args:
-        sequences: One row per user, interactions in stable (timestamp, arrival) order.
         cutoff: First instant (UTC) that training does not see.
         window: Length of the time split's target window.
-        positives: Bit mask, by the vocabulary of `sequences`, of the actions that count (`models.actions.action_bits`).
+        positives: Bit mask, by the vocabulary of the log, of the actions that count (`models.actions.action_bits`).
         leave_one_out_users: Users at most whose last positive before the cutoff is held out of training.
         max_users: Cases at most of the time split.
         hold_out_ties: Whether that positive may have happened at the time of another.
         seed: Seed of both samples of users, which hash the user id and so are the same in every run.
     """
-    interactions = positive_interactions(sequences, positives, keep_actions=True)
-    before = interactions.filter(pl.col(TIMESTAMP) < cutoff).collect()
-    within = interactions.filter(pl.col(TIMESTAMP) >= cutoff, pl.col(TIMESTAMP) < cutoff + window).collect()
-    held_out = _last_of_sampled_users(before, leave_one_out_users, seed, hold_out_ties)
-    history = interaction_lists(before)
-    return Split(
-        training=interaction_lists(_without(before, held_out)),
-        time_cases=_sample(_time_cases(history, before, within), max_users, seed),
-        leave_one_out_cases=_leave_one_out_cases(before, held_out),
-    )
+
+    cutoff: datetime
+    window: timedelta
+    positives: int
+    leave_one_out_users: int
+    max_users: int | None = None
+    hold_out_ties: bool = False
+    seed: int = 0
+
+    @property
+    def cutoff_ms(self) -> int:
+        return _milliseconds(self.cutoff)
+
+    @property
+    def end_ms(self) -> int:
+        return _milliseconds(self.cutoff + self.window)
 
 
-def training_interactions(
-    sequences: pl.LazyFrame,
-    *,
-    cutoff: datetime,
-    positives: int,
-    leave_one_out_users: int,
-    hold_out_ties: bool = False,
-    seed: int = 0,
-) -> pl.DataFrame:
-    """`Split.training` alone: `user_id`, `item_ids`, `timestamps`, `actions`, one row per user with a positive."""
-    interactions = positive_interactions(sequences, positives, keep_actions=True)
-    before = interactions.filter(pl.col(TIMESTAMP) < cutoff).collect()
-    return interaction_lists(_without(before, _last_of_sampled_users(before, leave_one_out_users, seed, hold_out_ties)))
+@dataclass(frozen=True)
+class Cases:
+    """Users with a history and what they chose next; an item's index is its row in `item_rows`.
+
+    Attributes:
+        users: Ids of B users, and what they had done before they asked.
+        request_times: (B,) int64 ms of each user's first target.
+        targets: (T,) items, distinct within a user.
+        target_offsets: (B + 1,) int64.
+    """
+
+    users: UserInteractions
+    request_times: np.ndarray
+    targets: np.ndarray
+    target_offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.users)
 
 
-def _time_cases(history: pl.DataFrame, before: pl.DataFrame, within: pl.DataFrame) -> pl.DataFrame:
-    """Users with a history whose window holds items that are new to them; known items are what retrieval excludes."""
-    targets = (
-        within.join(before, on=[USER_ID, ITEM_ID], how="anti", maintain_order="left")
-        .unique([USER_ID, ITEM_ID], keep="first", maintain_order=True)
-        .group_by(USER_ID, maintain_order=True)
-        .agg(pl.col(TIMESTAMP).min().alias(REQUEST_TIME), pl.col(ITEM_ID).alias(TARGET_IDS))
-    )
-    return history.join(targets, on=USER_ID, how="inner", maintain_order="left")
+@dataclass(frozen=True)
+class Split:
+    """Training interactions and the cases of both protocols.
+
+    Attributes:
+        log: What was split.
+        rule: How.
+        held_out: Of each part of the log, the positions of the users whose last positive is held out, ascending.
+        time_cases: In the order of the log.
+        leave_one_out_cases: One target each.
+        columns: Read of each interaction beside items, times and actions.
+        rows_in_memory: Interactions of a part at most.
+    """
+
+    log: InteractionLog
+    rule: SplitRule
+    held_out: list[np.ndarray]
+    time_cases: Cases
+    leave_one_out_cases: Cases
+    columns: Collection[str] = ()
+    rows_in_memory: int = ROWS_IN_MEMORY
+
+    def training(self) -> Iterator[UserInteractions]:
+        """The users with something to train on, a part at a time: positives before the cutoff that are not held out."""
+        parts = _read(self.log, self.rule, self.columns, self.rows_in_memory)
+        for part, held_out in zip(parts, self.held_out, strict=True):
+            past = part.where(part.interactions.timestamps < self.rule.cutoff_ms)
+            kept = past.where(~_last_of(past.interactions, held_out))
+            yield kept.take(np.flatnonzero(kept.interactions.lengths))
 
 
-def _leave_one_out_cases(before: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
-    targets = held_out.select(USER_ID, pl.col(TIMESTAMP).alias(REQUEST_TIME), pl.concat_list(ITEM_ID).alias(TARGET_IDS))
-    history = interaction_lists(_without(before, held_out))
-    return history.join(targets, on=USER_ID, how="inner", maintain_order="left")
+def split(
+    log: InteractionLog, rule: SplitRule, columns: Collection[str] = (), rows_in_memory: int = ROWS_IN_MEMORY
+) -> Split:
+    """Splits the log, in which interactions are in stable (timestamp, arrival) order.
+
+    Args:
+        columns: What training reads of each interaction beside items, times and actions.
+        rows_in_memory: Interactions at most that are read at once.
+    """
+    asked, held_out = [], []
+    for part in _read(log, rule, columns, rows_in_memory):
+        past = part.where(part.interactions.timestamps < rule.cutoff_ms)
+        asked.append(_hashed(part.users, _asked(part.interactions, rule), rule.seed))
+        held_out.append(_hashed(part.users, _with_a_new_last(past.interactions, rule.hold_out_ties), rule.seed))
+    chosen, left_out = _sampled(asked, rule.max_users), _sampled(held_out, rule.leave_one_out_users)
+    time, leave_one_out = [], []
+    for part, later, last in zip(_read(log, rule, columns, rows_in_memory), chosen, left_out, strict=True):
+        some = part.take(later)
+        past = part.where(part.interactions.timestamps < rule.cutoff_ms)
+        time.append(_time_cases(some, rule))
+        leave_one_out.append(_leave_one_out_cases(past.take(last)))
+    return Split(log, rule, left_out, _joined(time), _joined(leave_one_out), columns, rows_in_memory)
 
 
-def _last_of_sampled_users(before: pl.DataFrame, limit: int, seed: int, ties: bool) -> pl.DataFrame:
-    """The held-out interactions: the last positive of `limit` users, where its item is new and a history remains.
+def _read(
+    log: InteractionLog, rule: SplitRule, columns: Collection[str], rows_in_memory: int
+) -> Iterator[UserInteractions]:
+    return read_positives(log, rule.positives, columns, rows_in_memory)
+
+
+def _new_targets(positives: Interactions, rule: SplitRule) -> np.ndarray:
+    """(L,) bool: first choices, within the window, of items that their user had not chosen before; known items are what
+    retrieval excludes. Of users without a past there are none.
+    """
+    times = positives.timestamps
+    owner = np.repeat(np.arange(len(positives)), positives.lengths)
+    key = owner * (int(positives.item_index.max(initial=0)) + 1) + positives.item_index
+    first = np.zeros(len(times), bool)
+    # Interactions are in order of time, so the first of a user's with an item decides whether it is new.
+    first[np.unique(key, return_index=True)[1]] = True
+    has_past = np.bincount(owner[times < rule.cutoff_ms], minlength=len(positives)) > 0
+    return first & (times >= rule.cutoff_ms) & (times < rule.end_ms) & has_past[owner]
+
+
+def _asked(positives: Interactions, rule: SplitRule) -> np.ndarray:
+    """Positions of the users of whom the time split has something to ask."""
+    return np.flatnonzero(positives.where(_new_targets(positives, rule)).lengths)
+
+
+def _with_a_new_last(past: Interactions, ties: bool) -> np.ndarray:
+    """Positions of the users whose last positive is of a new item and leaves a history.
 
     But for `ties` it is alone at its time: a history that holds what was done at the very moment of the request tells
     of the future.
     """
-    alone = pl.lit(True) if ties else pl.col("at_once") == 1
-    last = (
-        before.with_row_index("position")
-        .with_columns(
-            first_position=pl.col("position").min().over(USER_ID, ITEM_ID),
-            count=pl.len().over(USER_ID),
-            at_once=pl.len().over(USER_ID, TIMESTAMP),
-        )
-        .unique(USER_ID, keep="last", maintain_order=True)
-        .filter(pl.col("position") == pl.col("first_position"), pl.col("count") > 1, alone)
-    )
-    return _sample(last.select("position", USER_ID, ITEM_ID, TIMESTAMP), limit, seed)
+    users = np.flatnonzero(past.lengths > 1)
+    some = past.take(users)
+    last, owner = some.offsets[1:] - 1, np.repeat(np.arange(len(users)), some.lengths)
+    chosen = np.bincount(owner, some.item_index == some.item_index[last][owner], len(users))
+    at_once = np.bincount(owner, some.timestamps == some.timestamps[last][owner], len(users))
+    return users[(chosen == 1) & ((at_once == 1) | ties)]
 
 
-def _without(before: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
-    return (
-        before.with_row_index("position")
-        .join(held_out, on="position", how="anti", maintain_order="left")
-        .drop("position")
+def _time_cases(part: UserInteractions, rule: SplitRule) -> Cases:
+    """Of users who are asked: what they had chosen before the cutoff, and what is new to them after it."""
+    targets = part.interactions.where(_new_targets(part.interactions, rule))
+    return Cases(
+        part.where(part.interactions.timestamps < rule.cutoff_ms),
+        targets.timestamps[targets.offsets[:-1]],
+        targets.item_index.astype(np.int64),
+        targets.offsets,
     )
 
 
-def _sample(users: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
-    """At most `limit` rows, chosen by a hash of the user: users who come and go leave the others' choice alone."""
-    if limit is None or users.height <= limit:
-        return users
-    salted = pl.concat_str(pl.lit(f"{seed}:"), pl.col(USER_ID).cast(pl.String)).alias("hash")
-    ranked = users.with_columns(salted).with_columns(plh.col("hash").nchash.xxhash64().rank("ordinal"))
-    return ranked.filter(pl.col("hash") <= limit).drop("hash")
+def _leave_one_out_cases(past: UserInteractions) -> Cases:
+    """Of users whose last positive is held out."""
+    last = _last_of(past.interactions, np.arange(len(past)))
+    targets = past.interactions.where(last)
+    return Cases(past.where(~last), targets.timestamps, targets.item_index.astype(np.int64), targets.offsets)
+
+
+def _last_of(interactions: Interactions, users: np.ndarray) -> np.ndarray:
+    """(L,) bool, the last interaction of each of the `users` (positions)."""
+    last = np.zeros(len(interactions.timestamps), bool)
+    last[interactions.offsets[users + 1] - 1] = True
+    return last
+
+
+@dataclass(frozen=True)
+class _Hashed:
+    """Users of one part: (n,) positions, and uint64 hashes of their ids."""
+
+    places: np.ndarray
+    hashes: np.ndarray
+
+
+def _hashed(users: pl.Series, places: np.ndarray, seed: int) -> _Hashed:
+    chosen = users.gather(pl.Series(places)).cast(pl.String).alias("user").to_frame()
+    salted = chosen.select(pl.concat_str(pl.lit(f"{seed}:"), pl.col("user")).alias("user"))
+    return _Hashed(places, salted.select(plh.col("user").nchash.xxhash64())["user"].to_numpy())
+
+
+def _sampled(parts: list[_Hashed], limit: int | None) -> list[np.ndarray]:
+    """Of each part the positions of those chosen, at most `limit` in all, by the hash of the user: users who come and
+    go leave the others' choice alone.
+    """
+    hashes = np.concatenate([np.zeros(0, np.uint64), *(part.hashes for part in parts)])
+    kept = np.zeros(len(hashes), bool)
+    kept[np.argsort(hashes, kind="stable")[:limit]] = True
+    starts = np.cumsum([0, *(len(part.places) for part in parts)])
+    return [part.places[kept[start : start + len(part.places)]] for part, start in zip(parts, starts, strict=False)]
+
+
+def _joined(parts: list[Cases]) -> Cases:
+    if not parts:
+        nobody = UserInteractions(pl.Series(dtype=pl.Int64), Interactions.of([]))
+        return Cases(nobody, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(1, np.int64))
+    targets = [part.targets for part in parts]
+    lengths = np.concatenate([np.diff(part.target_offsets) for part in parts])
+    return Cases(
+        concatenated([part.users for part in parts]),
+        np.concatenate([part.request_times for part in parts]),
+        np.concatenate(targets),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+    )
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int((moment - EPOCH) / timedelta(milliseconds=1))

@@ -155,7 +155,7 @@ def tuned_hyperparameters(
 def _prepared(lake: Storage, settings: TrainingSettings, evaluation: EvaluationSettings) -> tuple[Manifest, Path]:
     tables = lake.open()
     last_day = last_day_of(tables.scan(EVENTS_TABLE))
-    return prepare(tables, lake.profile, settings, evaluation, last_day)
+    return prepare(tables, lake.profile, settings, evaluation, last_day, lake.rows_in_memory)
 
 
 def cluster(ray: RayResource) -> AbstractContextManager[None]:

@@ -1,24 +1,43 @@
-"""What a trainer reads: flat arrays in a folder, memory-mapped, no Python object per user."""
+"""A training set: what a trainer reads and what its versions are asked, as flat arrays in a folder.
+
+Everything that is as long as the log is written a part at a time to files that readers map into memory, so neither
+writing nor reading holds the log. What is held is as long as the users, the items or the cases.
+"""
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from assets.splits.split import Cases, Split
 from models.cold_start import cold_share
-from models.columns import DAY, ID_MASKED, ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, TIMESTAMP, USER_ID
 from models.content import content_matrix
-from models.interaction_frames import interactions_in
+from models.evaluation.cases import EvaluationCases
+from models.evaluation.report import Protocol
 from models.interactions import Interactions
 from models.merging import Merging
+from models.strict import Strict
 from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
 VOCABULARY = "vocabulary.parquet"
+SPLIT = "split.json"
+
+COLUMNS: Mapping[str, np.dtype[Any]] = {
+    ITEM_INDEX: np.dtype(np.int32),
+    TIMESTAMP: np.dtype(np.int64),
+    ACTIONS: np.dtype(np.int32),
+    ID_MASKED: np.dtype(np.bool_),
+}
+READ_BY_TRAINER = (ITEM_INDEX, TIMESTAMP, ID_MASKED)
+READ_BY_BASELINES = (ITEM_INDEX, TIMESTAMP)
 
 
 @dataclass(frozen=True)
@@ -28,8 +47,8 @@ class Dataset:
     Attributes:
         vocabulary: Every item of the catalogue, those seen in training first.
         histories: Training interactions per user.
-        validation: Interactions of the learning curve's users, without their last interaction.
-        validation_targets: (B,) int64 the row of that last interaction.
+        validation: Histories of the learning curve's users, without their last interaction.
+        validation_targets: (B,) int64 the index of that last interaction's item.
         validation_times: (B,) int64 ms when it happened.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
@@ -44,89 +63,81 @@ class Dataset:
     cold_share: float
 
 
-def make_dataset(
-    training: pl.DataFrame,
+class SplitMade(Strict):
+    """What the profile's `evaluation:` section said when a training set was made, as far as the split went by it."""
+
+    window_days: int
+    max_users: int | None
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What the versions of a training set are asked, in the terms of its vocabulary.
+
+    Attributes:
+        training: Every interaction of the split's training part, not merged: what the baselines learn from.
+        cases: Of each protocol that has any; a target that the vocabulary lacks has index 0.
+        made: How the split was made.
+    """
+
+    training: Interactions
+    cases: Mapping[Protocol, EvaluationCases]
+    made: SplitMade
+
+
+def write_training_set(
+    folder: Path,
+    split: Split,
     catalogue: pl.DataFrame,
     content: pl.DataFrame | None,
     *,
-    cutoff: datetime,
     half_life_days: float,
     cold_start: timedelta,
     validation_users: int,
     seed: int,
-    hold_out_ties: bool = False,
     merge_adjacent: Merging | None = None,
-) -> Dataset:
-    """Puts a training split in the model's terms.
+) -> Path:
+    """Writes the training set of a split to `folder`.
 
     Args:
-        training: `user_id`, `item_ids`, `timestamps`: positives before `cutoff`, oldest first; one that is not is
-            refused, as it would be counted and learned from without being seen in production.
-        catalogue: `item_id` and the `day` from which it can be shown, of every row of `items`; an item of `training`
-            that is not in it still gets a row. Items known from `cutoff` on get one too, so that they can be
+        folder: What stands there is replaced.
+        split: With `actions` where they are merged by kind.
+        catalogue: `item_id` and the `day` from which it can be shown, of every row of `items`; an item of the training
+            part that is not in it still gets an index. Items known from the cutoff on get one too, so that they can be
             recommended, and change nothing else.
         content: `item_id`, `vector`; None trains without content.
-        cutoff: The moment for which popularity is counted.
-        half_life_days: Age at which an interaction counts half in it.
+        half_life_days: Age at which an interaction counts half in an item's popularity at the cutoff.
         cold_start: Time between a model's cutoff and what it serves. An interaction that lies within it of its item's
             first one is marked `id_masked`: a model of that time would not have had an ID for the item.
         validation_users: Users whose last training interaction is what the learning curve asks for.
         seed: Chooses them.
-        hold_out_ties: Whether that interaction may have happened at the time of the one before it.
-        merge_adjacent: What adjacent interactions are merged by; by kind `training` holds `actions`, too.
+        merge_adjacent: What adjacent interactions are merged by.
 
     Raises:
-        ValueError: there is no training interaction, or one that does not lie before `cutoff`.
+        ValueError: there is no training interaction.
     """
-    _refuse_the_future(training, cutoff)
-    # Tables are read in parallel, so users come in any order; batches must not depend on it.
-    training = training.sort(USER_ID)
-    vocabulary = make_vocabulary(training, catalogue, cutoff, half_life_days)
-    histories = interactions_in(training, vocabulary)
-    first_seen = _first_seen(histories, vocabulary.trained)
-    histories = histories.merged(merge_adjacent).only()
-    age_ms = histories.timestamps - first_seen[histories.item_index]
-    histories = histories.with_columns({ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1)})
-    chosen = _validation_users(histories, validation_users, seed, hold_out_ties)
-    full = histories.take(chosen)
-    last = np.zeros(len(full.item_index), bool)
-    last[full.offsets[1:] - 1] = True
-    asked = full.where(last)
-    return Dataset(
-        vocabulary=vocabulary,
-        histories=_without_last(histories, chosen),
-        validation=full.where(~last),
-        validation_targets=asked.item_index,
-        validation_times=asked.timestamps,
-        content=content_matrix(vocabulary, content),
-        cold_share=_cold_share(vocabulary, first_seen, catalogue, cutoff, cold_start),
-    )
-
-
-def make_vocabulary(
-    training: pl.DataFrame, catalogue: pl.DataFrame, cutoff: datetime, half_life_days: float
-) -> Vocabulary:
-    """Items seen in training, by first appearance of their id in sorted order, then the rest of the catalogue."""
-    age_days = (pl.lit(cutoff) - pl.col(TIMESTAMP)).dt.total_seconds() / 86_400
-    seen = (
-        training.lazy()
-        .select(pl.col(ITEM_IDS).alias(ITEM_ID), pl.col(TIMESTAMPS).alias(TIMESTAMP))
-        .explode(ITEM_ID, TIMESTAMP)
-        .group_by(ITEM_ID)
-        .agg((0.5 ** (age_days / half_life_days)).sum().cast(pl.Float32).alias("popularity"))
-        .sort(ITEM_ID)
-        .collect()
-    )
-    if not seen.height:
-        raise ValueError(f"there is no positive interaction before {cutoff:%Y-%m-%d %H:%M}: nothing to train on")
-    cold = catalogue.select(ITEM_ID).unique().join(seen, on=ITEM_ID, how="anti").sort(ITEM_ID)
-    popularity = np.zeros(seen.height + cold.height + 1, np.float32)
-    popularity[1 : seen.height + 1] = seen["popularity"].to_numpy()
-    return Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
+    rule, rows = split.rule, split.log.item_ids()
+    survey = _survey(split, len(rows), half_life_days, merge_adjacent)
+    vocabulary, index = _vocabulary(rows, survey, catalogue, rule.cutoff)
+    first_seen = np.full(vocabulary.trained + 1, np.iinfo(np.int64).max)
+    first_seen[index[survey.seen]] = survey.first_seen[survey.seen]
+    chosen = _validation_users(survey, validation_users, seed, rule.hold_out_ties)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    vocabulary.write(folder / VOCABULARY)
+    np.save(folder / CONTENT, content_matrix(vocabulary, content))
+    share = _cold_share(vocabulary, first_seen, catalogue, rule.cutoff, cold_start)
+    np.save(folder / "cold_share.npy", share)
+    made = SplitMade(window_days=rule.window.days, max_users=rule.max_users)
+    (folder / SPLIT).write_text(made.model_dump_json())
+    for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
+        _write_cases(folder, protocol, cases, index)
+    _write_interactions(folder, split, survey, index, first_seen, cold_start, merge_adjacent, chosen)
+    return folder
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> Path:
-    """Writes `dataset` to `folder` as plain arrays that workers map into memory."""
+    """Writes a `dataset` that fits into memory to `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     dataset.vocabulary.write(folder / VOCABULARY)
@@ -142,25 +153,27 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Maps what `write_dataset` wrote."""
-
-    def array(name: str) -> np.ndarray:
-        mapped: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode="r")
-        return mapped
-
-    def jagged(name: str) -> Interactions:
-        columns = {path.name.split(".")[1] for path in folder.glob(f"{name}.*.npy")} - {"offsets"}
-        return Interactions(array(f"{name}.offsets"), {column: array(f"{name}.{column}") for column in sorted(columns)})
-
+    """Maps what a trainer reads of a training set."""
     return Dataset(
         vocabulary=Vocabulary.read(folder / VOCABULARY),
-        histories=jagged("histories"),
-        validation=jagged("validation"),
-        validation_targets=array("validation_targets"),
-        validation_times=array("validation_times"),
-        content=array("content"),
-        cold_share=float(array("cold_share")),
+        histories=_read_interactions(folder, "histories"),
+        validation=_read_interactions(folder, "validation"),
+        validation_targets=_array(folder, "validation_targets"),
+        validation_times=_array(folder, "validation_times"),
+        content=_array(folder, "content"),
+        cold_share=float(_array(folder, "cold_share")),
     )
+
+
+def read_held_out(folder: Path) -> HeldOut:
+    """Maps what the versions of a training set are asked."""
+    cases: dict[Protocol, EvaluationCases] = {}
+    for protocol in ("time", "leave_one_out"):
+        found = _read_cases(folder, protocol)
+        if len(found):
+            cases[protocol] = found
+    made = SplitMade.model_validate_json((folder / SPLIT).read_bytes())
+    return HeldOut(_read_interactions(folder, "training"), cases, made)
 
 
 def content_digest(folder: Path) -> str:
@@ -172,28 +185,127 @@ def content_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _refuse_the_future(training: pl.DataFrame, cutoff: datetime) -> None:
-    late = training.filter(pl.col(TIMESTAMPS).list.max() >= cutoff)
-    if late.height:
+@dataclass(frozen=True)
+class _Survey:
+    """What is known of the users and items before anything is written.
+
+    Attributes:
+        places: (U,) int64 the place of each user of the split's training part, in its order, among them in ascending
+            order of their ids. Tables are read in parallel, so batches must not depend on the order of the log.
+        lengths: (U,) int64 interactions of each, by place.
+        merged_lengths: The same once they are merged.
+        alone: (U,) bool, by place: whether the last, when merged, happened after the one before it.
+        popularity: (R + 1,) float64 by row of `item_rows`.
+        first_seen: (R + 1,) int64 ms of each row's first interaction.
+    """
+
+    places: np.ndarray
+    lengths: np.ndarray
+    merged_lengths: np.ndarray
+    alone: np.ndarray
+    popularity: np.ndarray
+    first_seen: np.ndarray
+
+    @property
+    def seen(self) -> np.ndarray:
+        """Rows with an interaction."""
+        return np.flatnonzero(self.first_seen < np.iinfo(np.int64).max)
+
+
+def _survey(split: Split, rows: int, half_life_days: float, by: Merging | None) -> _Survey:
+    popularity, first_seen = np.zeros(rows + 1), np.full(rows + 1, np.iinfo(np.int64).max)
+    users, lengths, merged_lengths, alone = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+    for part in split.training():
+        whole = part.interactions
+        age_days = ((split.rule.cutoff_ms - whole.timestamps) // 1000) / 86_400
+        popularity += np.bincount(whole.item_index, 0.5 ** (age_days / half_life_days), rows + 1)
+        np.minimum.at(first_seen, whole.item_index, whole.timestamps)
+        merged = whole.merged(by)
+        users.append(part.users)
+        lengths.append(whole.lengths)
+        merged_lengths.append(merged.lengths)
+        last = merged.offsets[1:] - 1
+        alone.append((merged.lengths > 1) & (merged.timestamps[last] > merged.timestamps[last - 1]))
+    if not sum(len(some) for some in users):
         raise ValueError(
-            f"user {late[USER_ID][0]!r} has a training interaction at {late[TIMESTAMPS][0].max()}, but training ends "
-            f"before {cutoff}: cut the interactions there first"
+            f"there is no positive interaction before {split.rule.cutoff:%Y-%m-%d %H:%M}: nothing to train on"
         )
+    order = pl.concat(users).arg_sort().to_numpy()
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return _Survey(
+        places,
+        np.concatenate(lengths)[order],
+        np.concatenate(merged_lengths)[order],
+        np.concatenate(alone)[order],
+        popularity,
+        first_seen,
+    )
 
 
-def _validation_users(histories: Interactions, limit: int, seed: int, ties: bool) -> np.ndarray:
+def _vocabulary(
+    rows: pl.Series, survey: _Survey, catalogue: pl.DataFrame, cutoff: datetime
+) -> tuple[Vocabulary, np.ndarray]:
+    """Items seen in training in the order of their ids, then the rest of the catalogue; and the index of each row."""
+    seen = pl.DataFrame({ITEM_ID: rows.gather(pl.Series(survey.seen - 1)), "row": survey.seen}).sort(ITEM_ID)
+    items = catalogue.select(pl.col(ITEM_ID).cast(rows.dtype)).unique()
+    cold = items.join(seen, on=ITEM_ID, how="anti").sort(ITEM_ID)
+    popularity = np.zeros(seen.height + cold.height + 1, np.float32)
+    popularity[1 : seen.height + 1] = survey.popularity[seen["row"].to_numpy()]
+    vocabulary = Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
+    return vocabulary, vocabulary.index_by_row(rows)
+
+
+def _write_interactions(
+    folder: Path,
+    split: Split,
+    survey: _Survey,
+    index: np.ndarray,
+    first_seen: np.ndarray,
+    cold_start: timedelta,
+    by: Merging | None,
+    chosen: np.ndarray,
+) -> None:
+    """The training part whole, and what the trainer reads of it: merged, without what the learning curve asks for."""
+    shorter = survey.merged_lengths.copy()
+    shorter[chosen] -= 1
+    whole_files = _JaggedFiles(folder, "training", survey.lengths, READ_BY_BASELINES)
+    files = _JaggedFiles(folder, "histories", shorter, READ_BY_TRAINER)
+    is_chosen = np.zeros(len(shorter), bool)
+    is_chosen[chosen] = True
+    validation: list[tuple[np.ndarray, Interactions]] = []
+    done = 0
+    for part in split.training():
+        places = survey.places[done : done + len(part)]
+        done += len(part)
+        whole = part.interactions.renumbered(index)
+        whole_files.put(places, whole)
+        merged = whole.merged(by)
+        age_ms = merged.timestamps - first_seen[merged.item_index]
+        marked = merged.with_columns({ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1)})
+        asked = np.flatnonzero(is_chosen[places])
+        validation.append((places[asked], marked.take(asked)))
+        keep = np.ones(len(marked.timestamps), bool)
+        keep[marked.offsets[asked + 1] - 1] = False
+        files.put(places, marked.where(keep))
+    _write_validation(folder, validation)
+
+
+def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]) -> None:
+    order = np.argsort(np.concatenate([places for places, _ in parts]))
+    full = Interactions.concatenated([interactions for _, interactions in parts]).take(order)
+    last = np.zeros(len(full.timestamps), bool)
+    last[full.offsets[1:] - 1] = True
+    asked = full.where(last)
+    _save_interactions(folder, "validation", full.where(~last), READ_BY_TRAINER)
+    np.save(folder / "validation_targets.npy", asked.item_index.astype(np.int64))
+    np.save(folder / "validation_times.npy", asked.timestamps)
+
+
+def _validation_users(survey: _Survey, limit: int, seed: int, ties: bool) -> np.ndarray:
     """At most `limit` users with a history before their last interaction, strictly before but for `ties`; ascending."""
-    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(histories.lengths >= 3))
-    last = histories.offsets[drawn + 1] - 1
-    alone = histories.timestamps[last] > histories.timestamps[last - 1]
-    return np.sort(drawn[alone | ties][:limit])
-
-
-def _without_last(histories: Interactions, users: np.ndarray) -> Interactions:
-    """The learning curve asks for these users' last interaction, so training must not see it."""
-    keep = np.ones(len(histories.item_index), bool)
-    keep[histories.offsets[users + 1] - 1] = False
-    return histories.where(keep)
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths >= 3))
+    return np.sort(drawn[survey.alone[drawn] | ties][:limit])
 
 
 def _cold_share(
@@ -205,8 +317,66 @@ def _cold_share(
     return cold_share(first_seen[1:], len(known), int(cutoff.timestamp() * 1000), cold_start)
 
 
-def _first_seen(histories: Interactions, trained: int) -> np.ndarray:
-    """(trained + 1,) int64 ms of each item's first interaction."""
-    first = np.full(trained + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, histories.item_index, histories.timestamps)
-    return first
+class _JaggedFiles:
+    """Interactions of users in files, which are written a part at a time, each user at their place.
+
+    Args:
+        lengths: (U,) int64 interactions of each user.
+        columns: What is written.
+    """
+
+    def __init__(self, folder: Path, name: str, lengths: np.ndarray, columns: tuple[str, ...]) -> None:
+        self._offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        np.save(folder / f"{name}.offsets.npy", self._offsets)
+        self._columns = {
+            column: np.lib.format.open_memmap(
+                folder / f"{name}.{column}.npy", "w+", COLUMNS[column], (int(self._offsets[-1]),)
+            )
+            for column in columns
+        }
+
+    def put(self, places: np.ndarray, interactions: Interactions) -> None:
+        """Writes the interactions of the users at `places`."""
+        to = np.arange(len(interactions.timestamps))
+        to += np.repeat(self._offsets[places] - interactions.offsets[:-1], interactions.lengths)
+        for name, column in self._columns.items():
+            column[to] = interactions.column(name)
+
+
+def _write_cases(folder: Path, protocol: str, cases: Cases, index: np.ndarray) -> None:
+    histories = cases.users.interactions.renumbered(index)
+    cases.users.users.alias(USER_ID).to_frame().write_parquet(folder / f"{protocol}.users.parquet")
+    _save_interactions(folder, f"{protocol}.histories", histories, (ITEM_INDEX, TIMESTAMP, ACTIONS))
+    np.save(folder / f"{protocol}.request_times.npy", cases.request_times)
+    np.save(folder / f"{protocol}.targets.npy", index[cases.targets].astype(np.int64))
+    np.save(folder / f"{protocol}.target_offsets.npy", cases.target_offsets)
+
+
+def _read_cases(folder: Path, protocol: str) -> EvaluationCases:
+    with open(folder / f"{protocol}.users.parquet", "rb") as file:
+        users = pl.read_parquet(file)[USER_ID]  # noqa: TID251 (an open file has no path that can be misread)
+    return EvaluationCases(
+        user_ids=users,
+        histories=_read_interactions(folder, f"{protocol}.histories"),
+        request_times=_array(folder, f"{protocol}.request_times"),
+        target_rows=_array(folder, f"{protocol}.targets"),
+        target_offsets=_array(folder, f"{protocol}.target_offsets"),
+    )
+
+
+def _save_interactions(folder: Path, name: str, interactions: Interactions, columns: tuple[str, ...]) -> None:
+    np.save(folder / f"{name}.offsets.npy", interactions.offsets)
+    for column in columns:
+        np.save(folder / f"{name}.{column}.npy", interactions.column(column).astype(COLUMNS[column]))
+
+
+def _read_interactions(folder: Path, name: str) -> Interactions:
+    columns = {path.name.split(".")[-2] for path in folder.glob(f"{name}.*.npy")} - {"offsets"}
+    read = {column: _array(folder, f"{name}.{column}") for column in sorted(columns)}
+    return Interactions(_array(folder, f"{name}.offsets"), read)
+
+
+def _array(folder: Path, name: str) -> np.ndarray:
+    path = folder / f"{name}.npy"
+    mapped: np.ndarray = np.load(path, mmap_mode="r")
+    return mapped

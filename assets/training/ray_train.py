@@ -23,7 +23,7 @@ class TrainingJob:
     """One training run.
 
     Attributes:
-        dataset: Folder written by `assets.training.dataset.write_dataset`.
+        dataset: Folder of a training set (`assets.training.dataset`).
         folder: Folder of this run, which every worker sees: progress and checkpoints.
         workers: Ray Train workers; 0 trains in this process, without a cluster.
         step_seconds: How often steps within an epoch are told of.

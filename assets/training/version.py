@@ -15,19 +15,20 @@ import polars as pl
 from assets.code_version import code_version
 from assets.data_version import digest
 from assets.splits.settings import EvaluationSettings
-from assets.splits.split import training_interactions
-from assets.training.dataset import CONTENT, content_digest, make_dataset, read_dataset, write_dataset
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import CONTENT, content_digest, read_dataset, write_training_set
 from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_model
 from assets.training.settings import TrainingSettings
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS
-from models.actions import require_declared
+from models.actions import action_bits, require_declared
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
 from models.config import FamilyConfig, ItemTowerConfig, TrainingConfig
 from models.manifest import Manifest, new_version
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, TUNING_TABLE
-from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary
+from storage.sequence_store import SEQUENCES_TABLE
+from storage.user_interactions import ROWS_IN_MEMORY
 
 
 @dataclass(frozen=True)
@@ -52,34 +53,40 @@ def prepare(
     settings: TrainingSettings,
     evaluation: EvaluationSettings,
     last_day: date,
+    rows_in_memory: int = ROWS_IN_MEMORY,
 ) -> tuple[Manifest, Path]:
-    """Writes the training set of a new version; returns its manifest so far and the training set's folder."""
+    """Writes the training set of a new version; returns its manifest so far and the training set's folder.
+
+    Args:
+        rows_in_memory: Interactions at most that are read of the sequences at once.
+    """
     cutoff = evaluation.cutoff_time(last_day)
     sequences = lake.version(SEQUENCES_TABLE)
-    require_declared(action_vocabulary(lake.root, sequences, lake.storage_options), settings.positive_actions)
-    training = training_interactions(
-        lake.sequences(sequences),
+    log = lake.interactions(sequences)
+    require_declared(log.actions, settings.positive_actions)
+    rule = SplitRule(
         cutoff=cutoff,
-        positives=lake.action_bits(settings.positive_actions, sequences),
+        window=evaluation.window,
+        positives=action_bits(log.actions, settings.positive_actions),
         leave_one_out_users=evaluation.leave_one_out_users,
+        max_users=evaluation.max_users,
         hold_out_ties=evaluation.hold_out_ties,
         seed=evaluation.seed,
     )
     content = lake.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if settings.use_content else None
     shown_from = pl.max_horizontal(DAY, pl.col(AVAILABLE_FROM).dt.date())
-    dataset = make_dataset(
-        training,
+    manifest = new_manifest(lake, profile, settings, cutoff, last_day, settings.use_content)
+    dataset = write_training_set(
+        lake.folder(DATASETS) / manifest.version,
+        split(log, rule, rows_in_memory=rows_in_memory),
         lake.scan(ITEMS_TABLE).select(ITEM_ID, shown_from.alias(DAY)).collect(),
         content,
-        cutoff=cutoff,
         half_life_days=settings.popularity_half_life_days,
         cold_start=timedelta(hours=settings.cold_start_hours),
         merge_adjacent=settings.merge_adjacent,
-        hold_out_ties=evaluation.hold_out_ties,
         validation_users=settings.validation_users,
         seed=settings.optimisation.seed,
     )
-    manifest = new_manifest(lake, profile, settings, cutoff, last_day, settings.use_content)
     manifest = manifest.model_copy(
         update={
             "positive_actions": list(settings.positive_actions),
@@ -90,7 +97,7 @@ def prepare(
             "table_versions": manifest.table_versions | {SEQUENCES_TABLE: sequences},
         }
     )
-    return manifest, write_dataset(dataset, lake.folder(DATASETS) / manifest.version)
+    return manifest, dataset
 
 
 def new_manifest(

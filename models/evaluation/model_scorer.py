@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import ITEM_INDEX
 from models.evaluation.cases import EvaluationCases, IntArray
 from models.vocabulary import Vocabulary
 
@@ -38,7 +37,7 @@ class ModelScorer:
 
     def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
         """(B, n+1) cosine of user and item; minus infinity for unknown items."""
-        own = cases.histories.with_columns({ITEM_INDEX: self.own_rows[cases.histories.item_index]})
+        own = cases.histories.renumbered(self.own_rows)
         scores: NDArray[np.float32] = self.artifact.family.score(self.artifact, own, cases.request_times).numpy()
         # Row 0 scores minus infinity, and every item that the version does not know has own row 0.
         return scores[:, self.own_rows]

@@ -16,7 +16,6 @@ from assets.privacy.forget import forget
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import open_source
 from assets.versions import releases_of
-from models.columns import USER_ID
 from orchestration.data_jobs import forgetting
 from serving.ports import free_port
 from serving.schema import EndpointStatus
@@ -139,7 +138,7 @@ def test_the_release_that_is_deployed_again_is_another_one_and_knows_the_person_
     after = champion_release(lake, "shop")
     assert after.fingerprint != before.fingerprint
     for release in (before, after):
-        assert release.sequences.scan({}).collect()[USER_ID].to_list() == ["bert"]
+        assert [user for part in release.sequences.open({}).parts() for user in part.users] == ["bert"]
 
 
 @pytest.mark.parametrize("user", ["d41d8cd98f00b204", {"env": "d41d8cd98f00b204"}, {"env": "HOME"}, 7])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,11 @@ import polars as pl
 import pytest
 import torch
 
-from assets.splits.split import split
-from assets.training.dataset import make_dataset
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import read_dataset, read_held_out, write_training_set
 from models.artifact import Artifact
 from models.columns import DAY, ITEM_ID
 from models.config import ModelConfig
-from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.families.registry import build
 from models.inference import as_read, score
@@ -23,6 +23,7 @@ from models.manifest import Manifest
 from models.vocabulary import Vocabulary
 from serving.history import load_histories
 from storage.schema import TIME
+from tests.interaction_logs import log_of, training_of
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 CLICK, BUY, VIEW = 1, 2, 4
@@ -44,20 +45,22 @@ def sequences() -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("by", [None, "item", "kind"])
-def test_three_readers_see_the_same_steps(by: Any) -> None:
+def test_three_readers_see_the_same_steps(tmp_path: Path, by: Any) -> None:
     table = sequences()
-    parts = split(table.lazy(), cutoff=CUTOFF, window=timedelta(days=1), positives=CLICK | BUY, leave_one_out_users=0)
-    dataset = make_dataset(
-        parts.training,
+    log = log_of(table, most=20)
+    parts = split(log, SplitRule(CUTOFF, timedelta(days=1), CLICK | BUY, leave_one_out_users=0))
+    folder = write_training_set(
+        tmp_path / "set",
+        parts,
         pl.DataFrame(schema={ITEM_ID: pl.Int64, DAY: pl.Date}),
         None,
-        cutoff=CUTOFF,
         half_life_days=7,
         cold_start=timedelta(0),
         validation_users=0,
         seed=0,
         merge_adjacent=by,
     )
+    dataset = read_dataset(folder)
     vocabulary = dataset.vocabulary
     torch.manual_seed(0)
     model = build(ModelConfig(width=8, max_length=6), vocabulary.trained).eval()
@@ -70,23 +73,16 @@ def test_three_readers_see_the_same_steps(by: Any) -> None:
         merge_adjacent=by,
     )
     artifact = Artifact.of(manifest, model, vocabulary)
-    past = table.lazy().with_columns(
+    past = table.with_columns(
         pl.col("item_ids", "timestamps", "actions").list.head(pl.col("timestamps").list.len() - 1)
     )
-    served = load_histories(past, CLICK | BUY, vocabulary, keep_actions=by == "kind")
-    asked = parts.time_cases.sort("user_id")
-    assert asked.height > USERS / 2
-    trained_users = parts.training.sort("user_id")["user_id"].to_list()
-    cases = EvaluationCases(
-        user_ids=asked["user_id"],
-        histories=interactions_in(asked, vocabulary),
-        request_times=asked["request_time"].dt.epoch("ms").to_numpy(),
-        target_rows=np.zeros(asked.height, np.int64),
-        target_offsets=np.arange(asked.height + 1),
-    )
+    served = load_histories(log_of(past), CLICK | BUY, vocabulary, keep_actions=by == "kind")
+    cases = read_held_out(folder).cases["time"]
+    assert len(cases) > USERS / 2
+    trained_users = training_of(log, parts).sort("user_id")["user_id"].to_list()
     scores = ModelScorer("model", artifact, vocabulary).score(cases)
     lengths = []
-    for place, user in enumerate(asked["user_id"].to_list()):
+    for place, user in enumerate(cases.user_ids.to_list()):
         live = served.of(user)
         assert live is not None
         steps = as_read(artifact, live)

@@ -1,7 +1,6 @@
 """Training/serving skew: nothing where nothing is wrong, and each thing that can go wrong is seen."""
 
 import shutil
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from hypothesis import strategies as st
 from assets.endpoint.checks import training_serving_skew
 from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
 from assets.resources import Storage
-from assets.splits.split import training_interactions
-from assets.training.dataset import Dataset, make_dataset, write_dataset
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import Dataset, read_dataset, write_training_set
 from assets.validation.settings import QualitySettings, SkewSettings
 from assets.versions import DATASETS, releases_of
 from models.artifact import save_artifact
-from models.columns import ITEM_INDEX
 from models.config import HstuConfig, ModelConfig
 from models.families.registry import build
 from models.interactions import Interactions
@@ -67,22 +65,19 @@ def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Me
     """A version and its training set, made as the asset `hstu_model` makes them, but for the weights."""
     lake = Lake(str(folder))
     tables = {"sequences": write_sequences(folder, sequences(users))}
-    training = training_interactions(
-        lake.sequences(), cutoff=CUTOFF, positives=LIKE, leave_one_out_users=held_out, hold_out_ties=True
-    )
-    dataset = make_dataset(
-        training,
+    rule = SplitRule(CUTOFF, timedelta(days=1), LIKE, held_out, hold_out_ties=True)
+    written = write_training_set(
+        lake.folder(DATASETS) / VERSION,
+        split(lake.interactions(), rule),
         pl.DataFrame({"item_id": [1, 2, 3, 4], "day": date(2026, 1, 1)}),
         None,
-        cutoff=CUTOFF,
         half_life_days=1,
         cold_start=timedelta(0),
         validation_users=2,
         seed=0,
-        hold_out_ties=True,
         merge_adjacent=merging,
     )
-    write_dataset(dataset, lake.folder(DATASETS) / VERSION)
+    dataset = read_dataset(written)
     torch.manual_seed(0)
     config = ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, heads=1, head_dim=8))
     manifest = Manifest(
@@ -125,10 +120,7 @@ def test_a_history_that_training_read_otherwise_is_seen(tmp_path: Path) -> None:
     assert skew(tmp_path)["users_read_otherwise"] == 0
     rows = dataset.histories.item_index.copy()
     rows[0] += 1
-    write_dataset(
-        replace(dataset, histories=dataset.histories.with_columns({ITEM_INDEX: rows})),
-        Lake(str(tmp_path)).folder(DATASETS) / VERSION,
-    )
+    np.save(Lake(str(tmp_path)).folder(DATASETS) / VERSION / "histories.item_index.npy", rows)
     assert skew(tmp_path)["users_read_otherwise"] == 1
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from assets.items.clean import clean_items
 from assets.items.listing import ListingRules, judge_days
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
-from assets.splits.split import split
-from assets.training.dataset import make_vocabulary
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import read_dataset, read_held_out, write_training_set
 from assets.validation.settings import ItemSettings, QualitySettings
 from models.evaluation.baselines import Popularity
 from models.evaluation.cases import EvaluationCases
@@ -25,6 +26,7 @@ from models.evaluation.report import EvaluationReport
 from models.evaluation.scorer import Scorer
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE
+from tests.interaction_logs import log_of
 
 CLICK = 1
 
@@ -65,12 +67,15 @@ def clicks_by_user(events: Path) -> pl.DataFrame:
 def leave_one_out(lake: Lake, sequences: pl.DataFrame, last_day: date) -> EvaluationReport:
     """Popularity and chance on the last click of every user before `last_day`."""
     cutoff = datetime.combine(last_day, time(), UTC)
-    parts = split(
-        sequences.lazy(), cutoff=cutoff, window=timedelta(days=1), positives=CLICK, leave_one_out_users=10_000
-    )
+    parts = split(log_of(sequences), SplitRule(cutoff, timedelta(days=1), CLICK, leave_one_out_users=10_000))
     items = catalogue_at(lake, last_day).collect()
-    vocabulary = make_vocabulary(parts.training, items, cutoff, 3.0)
-    questions = make_questions(parts, items, vocabulary)
+    with TemporaryDirectory() as folder:
+        days = items.select("item_id", "day")
+        write_training_set(
+            Path(folder), parts, days, None, half_life_days=3.0, cold_start=timedelta(0), validation_users=0, seed=0
+        )
+        vocabulary = read_dataset(Path(folder)).vocabulary
+        questions = make_questions(read_held_out(Path(folder)), items, vocabulary)
     cases = questions.cases["leave_one_out"]
     scorers: list[Scorer] = [Popularity.fit(questions.training, len(vocabulary), 3.0), Chance(len(vocabulary))]
     slices = standard_slices(cases, questions.catalogue, 10)

@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 
 from assets.evaluation.questions import make_questions
-from assets.splits.split import split
+from assets.splits.split import SplitRule, split
 from models.evaluation.baselines import ItemKnn, Popularity
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.evaluation.scorer import Scorer
 from models.vocabulary import Vocabulary
 from storage.schema import TIME
+from tests.interaction_logs import held_out_of, log_of
 from tests.measured import measured
 from tests.real_data import DATA, needs
 
@@ -24,18 +25,14 @@ RATING = 128
 def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range() -> None:
     sequences = _sequences()
     ids = sequences["item_ids"].explode().unique().sort()
-    parts = split(
-        sequences.lazy(),
-        cutoff=datetime(2003, 3, 1, tzinfo=UTC),
-        window=timedelta(days=1),
-        positives=RATING,
-        leave_one_out_users=10_000,
-        hold_out_ties=True,
-    )
-    assert parts.leave_one_out_cases.height == 6_040
-    assert parts.training["item_ids"].list.len().sum() == 1_000_209 - 6_040
+    log = log_of(sequences)
+    rule = SplitRule(datetime(2003, 3, 1, tzinfo=UTC), timedelta(days=1), RATING, 10_000, hold_out_ties=True)
+    parts = split(log, rule, rows_in_memory=100_000)
+    assert len(parts.leave_one_out_cases) == 6_040
+    assert sum(len(part.interactions.timestamps) for part in parts.training()) == 1_000_209 - 6_040
     items = pl.DataFrame({"item_id": ids, "available_from": pl.Series([None] * len(ids), dtype=TIME)})
-    questions = make_questions(parts, items, Vocabulary(ids, len(ids), np.ones(len(ids) + 1, np.float32)))
+    vocabulary = Vocabulary(ids, len(ids), np.ones(len(ids) + 1, np.float32))
+    questions = make_questions(held_out_of(parts, log, vocabulary), items, vocabulary)
     cases, catalogue = questions.cases["leave_one_out"], questions.catalogue
     scorers: list[Scorer] = [
         Popularity.fit(questions.training, len(ids), half_life_days=30),

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,15 +14,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.evaluation.questions import make_questions
+from assets.evaluation.questions import Questions, make_questions
 from assets.items.catalogue import known_at
-from assets.splits.split import split
-from assets.training.dataset import Dataset, make_dataset
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import Dataset, read_dataset, read_held_out, write_training_set
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from models.evaluation.baselines import ItemKnn, Popularity
 from models.families.registry import build
 from models.training.loop import fit
 from storage.schema import TIME
+from tests.interaction_logs import case_lists, log_of, training_of
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 HOUR = 3_600_000
@@ -92,21 +95,21 @@ class Line:
 
     cutoff: datetime = CUTOFF
     catalogue: Callable[[pl.LazyFrame, date], pl.LazyFrame] = known_at
-    training_set: Callable[..., Dataset] = make_dataset
+    changed: Callable[[Dataset], Dataset] = lambda dataset: dataset
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def dataset(self, world: World) -> Dataset:
-        return self._run(world)[0]
+        return self._run(world).dataset
 
     def seen(self, world: World) -> dict[str, Any]:
         """Everything that the past decides, by name: values that compare equal only where they are the same bytes."""
-        dataset, parts, items = self._run(world)
-        vocabulary, trained = dataset.vocabulary, dataset.vocabulary.trained
-        questions = make_questions(parts, items, vocabulary)
+        made = self._run(world)
+        dataset, questions, vocabulary = made.dataset, made.questions, made.dataset.vocabulary
+        trained = vocabulary.trained
         known = {item for item, day, *_ in world.items if day < 0}
         described = vocabulary.rows(pl.Series(sorted(known), dtype=pl.Int64))
         rows = vocabulary.rows(pl.Series(sorted(known.union(vocabulary.item_ids[:trained])), dtype=pl.Int64))
-        parts_seen = {"training": parts.training, "held out": parts.leave_one_out_cases}
+        parts_seen = {"training": made.training, "held out": made.leave_one_out_cases}
         knn = ItemKnn.fit(questions.training, len(vocabulary)).similarities.toarray()
         return {
             **{name: frame.rows() for name, frame in parts_seen.items()},
@@ -131,31 +134,41 @@ class Line:
 
     def histories(self, world: World) -> dict[int, Any]:
         """What each case of the time split reads; who is a case is for the future to say."""
-        cases = self._run(world)[1].time_cases
+        cases = self._run(world).time_cases
         return {row["user_id"]: (row["item_ids"], row["timestamps"]) for row in cases.iter_rows(named=True)}
 
-    def _run(self, world: World) -> tuple[Dataset, Any, pl.DataFrame]:
+    def _run(self, world: World) -> "Made":
         items = item_rows(world.items)
         known = self.catalogue(items.lazy(), self.cutoff.date()).collect()
-        parts = split(
-            sequences(world.events).lazy(),
-            cutoff=self.cutoff,
-            window=timedelta(days=1),
-            positives=POSITIVE,
-            leave_one_out_users=2,
-        )
-        dataset = self.training_set(
-            parts.training,
-            items,
-            known,
-            cutoff=self.cutoff,
-            half_life_days=2,
-            cold_start=timedelta(hours=24),
-            validation_users=2,
-            seed=0,
-            **self.more,
-        )
-        return dataset, parts, known.select("item_id", "available_from")
+        log = log_of(sequences(world.events), most=7)
+        parts = split(log, SplitRule(self.cutoff, timedelta(days=1), POSITIVE, leave_one_out_users=2))
+        with TemporaryDirectory() as folder:
+            write_training_set(
+                Path(folder),
+                parts,
+                items,
+                known,
+                half_life_days=2,
+                cold_start=timedelta(hours=24),
+                validation_users=2,
+                seed=0,
+                **self.more,
+            )
+            dataset, held_out = self.changed(read_dataset(Path(folder))), read_held_out(Path(folder))
+            questions = make_questions(held_out, known.select("item_id", "available_from"), dataset.vocabulary)
+        cases = (case_lists(log, some) for some in (parts.time_cases, parts.leave_one_out_cases))
+        return Made(dataset, questions, training_of(log, parts), *cases)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the line makes of a world: training set, questions, and the split as lists of ids."""
+
+    dataset: Dataset
+    questions: Questions
+    training: pl.DataFrame
+    time_cases: pl.DataFrame
+    leave_one_out_cases: pl.DataFrame
 
 
 def changed_by(planted: World, world: World, line: Line) -> set[str]:
@@ -211,7 +224,7 @@ def test_a_planted_future_changes_nothing_that_training_and_evaluation_see(
 @given(world=worlds, planted=futures)
 def test_equal_times_stand_on_one_side(world: World, planted: World) -> None:
     whole = world.plus(planted)
-    parts = Line()._run(whole)[1]
+    parts = Line()._run(whole)
     trained = {at for times in parts.training["timestamps"] for at in times}
     for case in parts.time_cases.iter_rows(named=True):
         assert max(case["timestamps"]) < CUTOFF <= case["request_time"]
@@ -236,8 +249,7 @@ def newest(items: pl.LazyFrame, cutoff: date) -> pl.LazyFrame:
     return items.sort("day").unique("item_id", keep="last", maintain_order=True)
 
 
-def with_share_of_the_whole_catalogue(*arguments: Any, **named: Any) -> Dataset:
-    made = make_dataset(*arguments, **named)
+def with_share_of_the_whole_catalogue(made: Dataset) -> Dataset:
     return replace(made, cold_share=1 - made.vocabulary.trained / len(made.vocabulary))
 
 
@@ -246,7 +258,7 @@ def with_share_of_the_whole_catalogue(*arguments: Any, **named: Any) -> Dataset:
     [
         (Line(cutoff=CUTOFF + timedelta(milliseconds=1)), {"training", "popularity", "item-kNN"}),
         (Line(catalogue=newest), {"content", "availability"}),
-        (Line(training_set=with_share_of_the_whole_catalogue), {"cold share"}),
+        (Line(changed=with_share_of_the_whole_catalogue), {"cold share"}),
     ],
     ids=["cutoff at its own moment", "newest catalogue", "catalogue counted whole"],
 )
@@ -273,14 +285,14 @@ def weights(world: World, line: Line) -> dict[str, torch.Tensor]:
 def test_a_model_is_the_same_to_the_bit_whatever_the_future_brings() -> None:
     before, after = weights(WORLD, Line()), weights(WORLD.plus(PLANTED), Line())
     assert all(torch.equal(value, after[name]) for name, value in before.items())
-    leaked = weights(WORLD.plus(PLANTED), Line(training_set=with_share_of_the_whole_catalogue))
+    leaked = weights(WORLD.plus(PLANTED), Line(changed=with_share_of_the_whole_catalogue))
     assert any(not torch.equal(value, leaked[name]) for name, value in before.items())
 
 
 def test_a_request_that_goes_on_past_the_cutoff_is_hidden_whole() -> None:
     straddling = World([(1, 3, HOUR, LIKE, 1)], [])
     world = World([*ALWAYS, (1, 3, -HOUR, CLICK, 1), (1, 4, -2 * HOUR, CLICK, None)], [])
-    before, after = (Line()._run(w)[1].time_cases.rows() for w in (world, world.plus(straddling)))
+    before, after = (Line()._run(w).time_cases.rows() for w in (world, world.plus(straddling)))
     assert not before
     ((user, seen, *_, targets),) = after
     assert (user, seen, targets) == (1, [1, 4], [3])

@@ -5,8 +5,11 @@ import polars as pl
 import pytest
 
 from assets.evaluation.questions import NoRivals, make_questions
-from assets.splits.split import Split
+from assets.training.dataset import HeldOut, SplitMade
+from models.evaluation.cases import EvaluationCases
 from models.evaluation.ranking import rivals
+from models.evaluation.report import Protocol
+from models.interaction_frames import interactions_in
 from models.vocabulary import Vocabulary
 from storage.schema import TIME
 
@@ -27,12 +30,28 @@ CASES = pl.DataFrame(
 VOCABULARY = Vocabulary(pl.Series(["a", "b", "c", "d"]), trained=2, popularity=np.zeros(5, np.float32))
 
 
-def test_ids_become_rows_and_unknown_ones_zero() -> None:
+def held_out(time: pl.DataFrame, leave_one_out: pl.DataFrame) -> HeldOut:
+    frames: dict[Protocol, pl.DataFrame] = {"time": time, "leave_one_out": leave_one_out}
+    cases = {
+        protocol: EvaluationCases(
+            frame["user_id"],
+            interactions_in(frame, VOCABULARY),
+            frame["request_time"].dt.epoch("ms").to_numpy(),
+            VOCABULARY.rows(frame["target_ids"].explode()),
+            np.concatenate([[0], np.cumsum(frame["target_ids"].list.len())]).astype(np.int64),
+        )
+        for protocol, frame in frames.items()
+        if frame.height
+    }
+    return HeldOut(interactions_in(TRAINING, VOCABULARY), cases, SplitMade(window_days=1, max_users=None))
+
+
+def test_unknown_targets_count_and_the_catalogue_says_what_there_is() -> None:
     items = pl.DataFrame(
         {"item_id": ["c", "a", "elsewhere"], "available_from": [NOON, None, NOON]},
         schema_overrides={"available_from": TIME},
     )
-    questions = make_questions(Split(TRAINING, CASES, CASES.clear()), items, VOCABULARY)
+    questions = make_questions(held_out(CASES, CASES.clear()), items, VOCABULARY)
     assert list(questions.cases) == ["time"]
     cases = questions.cases["time"]
     assert cases.histories.item_index.tolist() == [1, 2, 0]
@@ -47,8 +66,8 @@ def test_ids_become_rows_and_unknown_ones_zero() -> None:
 def test_what_was_chosen_was_there_whatever_the_catalogue_says() -> None:
     """A catalogue that begins days after the log: `b` was chosen at noon, `c` as a held-out target a second later."""
     late = pl.DataFrame({"item_id": list("abcd"), "available_from": [NOON + timedelta(days=3)] * 4})
-    held_out = CASES.tail(1).with_columns(target_ids=pl.Series([["c"]]))
-    questions = make_questions(Split(TRAINING, CASES.clear(), held_out), late, VOCABULARY)
+    last = CASES.tail(1).with_columns(target_ids=pl.Series([["c"]]))
+    questions = make_questions(held_out(CASES.clear(), last), late, VOCABULARY)
     later = NOON_MS + 3 * 86_400_000
     assert questions.catalogue.available_from.tolist()[1:] == [NOON_MS, NOON_MS, NOON_MS + 1_000, later]
 
@@ -59,8 +78,8 @@ def test_what_is_gone_is_no_rival_from_then_on() -> None:
         schema_overrides={"gone_from": TIME},
     )
     cases = CASES.tail(1)
-    there = make_questions(Split(TRAINING, cases, CASES.clear()), items.drop("gone_from"), VOCABULARY)
-    left = make_questions(Split(TRAINING, cases, CASES.clear()), items, VOCABULARY)
+    there = make_questions(held_out(cases, CASES.clear()), items.drop("gone_from"), VOCABULARY)
+    left = make_questions(held_out(cases, CASES.clear()), items, VOCABULARY)
     assert rivals(there.cases["time"], there.catalogue).tolist() == [3]
     assert rivals(left.cases["time"], left.catalogue).tolist() == [2]
 
@@ -82,9 +101,9 @@ def test_a_case_without_a_rival_asks_nothing(alone: int, refused: bool) -> None:
     items = pl.DataFrame({"item_id": list("abcd"), "available_from": [NOON] * 4})
     if refused:
         with pytest.raises(NoRivals, match=r"3 of 20 cases \(time\) have no rival: .* `available_from`"):
-            make_questions(Split(TRAINING, cases, CASES.clear()), items, VOCABULARY)
+            make_questions(held_out(cases, CASES.clear()), items, VOCABULARY)
         return
-    questions = make_questions(Split(TRAINING, cases, CASES.clear()), items, VOCABULARY)
+    questions = make_questions(held_out(cases, CASES.clear()), items, VOCABULARY)
     assert questions.without_rivals == {"time": alone}
     assert questions.cases["time"].user_ids.to_list() == [f"u{n}" for n in users][alone:]
     assert rivals(questions.cases["time"], questions.catalogue).tolist() == [1] * (20 - alone)

@@ -7,6 +7,10 @@ import numpy as np
 import polars as pl
 import torch
 
+from assets.splits.settings import EvaluationSettings
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import write_training_set
+from assets.versions import ARTIFACTS, DATASETS
 from models.artifact import save_artifact
 from models.config import ModelConfig
 from models.families.registry import build
@@ -70,5 +74,21 @@ def write_version(
         held_out_users=10,
         table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
     )
+    if folder == ARTIFACTS:
+        _write_training_set(lake, version, cutoff)
     model = build(ModelConfig(width=8, max_length=8), trained_items=ITEMS - 1)
     return save_artifact(lake.folder(folder), manifest, model, vocabulary)
+
+
+def _write_training_set(lake: Lake, version: str, cutoff: datetime) -> None:
+    rule = SplitRule(cutoff, timedelta(days=1), CLICK, 10, max_users=EvaluationSettings().max_users)
+    write_training_set(
+        lake.folder(DATASETS) / version,
+        split(lake.interactions(), rule),
+        lake.scan(ITEMS_TABLE).select("item_id", "day").collect(),
+        None,
+        half_life_days=7,
+        cold_start=timedelta(0),
+        validation_users=0,
+        seed=0,
+    )

@@ -15,16 +15,19 @@ from assets.retention.compact import compact
 from assets.retention.live import live_versions
 from assets.retention.settings import RetentionSettings
 from assets.retention.vacuum import apply_retention
-from assets.splits.split import split
+from assets.splits.split import SplitRule, split
 from assets.versions import releases_of
+from models.actions import action_bits
 from models.columns import DAY, USER_ID
 from models.manifest import MANIFEST, Manifest
 from storage.lake import Lake
 from storage.sequence_ledger import read_ledger
 from storage.sequence_store import BUCKETS_FOLDER, FILE
 from storage.staged_files import Staging
+from storage.user_interactions import concatenated
 from tests.assets.privacy.test_forget import rows
 from tests.assets.sequences.test_build import FIRST, START, contents, put, update
+from tests.interaction_logs import InMemoryLog, case_lists, training_of
 
 USERS = [f"u{n}" for n in range(20)]
 AT_ONCE = RetentionSettings(keep_days=0, keep_versions=1, safety_hours=0)
@@ -66,16 +69,14 @@ def inputs(lake: Lake, manifest: Manifest) -> tuple[list[bytes], pl.DataFrame, l
     """What evaluating a version reads: its bucket files, its events, and the split made of them."""
     version = manifest.table_versions["sequences"]
     files = read_ledger(lake, version)[FILE]
-    parts = split(
-        lake.sequences(version),
-        cutoff=manifest.cutoff,
-        window=timedelta(days=1),
-        positives=lake.action_bits(manifest.positive_actions, version),
-        leave_one_out_users=10,
-    )
+    log = lake.interactions(version)
+    rule = SplitRule(manifest.cutoff, timedelta(days=1), action_bits(log.actions, manifest.positive_actions), 10)
+    parts = split(log, rule)
     events = lake.scan("events", manifest.table_versions["events"]).collect().sort(pl.all())
     buckets = [(Path(lake.root) / BUCKETS_FOLDER / file).read_bytes() for file in files]
-    return buckets, events, [parts.training, parts.time_cases, parts.leave_one_out_cases]
+    whole = InMemoryLog(concatenated(list(log.parts())), log.item_ids())
+    cases = [case_lists(whole, some) for some in (parts.time_cases, parts.leave_one_out_cases)]
+    return buckets, events, [training_of(whole, parts), *cases]
 
 
 def same(left: list[pl.DataFrame], right: list[pl.DataFrame]) -> bool:

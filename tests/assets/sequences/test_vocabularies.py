@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 
 from assets.engine import LocalEngine
 from assets.sequences.build import bring_up_to_date
-from models.actions import require_declared
+from models.actions import action_bits, require_declared
 from models.columns import ITEM_ID
 from models.interaction_frames import positive_interactions
 from serving.settings import SequencesVersion
 from storage.lake import Lake
 from storage.sequence_store import SEQUENCES_TABLE, action_vocabulary
 from storage.staged_files import Staging
+from storage.user_interactions import read_positives
 from tests.assets.sequences.test_build import events, put
 
 GAP = timedelta(minutes=30)
@@ -36,12 +38,14 @@ def update(lake: Lake, actions: Sequence[str]) -> int:
 
 
 def chosen(lake: Lake, version: int, actions: Sequence[str]) -> list[str]:
-    """The items that those who read this version see: the evaluation's way and the endpoint's."""
-    served = SequencesVersion(root=lake.root, version=version)
+    """The items that those who read this version see, by lists of ids and by rows alike."""
+    served = SequencesVersion(root=lake.root, version=version).open({})
     bits = lake.action_bits(actions, version)
-    assert bits == served.action_bits(actions, {})
-    read = positive_interactions(served.scan({}), bits).sort("timestamp").collect()
-    assert read.equals(positive_interactions(lake.sequences(version), bits).sort("timestamp").collect())
+    assert bits == action_bits(served.actions, actions)
+    read = positive_interactions(lake.sequences(version), bits).sort("timestamp").collect()
+    parts = [part.interactions for part in read_positives(served, bits)]
+    at, rows = (np.concatenate([getattr(part, name) for part in parts]) for name in ("timestamps", "item_index"))
+    assert served.item_ids().gather(pl.Series(rows[np.argsort(at)] - 1)).to_list() == read[ITEM_ID].to_list()
     return read[ITEM_ID].to_list()
 
 

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -5,9 +6,10 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.splits.split import Split, split, training_interactions
+from assets.splits.split import SplitRule, split
 from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS, USER_ID
 from storage.schema import TIME
+from tests.interaction_logs import InMemoryLog, case_lists, log_of, training_of
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -17,7 +19,7 @@ Interactions = list[tuple[int, int, int]]
 """(item, hours after the cutoff, action mask)"""
 
 
-def sequences(users: dict[int, Interactions]) -> pl.LazyFrame:
+def sequences(users: dict[int, Interactions]) -> InMemoryLog:
     rows = [
         {
             "user_id": user,
@@ -33,11 +35,24 @@ def sequences(users: dict[int, Interactions]) -> pl.LazyFrame:
         TIMESTAMPS: pl.List(TIME),
         ACTIONS: pl.List(pl.Int32),
     }
-    return pl.DataFrame(rows, schema=schema).lazy()
+    return log_of(pl.DataFrame(rows, schema=schema), most=5)
 
 
-def split_at_cutoff(users: dict[int, Interactions], leave_one_out_users: int = 0) -> Split:
-    return split(sequences(users), cutoff=CUTOFF, window=DAY, positives=CLICK, leave_one_out_users=leave_one_out_users)
+@dataclass(frozen=True)
+class Lists:
+    """A split as lists of ids."""
+
+    training: pl.DataFrame
+    time_cases: pl.DataFrame
+    leave_one_out_cases: pl.DataFrame
+
+
+def split_at_cutoff(users: dict[int, Interactions], leave_one_out_users: int = 0, **more: Any) -> Lists:
+    log = sequences(users)
+    rule = SplitRule(CUTOFF, DAY, CLICK, leave_one_out_users, **more)
+    parts = split(log, rule, rows_in_memory=4)
+    cases = (case_lists(log, some) for some in (parts.time_cases, parts.leave_one_out_cases))
+    return Lists(training_of(log, parts), *cases)
 
 
 def items_by_user(frame: pl.DataFrame, column: str = ITEM_IDS) -> dict[int, list[int]]:
@@ -86,10 +101,8 @@ def test_leave_one_out_never_asks_for_one_of_two_at_the_same_time_unless_told_to
     strict = split_at_cutoff(users, leave_one_out_users=5)
     assert items_by_user(strict.leave_one_out_cases) == {2: [10]}
     assert items_by_user(strict.training) == {1: [10, 11, 12], 2: [10]}
-    arguments: dict[str, Any] = {"cutoff": CUTOFF, "positives": CLICK, "leave_one_out_users": 5, "hold_out_ties": True}
-    published = split(sequences(users), window=DAY, **arguments)
+    published = split_at_cutoff(users, leave_one_out_users=5, hold_out_ties=True)
     assert items_by_user(published.leave_one_out_cases) == {1: [10, 11], 2: [10]}
-    assert training_interactions(sequences(users), **arguments).equals(published.training)
 
 
 def test_samples_are_capped_and_survive_other_users() -> None:
@@ -98,7 +111,7 @@ def test_samples_are_capped_and_survive_other_users() -> None:
     assert len(few) == 10
     without_strangers = {user: done for user, done in users.items() if user in few or user % 2}
     assert split_at_cutoff(without_strangers, leave_one_out_users=10).leave_one_out_cases[USER_ID].to_list() == few
-    capped = split(sequences(users), cutoff=CUTOFF, window=DAY, positives=CLICK, leave_one_out_users=0, max_users=7)
+    capped = split_at_cutoff(users, max_users=7)
     assert capped.time_cases.height == 7
     assert capped.training.height == 40
 
@@ -142,5 +155,3 @@ def test_every_positive_before_the_cutoff_is_trained_on_or_held_out_once(
         assert CUTOFF <= case["request_time"] < CUTOFF + DAY
         assert not set(case["target_ids"]) & set(case["item_ids"])
         assert len(set(case["target_ids"])) == len(case["target_ids"]) > 0
-    arguments: dict[str, Any] = {"cutoff": CUTOFF, "positives": CLICK, "leave_one_out_users": leave_one_out_users}
-    assert training_interactions(sequences(users), **arguments).equals(result.training)

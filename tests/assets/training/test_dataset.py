@@ -1,3 +1,4 @@
+import tempfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -5,10 +6,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from assets.training.dataset import Dataset, make_dataset, read_dataset, write_dataset
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import Dataset, content_digest, read_dataset, read_held_out, write_training_set
 from models.columns import ID_MASKED
+from models.merging import Merging
 from storage.schema import TIME
+from tests.interaction_logs import log_of
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
 COLD = timedelta(days=5)
@@ -33,18 +39,32 @@ CATALOGUE = pl.DataFrame({"item_id": ["a", "new", "b", "older"], "day": [date(20
 CONTENT = pl.DataFrame({"item_id": ["new", "a", "gone"], "vector": [[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]})
 
 
-def dataset_of(users: pl.DataFrame, content: pl.DataFrame | None, validation_users: int = 0, **more: Any) -> Dataset:
-    return make_dataset(
-        users,
+def written(
+    folder: Path,
+    users: pl.DataFrame,
+    content: pl.DataFrame | None = None,
+    validation_users: int = 0,
+    hold_out_ties: bool = False,
+    most: int = 2,
+    **more: Any,
+) -> Path:
+    """A training set, of which no more than `most` interactions are read at once."""
+    rule = SplitRule(CUTOFF, timedelta(days=1), 3, leave_one_out_users=0, hold_out_ties=hold_out_ties)
+    return write_training_set(
+        folder,
+        split(log_of(users), rule, rows_in_memory=most),
         CATALOGUE,
         content,
-        cutoff=CUTOFF,
         half_life_days=7,
         cold_start=COLD,
         validation_users=validation_users,
         seed=0,
         **more,
     )
+
+
+def dataset_of(*arguments: Any, **named: Any) -> Dataset:
+    return read_dataset(written(Path(tempfile.mkdtemp()), *arguments, **named))
 
 
 def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> None:
@@ -57,8 +77,7 @@ def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> No
 
 
 def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
-    made = dataset_of(training(HISTORIES), CONTENT, validation_users=5)
-    dataset = read_dataset(write_dataset(made, tmp_path / "set"))
+    dataset = read_dataset(written(tmp_path / "set", training(HISTORIES), CONTENT, validation_users=5))
     assert dataset.histories.item_index.tolist() == [1, 2, 2]
     assert dataset.histories.offsets.tolist() == [0, 2, 3]
     assert dataset.validation.item_index.tolist() == [1, 2]
@@ -75,11 +94,10 @@ def test_the_order_of_users_does_not_matter() -> None:
     assert forth.validation_targets.tolist() == back.validation_targets.tolist()
 
 
-def test_the_share_of_cold_items_is_that_of_the_time_before_the_cutoff(tmp_path: Path) -> None:
+def test_the_share_of_cold_items_is_that_of_the_time_before_the_cutoff() -> None:
     # Known before: a, b, older; a and b had interactions 5 days before the cutoff. What came later does not count.
     made = dataset_of(training(HISTORIES), None)
     assert made.cold_share == pytest.approx(1 / 3)
-    assert read_dataset(write_dataset(made, tmp_path / "set")).cold_share == made.cold_share
     assert dataset_of(training({"u": [("a", 7), ("b", 3)]}), None).cold_share == pytest.approx(2 / 3)
     # All of this log is younger than five days: it cannot tell an item that is new from one that is old.
     assert dataset_of(training({"u": [("a", 4), ("b", 3)]}), None).cold_share == pytest.approx(1 / 3)
@@ -98,9 +116,44 @@ def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:
     assert dataset.histories.columns[ID_MASKED].tolist() == [True, False, False, True]
 
 
-def test_an_interaction_at_the_cutoff_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"user 'v' has a training interaction at 2026-01-10 .*, but training ends"):
-        dataset_of(training({**HISTORIES, "v": [("b", 14), ("b", 0)]}), None)
+@settings(max_examples=60, deadline=None)
+@given(
+    users=st.dictionaries(
+        st.sampled_from("uvwxyz"),
+        st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 20)), max_size=7).map(
+            lambda done: sorted(done, key=lambda step: -step[1])
+        ),
+        min_size=1,
+    ),
+    by=st.sampled_from([None, "item", "kind"]),
+    most=st.integers(1, 9),
+)
+def test_a_set_is_the_same_to_the_byte_however_much_is_read_at_once(
+    users: dict[str, list[tuple[str, float]]], by: Merging | None, most: int
+) -> None:
+    users |= {"t": [("a", 7), ("a", 6), ("b", 3)]}
+    with tempfile.TemporaryDirectory() as folder:
+        whole, parts = Path(folder, "whole"), Path(folder, "parts")
+        for path, at_once in ((whole, 10**6), (parts, most)):
+            written(path, training(users), CONTENT, validation_users=2, most=at_once, merge_adjacent=by)
+        assert content_digest(parts) == content_digest(whole)
+        dataset, held_out = read_dataset(parts), read_held_out(parts)
+        done = sum(days > 0 for history in users.values() for _, days in history)
+        assert len(held_out.training.timestamps) == done
+        if by is None:
+            assert len(dataset.histories.timestamps) == done - len(dataset.validation)
+
+
+def test_what_is_held_out_is_in_the_terms_of_the_vocabulary(tmp_path: Path) -> None:
+    users = training({"u": [("b", 2), ("a", 1), ("new", -0.5)], "v": [("b", 1), ("stray", -0.25)], "w": [("a", 3)]})
+    held_out = read_held_out(written(tmp_path / "set", users))
+    assert list(held_out.cases) == ["time"]
+    cases = held_out.cases["time"]
+    assert cases.user_ids.to_list() == ["u", "v"]
+    assert (cases.histories.item_index.tolist(), cases.histories.offsets.tolist()) == ([2, 1, 2], [0, 2, 3])
+    assert cases.target_rows.tolist() == [3, 0]
+    assert cases.request_times.tolist() == [int((CUTOFF + timedelta(hours=h)).timestamp() * 1000) for h in (12, 6)]
+    assert sorted(held_out.training.item_index.tolist()) == [1, 1, 2, 2]
 
 
 def test_the_learning_curve_asks_for_nothing_that_happened_together_with_the_history() -> None:
@@ -119,8 +172,6 @@ def test_adjacent_interactions_are_merged_where_asked_for() -> None:
     # The item's first interaction counts, not the last of the step that it became a part of.
     assert item.histories.columns[ID_MASKED].tolist() == [False, True, True]
     assert np.array_equal(item.vocabulary.popularity, plain.vocabulary.popularity)
-    with pytest.raises(ValueError, match="these interactions hold no actions"):
-        dataset_of(users.drop("actions"), None, merge_adjacent="kind")
 
 
 def test_nothing_before_the_cutoff_is_said() -> None:

@@ -19,7 +19,8 @@ import torch
 import yaml
 
 from assets.ray_cluster import NICENESS
-from assets.training.dataset import make_dataset, read_dataset, write_dataset
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import read_dataset, write_training_set
 from assets.training.ray_train import (
     Entry,
     Progress,
@@ -35,6 +36,7 @@ from orchestration import environment, local_stack
 from orchestration.profile import load_profile
 from serving.ports import free_port
 from storage.schema import TIME
+from tests.interaction_logs import log_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = ModelConfig(width=16, max_length=8, backbone=HstuConfig(layers=1, heads=1, head_dim=16))
@@ -55,17 +57,17 @@ def dataset(tmp_path: Path) -> str:
         },
         schema={"user_id": pl.Int64, "item_ids": pl.List(pl.Int64), "timestamps": pl.List(TIME)},
     )
-    made = make_dataset(
-        training,
+    made = write_training_set(
+        tmp_path / "dataset",
+        split(log_of(training), SplitRule(START + timedelta(days=1), timedelta(days=1), 1, leave_one_out_users=0)),
         pl.DataFrame({"item_id": range(30)}).with_columns(day=pl.lit(START.date())),
         None,
-        cutoff=START + timedelta(days=1),
         half_life_days=7,
         cold_start=timedelta(0),
         validation_users=10,
         seed=0,
     )
-    return str(write_dataset(made, tmp_path / "dataset"))
+    return str(made)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Which part of the data a user belongs to.
 
-A user's hash never changes, so neither does his slot, one of 4096 equal ranges of hashes. A bucket is a run of
+A user's hash never changes, so neither does their slot, one of 4096 equal ranges of hashes. A bucket is a run of
 neighbouring slots; how many buckets there are is a setting, and another number only cuts the same order elsewhere.
 """
 

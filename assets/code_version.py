@@ -16,7 +16,7 @@ def code_version(root: Path = ROOT) -> str:
     Without git, or where git knows these files as nobody's, the version of the installed package.
     """
     try:
-        # A package that was installed into somebody's project lies in that project's repository, but is no part of it.
+        # A package that was installed into another project lies in that project's repository, but is no part of it.
         _git(root, "ls-files", "--error-unmatch", "--", "assets/code_version.py")
         return _git(root, "describe", "--always", "--abbrev=40", "--exclude=*", f"--dirty={CHANGED}")
     except (OSError, subprocess.CalledProcessError):

@@ -15,7 +15,7 @@ PREVIEW_ROWS = 8
 LONGEST_CELL = 60
 """Characters."""
 
-SOMEBODY = "..."
+ANONYMOUS = "..."
 """Stands for a user's id."""
 
 
@@ -52,7 +52,7 @@ def markdown_table(frame: pl.DataFrame) -> str:
     """
     lines = ["| " + " | ".join(map(escaped, frame.columns)) + " |", "|" + " --- |" * frame.width]
     named = [pl.col(name) for name in frame.columns if name == USER_ID]
-    anonymous = frame.with_columns(pl.when(user.is_not_null()).then(pl.lit(SOMEBODY)).alias(USER_ID) for user in named)
+    anonymous = frame.with_columns(pl.when(user.is_not_null()).then(pl.lit(ANONYMOUS)).alias(USER_ID) for user in named)
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in anonymous.iter_rows()]
     return "\n".join(lines)
 

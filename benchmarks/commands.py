@@ -157,7 +157,7 @@ def nightly(
     out: OutOption = None,
     smoke: SmokeOption = False,
 ) -> None:
-    """One more day on 60 days of history, against making all days anew: what it costs, and whether the bytes agree."""
+    """One more day on 60 days of history, against rebuilding all days: what it costs, and whether the bytes agree."""
     with errors_as_sentences(patience=None):
         from benchmarks import nightly as bench
 

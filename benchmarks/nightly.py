@@ -1,4 +1,4 @@
-"""`genrec bench nightly`: a new day on 60 days of history, against making all 61 days anew.
+"""`genrec bench nightly`: a new day on 60 days of history, against rebuilding all 61 days.
 
 Both do what the project's assets do, in a fresh process, imports not counted: raw events, events with validation,
 sequences. Afterwards the files of the sequences must hold the same bytes.
@@ -28,7 +28,7 @@ SMOKE_EVENTS = 20_000
 
 
 def run(events: int, rounds: int, out: Path, smoke: bool, report: Report) -> Figures:
-    """What one more day costs, as a share of making all days anew.
+    """What one more day costs, as a share of rebuilding all days.
 
     Args:
         events: About how many raw events all days hold.

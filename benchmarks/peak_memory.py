@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 RESET_PEAK = "5"
-"""What /proc/self/clear_refs takes to start the high-water mark anew (man 5 proc)."""
+"""What /proc/self/clear_refs takes to start the high-water mark again (man 5 proc)."""
 
 
 def peak_memory(function: str, **arguments: object) -> int:

@@ -125,7 +125,7 @@ def forget(
     profile: ProfileOption = environment.DEFAULT_PROFILE,
     reason: Annotated[str, typer.Option(help="Why; recorded without the id.")] = "asked for by the person",
 ) -> None:
-    """Takes a person out of everything that is kept, proves it, and lists the landing files that name him."""
+    """Takes a person out of everything that is kept, proves it, and lists the landing files that name them."""
     with errors_as_sentences():
         from orchestration import data_job_runs
 

@@ -27,7 +27,7 @@ def forget(profile: Profile, user: str, reason: str) -> Outcome:
 
     Raises:
         ValueError: the reason holds the id.
-        RunError: he could not be forgotten everywhere; the message says where not.
+        RunError: they could not be forgotten everywhere; the message says where not.
     """
     from assets.privacy.ids_in_text import mention
     from orchestration.data_jobs import Variable

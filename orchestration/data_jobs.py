@@ -164,8 +164,8 @@ def still_named(lake: Lake, proof: Proof) -> str:
     told = []
     if of_tables:
         told.append(
-            f"{_first(of_tables)}, of a table, so leave it where it is: have the source name him no more there, "
-            "materialize its days anew, then forget again"
+            f"{_first(of_tables)}, of a table, so leave it where it is: have the source name them no more there, "
+            "materialize its days again, then forget again"
         )
     if others:
         told.append(f"{_first(others)}, of no table: take the person out of it, then forget again")
@@ -191,7 +191,7 @@ def _lineage(done: Forgetting, reason: str) -> Sequence[dg.AssetMaterialization]
 
 
 def _forgotten_by_endpoint(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> str:
-    """Has a live endpoint read the sequences anew; one that does not answer remembers nobody.
+    """Has a live endpoint reload the sequences; one that does not answer remembers nobody.
 
     Raises:
         dg.Failure: it goes on with the histories it has.
@@ -209,14 +209,14 @@ def _forgotten_by_endpoint(lake: Lake, profile: str, endpoint: EndpointSettings,
         status = deploy_champion(lake, profile, endpoint, dashboard)
     except Exception as error:
         raise dg.Failure(
-            f"the tables have forgotten the person, but the endpoint still knows him ({error}): materialize 'endpoint'",
+            f"the tables have forgotten the person, but the endpoint has not ({error}): materialize 'endpoint'",
             allow_retries=False,
         ) from error
     return f"the endpoint serves {status.version} with histories that do not know the person"
 
 
 def _landed(rows: Sequence[tuple[str, int]]) -> str:
-    """Where landing files name him, a line for each file."""
+    """Where landing files name them, a line for each file."""
     if not rows:
         return "no landing file that is still there names the person"
     shown = [

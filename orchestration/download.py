@@ -1,4 +1,4 @@
-"""One file from an HTTP server: what a broken connection left is gone on with, never begun anew or taken for whole."""
+"""One file from an HTTP server: what a broken connection left is resumed, never restarted or taken for complete."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The environment of every process of the platform, and where its state lies: the one module that sets either.
 
 Ray, Dagster and the encoders read these variables when they are imported or started, so every process that we start
-gets them, and a process that somebody else started (a code location of `dagster dev`) applies them first thing.
+gets them, and a process that someone else started (a code location of `dagster dev`) applies them first thing.
 """
 
 import json
@@ -25,7 +25,7 @@ FIRST_DAY_VARIABLE = "GENREC_FIRST_DAY"
 LAST_DAY_VARIABLE = "GENREC_LAST_DAY"
 
 UI_HOSTS_VARIABLE = "GENREC_UI_HOSTS"
-"""Names by which browsers may call the UI, with commas between, besides those of this machine."""
+"""Names by which browsers may call the UI, with commas between, in addition to those of this machine."""
 
 FIXED = {
     # Ray turns token auth on or off by what it finds on the machine unless every process says the same.
@@ -52,7 +52,7 @@ FIXED = {
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
-    # Polars' allocator otherwise hands freed pages back at once, and every batch pays for them anew.
+    # Polars' allocator otherwise hands freed pages back at once, and every batch pays for them again.
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:1000,muzzy_decay_ms:0",
 }
 
@@ -130,7 +130,7 @@ def dagster_home(profile_name: str) -> Path:
 
 
 def variables(profile: "Profile") -> dict[str, str]:
-    """What the platform sets, without what the caller's environment holds besides."""
+    """What the platform sets, without what the caller's environment adds."""
     return FIXED | {
         HOME_VARIABLE: str(home()),
         PROFILE_VARIABLE: profile.origin,

@@ -106,7 +106,7 @@ def _check(
         _remember(memory, part.name, found)
         console.print(
             f"{part.name} has the sha256 {found}. Its publisher states none, so it is trusted this first time and "
-            f"remembered in {memory}; compare it with somebody else's, or give it with --sha256.",
+            f"remembered in {memory}; compare it with someone else's, or give it with --sha256.",
             highlight=False,
         )
 

@@ -58,7 +58,7 @@ def ended_by_signals(patience: float | None) -> Iterator[None]:
 
 
 def received() -> signal.Signals | None:
-    """The signal by which this process was told to end, whoever took it since."""
+    """The signal by which this process was told to end, whoever handled it since."""
     try:
         came = _signals.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT) if _signals else b""
     except BlockingIOError:

@@ -52,7 +52,7 @@ def schema(annotation: Any, settings: object = None) -> Any:
 
 
 def overridden(annotation: Any, base: Any, given: Any) -> Any:
-    """`given` laid over `base`: mappings key by key, anything else as a whole; another choice of model begins anew."""
+    """`given` laid over `base`: mappings key by key, all else as a whole; another model starts from its defaults."""
     if not isinstance(base, Mapping) or not isinstance(given, Mapping):
         return given
     models = models_of(annotation)

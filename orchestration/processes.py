@@ -1,6 +1,6 @@
 """Processes that outlive the command which started them, and how to stop those and no others (Linux, /proc).
 
-A process is named by its id, its start time and the boot it belongs to: an id alone may be somebody else's by now.
+A process is named by its id, its start time and the boot it belongs to: an id alone may be another process's by now.
 Everything that a session leader starts stays in its session unless it asks for one of its own, whatever becomes of the
 leader, so the session is what is stopped.
 """
@@ -43,7 +43,7 @@ class Process:
         return self.boot == _boot() and stat.running and stat.started == self.started
 
     def session(self) -> list[int]:
-        """The running processes of the session that this process leads or led; empty if its id is somebody else's."""
+        """The running processes of the session that this process leads or led; empty if its id is another process's."""
         leader = _Stat.of(self.pid)
         reused = leader.started not in (0, self.started)
         if self.boot != _boot() or reused:

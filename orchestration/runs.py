@@ -111,7 +111,7 @@ def execute(
         run = instance.create_run_for_job(
             job,
             run_config=run_config,
-            # A command that was killed is not begun anew behind the back of the person who gave it.
+            # A command that was killed is not started again behind the user's back.
             tags={**tags, **turn_tags(job.name), MAX_RETRIES_TAG: "0"},
             asset_selection=selected,
             remote_job_origin=job_origin(job.name),
@@ -230,7 +230,7 @@ def _causes(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorIn
 def _output_to(path: Path, lock: Path) -> Iterator[IO[str]]:
     """Sends whatever libraries print to a file, and yields a stream to the terminal that was there before.
 
-    The file begins anew unless a run is at work, which may be writing to it.
+    The file starts empty unless a run is at work, which may be writing to it.
     """
     sys.stdout.flush()
     sys.stderr.flush()

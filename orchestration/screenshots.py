@@ -146,7 +146,7 @@ def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def browser(capabilities: Mapping[str, object] | None = None) -> Iterator["Chrome"]:
-    """A new headless Chromium, without anything that it would do besides what it is told.
+    """A new headless Chromium, which does nothing but what it is told.
 
     Raises:
         ScreenshotError: it is not installed.

@@ -1,4 +1,4 @@
-"""All suites of the platform, and whether a profile names their checks aright."""
+"""All suites of the platform, and whether a profile names their checks correctly."""
 
 from assets.endpoint.skew import ENDPOINT, skew_expectations
 from assets.events.expectations import events_expectations

@@ -52,7 +52,7 @@ def process_of(run: dg.DagsterRun) -> Process | None:
 
 @contextmanager
 def taken(path: Path, holder: Holder, on_wait: Callable[[str], None]) -> Iterator[None]:
-    """Holds the turn for the length of the block, once whoever has it is done.
+    """Holds the turn for the length of the block, once the present holder is done.
 
     Args:
         path: The lock.

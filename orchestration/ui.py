@@ -22,7 +22,7 @@ POLL_SECONDS = 0.5
 STOP_SECONDS = 30
 # At Dagster's usual level the daemon says every few seconds that it has looked at the queue.
 LEVEL = "warning"
-# Every minute the daemon loads the definitions anew, and what held the old ones ends with a warning.
+# Every minute the daemon reloads the definitions, and what held the old ones ends with a warning.
 DAEMON_LEVELS = ("--log-level", LEVEL, "--code-server-log-level", "error")
 
 
@@ -32,7 +32,7 @@ def serve(profile: Profile, port: int, names: Sequence[str] = (), report: Callab
     Args:
         profile: The profile, already applied to the environment.
         port: Port of the web server.
-        names: Names by which browsers call it, besides those of this machine: those of a proxy in front.
+        names: Names by which browsers call it, in addition to those of this machine: those of a proxy in front.
         report: Told where both are, once they answer.
 
     Raises:

@@ -27,7 +27,7 @@ class Webserver(DagsterWebserver):  # type: ignore[type-arg]
 
     def build_middleware(self) -> list[Middleware]:
         given = [name for name in os.environ.get(UI_HOSTS_VARIABLE, "").split(",") if name]
-        # A name that somebody else has pointed to this machine would make their page one of ours.
+        # A name that someone else has pointed to this machine would make their page one of ours.
         trusted = Middleware(TrustedHostMiddleware, allowed_hosts=[*OWN_NAMES, *given], www_redirect=False)
         return [trusted, Middleware(OwnPages), *super().build_middleware()]
 
@@ -35,7 +35,7 @@ class Webserver(DagsterWebserver):  # type: ignore[type-arg]
 class OwnPages:
     """Lets through what our own pages ask for, and programs that are no browser.
 
-    A browser names the page's origin in whatever another site's page sends, links and pictures apart; so these, which
+    A browser names the page's origin in all that another site's page sends, links and pictures apart; so these, which
     are GET, reach nothing that acts.
     """
 

@@ -73,7 +73,7 @@ def release_of(app: dict[str, Any] | None) -> ReleaseConfig | None:
 
 
 def require_ours(live: dict[str, Any], settings: EndpointSettings, owner: Owner) -> None:
-    """Refuses to take over what another profile, or somebody else, runs under our name or path.
+    """Refuses to take over what another profile, or anyone else, runs under our name or path.
 
     Raises:
         DeployError: it says whose that is, and which setting to change.

@@ -46,7 +46,7 @@ def deploy(
 
     Args:
         settings: How the endpoint runs.
-        desired: What it should serve, or what says so: that is asked when nobody else can deploy, so that of several
+        desired: What it should serve, or what says so: that is asked while nobody else can deploy, so that of several
             who read the release log, the last to read is the last to deploy.
         dashboard: URL of the Ray dashboard, http://host:port.
 
@@ -96,7 +96,7 @@ def withdraw(settings: EndpointSettings, owner: Owner, dashboard: str) -> list[s
 
 
 def _put_back(cluster: ServeCluster, settings: EndpointSettings, failed: ReleaseConfig, before: dict[str, Any]) -> None:
-    """Restores what was configured before `failed`, unless somebody has deployed something else since."""
+    """Restores what was configured before `failed`, unless something else was deployed since."""
     with cluster.alone():
         live = cluster.details()
         if release_of(deployed(live, settings.app_name)) == failed:
@@ -126,7 +126,7 @@ def _missing(
         serving.clear()
         return f"Serve says that application {settings.app_name} is {state}"
     try:
-        # A connection of its own for every question, so that the proxy picks a replica anew.
+        # A connection of its own for every question, so that the proxy picks a replica again.
         with EndpointClient(settings.base_url, settings.client_timeout_s) as client:
             status = client.status()
     except EndpointError as error:

@@ -56,7 +56,7 @@ def recommend(
     shelf = _shelf(release, request, history, now_ms if request.at is None else request.at)
 
     def failed(error: Exception) -> None:
-        # Whatever it is, somebody waits for an answer: popularity needs no model.
+        # Whatever it is, a client waits for an answer: popularity needs no model.
         nonlocal reason
         logger.exception("the model failed on a request; popularity answered it")
         on_failure(error)
@@ -102,7 +102,7 @@ def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) 
 
 
 def _history(release: LoadedRelease, request: RecommendationRequest, clock: int) -> tuple[Interactions, str | None]:
-    """The known interactions of the request's user; where there are none, the reason besides."""
+    """The known interactions of the request's user; where there are none, the reason as well."""
     if request.user_id is not None:
         found, whose = release.histories.of(request.user_id), f"the history of user {request.user_id!r}"
     else:

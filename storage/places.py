@@ -63,7 +63,7 @@ def private_folder(name: str) -> Path:
     """A folder for what all processes of the user share, on a short, plain path that nobody else can enter.
 
     Raises:
-        PermissionError: somebody else made it.
+        PermissionError: another user made it.
     """
     root = tempfile.gettempdir()
     mine = Path(root if PLAIN.fullmatch(root) else "/tmp", f"genrec-{os.getuid()}")
@@ -71,7 +71,7 @@ def private_folder(name: str) -> Path:
         mine.mkdir(mode=0o700)
     status = mine.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise PermissionError(f"{mine} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+        raise PermissionError(f"{mine} belongs to another user: remove it, or set TMPDIR to a folder of your own")
     if stat.S_IMODE(status.st_mode) != 0o700:
         mine.chmod(0o700)
     folder = mine / name

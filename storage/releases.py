@@ -64,14 +64,14 @@ class Releases:
         return standing(self.log().select("action", "version", "previous").iter_rows())
 
     def promote(self, version: str, reason: str, evaluation: str = "{}", against: str | None = None) -> None:
-        """Makes `version` the champion. Promoting the reigning champion records nothing.
+        """Makes `version` the champion. Promoting the present champion records nothing.
 
         Args:
             version: Name of an artifact version.
             reason: One sentence for people.
             evaluation: The numbers behind the decision, as a JSON object.
-            against: The champion that the decision was made against; None: the one that reigns now. Where another
-                reigns by now, because somebody rolled back meanwhile, the promotion counts for nothing.
+            against: The champion that the decision was made against; None: the present one. Where another
+                is champion by now, because a rollback came between, the promotion counts for nothing.
 
         Raises:
             ReleaseError: `version` is empty.
@@ -103,7 +103,7 @@ class Releases:
             self._append("serve", version, now.champion, "it was loaded, tried and answers requests", "{}")
 
     def failed(self, version: str, why: str) -> bool:
-        """Records that the champion `version` does not load; the champion before it reigns again.
+        """Records that the champion `version` does not load; the champion before it is champion again.
 
         A version that has answered requests before stays champion, for then something else is broken; neither that nor
         another version than the champion is recorded. Returns whether it was.
@@ -150,7 +150,7 @@ class Standing:
     """What the log amounts to.
 
     Attributes:
-        champions: The champions that still count, oldest first, the last one reigning.
+        champions: The champions that still count, oldest first, the last one in place.
         served: Versions that have answered requests.
     """
 
@@ -174,7 +174,7 @@ def standing(rows: Iterable[tuple[str, str, str | None]]) -> Standing:
 
     A promotion puts a version on top; a rollback takes away what lies above the version that it puts back; a champion
     that does not load is taken away, too, unless it has served before. A decision that was made against another
-    champion than the one that reigns at its turn counts for nothing: it was made twice, or another came between.
+    champion than the one in place at its turn counts for nothing: it was made twice, or another came between.
 
     Args:
         rows: (action, version, previous) in order of time.

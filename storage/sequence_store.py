@@ -233,7 +233,7 @@ def action_vocabulary(
 ) -> list[str]:
     """The actions that a version of the sequences knows, in the order of their bits in `actions`.
 
-    Another version may have them in another order: whoever keeps a choice of actions keeps their names.
+    Another version may have them in another order: what keeps a choice of actions keeps their names.
 
     Args:
         root, version, storage_options: As in `open_sequences`.

@@ -31,7 +31,7 @@ class Staging:
 
     Args:
         lake: Whose tables they are meant for.
-        token: Of the run whose lock somebody else holds, as in a remote task; None begins a run of its own.
+        token: Of the run whose lock another process holds, as in a remote task; None begins a run of its own.
     """
 
     def __init__(self, lake: Lake, token: str | None = None) -> None:

@@ -89,6 +89,6 @@ def _thumbnail(image: Image.Image) -> NDArray[np.uint8]:
 def _draw(axes: Axes, card: Card, query: bool) -> None:
     if card.pixels is not None:
         axes.imshow(card.pixels.transpose(1, 2, 0))
-    # A title is somebody's text: "$" must not start a formula.
+    # A title is someone else's text: "$" must not start a formula.
     title = shorten(card.title, 20, placeholder="...")
     axes.set_title(title, parse_math=False, fontsize=7, fontweight="bold" if query else "normal")

@@ -1,6 +1,6 @@
 """Reads the encoded bytes of an image from where the catalogue says, as far as the profile allows it.
 
-A catalogue is somebody's text. It must not make this machine open any file, pipe or address that it names.
+A catalogue is someone else's text. It must not make this machine open any file, pipe or address that it names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One user shown whole: what he liked and what the live endpoint answers for him."""
+"""One user shown whole: what they liked and what the live endpoint answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ TELLING_HISTORY = 10
 
 @dataclass(frozen=True)
 class Example:
-    """A user, his newest positive interactions (newest first), and the endpoint's answer.
+    """A user, their newest positive interactions (newest first), and the endpoint's answer.
 
     `history` has the columns item_id, title, categories, timestamp.
     """

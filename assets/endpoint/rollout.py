@@ -65,7 +65,7 @@ def positive_actions(lake: Lake, version: str) -> list[str]:
 def deploy_champion(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:
     """Makes the endpoint serve the champion, records that it does, and returns once it is so.
 
-    Which version that is, the log is asked when nobody else can deploy, and again where somebody else deployed
+    Which version that is, the log is asked while nobody else can deploy, and again where someone else deployed
     meanwhile: the endpoint ends with the log's champion, however many deploy at once. A champion that does not load and
     never served is champion no more; the one before it is deployed in its place.
 

@@ -13,7 +13,7 @@ CONTENT_HELPS_COLD_ITEMS = "content_helps_cold_items"
 CHECKS = {
     BEATS_POPULARITY: "The model's 95 % interval lies wholly above that of popularity with time decay.",
     BEATS_ITEM_KNN: "The model's 95 % interval lies wholly above that of item-kNN.",
-    CONTENT_HELPS_COLD_ITEMS: "On cold items the model is better, user by user, than its twin without content.",
+    CONTENT_HELPS_COLD_ITEMS: "On cold items the model is better, user by user, than its ablation without content.",
 }
 
 
@@ -62,7 +62,7 @@ def _content_helps(evaluation: VersionEvaluation) -> Verdict:
 
 def _why_no_gain(evaluation: VersionEvaluation) -> str:
     if WITHOUT_CONTENT in evaluation.left_out:
-        return f"the twin without content is left out ({evaluation.left_out[WITHOUT_CONTENT]})"
+        return f"the ablation without content is left out ({evaluation.left_out[WITHOUT_CONTENT]})"
     if WITHOUT_CONTENT not in evaluation.report.scorers:
-        return "the version has no twin without content (`training.train_ablation`)"
+        return "the version has no ablation without content (`training.train_ablation`)"
     return "no target is cold, each was seen in training"

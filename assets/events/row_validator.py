@@ -90,7 +90,7 @@ class RowValidator:
             rows: As `checked` gives them: columns of any type, optional ones may be missing.
 
         Returns:
-            Good rows with `columns` in their types, but the timestamp in epoch ms, besides `day`, `source_file` and
+            Good rows with `columns` in their types, but the timestamp in epoch ms, plus `day`, `source_file` and
             `source_row`; rejected rows as QUARANTINE_SCHEMA.
         """
         rows = completed(rows, (*self.columns, MISTYPED))

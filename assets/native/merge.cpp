@@ -6,7 +6,7 @@
 // Users are matched by their hash; sequences come and go sorted by it, events come in runs sorted by it, such as a run
 // for each day.
 //
-// COLUMNS(C), defined by whoever compiles this, is C(type, name, rule) for each column, the widest first. Among them
+// COLUMNS(C), defined by the compile command, is C(type, name, rule) for each column, the widest first. Among them
 // are item_row and request_group, the key, and started, timestamp and arrival, by which interactions are ordered.
 
 #include <algorithm>
@@ -189,7 +189,7 @@ void Copy(const Columns& from, int64_t start, int64_t count, const Columns& to, 
 #undef C
 }
 
-// The user's interactions of before [start, end) and his new events, together in time order; returns how many.
+// The user's interactions of before [start, end) and their new events, together in time order; returns how many.
 int64_t MergeUser(const Columns& before, int64_t start, int64_t end, NewInteractions* fresh, const Columns& to,
                   int64_t at) {
   const int64_t began = at;
@@ -217,7 +217,7 @@ int64_t MergeUser(const Columns& before, int64_t start, int64_t end, NewInteract
 // before: `users` sequences (hashes ascending, offsets of users + 1 entries).
 // events: `runs` stretches [starts[r], ends[r]) of rows, in each of which event_users ascends.
 // out: columns with room for all interactions and events; out_hashes, out_offsets, out_before (position of the user
-// before, or -1) and out_event (position of one of his events, or -1) with room for all users.
+// before, or -1) and out_event (position of one of their events, or -1) with room for all users.
 // Returns the number of users.
 extern "C" int64_t merge_sequences(int64_t gap, const Ranks* ranks, int64_t users, const uint64_t* hashes,
                                    const int64_t* offsets, const Columns* before, int64_t runs, const int64_t* starts,

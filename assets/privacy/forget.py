@@ -1,7 +1,7 @@
 """A person taken out of everything that the lake keeps.
 
 Each step can be done again: one that was killed is finished by the next run. Who was forgotten is put on record first,
-as a salted hash, so that nothing that runs later brings him back.
+as a salted hash, so that nothing that runs later brings them back.
 """
 
 import shutil
@@ -40,8 +40,8 @@ class Forgetting:
         tables: Of each table that names users.
         interactions: Bucket file to interactions, those of earlier versions included.
         training_sets: Training sets that were deleted: nobody can be taken out of them, as they hold no ids.
-        pages: Pages of Data Docs that named him.
-        sequences_version: The version of `sequences` without him; None where there are no sequences.
+        pages: Pages of Data Docs that named them.
+        sequences_version: The version of `sequences` without them; None where there are no sequences.
     """
 
     tables: Mapping[str, Removed]
@@ -76,7 +76,7 @@ def forget(lake: Lake, person: Person, reason: str) -> Forgetting:
 
 
 def landed_rows(lake: Lake, source: Source, person: Person) -> Iterator[tuple[str, int]]:
-    """File and row (from 0) of what landing files say of him; they belong to others, who have to see to it."""
+    """File and row (from 0) of what landing files say of them; those belong to others, who have to see to it."""
     ledger = LEDGERS["events"]
     if not lake.exists(ledger):
         return

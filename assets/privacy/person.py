@@ -15,7 +15,7 @@ from storage.schema import EVENTS_TABLE, ID_DTYPES, QUARANTINE_TABLE, IdType
 
 @dataclass(frozen=True)
 class Person:
-    """A user, and what says that a row is his."""
+    """A user, and what says that a row is theirs."""
 
     user: str | int
     id_type: IdType
@@ -41,7 +41,7 @@ class Person:
         return mention(self.user) if len(str(self.user)) >= LONG else None
 
     def rows(self) -> dict[str, pl.Expr]:
-        """Of each table that names users, whether a row is his."""
+        """Of each table that names users, whether a row is theirs."""
         cell = pl.col(COLUMN) == USER_ID
         text = str(self.user)
         return {
@@ -55,7 +55,7 @@ class Person:
         }
 
     def put_aside(self, row: pl.Expr) -> pl.Expr:
-        """Whether a quarantined row (JSON) is his or names him."""
+        """Whether a quarantined row (JSON) is theirs or names them."""
         return _asked(row, self._named_in) | self._mentioned(row)
 
     def _named_in(self, rows: pl.Series) -> pl.Series:

@@ -34,8 +34,8 @@ class Proof:
 def search(folder: Path, person: Person, leave_out: Iterable[Path] = ()) -> Proof:
     """Looks for a person in every file below `folder`, apart from `leave_out` and what lies below them.
 
-    In Parquet and Arrow files he is looked for in the columns that name users and in quarantined rows, as forgetting
-    does; in all other columns and files, whatever they are, as an id after the words `user_id` and, where his id is so
+    In Parquet and Arrow files they are looked for in the columns that name users and in quarantined rows, as forgetting
+    does; in all other columns and files, of any kind, as an id after the words `user_id` and, where their id is so
     long that it is nobody else's, anywhere.
     """
     apart = [path.absolute() for path in leave_out]

@@ -21,7 +21,7 @@ from storage.staged_files import Staging
 
 
 def remove_from_buckets(lake: Lake, staging: Staging, person: Person) -> dict[str, int]:
-    """Replaces every bucket file that holds the person by one without him, under the same name.
+    """Replaces every bucket file that holds the person by one without them, under the same name.
 
     Versions of `sequences` thus stay readable. Who has the old file mapped into memory goes on reading it.
 
@@ -38,7 +38,7 @@ def remove_from_buckets(lake: Lake, staging: Staging, person: Person) -> dict[st
 
 
 def without(sequences: BucketSequences, place: int) -> BucketSequences:
-    """The bucket less the user at `place`, with the bytes it would have had without him from the start."""
+    """The bucket less the user at `place`, with the bytes it would have had without them from the start."""
     start, end = int(sequences.offsets[place]), int(sequences.offsets[place + 1])
     offsets = np.delete(sequences.offsets, place + 1)
     offsets[place + 1 :] -= end - start

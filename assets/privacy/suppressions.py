@@ -1,6 +1,6 @@
 """Who was forgotten: salted hashes of user ids, by which cleaning leaves out what later files say of them.
 
-The id itself is nowhere. Nobody can list the forgotten; whoever asks about one id can be told.
+The id itself is nowhere. Nobody can list the forgotten; but who asks about one id can be told.
 """
 
 import hashlib

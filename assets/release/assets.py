@@ -66,5 +66,5 @@ def _evaluation(lake: Lake, version: str) -> VersionEvaluation:
     except FileNotFoundError:
         raise ValueError(f"version {version} was not evaluated yet: materialize `evaluation` first") from None
     if evaluated.version != version:
-        raise ValueError(f"{folder} holds the evaluation of {evaluated.version}: materialize `evaluation` anew")
+        raise ValueError(f"{folder} holds the evaluation of {evaluated.version}: materialize `evaluation` again")
     return evaluated

@@ -15,7 +15,7 @@ class RetentionSettings(Strict):
         default=10,
         ge=1,
         description="Of the trained versions the newest stay, with the tables they name; champions that a rollback can "
-        "reach stay besides.",
+        "reach stay too.",
     )
     safety_hours: float = Field(
         default=24, ge=0, description="Nothing younger is deleted, because a run that is going on may need it."

@@ -29,7 +29,7 @@ from storage.staged_files import Staging
     check_specs=check_specs(SEQUENCES_TABLE, request_expectations(QualitySettings())),
     config_schema=NO_CONFIG,
     description="Everything each user was shown and did, in time order, in buckets by a stable user hash. New days are "
-    "folded in; users whose earlier days changed are made anew.",
+    "folded in; users whose earlier days changed are rebuilt.",
 )
 def sequences(
     context: dg.AssetExecutionContext, lake: LakeResource, quality: dg.ResourceParam[QualitySettings]

@@ -41,7 +41,7 @@ class Bucket:
     """One bucket to be written: the users of the slots from `first_slot` up to `end_slot`.
 
     Attributes:
-        before: File of the sequences that events are folded into; None where they are made anew.
+        before: File of the sequences that events are folded into; None where they are rebuilt.
     """
 
     number: int
@@ -92,14 +92,14 @@ def bring_up_to_date(
     rows_in_memory: int,
     buckets: int | None = None,
 ) -> pl.DataFrame:
-    """Folds new days into the sequences and makes those users anew whose earlier days changed.
+    """Folds new days into the sequences and rebuilds those users whose earlier days changed.
 
     The same events give the same bytes, whether days come one by one, together or again.
 
     Args:
         actions: The declared action vocabulary; an action's position is its bit in the version that is written.
         request_gap: Actions of one request on one item that lie further apart are two interactions.
-        declared: The columns that the profile declares; where they change, all sequences are made anew.
+        declared: The columns that the profile declares; where they change, all sequences are rebuilt.
         rows_in_memory: About how many rows may be held at once.
         buckets: How many files there are; None: as many as keep one within the rows in memory.
 
@@ -183,7 +183,7 @@ def _refuse_undeclared(events: pl.LazyFrame, actions: Sequence[str]) -> None:
 def _tasks(
     update: Update, ledger: pl.DataFrame, count: int, changes: Changes, workers: int, rows_in_memory: int
 ) -> list[BucketTask]:
-    """What is to be done: users made anew from all days, and others that the new days are folded into."""
+    """What is to be done: users rebuilt from all days, and others that the new days are folded into."""
     edges = slot_edges(count)
     files = dict(ledger.select(BUCKET, FILE).iter_rows())
     anew, grown = [], []

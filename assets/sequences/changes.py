@@ -22,7 +22,7 @@ class Changes:
 
     Attributes:
         appended: Days after all that were there, ascending: their events are folded into the sequences.
-        rebuilt_slots: (SLOTS,) bool: users whose earlier events changed, whose sequences are made anew.
+        rebuilt_slots: (SLOTS,) bool: users whose earlier events changed, whose sequences are rebuilt.
     """
 
     appended: Sequence[date]
@@ -47,7 +47,7 @@ def changes_since(lake: Lake, before: int, now: int) -> Changes:
 
 
 def everything() -> Changes:
-    """All users are made anew."""
+    """All users are rebuilt."""
     return Changes([], np.ones(SLOTS, bool))
 
 

@@ -85,7 +85,7 @@ class Encoding:
 
 
 NEEDED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID, ARRIVAL, SLOT, DAY)
-"""The columns of `events` that `Encoding.encode` and the cutting into buckets read, besides the declared ones."""
+"""The columns of `events` that `Encoding.encode` and the cutting into buckets read, apart from the declared ones."""
 
 
 def extended_categories(

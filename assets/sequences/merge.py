@@ -5,7 +5,7 @@ of its first and last action, all action bits, the largest value, one surface, a
 that comes twice, or late, changes nothing that it should not: the rules (`storage.interaction_columns`) are maxima,
 minima and bits alone.
 
-A request ends where its next action on the item is more than a gap away, for the request ids of many logs begin anew
+A request ends where its next action on the item is more than a gap away, for the request ids of many logs start over
 each day, or are always the same. The first and the last time of every interaction are enough to tell whether a late
 event belongs to one of them, or makes two of them one.
 """

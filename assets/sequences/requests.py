@@ -1,4 +1,4 @@
-"""Whether `request_id` tells requests apart: in many logs it is a counter that begins anew, or a constant."""
+"""Whether `request_id` tells requests apart: in many logs it is a counter that starts over, or a constant."""
 
 from datetime import timedelta
 
@@ -26,10 +26,10 @@ def request_expectations(rules: QualitySettings) -> list[Expectation]:
             0,
             rules.max_reused_request_share,
             "A request_id names one request of a user, and does not come back hours or days later as a counter does "
-            "that begins anew",
+            "that starts over",
             "warn",
             "versions",
-            remedy="what is mapped to request_id is a counter that begins anew, or a constant, and no request id; map "
+            remedy="what is mapped to request_id is a counter that starts over, or a constant, and no request id; map "
             "another column or none (source.events.columns), or raise quality.request_gap if such actions belong "
             "together",
         )

@@ -1,4 +1,4 @@
-"""Rows of somebody's own files under the contract's column names, each with the day it belongs to."""
+"""Rows of a user's own files under the contract's column names, each with the day it belongs to."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Parquet, CSV or JSON Lines files as a source: somebody's own, or a published dataset's."""
+"""Parquet, CSV or JSON Lines files as a source: a user's own, or a published dataset's."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Where somebody's own log and catalogue files are, and how their columns map onto the contract."""
+"""Where a user's own log and catalogue files are, and how their columns map onto the contract."""
 
 from typing import ClassVar, Literal, Self
 

@@ -61,7 +61,7 @@ def open_bandit(settings: OpenBanditSettings, first_day: date, declared: Declare
     """Impressions and clicks as events that share a request, items of each campaign as items of the first day.
 
     The dataset has no users. A hash of the four user features stands for one: people with equal features are taken for
-    one person, so histories are those of a segment. Item numbers begin anew in each campaign; `men/3` is an item's id,
+    one person, so histories are those of a segment. Item numbers start over in each campaign; `men/3` is an item's id,
     so the profile's `id_type` is string. The surface is policy/campaign/position.
 
     Args:

@@ -52,10 +52,10 @@ def of_one_schema(frames: Iterable[pl.LazyFrame]) -> list[pl.LazyFrame]:
 
 
 class Source(Protocol):
-    """An adapter from somebody's logs onto the data contract.
+    """An adapter from a user's logs onto the data contract.
 
     `read` returns raw rows: contract columns under their contract names but with whatever type the file gave them
-    (missing optional columns are left out), and besides `day` (the partition a row belongs to), `source_file`,
+    (missing optional columns are left out), and in addition `day` (the partition a row belongs to), `source_file`,
     `source_row` (0-based within the file) and `malformed` (the text of a row that could not be parsed, else null).
     It never drops a row: judging rows is the cleaner's work. Files whose columns differ stay apart, for no value may be
     changed to fit those of another file: each frame holds neighbouring files of one schema.

@@ -80,7 +80,7 @@ def hstu_model(
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
-    description="The model's twin without content embeddings: what the content is worth, in the evaluation.",
+    description="The model's ablation without content embeddings: what the content is worth, in the evaluation.",
 )
 def hstu_without_content(
     context: dg.AssetExecutionContext, lake: LakeResource, training: dg.ResourceParam[TrainingSettings]
@@ -91,11 +91,11 @@ def hstu_without_content(
         return dg.MaterializeResult(metadata=metadata, data_version=version_of_data)
 
     if not (settings.use_content and settings.train_ablation):
-        return made(skipped="the profile trains no twin without content")
+        return made(skipped="the profile trains no ablation without content")
     folder = artifacts_of(tables) / version_in_question(context, tables, "hstu_model")
     manifest = read_manifest(folder)
     if (tables.folder(f"{ABLATIONS}/{tables.family}") / manifest.version).exists():
-        return made(skipped=f"the twin of {manifest.version} exists already")
+        return made(skipped=f"the ablation of {manifest.version} exists already")
     if not (tables.folder(DATASETS) / manifest.version).exists():
         return made(skipped=f"the training set of {manifest.version} was deleted")
     version = train_version(

@@ -61,7 +61,7 @@ class TrainingSettings(Strict):
         "the same actions; null, of none. In training, evaluation and serving alike.",
     )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
-    train_ablation: bool = Field(default=True, description="Also train a twin without content, for the evaluation.")
+    train_ablation: bool = Field(default=True, description="Also train a ablation without content, for the evaluation.")
     use_tuned: bool = Field(default=False, description="Take what the last search found.")
     popularity_half_life_days: float = Field(
         default=7.0, gt=0, description="Age at which an interaction counts half in the endpoint's popularity fallback."

@@ -2,7 +2,7 @@
 
 So what a replay has mended stays mended when its day is cleaned again, and landing files, which belong to others, stay
 as they are. A correction says what the cell said before, and is not applied to a cell that says something else: a file
-that was written anew is judged as it is.
+that was rewritten is judged as it is.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from assets.metadata import SOMEBODY
+from assets.metadata import ANONYMOUS
 from assets.validation.counting import Counts
 from assets.validation.expectation import Expectation
 from models.columns import USER_ID
@@ -109,7 +109,7 @@ def _values(expectation: Expectation, counts: Counts) -> list[Any]:
     if examples.width == 1:
         return examples.to_series().to_list()
     # The pages stay; an id in them would outlive the person's being forgotten.
-    return [row | ({USER_ID: SOMEBODY} if row.get(USER_ID) is not None else {}) for row in examples.to_dicts()]
+    return [row | ({USER_ID: ANONYMOUS} if row.get(USER_ID) is not None else {}) for row in examples.to_dicts()]
 
 
 def _as_html(texts: pl.Series) -> list[str | None]:

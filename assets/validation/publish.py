@@ -55,7 +55,7 @@ def publish(
     for day in sorted(days):
         of_day = staged.of_day(day)
         tell(day, {PARTITION_ROWS: of_day.rows_accepted, **_counts(of_day)})
-    # What is said of the whole table stands under the newest day alone, lest each of thousands repeats it.
+    # What is said of the whole table stands under the newest day alone, so that thousands do not repeat it.
     whole = table_metadata(staged.preview, lake.rows(table), days=len(days), quarantine=_quarantine(reasons))
     tell(max(days), whole)
     yield dg.MaterializeResult(

@@ -52,7 +52,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def answers(release: LoadedRelease) -> list[set[str | int]]:
-    """What a user, a stranger and somebody who looks at an item are shown."""
+    """What a user, a stranger and someone who looks at an item are shown."""
     now = int(datetime(2026, 1, 7, tzinfo=UTC).timestamp() * 1000)
     asked = [RecommendationRequest(user_id=user, k=100, exclude_seen=False) for user in ("u0", "u1", "a stranger")]
     lists = [recommend(release, request, now).items for request in asked]

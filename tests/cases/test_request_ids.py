@@ -1,4 +1,4 @@
-"""A counter that begins anew each day, or a constant, in place of request ids: four clicks on four days stay four."""
+"""A counter that starts over each day, or a constant, in place of request ids: four clicks on four days stay four."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -115,7 +115,7 @@ def test_an_endpoint_that_cannot_be_told_fails_the_run_and_says_so(
     assert failure.user_failure_data is not None
     said = failure.user_failure_data.description
     assert said is not None
-    assert said.startswith("the tables have forgotten the person, but the endpoint still knows him (")
+    assert said.startswith("the tables have forgotten the person, but the endpoint has not (")
     assert said.endswith("materialize 'endpoint'")
 
 

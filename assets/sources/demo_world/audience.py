@@ -55,7 +55,7 @@ class Impressions:
 class Audience:
     """The users of one chunk at the start of a day.
 
-    A day is reached by living through the at most 27 days before it: on one of them every user started anew.
+    A day is reached by living through the at most 27 days before it: on one of them every user started over.
     """
 
     def __init__(self, settings: DemoWorldSettings, chunk: int, day: int, last_day: int) -> None:

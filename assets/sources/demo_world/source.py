@@ -23,7 +23,7 @@ from models.declared import NO_COLUMNS, DeclaredColumns
 __all__ = ["OFFERED", "DemoWorld"]
 
 WORLD_VERSION = 1
-"""Counts up when the same settings give other files; files of another version are written anew."""
+"""Counts up when the same settings give other files; files of another version are written again."""
 
 
 class DemoWorld:

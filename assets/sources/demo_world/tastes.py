@@ -28,7 +28,7 @@ WHIM = 0.03
 """Probability that a user wakes up with a wholly new interest."""
 
 LIFE = 28
-"""Days after which a user starts anew: mood and clicked items are forgotten. Bounds what a day depends on."""
+"""Days after which a user starts over: mood and clicked items are forgotten. Bounds what a day depends on."""
 
 
 def transitions(seed: int) -> np.ndarray:
@@ -92,7 +92,7 @@ def after_clicks(mood: np.ndarray, topic: np.ndarray, clicked: np.ndarray, pull:
 
 
 def overnight(settings: DemoWorldSettings, chunk: int, day: int, tastes: Tastes, mood: np.ndarray) -> np.ndarray:
-    """The mood at the start of `day`; users whose life starts anew on that day are back at their lasting taste."""
+    """The mood at the start of `day`; users who start over on that day are back at their lasting taste."""
     draw = stream(settings.seed, Stream.NIGHT, chunk, day)
     whim = draw.random(len(mood)) < WHIM
     fancy = np.eye(len(TOPICS), dtype=np.float32)[draw.integers(len(TOPICS), size=len(mood))]
@@ -101,5 +101,5 @@ def overnight(settings: DemoWorldSettings, chunk: int, day: int, tastes: Tastes,
 
 
 def reborn(tastes: Tastes, day: int) -> np.ndarray:
-    """(U,) bool: whose life starts anew on `day`."""
+    """(U,) bool: who starts over on `day`."""
     return (day + tastes.offset) % LIFE == 0

@@ -60,7 +60,7 @@ def delimited_columns(path: Path, dialect: Dialect) -> list[str]:
 
 
 def scan_delimited(path: Path, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> pl.LazyFrame:
-    """The file's columns as strings (an empty field is null), besides `source_row` and `malformed`.
+    """The file's columns as strings (an empty field is null), plus `source_row` and `malformed`.
 
     Raises:
         SourceError: the file is empty or unreadable; while rows are collected: it is damaged further on.

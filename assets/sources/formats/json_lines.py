@@ -24,7 +24,7 @@ def scan_json_lines(
     columns: Sequence[Column] = (),
     literals: bool = False,
 ) -> pl.LazyFrame:
-    """`fields` as strings (lists as JSON text; absent ones null), besides `source_row` and `malformed`.
+    """`fields` as strings (lists as JSON text; absent ones null), plus `source_row` and `malformed`.
 
     With `columns` also, under REFUSED, the names of those that refuse the value of a row, null where none does.
 

@@ -48,15 +48,17 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_every_scorer_answers_the_same_questions(lake: Lake) -> None:
     folder, champion = write_version(lake, "new"), write_version(lake, "old", seed=1)
-    twin = write_version(lake, "new", seed=2, folder="ablations")
+    ablation = write_version(lake, "new", seed=2, folder="ablations")
     assert isinstance(OnlyTheNewItem(), KnownTruth)
-    result = evaluate_version(lake, folder, SETTINGS, champion=champion, without_content=twin, truth=OnlyTheNewItem())
+    result = evaluate_version(
+        lake, folder, SETTINGS, champion=champion, without_content=ablation, truth=OnlyTheNewItem()
+    )
     report = result.report
     assert list(report.scorers) == ["hstu", "champion", "hstu_without_content", "popularity", "item_knn", "oracle"]
     assert (report.users, report.targets) == (USERS, USERS + USERS // 3)
     assert (result.version, result.champion, result.cutoff) == ("new", "old", CUTOFF)
     assert result.protocols["leave_one_out"].users == 10
-    # Each third user has the new item among his targets, and it is the only cold one.
+    # Each third user has the new item among their targets, and it is the only cold one.
     assert measured(report, "oracle", "hr@2", "cold").mean == 1.0
     assert measured(report, "oracle", "hr@2", "cold").n == USERS // 3
     assert measured(report, "popularity", "mrr", "cold").mean < 0.5
@@ -147,13 +149,13 @@ def test_a_champion_that_fails_while_it_scores_is_left_out_and_the_others_are_co
 
 
 def test_a_broken_twin_leaves_its_check_without_an_answer_and_a_broken_candidate_is_an_error(lake: Lake) -> None:
-    folder, twin = write_version(lake, "new"), write_version(lake, "new", seed=2, folder="ablations")
-    BROKEN["half the weights"](twin)
-    result = evaluate_version(lake, folder, SETTINGS, without_content=twin)
+    folder, ablation = write_version(lake, "new"), write_version(lake, "new", seed=2, folder="ablations")
+    BROKEN["half the weights"](ablation)
+    result = evaluate_version(lake, folder, SETTINGS, without_content=ablation)
     assert list(result.left_out) == ["hstu_without_content"]
     (answer,) = (verdict for verdict in verdicts(result) if verdict.check == CONTENT_HELPS_COLD_ITEMS)
     assert answer.passed is None
-    assert answer.sentence.startswith("Not measured: the twin without content is left out (")
+    assert answer.sentence.startswith("Not measured: the ablation without content is left out (")
     BROKEN["half the weights"](folder)
     with pytest.raises(Exception, match=r"(?i)safetensor|header|incomplete"):
         evaluate_version(lake, folder, SETTINGS)
@@ -205,16 +207,17 @@ def test_the_summary_is_keyed_by_scorer_metric_and_slice(lake: Lake) -> None:
 
 
 def test_verdicts_answer_every_check_with_the_numbers(lake: Lake) -> None:
-    twin = write_version(lake, "new", seed=2, folder="ablations")
-    answers = verdicts(evaluate_version(lake, write_version(lake, "new"), SETTINGS, without_content=twin))
+    ablation = write_version(lake, "new", seed=2, folder="ablations")
+    answers = verdicts(evaluate_version(lake, write_version(lake, "new"), SETTINGS, without_content=ablation))
     assert [answer.check for answer in answers] == list(CHECKS)
     assert "ndcg@2: hstu 0." in answers[0].sentence
     assert "10 users" in answers[2].sentence
-    without_twin = verdicts(evaluate_version(lake, lake.folder("artifacts/hstu") / "new", SETTINGS))
+    without_ablation = verdicts(evaluate_version(lake, lake.folder("artifacts/hstu") / "new", SETTINGS))
     assert (
-        without_twin[2].sentence == "Not measured: the version has no twin without content (`training.train_ablation`)."
+        without_ablation[2].sentence
+        == "Not measured: the version has no ablation without content (`training.train_ablation`)."
     )
-    assert without_twin[2].passed is None
+    assert without_ablation[2].passed is None
 
 
 def _without_seconds(evaluation: VersionEvaluation) -> dict:

@@ -90,7 +90,7 @@ def test_a_version_below_the_gate_is_rejected_and_can_be_promoted_by_hand(lake: 
     shown = metadata(result, "release")
     (unmeasured,) = (c for c in result.get_asset_check_evaluations() if c.check_name == "content_helps_cold_items")
     assert not unmeasured.passed
-    assert str(unmeasured.description).startswith("Not measured: the version has no twin without content")
+    assert str(unmeasured.description).startswith("Not measured: the version has no ablation without content")
     assert unmeasured.metadata["measured"].value is False
     assert (shown["promoted"], shown["champion"]) == (False, "none")
     assert "one does not beat popularity on ndcg@2" in shown["reason"]

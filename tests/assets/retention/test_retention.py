@@ -42,13 +42,13 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def night(lake: Lake, day: int) -> None:
-    """A new day, and yesterday again with other users, so that all sequences are made anew."""
+    """A new day, and yesterday again with other users, so that all sequences are rebuilt."""
     put(lake, pl.concat([rows(USERS[day:], day - 1), rows(USERS, day)]), day - 1, day)
     update(lake)
 
 
 def train(lake: Lake, version: str, created: datetime | None = None) -> Manifest:
-    """What training leaves: an artifact, its twin, its training set and its run."""
+    """What training leaves: an artifact, its ablation, its training set and its run."""
     manifest = Manifest(
         version=version,
         family="hstu",

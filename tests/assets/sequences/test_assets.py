@@ -78,7 +78,7 @@ def write(rows: list[dict[str, object]], path: Path) -> Path:
     [
         pytest.param(lambda day, user, number: f"{day}-{user}-{number}", True, id="a request each"),
         pytest.param(lambda day, user, number: f"{day}-{number}", True, id="a counter that all users share"),
-        pytest.param(lambda day, user, number: number, False, id="a counter that begins anew each day"),
+        pytest.param(lambda day, user, number: number, False, id="a counter that starts over each day"),
         pytest.param(lambda day, user, number: f"{day}-{user}", False, id="a name of the whole day"),
         pytest.param(lambda day, user, number: "0", False, id="a constant"),
     ],
@@ -89,7 +89,7 @@ def test_a_warning_says_that_the_column_is_no_request_id(
     result = run(write(clicks(request_of), tmp_path / "log.csv"), tmp_path / "lake")
     check = check_of(result)
     assert check.passed == passes
-    assert passes or "request_id is a counter that begins anew, or a constant" in (check.description or "")
+    assert passes or "request_id is a counter that starts over, or a constant" in (check.description or "")
     assert not check.blocking
     lengths = Lake(str(tmp_path / "lake")).sequences().collect()["item_ids"].list.len()
     assert lengths.to_list() == [DAYS * REQUESTS] * USERS

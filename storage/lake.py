@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from models.actions import action_bits
-from models.columns import DAY
+from models.columns import DAY, HASH_SLOT
 from storage.commit import STORED_TIME, Commit, StagedFile
 from storage.object_store import object_output
 from storage.places import is_uri
@@ -28,6 +28,9 @@ from storage.staged_files import Staging
 from storage.tables import has_table, open_table, scan_table
 
 COMMIT_ATTEMPTS = 10
+
+FORMER_HASH_SLOT = "slot"
+"""What the hash slot is called in tables of earlier versions."""
 
 
 class TableMissing(LookupError):
@@ -248,5 +251,9 @@ class Lake:
 
 
 def restored(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """`rows` of a table in the types of the contract."""
+    """`rows` of a table in the types of the contract and under its names, also where an earlier version wrote them."""
+    there = rows.collect_schema()
+    if FORMER_HASH_SLOT in there:
+        slots = [pl.col(name) for name in (HASH_SLOT, FORMER_HASH_SLOT) if name in there]
+        rows = rows.with_columns(pl.coalesce(slots).alias(HASH_SLOT)).drop(FORMER_HASH_SLOT)
     return rows.with_columns(cs.by_dtype(STORED_TIME).cast(TIME))

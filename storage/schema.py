@@ -18,6 +18,7 @@ from models.columns import (
     CONTENT_HASH,
     DAY,
     DESCRIPTION,
+    HASH_SLOT,
     IMAGE,
     IMAGE_BYTES,
     ITEM_ID,
@@ -28,7 +29,6 @@ from models.columns import (
     REASON,
     REQUEST_ID,
     ROW,
-    SLOT,
     SOURCE_FILE,
     SOURCE_ROW,
     SURFACE,
@@ -74,8 +74,8 @@ DECLARED_DTYPES: dict[str, pl.DataType] = {"category": pl.String(), "number": pl
 def events_schema(id_type: IdType, declared: DeclaredColumns = NO_COLUMNS) -> Schema:
     """One row per thing a user did, with the columns that the profile declares.
 
-    `day` is the partition the row arrived in, `arrival` counts up within it, and `slot` is the part of the users that
-    the user belongs to (`assets.buckets`).
+    `day` is the partition the row arrived in, `arrival` counts up within it, and `hash_slot` is the part of the users
+    that the user belongs to (`assets.buckets`).
     """
     return {
         USER_ID: ID_DTYPES[id_type],
@@ -86,7 +86,7 @@ def events_schema(id_type: IdType, declared: DeclaredColumns = NO_COLUMNS) -> Sc
         SURFACE: pl.String(),
         REQUEST_ID: pl.String(),
         ARRIVAL: pl.Int64(),
-        SLOT: pl.Int16(),
+        HASH_SLOT: pl.Int16(),
         DAY: pl.Date(),
         **{name: DECLARED_DTYPES[declared[name].type] for name in sorted(declared)},
     }
@@ -129,14 +129,14 @@ QUARANTINE_SCHEMA: Schema = {
 SALT, DIGEST, AT = "salt", "digest", "at"
 
 SUPPRESSIONS_SCHEMA: Schema = {
-    SLOT: pl.Int16(),
+    HASH_SLOT: pl.Int16(),
     SALT: pl.String(),
     DIGEST: pl.String(),
     AT: TIME,
     REASON: pl.String(),
 }
-"""One row per forgotten user. `slot` is the part of the users that they belong to, one of 4096, so that few other ids
-have to be hashed to find them."""
+"""One row per forgotten user. `hash_slot` is the part of the users that they belong to, one of 4096, so that few other
+ids have to be hashed to find them."""
 
 LANDED_SCHEMA: Schema = {
     DAY: pl.Date(),
@@ -216,6 +216,7 @@ RESERVED_NAMES = frozenset(
         MALFORMED,
         MISTYPED,
         "path",
+        "slot",
     }
 )
 """Names that mean something in some table, or to the model, already; none is left for a column that is declared."""
@@ -230,7 +231,7 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     SURFACE: "Where in the product it happened.",
     REQUEST_ID: "The request whose answer the user acted on; equal for what was shown and done together.",
     ARRIVAL: "Place of the event among those of its day, from 0, in order of arrival.",
-    SLOT: "Part of the users that the user belongs to, by a stable hash.",
+    HASH_SLOT: "Part of the users that the user belongs to, by a stable hash.",
     DAY: "The daily partition, UTC.",
     TITLE: "Title for readers and the text encoder.",
     DESCRIPTION: "Longer text for the text encoder.",

@@ -20,7 +20,7 @@ from assets.events.order import order_events
 from assets.events.row_validator import REQUIRED, RowValidator
 from assets.validation.quarantine import Cleaned, Reason, quarantined
 from assets.validation.row_checks import checked
-from models.columns import ACTION, ARRIVAL, DAY, ITEM_ID, SLOT, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
+from models.columns import ACTION, ARRIVAL, DAY, HASH_SLOT, ITEM_ID, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 from storage.literal_paths import scan_arrow
 from storage.schema import EVENTS_TABLE, TIME
 from storage.staged_files import writing
@@ -110,8 +110,8 @@ class Run:
         with writing(path):
             rows.write_ipc(path, compression="uncompressed")
         starts, before = {}, 0
-        for part in rows.select(DAY, SLOT).partition_by(DAY, maintain_order=True):
-            starts[part[DAY][0]] = before + np.searchsorted(part[SLOT].to_numpy(), np.arange(SLOTS + 1))
+        for part in rows.select(DAY, HASH_SLOT).partition_by(DAY, maintain_order=True):
+            starts[part[DAY][0]] = before + np.searchsorted(part[HASH_SLOT].to_numpy(), np.arange(SLOTS + 1))
             before += part.height
         return cls(path, starts)
 
@@ -133,7 +133,7 @@ def _batches(raw: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
 
 def _by_day_and_slot(rows: pl.DataFrame) -> np.ndarray:
     """(n,) positions by day and slot, in order of arrival within."""
-    slots, days = rows[SLOT].to_numpy(), rows[DAY].to_physical().to_numpy()
+    slots, days = rows[HASH_SLOT].to_numpy(), rows[DAY].to_physical().to_numpy()
     if len(days) and (days == days[0]).all():
         # Of 16-bit numbers numpy's stable sort is a radix sort.
         return np.argsort(slots.astype(np.uint16), kind="stable")
@@ -141,7 +141,7 @@ def _by_day_and_slot(rows: pl.DataFrame) -> np.ndarray:
 
 
 def _with_slot(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(pl.Series(SLOT, slots_of(user_hashes(rows[USER_ID])), dtype=pl.Int16))
+    return rows.with_columns(pl.Series(HASH_SLOT, slots_of(user_hashes(rows[USER_ID])), dtype=pl.Int16))
 
 
 def _cells(runs: Sequence[Run], rows: int) -> Iterator[pl.DataFrame]:
@@ -188,7 +188,7 @@ def _require_distinct_hashes(users: pl.Series, hashes: np.ndarray) -> None:
 def _duplicates(rows: pl.DataFrame) -> pl.DataFrame:
     """Quarantined as they were understood: the raw rows are not kept until here."""
     reasons = pl.repeat(Reason.DUPLICATE.value, rows.height, dtype=pl.String, eager=True)
-    return quarantined(rows.drop(ARRIVAL, SLOT), reasons, EVENTS_TABLE)
+    return quarantined(rows.drop(ARRIVAL, HASH_SLOT), reasons, EVENTS_TABLE)
 
 
 def _finished(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from assets.privacy.ids_in_text import LONG, mention
-from assets.privacy.suppressions import Forgotten, only, slot_of
+from assets.privacy.suppressions import Forgotten, only
 from assets.validation.corrections import COLUMN, CORRECTIONS_TABLE, WAS
 from assets.validation.quarantine import json_cell
-from models.columns import MALFORMED, ROW, SLOT, USER_ID, VALUE
+from models.columns import MALFORMED, ROW, USER_ID, VALUE
 from storage.schema import EVENTS_TABLE, ID_DTYPES, QUARANTINE_TABLE, IdType
 
 
@@ -45,8 +45,7 @@ class Person:
         cell = pl.col(COLUMN) == USER_ID
         text = str(self.user)
         return {
-            EVENTS_TABLE: (pl.col(SLOT) == slot_of(self.user, self.id_type))
-            & (pl.col(USER_ID) == pl.lit(self.user, ID_DTYPES[self.id_type])),
+            EVENTS_TABLE: pl.col(USER_ID) == pl.lit(self.user, ID_DTYPES[self.id_type]),
             QUARANTINE_TABLE: self.put_aside(pl.col(ROW)),
             CORRECTIONS_TABLE: (cell & ((pl.col(WAS) == text) | (pl.col(VALUE) == text)).fill_null(False))
             | ((pl.col(COLUMN) == MALFORMED) & _asked(pl.col(WAS), self.alone.in_texts))

@@ -17,7 +17,7 @@ from assets.buckets import slots_of, user_hashes
 from assets.privacy.ids_in_text import LONGEST, ids_in
 from assets.validation.casts import as_id
 from assets.validation.quarantine import cell_text
-from models.columns import MALFORMED, SLOT, USER_ID
+from models.columns import HASH_SLOT, MALFORMED, USER_ID
 from storage.lake import Lake
 from storage.schema import DIGEST, ID_DTYPES, SALT, SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE, IdType
 
@@ -84,7 +84,7 @@ class Forgotten:
     def _among(self, ids: pl.Series) -> pl.Series:
         """Those of `ids` that were forgotten."""
         there = ids.unique().drop_nulls()
-        suspects = there.filter(pl.Series(np.isin(slots_of(user_hashes(there)), self.table[SLOT].to_numpy())))
+        suspects = there.filter(pl.Series(np.isin(slots_of(user_hashes(there)), self.table[HASH_SLOT].to_numpy())))
         return pl.Series(USER_ID, [user for user in suspects if self.names(user)], dtype=ids.dtype)
 
     def names(self, user: str | int) -> bool:

@@ -12,7 +12,7 @@ from assets.sequences.changes import Changes, changes_since, everything
 from assets.sequences.encode import NEEDED, Encoding, extended_categories
 from assets.sequences.item_rows import extend_item_rows
 from assets.sequences.merge import NewEvents, merge_sequences
-from models.columns import ACTION, ACTIONS, BUCKET, DAY, SLOT, SURFACE, USER_ID
+from models.columns import ACTION, ACTIONS, BUCKET, DAY, HASH_SLOT, SURFACE, USER_ID
 from models.declared import NO_COLUMNS, DeclaredColumns
 from storage.interaction_columns import stored_columns
 from storage.lake import Lake
@@ -146,7 +146,7 @@ def build_buckets(task: BucketTask) -> list[Built]:
     rows = with_declared(update.lake.scan(EVENTS_TABLE, update.events_version), declared).select(*NEEDED, *declared)
     if task.days is not None:
         rows = rows.filter(pl.col(DAY).is_in(list(task.days)))
-    within = pl.col(SLOT).is_between(first, end, closed="left")
+    within = pl.col(HASH_SLOT).is_between(first, end, closed="left")
     events = update.encoding.encode(rows.filter(within).collect(engine="streaming"))
     with Staging(update.lake, update.token) as staging:
         return [

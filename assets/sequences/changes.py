@@ -9,7 +9,7 @@ import polars as pl
 from deltalake.exceptions import DeltaError
 
 from assets.buckets import SLOTS
-from models.columns import DAY, SLOT
+from models.columns import DAY, HASH_SLOT
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
 
@@ -60,6 +60,8 @@ def _files(lake: Lake, version: int) -> Files:
 def _slots(lake: Lake, version: int, days: Sequence[date]) -> np.ndarray:
     there = np.zeros(SLOTS, bool)
     if days:
-        slots = lake.scan(EVENTS_TABLE, version).filter(pl.col(DAY).is_in(list(days))).select(pl.col(SLOT).unique())
-        there[slots.collect(engine="streaming")[SLOT].to_numpy()] = True
+        slots = (
+            lake.scan(EVENTS_TABLE, version).filter(pl.col(DAY).is_in(list(days))).select(pl.col(HASH_SLOT).unique())
+        )
+        there[slots.collect(engine="streaming")[HASH_SLOT].to_numpy()] = True
     return there

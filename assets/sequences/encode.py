@@ -13,10 +13,10 @@ from models.columns import (
     ACTIONS,
     ARRIVAL,
     DAY,
+    HASH_SLOT,
     ITEM_ID,
     REQUEST_ID,
     ROW,
-    SLOT,
     SURFACE,
     TIMESTAMP,
     USER_ID,
@@ -84,7 +84,7 @@ class Encoding:
         return items.to_frame().join(self.item_rows, on=ITEM_ID, how="left", maintain_order="left")[ROW].cast(pl.Int32)
 
 
-NEEDED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID, ARRIVAL, SLOT, DAY)
+NEEDED = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID, ARRIVAL, HASH_SLOT, DAY)
 """The columns of `events` that `Encoding.encode` and the cutting into buckets read, apart from the declared ones."""
 
 

@@ -1,5 +1,6 @@
 """A lake that was written with other ids or by another contract is refused before anything is added to it."""
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -7,12 +8,15 @@ import polars as pl
 import pytest
 
 from assets.compatibility import require_compatible
+from assets.privacy.person import Person
+from assets.privacy.remove_rows import remove_rows
 from assets.resources import Storage
 from assets.sequences.item_rows import extend_item_rows
 from models.columns import DAY, ITEM_ID
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, LANDED_SCHEMA, TEXT_TABLE, IdType, content_schema, events_schema
 from storage.sequence_store import ITEM_ROWS_TABLE
+from storage.staged_files import Staging
 from tests.assets.events.test_assets import FIRST, NEXT, land, log, run
 
 
@@ -90,3 +94,28 @@ def test_tables_that_are_made_anew_may_change(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     lake.overwrite(TEXT_TABLE, pl.DataFrame({ITEM_ID: ["a"], "other": [1.0]}))
     require_compatible(lake, "string")
+
+
+def test_a_lake_whose_hash_slot_has_its_former_name_is_read_and_written(folder: Path) -> None:
+    """As a lake of an earlier version has it in `events`; a day that is added has the new name, all are read alike."""
+    lake = Lake(str(folder / "lake"))
+    now = lake.scan("events").collect()
+    shutil.rmtree(Path(lake.uri("events")))
+    lake.replace_days("events", now.rename({"hash_slot": "slot"}), [FIRST])
+    require_compatible(lake, "int64")
+    assert lake.scan("events").select(now.columns).collect().equals(now)
+    land(folder, "items", NEXT, [{"item_id": 2}])
+    land(folder, "events", NEXT, log(6, day=1))
+    with dg.DagsterInstance.ephemeral(tempdir=str(folder)) as instance:
+        assert run(folder, instance, first=NEXT, last=NEXT).success
+    both = lake.scan("events").select(now.columns).sort("day", "arrival").collect()
+    assert both.filter(pl.col("day") == FIRST).equals(now.sort("arrival"))
+    assert both["hash_slot"].null_count() == 0
+    assert both.height == 12
+    slots = both.filter(pl.col("user_id") == 3)["hash_slot"]
+    assert slots[0] == slots[1]
+    with Staging(lake) as staging:
+        removed = remove_rows(lake, staging, "events", Person(3, "int64").rows()["events"])
+    assert removed.rows == 2
+    left = lake.scan("events").select(now.columns).sort("day", "arrival").collect()
+    assert left.equals(both.filter(pl.col("user_id") != 3))

@@ -64,7 +64,7 @@ def test_a_good_row_has_the_contracts_types() -> None:
         accepted = clean(rows, id_type).accepted
         assert accepted.schema == pl.Schema(events_schema(id_type))
         moment = datetime(2026, 1, 1, 0, 0, 0, 5000, UTC)
-        assert accepted.drop("slot").rows() == [(one, one, moment, "view", 4.5, "home", "9", 0, FIRST)]
+        assert accepted.drop("hash_slot").rows() == [(one, one, moment, "view", 4.5, "home", "9", 0, FIRST)]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import resource, sys
 from pathlib import Path
 import polars as pl
 from assets.events.clean import Run
-rows = pl.DataFrame({"day": [0] * 50_000, "slot": [1] * 50_000, "source_file": ["f"] * 50_000})
-rows = rows.with_columns(pl.col("day").cast(pl.Date), pl.col("slot").cast(pl.Int16))
+rows = pl.DataFrame({"day": [0] * 50_000, "hash_slot": [1] * 50_000, "source_file": ["f"] * 50_000})
+rows = rows.with_columns(pl.col("day").cast(pl.Date), pl.col("hash_slot").cast(pl.Int16))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

@@ -38,7 +38,7 @@ def events(rows: Sequence[Row], day: int = 0) -> pl.DataFrame:
     full = [(user, item, at(second), *rest, 0, FIRST + timedelta(day)) for user, item, second, *rest in rows]  # type: ignore[arg-type]
     frame = pl.DataFrame(full, schema=events_schema("string"), orient="row")
     hashes = pl.Series("hash", user_hashes(frame[USER_ID]))
-    slots = pl.Series("slot", slots_of(hashes.to_numpy()), dtype=pl.Int16)
+    slots = pl.Series("hash_slot", slots_of(hashes.to_numpy()), dtype=pl.Int16)
     return frame.with_columns(slots, hashes).sort("hash", "timestamp", "item_id", "action").drop("hash")
 
 

@@ -85,7 +85,7 @@ def test_events(tmp_path_factory: pytest.TempPathFactory, events: Any, id_type: 
         row: reason for row, reason in enumerate(reasons) if reason not in (None, ELSEWHERE)
     }
     good = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
-    accepted = [row for part in cleaned for row in part.accepted.drop("arrival", "slot", "day").rows()]
+    accepted = [row for part in cleaned for row in part.accepted.drop("arrival", "hash_slot", "day").rows()]
     assert sorted(accepted, key=repr) == sorted((_event(row, id_type) for row in good), key=repr)
 
 

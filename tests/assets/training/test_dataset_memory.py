@@ -24,7 +24,7 @@ def write_log(root: Path) -> None:
     rng, count = np.random.default_rng(0), USERS * EACH
     end = int(CUTOFF.timestamp() * 1000)
     times = np.sort(rng.integers(end - 30 * 86_400_000, end, (USERS, EACH)), axis=1).ravel()
-    columns = {
+    columns: dict[str, np.ndarray] = {
         "item_row": rng.integers(1, ITEMS + 1, count).astype(np.int32),
         "started": times,
         "timestamp": times,

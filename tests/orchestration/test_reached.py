@@ -22,19 +22,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMMAND = PROJECT["scripts"]["genrec"].split(":")[0]
 BENCH = PROJECT["entry-points"]["genrec.commands"]["bench"].split(":")[0]
 
-UNREACHED = {
-    "models.encoder.cached": "HSTU on a history that was encoded before, for serving: no endpoint keeps states yet",
-    "models.encoder.pages": "where such an endpoint keeps them",
-}
-"""Modules that nothing leads to, and why they are there."""
-
 
 def test_every_module_is_reached_from_the_command_the_definitions_the_endpoint_or_the_notebook() -> None:
     product = {name for name in MODULES if not name.startswith("benchmarks")}
     # The command finds that of the benchmarks by its entry point, and so holds nothing of theirs.
     reached = _reached([COMMAND, DEFINITIONS, IMPORT_PATH.split(":")[0], NOTEBOOK])
-    assert sorted(product - reached - UNREACHED.keys()) == []
-    assert sorted(UNREACHED.keys() & reached | UNREACHED.keys() - product) == [], "strike these out"
+    assert sorted(product - reached) == []
 
 
 def test_every_module_of_the_benchmarks_is_reached_from_their_command() -> None:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from models.attention import use_backend
 from models.encoder.cache import CacheMismatch
-from models.encoder.pages import PagedStore
 from models.ranking.batch import RankingBatch
 from models.ranking.config import RankerConfig
 from models.ranking.ranker import Ranker
@@ -183,19 +182,3 @@ def test_scoring_leaves_the_cache_and_threads_alone() -> None:
             assert torch.equal(one, other)
     for tensor, kept in zip((tensor for pair in cache.pairs for tensor in pair), before, strict=True):
         assert torch.equal(tensor, kept)
-
-
-@pytest.mark.parametrize("page_size", [1, 32, 128])
-def test_a_stored_cache_scores_as_before_and_a_recomputed_one_too(page_size: int) -> None:
-    of = config("start")
-    model, store = ranker(of), PagedStore(page_size, byte_budget=2**20)
-    cache = model.prefill(history(of, 9), "v1")
-    expected = model.score(cache, torch.tensor(CANDIDATES), NOW, "v1")
-    store.put("user", cache)
-    stored = store.get("user")
-    assert stored is not None
-    assert torch.equal(model.score(stored, torch.tensor(CANDIDATES), NOW, "v1"), expected)
-    store.evict("user")
-    assert store.get("user") is None
-    again = model.prefill(history(of, 9), "v1")
-    assert torch.equal(model.score(again, torch.tensor(CANDIDATES), NOW, "v1"), expected)

@@ -164,6 +164,22 @@ def nightly(
         _end("nightly", bench.run(events * 1_000_000, rounds, _kept(out), smoke, _report))
 
 
+@app.command(name="training-set")
+def training_set(
+    interactions: Annotated[int, typer.Option(min=1, help="Million interactions of the made-up log.")] = 100,
+    mib: Annotated[int, typer.Option(min=1, help="Memory that the process is given, enforced.")] = 1000,
+    rows_in_memory: Annotated[int, typer.Option(min=10_000, help="As in the profile's section `lake`.")] = 1_000_000,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """The training set of a log that does not fit into memory, within a limit that is enforced."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import training_set as bench
+
+        size = interactions * 1_000_000
+        _end("training-set", bench.run(size, mib, rows_in_memory, _kept(out), smoke, _report))
+
+
 @app.command()
 def rollback(
     rounds: Annotated[int, typer.Option(min=1, help="How often each way is measured.")] = 3, smoke: SmokeOption = False

@@ -50,6 +50,13 @@ def test_sequences(tmp_path: Path) -> None:
     assert found["fit_worst_error"] < 1e-6, "a line goes through two points"
 
 
+def test_training_set(tmp_path: Path) -> None:
+    found = figures("training-set", "--out", str(tmp_path))
+    # Two in three of 200,000 are positive; every user's are a third of a hundred coins.
+    assert 0.65 * 200_000 < found["interactions"] < 0.68 * 200_000
+    assert found["log_to_limit_ratio"] * found["limit_mib"] * 2**20 > 20 * 200_000
+
+
 def test_nightly(tmp_path: Path) -> None:
     found = figures("nightly", "--out", str(tmp_path))
     assert found["bytes_equal"] is True

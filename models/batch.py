@@ -138,6 +138,7 @@ def training_batch(
     max_length: int,
     skipped: np.ndarray | None = None,
     shortening: StochasticLength | None = None,
+    numbers: np.ndarray | None = None,
     columns: Iterable[str] = (),
 ) -> tuple[JaggedBatch, Labels]:
     """Inputs and labels of `users`: each of the last `max_length` interactions predicts the one after it.
@@ -148,6 +149,7 @@ def training_batch(
         max_length: Most interactions that the model reads.
         skipped: (B,) int64 most recent interactions that are left out before (`models.windows`); None: none.
         shortening: Drops some inputs together with their labels: what stays still predicts what came next.
+        numbers: (B,) int64 numbers that shortening knows the users by; None: their positions.
         columns: Names of the further columns that batch and labels hold.
     """
     kept = interactions.take(users, last=max_length + 1, skipped=skipped)
@@ -158,7 +160,7 @@ def training_batch(
     followed[kept.offsets[1:][filled] - 1] = False
     inputs, labels = kept.where(followed), kept.where(follows)
     if shortening is not None:
-        inputs, labels = shortening.shorten(inputs, labels, users)
+        inputs, labels = shortening.shorten(inputs, labels, users if numbers is None else numbers)
     batch = _batch(inputs, labels.timestamps, columns)
     return batch, Labels(_tensor(labels.item_index, np.int64), _id_masked(labels), _columns(labels, columns))
 

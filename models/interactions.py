@@ -156,8 +156,8 @@ class Interactions:
         return self._at(np.flatnonzero(keep), kept_before[self.offsets])
 
     def known(self) -> "Interactions":
-        """Without the interactions whose item the vocabulary does not know."""
-        return self.where(self.item_index > 0)
+        """Without the interactions whose item the vocabulary does not know; itself where it knows all."""
+        return self if self.item_index.min(initial=1) > 0 else self.where(self.item_index > 0)
 
     def until(self, moment: int) -> "Interactions":
         """What had been done by `moment`, epoch milliseconds: at it or before."""

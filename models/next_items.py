@@ -42,24 +42,29 @@ class NextItemExamples:
     """
 
     def __init__(self, histories: Interactions, items: int, max_length: int, config: TrainingConfig) -> None:
-        kept = histories.within(items).known()
-        users = np.flatnonzero(kept.lengths >= 2)
+        known = histories.within(items).known()
+        users = np.flatnonzero(known.lengths >= 2)
         if not len(users):
             raise ValueError(
                 f"none of the {len(histories)} users has two known interactions: there is nothing to learn from"
             )
-        self._histories, self._max_length, self._config = kept.take(users), max_length, config
+        # They stay where they are, which may be a file: nothing as long as the log is copied.
+        self._histories, self._users, self._max_length, self._config = known, users, max_length, config
 
     def epoch(self, epoch: int) -> Epoch:
         """One user an example, cut and shortened as this epoch has it."""
-        histories, config, max_length = self._histories, self._config, self._max_length
-        lengths = np.minimum(histories.lengths - 1, max_length)
+        histories, users, config, max_length = self._histories, self._users, self._config, self._max_length
+        whole = histories.lengths[users]
+        lengths = np.minimum(whole - 1, max_length)
         shortening = StochasticLength(config.stochastic_length, max_length, config.seed, epoch)
-        everybody = np.arange(len(histories))
+        everybody = np.arange(len(users))
         windows = Windows(config.windows, max_length, config.seed, epoch, config.epochs)
-        skipped = windows.skipped(everybody, histories.lengths)
+        skipped = windows.skipped(everybody, whole)
 
-        def batch(users: np.ndarray) -> NextItems:
-            return NextItems(*training_batch(histories, users, max_length, skipped[users], shortening))
+        def batch(chosen: np.ndarray) -> NextItems:
+            inputs, labels = training_batch(
+                histories, users[chosen], max_length, skipped[chosen], shortening, numbers=chosen
+            )
+            return NextItems(inputs, labels)
 
         return Epoch(shortening.kept_lengths(everybody, lengths), lengths, batch)

@@ -161,3 +161,11 @@ def test_times_must_be_datetimes() -> None:
     numbers = pl.DataFrame({"item_ids": [["a"]], "timestamps": [[1.5]]})
     with pytest.raises(ValueError, match=r"column 'timestamps' is List\(Float64\): it must hold lists of datetimes"):
         interactions_in(numbers, VOCABULARY)
+
+
+def test_nothing_is_copied_where_every_item_is_known() -> None:
+    some = Interactions.of([([1, 0, 2], [1, 2, 3])])
+    every = Interactions.of([([1, 2], [1, 2]), ([], [])])
+    assert every.known() is every
+    assert some.known().item_index.tolist() == [1, 2]
+    assert len(Interactions.of([]).known()) == 0

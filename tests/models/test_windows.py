@@ -11,7 +11,7 @@ from models.config import TrainingConfig, WindowsConfig
 from models.interactions import Interactions
 from models.training.loop import fit
 from models.windows import Windows
-from tests.models.test_training import TRAINING, recommender
+from tests.models.training.test_loop import TRAINING, recommender
 
 SLIDING = WindowsConfig(sampling="sliding", latest_share=0)
 lengths_of_users = st.lists(st.integers(2, 30), min_size=1, max_size=8)

@@ -39,6 +39,17 @@ class TrainingJob:
     max_failures: int = 0
     step_seconds: float = 5.0
 
+    def as_json(self) -> dict[str, Any]:
+        """What `read` reads: the job as values that JSON has."""
+        model = {"family": self.model.family, "config": self.model.model_dump()}
+        return {**vars(self), "model": model, "training": self.training.model_dump()}
+
+    @classmethod
+    def read(cls, told: dict[str, Any]) -> "TrainingJob":
+        """The job that `as_json` told."""
+        model = family_named(told["model"]["family"]).config.model_validate(told["model"]["config"])
+        return cls(**{**told, "model": model, "training": TrainingConfig.model_validate(told["training"])})
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -112,7 +123,7 @@ def train(job: TrainingJob, on_progress: Callable[[Entry], None] = lambda progre
         (folder / PROGRESS).unlink(missing_ok=True)
     trainer = TorchTrainer(
         train_loop,
-        train_loop_config=_to_json(job),
+        train_loop_config=job.as_json(),
         torch_config=TorchConfig(backend="nccl" if job.use_gpu else "gloo"),
         scaling_config=ScalingConfig(num_workers=job.workers, use_gpu=job.use_gpu),
         run_config=RunConfig(
@@ -143,7 +154,7 @@ def train_loop(config: dict[str, Any]) -> None:
     from models.families.registry import family_of
     from models.training.loop import EpochReport, StepReport, Worker, fit
 
-    job = _from_json(config)
+    job = TrainingJob.read(config)
     folder = Path(job.folder)
     if job.workers:
         yield_to_requests()
@@ -243,21 +254,6 @@ def step_of(report: Any, workers: int) -> Step:
         steps=report.steps,
         loss=report.loss,
         tokens_per_second=report.tokens * workers / report.seconds,
-    )
-
-
-def _to_json(job: TrainingJob) -> dict[str, Any]:
-    model = {"family": job.model.family, "config": job.model.model_dump()}
-    return {**vars(job), "model": model, "training": job.training.model_dump()}
-
-
-def _from_json(config: dict[str, Any]) -> TrainingJob:
-    return TrainingJob(
-        **{
-            **config,
-            "model": family_named(config["model"]["family"]).config.model_validate(config["model"]["config"]),
-            "training": TrainingConfig.model_validate(config["training"]),
-        }
     )
 
 

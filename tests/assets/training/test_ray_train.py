@@ -79,10 +79,9 @@ class Head:
 
     def driver(self, code: str, work: TrainingJob) -> "subprocess.Popen[str]":
         """A process that attaches, runs `code` on the job `work` and prints an entry a line."""
-        given = {**vars(work), "model": work.model.model_dump(), "training": work.training.model_dump()}
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", "-u", "-c", DRIVER + textwrap.indent(code, "    ")],
-            env={**self.environment, "TEST_JOB": json.dumps(given), "TEST_ADDRESS": self.address},
+            env={**self.environment, "TEST_JOB": json.dumps(work.as_json()), "TEST_ADDRESS": self.address},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -92,11 +91,11 @@ class Head:
 DRIVER = """
 import json, os
 from assets.ray_cluster import attached
-from assets.training.ray_train import _from_json, train
+from assets.training.ray_train import TrainingJob, train
 from assets.training.settings import SearchSettings
 from assets.training.tune import search
 
-work = _from_json(json.loads(os.environ["TEST_JOB"]))
+work = TrainingJob.read(json.loads(os.environ["TEST_JOB"]))
 with attached(os.environ["TEST_ADDRESS"]):
 """
 TRAIN = "train(work, lambda entry: print('told', entry.epoch))"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from assets.training.ray_train import TrainingJob, _from_json, _to_json
+from assets.training.ray_train import TrainingJob
 from models.artifact import load_artifact, save_artifact
 from models.config import RecommenderConfig, TrainingConfig
 from models.encoder.stack import AttentionLayer, Layout
@@ -93,4 +93,4 @@ def test_it_is_trained_kept_loaded_and_evaluated_as_every_other(tmp_path: Path) 
 
 def test_a_training_job_of_it_reaches_every_worker(tmp_path: Path) -> None:
     job = TrainingJob("set", str(tmp_path), ToyConfig(width=16, depth=3), TrainingConfig(), workers=2)
-    assert _from_json(_to_json(job)) == job
+    assert TrainingJob.read(job.as_json()) == job

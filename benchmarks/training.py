@@ -111,7 +111,7 @@ def _race(
     histories = folder / "histories.npz"
     packed = sample.histories
     items, times = packed.item_index, packed.timestamps
-    # Checkouts from before December 2026 read items by the name `rows`.
+    # Checkouts from before 27 November 2026 read items by the name `rows`.
     np.savez(histories, item_index=items, rows=items, timestamps=times, offsets=packed.offsets)
     ours = _job(folder / "genrec.json", histories, recipe=recipe.model_dump(), items=sample.items)
     command = [sys.executable, "-m", contestant_genrec.__name__, str(ours)]

@@ -20,9 +20,9 @@ def errors_as_sentences(patience: float | None = PATIENCE) -> Iterator[None]:
     Args:
         patience: Seconds that a command which was told to end gets to do so; None where it has children to end.
     """
+    # An import in the block around this one may have swallowed what a signal raised: nothing begins after it.
+    _end_if_told()
     with interruption.ended_by_signals(patience):
-        # An import may have swallowed what the signal raised: nothing begins after it.
-        _end_if_told()
         try:
             yield
         except KeyboardInterrupt:

@@ -9,45 +9,25 @@ import polars as pl
 from assets.ranking.settings import RankingSettings
 from assets.training.dataset import Dataset
 from models.actions import require_declared
-from models.columns import ACTIONS, BUCKET, ITEM_ID, ITEM_INDEX, ROW, STARTED, TIMESTAMP, USER_ID
+from models.columns import ACTIONS, ITEM_ID, STARTED
 from models.content import content_matrix
 from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 from storage.lake import Lake
-from storage.sequence_store import (
-    BUCKETS_FOLDER,
-    FILE,
-    ITEM_ROWS_TABLE,
-    SEQUENCES_TABLE,
-    BucketSequences,
-    action_vocabulary,
-    read_bucket,
-)
+from storage.sequence_store import SequenceFiles
+from storage.user_interactions import concatenated
 
 
-def read_buckets(lake: Lake, version: int) -> list[BucketSequences]:
-    """The sequences of a version as they stand on disk, mapped into memory."""
-    files = lake.scan(SEQUENCES_TABLE, version).sort(BUCKET).collect()[FILE]
-    return [read_bucket(f"{lake.root.rstrip('/')}/{BUCKETS_FOLDER}/{file}", lake.options) for file in files]
-
-
-def item_ids(lake: Lake) -> pl.Series:
-    """The item at each row of the sequences, rows from 1 on."""
-    return lake.scan(ITEM_ROWS_TABLE).sort(ROW).collect()[ITEM_ID]
-
-
-def vocabulary_before(
-    buckets: Sequence[BucketSequences], items: pl.Series, catalogue: pl.DataFrame, cutoff_ms: int
-) -> Vocabulary:
+def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, cutoff_ms: int) -> Vocabulary:
     """Items with an interaction before the cutoff, in the order of their ids, then the rest of the catalogue.
 
     Raises:
         ValueError: there is no such interaction.
     """
+    items = log.item_ids()
     counts = np.zeros(len(items) + 1, np.int64)
-    for bucket in buckets:
-        rows = bucket.columns["item_row"][bucket.columns["timestamp"] < cutoff_ms]
-        counts += np.bincount(rows, minlength=len(counts))
+    for part in log.parts():
+        counts += np.bincount(part.interactions.before(cutoff_ms).item_index, minlength=len(counts))
     seen = pl.DataFrame({ITEM_ID: items, "popularity": counts[1:].astype(np.float32)}).filter(pl.col("popularity") > 0)
     if not seen.height:
         raise ValueError("there is no interaction before the cutoff: materialize `sequences` for earlier days first")
@@ -57,9 +37,7 @@ def vocabulary_before(
     return Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
 
 
-def all_interactions(
-    lake: Lake, version: int, items: pl.Series, vocabulary: Vocabulary, exposure: str, actions: Sequence[str]
-) -> Interactions:
+def all_interactions(log: SequenceFiles, vocabulary: Vocabulary, exposure: str, actions: Sequence[str]) -> Interactions:
     """Every interaction of every user, users by their id, with `actions` and `started`.
 
     Masks are by the ranker's own list: bit k is `actions[k]`, and the bit after the last one says that it was shown.
@@ -67,28 +45,16 @@ def all_interactions(
     Raises:
         ValueError: an action is not in the vocabulary of the sequences.
     """
-    known = action_vocabulary(lake.root, version, lake.storage_options)
     wanted = [*actions, exposure]
-    require_declared(known, wanted)
-    buckets = read_buckets(lake, version)
-    users = pl.concat([bucket.user_ids for bucket in buckets]).rename(USER_ID)
-    index = np.concatenate([[0], vocabulary.rows(items)]).astype(np.int32)
-    given = np.concatenate([bucket.columns["actions"] for bucket in buckets])
+    require_declared(log.actions, wanted)
+    read = concatenated(list(log.parts([STARTED])))
+    given = read.interactions.column(ACTIONS)
     masks = np.zeros(len(given), np.int64)
     for bit, action in enumerate(wanted):
-        masks |= (((given >> known.index(action)) & 1) << bit).astype(np.int64)
-    lengths = np.concatenate([bucket.lengths for bucket in buckets])
-    everyone = Interactions(
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        {
-            ITEM_INDEX: index[np.concatenate([bucket.columns["item_row"] for bucket in buckets])],
-            TIMESTAMP: np.concatenate([bucket.columns["timestamp"] for bucket in buckets]),
-            STARTED: np.concatenate([bucket.columns["started"] for bucket in buckets]),
-            ACTIONS: masks,
-        },
-    )
+        masks |= (((given >> log.actions.index(action)) & 1) << bit).astype(np.int64)
+    everyone = read.interactions.renumbered(vocabulary.index_by_row(log.item_ids())).with_columns({ACTIONS: masks})
     # Buckets follow from a hash and from how much there is; batches must not depend on it.
-    return everyone.take(users.arg_sort().to_numpy().astype(np.int64))
+    return everyone.take(read.users.arg_sort().to_numpy().astype(np.int64))
 
 
 def make_ranking_dataset(
@@ -104,9 +70,9 @@ def make_ranking_dataset(
     Raises:
         ValueError: nothing was shown before it, or an action is not declared.
     """
-    items, cutoff_ms = item_ids(lake), int(cutoff.timestamp() * 1000)
-    vocabulary = vocabulary_before(read_buckets(lake, version), items, catalogue, cutoff_ms)
-    everything = all_interactions(lake, version, items, vocabulary, settings.exposure, settings.model.actions)
+    log, cutoff_ms = lake.interactions(version), int(cutoff.timestamp() * 1000)
+    vocabulary = vocabulary_before(log, catalogue, cutoff_ms)
+    everything = all_interactions(log, vocabulary, settings.exposure, settings.model.actions)
     before = everything.before(cutoff_ms)
     shown = before.carrying(1 << len(settings.model.actions))
     owners = np.repeat(np.arange(len(before)), before.lengths)

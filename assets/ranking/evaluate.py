@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from assets.ranking.dataset import all_interactions, item_ids
+from assets.ranking.dataset import all_interactions
 from assets.splits.settings import EvaluationSettings
 from models.evaluation.report import EVALUATION, Measures
 from models.strict import Strict
@@ -63,7 +63,7 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, exposure: str, settings: Eva
 
     manifest, config = artifact.manifest, artifact.model.config
     version = manifest.table_versions[SEQUENCES_TABLE]
-    everything = all_interactions(lake, version, item_ids(lake), artifact.vocabulary, exposure, config.actions)
+    everything = all_interactions(lake.interactions(version), artifact.vocabulary, exposure, config.actions)
     since, until = (int(moment.timestamp() * 1000) for moment in (manifest.cutoff, manifest.cutoff + settings.window))
     try:
         examples = RankingExamples(everything, config, since, until)

@@ -105,8 +105,9 @@ def _user_item_matrix(training: Interactions, items: int) -> sparse.csr_array:
     """(U, n+1) float32, 1 where a user has interacted with an item; column 0, unknown items, is empty."""
     known = training.known()
     shape = (len(known), items + 1)
+    # A copy: summing duplicates sorts in place, and the interactions are others' too, often a read-only file.
     matrix = sparse.csr_array(
-        (np.ones(len(known.item_index), np.float32), known.item_index, known.offsets), shape=shape
+        (np.ones(len(known.item_index), np.float32), known.item_index, known.offsets), shape=shape, copy=True
     )
     matrix.sum_duplicates()
     matrix.data[:] = 1

@@ -45,6 +45,19 @@ def test_item_knn_is_the_shrunk_cosine_over_users():
     assert similarities[4].tolist() == [0] * 5
 
 
+def test_baselines_fit_interactions_that_lie_in_a_read_only_file_and_leave_them_as_they_are():
+    unsorted = Interactions.of([([3, 1, 2, 1], [0, 1, 2, 3]), ([2, 1], [0, 1])])
+    before = unsorted.item_index.tolist()
+    fitted = ItemKnn.fit(unsorted, items=3, shrinkage=0.0)
+    assert unsorted.item_index.tolist() == before
+    for array in (unsorted.offsets, *unsorted.columns.values()):
+        array.flags.writeable = False
+    assert ItemKnn.fit(unsorted, items=3, shrinkage=0.0).similarities.toarray() == pytest.approx(
+        fitted.similarities.toarray()
+    )
+    Popularity.fit(unsorted, items=3, half_life_days=1.0)
+
+
 def test_item_knn_keeps_the_nearest_and_weighs_recent_items_more():
     training = Interactions.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([3, 4], [0, 1])])
     knn = ItemKnn.fit(training, items=4, neighbours=1, shrinkage=0.0, half_life_items=1.0)

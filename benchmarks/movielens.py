@@ -1,6 +1,6 @@
 """MovieLens-1M as Meta's protocol reads it (HSTU spec section 4): all ratings, one row per user, the end held out.
 
-Rows of the item table are the rows of movies.dat, rated or not: 3,883 in the published file. Ratings of a user are
+Items are numbered as the rows of movies.dat, rated or not: 3,883 in the published file. Ratings of a user are
 sorted by (timestamp, place in the file), so that ties, of which MovieLens has many, always fall the same way; Meta's
 own sort leaves them open, and with them some held-out items.
 """
@@ -20,7 +20,7 @@ MOVIES = "movies.dat"
 
 @dataclass(frozen=True)
 class Ratings:
-    """All users with all their ratings, oldest first, whatever the stars; items are rows 1..items."""
+    """All users with all their ratings, oldest first, whatever the stars; items are 1..items."""
 
     histories: Interactions
     items: int
@@ -32,7 +32,7 @@ class HeldOut:
 
     Attributes:
         histories: B users.
-        targets: (B,) int64 rows.
+        targets: (B,) int64 item indices.
         times: (B,) int64 ms, when the target was rated.
         items: Rows 1..items are the candidates, and the pool of negatives.
     """
@@ -60,14 +60,14 @@ def read(folder: Path | None) -> Ratings:
     # Sorting must be stable: the order of the file decides between ratings of one second.
     ratings = read_ratings(found[0]).sort(USER_ID, TIMESTAMP, maintain_order=True)
     vocabulary = Vocabulary(movies, len(movies), np.zeros(len(movies) + 1, np.float32))
-    rows = vocabulary.rows(ratings[ITEM_ID])
-    if not rows.all():
-        unknown = ratings[ITEM_ID][int(np.argmin(rows))]
+    index = vocabulary.indices(ratings[ITEM_ID])
+    if not index.all():
+        unknown = ratings[ITEM_ID][int(np.argmin(index))]
         raise ValueError(f"movie {unknown} was rated but {folder / MOVIES} does not list it: unpack MovieLens-1M again")
     counts = ratings.group_by(USER_ID, maintain_order=True).len()["len"].to_numpy()
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Ratings(
-        Interactions(offsets, {ITEM_INDEX: rows, TIMESTAMP: ratings[TIMESTAMP].to_numpy() * 1000}), len(movies)
+        Interactions(offsets, {ITEM_INDEX: index, TIMESTAMP: ratings[TIMESTAMP].to_numpy() * 1000}), len(movies)
     )
 
 

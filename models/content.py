@@ -8,10 +8,10 @@ from models.vocabulary import Vocabulary
 
 
 def content_matrix(vocabulary: Vocabulary, content: pl.DataFrame | None) -> np.ndarray:
-    """(n + 1, d) float32 content vectors by row; zero for an item without one.
+    """(n + 1, d) float32 content vectors by item index; zero for an item without one.
 
     Args:
-        content: `item_id`, `vector` (lists of d numbers); None or no row gives d = 0.
+        content: `item_id`, `vector` (lists of d numbers); None or an empty frame gives d = 0.
 
     Raises:
         ValueError: a vector is not finite; it names the item.
@@ -24,6 +24,6 @@ def content_matrix(vocabulary: Vocabulary, content: pl.DataFrame | None) -> np.n
         item = content[ITEM_ID][int(np.argmin(finite))]
         raise ValueError(f"the content vector of item {item!r} is not finite: embed it again")
     matrix = np.zeros((len(vocabulary) + 1, vectors.shape[1]), np.float32)
-    rows = vocabulary.rows(content[ITEM_ID])
-    matrix[rows[rows > 0]] = vectors[rows > 0]
+    index = vocabulary.indices(content[ITEM_ID])
+    matrix[index[index > 0]] = vectors[index > 0]
     return matrix

@@ -118,10 +118,10 @@ def similar_items(artifact: Artifact, item_id: str | int, k: int = 10) -> pl.Dat
     Raises:
         ValueError: the model does not know the item.
     """
-    row = int(artifact.vocabulary.rows(pl.Series([item_id]))[0])
-    if not row:
+    index = int(artifact.vocabulary.indices(pl.Series([item_id]))[0])
+    if not index:
         raise ValueError(f"item {item_id!r} is not among the {len(artifact.vocabulary)} items of this recommender")
-    scores = similar(artifact, row).numpy()
+    scores = similar(artifact, index).numpy()
     best = top_k(scores, np.ones(len(scores), bool), k)
     rank = pl.int_range(1, len(best) + 1, eager=True)
     return pl.DataFrame({RANK: rank, ITEM_ID: artifact.vocabulary.ids(best), SCORE: scores[best]})
@@ -134,12 +134,12 @@ def _best(
     if exclude_seen:
         allowed[np.repeat(np.arange(len(asking)), asking.lengths), asking.item_index] = False
     best = recommend_to(artifact, asking, np.full(len(asking), asked_at), allowed, min(k, len(artifact.vocabulary)))
-    user, place = best.rows.nonzero()
+    user, place = best.items.nonzero()
     return pl.DataFrame(
         {
             USER_ID: users.gather(user),
             RANK: place + 1,
-            ITEM_ID: artifact.vocabulary.ids(best.rows[user, place]),
+            ITEM_ID: artifact.vocabulary.ids(best.items[user, place]),
             SCORE: pl.Series(best.scores[user, place]).set(pl.Series(~best.by_model[user]), None),
         }
     )

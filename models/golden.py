@@ -44,31 +44,33 @@ class Golden:
 
     Attributes:
         histories: Of the requests, all of known items.
-        rows: (B, K) int64 the best items, best first.
+        items: (B, K) int64 indices of the best items, best first.
         scores: (B, K) float32 their cosines; NaN where the model could not answer.
     """
 
     histories: Interactions
-    rows: Tensor
+    items: Tensor
     scores: Tensor
 
     def write(self, path: Path) -> None:
         asked = self.histories
         arrays = {
-            "history_rows": asked.item_index,
+            "history_item_index": asked.item_index,
             "history_timestamps": asked.timestamps,
             "history_offsets": asked.offsets,
         }
-        answers = {"rows": self.rows.contiguous(), "scores": self.scores.contiguous()}
+        answers = {"items": self.items.contiguous(), "scores": self.scores.contiguous()}
         save_file({name: torch.from_numpy(array) for name, array in arrays.items()} | answers, path)
 
     @classmethod
     def read(cls, path: Path) -> Golden:
         """What `write` wrote."""
         held = load_file(path)
-        rows, timestamps, offsets = (held[f"history_{name}"].numpy() for name in ("rows", "timestamps", "offsets"))
-        asked = Interactions(offsets, {ITEM_INDEX: rows, TIMESTAMP: timestamps, ACTIONS: np.zeros(len(rows), np.int32)})
-        return cls(asked, held["rows"], held["scores"])
+        items, timestamps, offsets = (
+            held[f"history_{name}"].numpy() for name in ("item_index", "timestamps", "offsets")
+        )
+        columns = {ITEM_INDEX: items, TIMESTAMP: timestamps, ACTIONS: np.zeros(len(items), np.int32)}
+        return cls(Interactions(offsets, columns), held["items"], held["scores"])
 
 
 def golden_requests(artifact: Artifact) -> Golden:
@@ -76,14 +78,14 @@ def golden_requests(artifact: Artifact) -> Golden:
     count = len(artifact.vocabulary)
     asked = _made_up(count, artifact) if count else Interactions.of([])
     best = min(BEST, count)
-    rows, scores = [torch.zeros(0, best, dtype=torch.int64)], [torch.zeros(0, best)]
+    items, scores = [torch.zeros(0, best, dtype=torch.int64)], [torch.zeros(0, best)]
     try:
         for part in _answers(artifact, asked):
-            rows.append(_best_rows(part, best))
-            scores.append(part.gather(1, rows[-1]))
+            items.append(_best_items(part, best))
+            scores.append(part.gather(1, items[-1]))
     except ValueError:
         return Golden(asked, torch.ones(len(asked), best, dtype=torch.int64), torch.full((len(asked), best), torch.nan))
-    return Golden(asked, torch.cat(rows), torch.cat(scores))
+    return Golden(asked, torch.cat(items), torch.cat(scores))
 
 
 def check_golden(artifact: Artifact, golden: Golden) -> None:
@@ -95,10 +97,10 @@ def check_golden(artifact: Artifact, golden: Golden) -> None:
     """
     best, given, some, spread = [], [], [], [0.0]
     try:
-        for part, rows in zip(_answers(artifact, golden.histories), golden.rows.split(AT_ONCE), strict=True):
-            best.append(part.gather(1, _best_rows(part, rows.shape[1])))
-            given.append(part.gather(1, rows))
-            some.append(part[:, golden.rows[0]])
+        for part, listed in zip(_answers(artifact, golden.histories), golden.items.split(AT_ONCE), strict=True):
+            best.append(part.gather(1, _best_items(part, listed.shape[1])))
+            given.append(part.gather(1, listed))
+            some.append(part[:, golden.items[0]])
             spread.append(float((part[:, 1:].amax(1) - part[:, 1:].amin(1)).max()))
     except ValueError as error:
         raise GoldenError(str(error)) from error
@@ -113,8 +115,8 @@ def check_golden(artifact: Artifact, golden: Golden) -> None:
         )
 
 
-def _best_rows(scores: Tensor, k: int) -> Tensor:
-    """(B, k) int64 rows of the highest of the `scores` (B, n + 1), best first."""
+def _best_items(scores: Tensor, k: int) -> Tensor:
+    """(B, k) int64 indices of the highest of the `scores` (B, n + 1), best first."""
     return torch.from_numpy(top_k_of_each(scores.numpy(), np.ones(scores.shape, bool), k))
 
 

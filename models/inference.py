@@ -26,11 +26,12 @@ def user_states(artifact: Artifact, histories: Interactions, request_times: np.n
     """(B, d) what the head makes of each user's state at their request time; zero for a user with no known item.
 
     Args:
-        histories: B users; items unknown to the vocabulary (row 0) are skipped.
+        histories: B users; items unknown to the vocabulary (index 0) are skipped.
         request_times: (B,) int64 epoch milliseconds, none before the user's last interaction.
 
     Raises:
-        ValueError: a row is outside the vocabulary, a request time is wrong, or a state is not finite; names the user.
+        ValueError: an item is outside the vocabulary, a request time is wrong, or a state is not finite; it names
+            the user.
     """
     histories = histories.within(len(artifact.vocabulary))
     batch = request_batch(as_read(artifact, histories), request_times, artifact.model.config.max_length)
@@ -54,14 +55,16 @@ def score(artifact: Artifact, histories: Interactions, request_times: np.ndarray
 
 
 @torch.inference_mode()
-def similar(artifact: Artifact, row: int) -> Tensor:
-    """(n + 1,) cosine of the item at `row` and every item; -inf at 0 and at the item itself.
+def similar(artifact: Artifact, item_index: int) -> Tensor:
+    """(n + 1,) cosine of the item `item_index` and every item; -inf at 0 and at the item itself.
 
     Raises:
-        ValueError: no item stands at `row`.
+        ValueError: there is no such item.
     """
-    if not 1 <= row <= len(artifact.vocabulary):
-        raise ValueError(f"row {row} is no item: version {artifact.version} has rows 1..{len(artifact.vocabulary)}")
-    scores = artifact.retrieval_vectors @ artifact.retrieval_vectors[row]
-    scores[[0, row]] = -torch.inf
+    if not 1 <= item_index <= len(artifact.vocabulary):
+        raise ValueError(
+            f"item index {item_index} is no item: version {artifact.version} has indices 1..{len(artifact.vocabulary)}"
+        )
+    scores = artifact.retrieval_vectors @ artifact.retrieval_vectors[item_index]
+    scores[[0, item_index]] = -torch.inf
     return scores

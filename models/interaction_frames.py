@@ -50,7 +50,7 @@ def interactions_in(frame: pl.DataFrame, vocabulary: Vocabulary) -> Interactions
     return Interactions(
         np.concatenate([[0], np.cumsum(lengths.to_numpy())]),
         {
-            ITEM_INDEX: vocabulary.rows(items),
+            ITEM_INDEX: vocabulary.indices(items),
             TIMESTAMP: times.dt.epoch("ms").to_numpy().astype(np.int64),
             **{column.name: column.to_numpy() for column in actions},
         },

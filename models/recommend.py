@@ -24,12 +24,12 @@ class Recommended:
     """Lists for B users.
 
     Attributes:
-        rows: (B, K) int64 the best items, best first; 0 where there are fewer.
+        items: (B, K) int64 indices of the best items, best first; 0 where there are fewer.
         scores: (B, K) float32 cosines, or popularity.
         by_model: (B,) bool, false where popularity answered.
     """
 
-    rows: NDArray[np.int64]
+    items: NDArray[np.int64]
     scores: NDArray[np.float32]
     by_model: NDArray[np.bool_]
 

@@ -5,12 +5,12 @@ from numpy.typing import NDArray
 
 
 def top_k(scores: np.ndarray, allowed: np.ndarray, k: int) -> NDArray[np.int64]:
-    """(<= k,) rows of the best allowed items, best first; equal scores in order of their rows.
+    """(<= k,) indices of the best allowed items, best first; equal scores in order of their indices.
 
     Args:
         scores: (n + 1,) float32; an item that is not finite is never returned.
         allowed: (n + 1,) bool.
-        k: How many rows at most; fewer come back where fewer are allowed.
+        k: How many items at most; fewer come back where fewer are allowed.
     """
     candidates = np.flatnonzero(allowed & np.isfinite(scores))
     if len(candidates) > k:
@@ -26,6 +26,6 @@ def top_k_of_each(scores: np.ndarray, allowed: np.ndarray, k: int) -> NDArray[np
     """(B, k) `top_k` of every row of `scores` (B, n + 1) and `allowed` (B, n + 1); 0 where there are fewer."""
     best = np.zeros((len(scores), k), np.int64)
     for user, (values, choice) in enumerate(zip(scores, allowed, strict=True)):
-        rows = top_k(values, choice, k)
-        best[user, : len(rows)] = rows
+        items = top_k(values, choice, k)
+        best[user, : len(items)] = items
     return best

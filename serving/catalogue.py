@@ -1,4 +1,4 @@
-"""What people see of an item (title, categories), from when on and until when, by vocabulary row."""
+"""What people see of an item (title, categories), from when on and until when, by its index in the vocabulary."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from models.availability import GONE_FROM, gone, with_availability
-from models.columns import AVAILABLE_FROM, CATEGORIES, DAY, ITEM_ID, TITLE
-from models.vocabulary import ROW, Vocabulary
+from models.columns import AVAILABLE_FROM, CATEGORIES, DAY, ITEM_ID, ITEM_INDEX, TITLE
+from models.vocabulary import Vocabulary
 
 ALWAYS, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
@@ -21,17 +21,17 @@ class Catalogue:
         categories: (n + 1,) lists of strings.
         available_from: (n + 1,) int64 epoch milliseconds.
         gone_from: (n + 1,) int64 epoch milliseconds, far ahead for an item that is not gone.
-        rows_by_category: int64 rows of the items in each category.
+        items_by_category: int64 indices of the items in each category.
     """
 
     titles: pl.Series
     categories: pl.Series
     available_from: np.ndarray
     gone_from: np.ndarray
-    rows_by_category: dict[str, np.ndarray]
+    items_by_category: dict[str, np.ndarray]
 
     def available(self, now_ms: int) -> np.ndarray:
-        """(n + 1,) bool: the items that may be shown at `now_ms`; row 0 never."""
+        """(n + 1,) bool: the items that may be shown at `now_ms`; index 0 never."""
         return ~(self.coming(now_ms) | self.gone(now_ms)) & (np.arange(len(self.titles)) > 0)
 
     def coming(self, now_ms: int) -> np.ndarray:
@@ -57,12 +57,12 @@ def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary, days: pl.LazyFra
     rows = items.select(ITEM_ID, TITLE, CATEGORIES, AVAILABLE_FROM, DAY)
     newest = with_availability(rows).drop(DAY).with_columns(pl.col(AVAILABLE_FROM).dt.epoch("ms"))
     left = gone(rows, days).with_columns(pl.col(GONE_FROM).dt.epoch("ms"))
-    known = pl.LazyFrame({ITEM_ID: vocabulary.item_ids}).with_row_index(ROW, offset=1)
+    known = pl.LazyFrame({ITEM_ID: vocabulary.item_ids}).with_row_index(ITEM_INDEX, offset=1)
     described = known.join(newest, on=ITEM_ID, how="left").join(left, on=ITEM_ID, how="left")
-    nothing = pl.LazyFrame({ROW: [0]}, schema={ROW: pl.get_index_type()})
+    nothing = pl.LazyFrame({ITEM_INDEX: [0]}, schema={ITEM_INDEX: pl.get_index_type()})
     table = (
         pl.concat([nothing, described], how="diagonal")
-        .sort(ROW)
+        .sort(ITEM_INDEX)
         .with_columns(
             pl.col(CATEGORIES).fill_null([]).list.drop_nulls(),
             pl.col(AVAILABLE_FROM).fill_null(ALWAYS),
@@ -75,11 +75,11 @@ def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary, days: pl.LazyFra
         categories=table[CATEGORIES],
         available_from=table[AVAILABLE_FROM].to_numpy(),
         gone_from=table[GONE_FROM].to_numpy(),
-        rows_by_category=_rows_by_category(table),
+        items_by_category=_items_by_category(table),
     )
 
 
-def _rows_by_category(table: pl.DataFrame) -> dict[str, np.ndarray]:
-    rows = table.select(pl.col(ROW).cast(pl.Int64), CATEGORIES).explode(CATEGORIES).drop_nulls()
-    grouped = rows.group_by(CATEGORIES).agg(ROW)
-    return {category: members.to_numpy() for category, members in zip(grouped[CATEGORIES], grouped[ROW], strict=True)}
+def _items_by_category(table: pl.DataFrame) -> dict[str, np.ndarray]:
+    members = table.select(pl.col(ITEM_INDEX).cast(pl.Int64), CATEGORIES).explode(CATEGORIES).drop_nulls()
+    grouped = members.group_by(CATEGORIES).agg(ITEM_INDEX)
+    return {category: some.to_numpy() for category, some in zip(grouped[CATEGORIES], grouped[ITEM_INDEX], strict=True)}

@@ -64,14 +64,14 @@ def recommend(
 
     asked_at, allowed = np.array([clock], np.int64), shelf.left[None]
     best = recommend_to(release.artifact, history, asked_at, allowed, request.k, failed)
-    found = best.rows[0] > 0
-    rows, scores = best.rows[0][found], best.scores[0][found]
-    shortage = shelf.shortage(len(rows), request.k)
+    found = best.items[0] > 0
+    items, scores = best.items[0][found], best.scores[0][found]
+    shortage = shelf.shortage(len(items), request.k)
     return Recommendations(
-        items=_ranked(release, rows, scores),
+        items=_ranked(release, items, scores),
         version=release.config.version,
         source="model" if best.by_model[0] else "popularity",
-        reason=reason or (shortage.detail if shortage and not len(rows) else None),
+        reason=reason or (shortage.detail if shortage and not len(items) else None),
         shortage=shortage,
         history_length=min(
             len(as_read(release.artifact, history).item_index), release.artifact.model.config.max_length
@@ -86,15 +86,15 @@ def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) 
         NotKnown: the item is not in the vocabulary.
     """
     vocabulary = release.artifact.vocabulary
-    row = int(vocabulary.rows(stored_series([request.item_id], vocabulary.item_ids.dtype))[0])
-    if not row:
+    index = int(vocabulary.indices(stored_series([request.item_id], vocabulary.item_ids.dtype))[0])
+    if not index:
         raise NotKnown(f"item {request.item_id!r} is not known to version {release.config.version}")
-    scores = similar(release.artifact, row).numpy()
+    scores = similar(release.artifact, index).numpy()
     shelf = Shelf.at(release.catalogue, now_ms)
-    shelf.take("excluded", np.arange(len(scores)) == row)
+    shelf.take("excluded", np.arange(len(scores)) == index)
     nearest = top_k(scores, shelf.left, request.k)
     return SimilarItems(
-        item=_ranked(release, np.array([row]), np.ones(1, np.float32))[0],
+        item=_ranked(release, np.array([index]), np.ones(1, np.float32))[0],
         items=_ranked(release, nearest, scores[nearest]),
         version=release.config.version,
         shortage=shelf.shortage(len(nearest), request.k),
@@ -121,12 +121,12 @@ def _history(release: LoadedRelease, request: RecommendationRequest, clock: int)
 
 def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> Interactions:
     vocabulary = release.artifact.vocabulary
-    rows = vocabulary.rows(stored_series([item.item_id for item in items], vocabulary.item_ids.dtype))
+    index = vocabulary.indices(stored_series([item.item_id for item in items], vocabulary.item_ids.dtype))
     times = [
         clock - MADE_UP_GAP_MS * (len(items) - place) if item.timestamp is None else item.timestamp
         for place, item in enumerate(items)
     ]
-    return Interactions.of([(rows.tolist(), times)])
+    return Interactions.of([(index.tolist(), times)])
 
 
 def _shelf(release: LoadedRelease, request: RecommendationRequest, history: Interactions, now_ms: int) -> Shelf:
@@ -138,27 +138,27 @@ def _shelf(release: LoadedRelease, request: RecommendationRequest, history: Inte
         shelf.take("seen", shelf.marked(history.item_index))
     if request.exclude_items:
         vocabulary = release.artifact.vocabulary
-        excluded = vocabulary.rows(stored_series(request.exclude_items, vocabulary.item_ids.dtype))
+        excluded = vocabulary.indices(stored_series(request.exclude_items, vocabulary.item_ids.dtype))
         shelf.take("excluded", shelf.marked(excluded))
     return shelf
 
 
 def _in_category(release: LoadedRelease, category: str) -> np.ndarray:
-    rows = release.catalogue.rows_by_category.get(category)
-    if rows is None:
-        known = ", ".join(sorted(release.catalogue.rows_by_category)[:20])
+    members = release.catalogue.items_by_category.get(category)
+    if members is None:
+        known = ", ".join(sorted(release.catalogue.items_by_category)[:20])
         raise NotKnown(f"no item has the category {category!r}; there are: {known}")
     mask = np.zeros(len(release.catalogue.titles), bool)
-    mask[rows] = True
+    mask[members] = True
     return mask
 
 
-def _ranked(release: LoadedRelease, rows: np.ndarray, scores: np.ndarray) -> list[RankedItem]:
-    places = rows.tolist()
+def _ranked(release: LoadedRelease, items: np.ndarray, scores: np.ndarray) -> list[RankedItem]:
+    places = items.tolist()
     return [
         RankedItem(item_id=item_id, title=title, categories=categories, score=value)
         for item_id, title, categories, value in zip(
-            release.artifact.vocabulary.ids(rows).to_list(),
+            release.artifact.vocabulary.ids(items).to_list(),
             release.catalogue.titles.gather(places).to_list(),
             release.catalogue.categories.gather(places).to_list(),
             scores.tolist(),

@@ -26,7 +26,7 @@ class Shelf:
     """The items of one request.
 
     Attributes:
-        left: (n + 1,) bool: what may be chosen; row 0 never.
+        left: (n + 1,) bool: what may be chosen; index 0 never.
         taken: How many were taken away, by cause; each for the first cause that applied.
     """
 
@@ -46,10 +46,10 @@ class Shelf:
         self.taken[cause] = int((self.left & away).sum())
         self.left &= ~away
 
-    def marked(self, rows: np.ndarray) -> np.ndarray:
-        """(n + 1,) bool, true at `rows`."""
+    def marked(self, items: np.ndarray) -> np.ndarray:
+        """(n + 1,) bool, true at the indices `items`."""
         mask = np.zeros(len(self.left), bool)
-        mask[rows] = True
+        mask[items] = True
         return mask
 
     def shortage(self, found: int, wanted: int) -> Shortage | None:

@@ -80,7 +80,7 @@ def _with_rivals(cases: EvaluationCases, catalogue: Catalogue, protocol: Protoco
 def _available_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray:
     """(n+1,) int64 ms by the catalogue; 0 for items that it does not know or gives no time."""
     times = np.zeros(len(vocabulary) + 1, np.int64)
-    times[vocabulary.rows(items[ITEM_ID])] = items[AVAILABLE_FROM].dt.epoch("ms").fill_null(0).to_numpy()
+    times[vocabulary.indices(items[ITEM_ID])] = items[AVAILABLE_FROM].dt.epoch("ms").fill_null(0).to_numpy()
     times[0] = 0
     return times
 
@@ -91,7 +91,7 @@ def _gone_from(items: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray | None
     if gone.is_empty():
         return None
     times = np.full(len(vocabulary) + 1, np.iinfo(np.int64).max)
-    times[vocabulary.rows(gone[ITEM_ID])] = gone[GONE_FROM].dt.epoch("ms").to_numpy()
+    times[vocabulary.indices(gone[ITEM_ID])] = gone[GONE_FROM].dt.epoch("ms").to_numpy()
     return times
 
 
@@ -104,5 +104,5 @@ def _first_chosen(held_out: HeldOut, items: int) -> np.ndarray:
     np.minimum.at(first, held_out.training.item_index, held_out.training.timestamps)
     if "leave_one_out" in held_out.cases:
         cases = held_out.cases["leave_one_out"]
-        np.minimum.at(first, cases.target_rows, cases.request_times[cases.target_cases])
+        np.minimum.at(first, cases.targets, cases.request_times[cases.target_cases])
     return first

@@ -312,7 +312,7 @@ def _cold_share(
     vocabulary: Vocabulary, first_seen: np.ndarray, catalogue: pl.DataFrame, cutoff: datetime, cold_start: timedelta
 ) -> float:
     """`models.cold_start.cold_share` of the items that the catalogue or the log names before the cutoff."""
-    known = vocabulary.rows(catalogue.filter(pl.col(DAY) < cutoff.date())[ITEM_ID].unique())
+    known = vocabulary.indices(catalogue.filter(pl.col(DAY) < cutoff.date())[ITEM_ID].unique())
     known = np.union1d(known, np.arange(1, vocabulary.trained + 1))
     return cold_share(first_seen[1:], len(known), int(cutoff.timestamp() * 1000), cold_start)
 
@@ -359,7 +359,7 @@ def _read_cases(folder: Path, protocol: str) -> EvaluationCases:
         user_ids=users,
         histories=_read_interactions(folder, f"{protocol}.histories"),
         request_times=_array(folder, f"{protocol}.request_times"),
-        target_rows=_array(folder, f"{protocol}.targets"),
+        targets=_array(folder, f"{protocol}.targets"),
         target_offsets=_array(folder, f"{protocol}.target_offsets"),
     )
 

@@ -18,14 +18,14 @@ IntArray = NDArray[np.int64]
 class EvaluationCases:
     """One case per user; B cases, histories and targets jagged (values and offsets).
 
-    Rows are vocabulary rows 1..n. Row 0 in a history is an item that the vocabulary does not know; row 0 among the
+    Items go by their indices 1..n in the vocabulary. 0 in a history is an item that it does not know; 0 among the
     targets is one that no scorer can recommend: it counts as a miss.
 
     Attributes:
         user_ids: (B,) raw ids.
         histories: The B users' interactions before their request.
         request_times: (B,) int64 epoch ms: when the recommendation is asked for.
-        target_rows: (T,) int64, distinct within a case apart from row 0; at least one a case.
+        targets: (T,) int64, distinct within a case apart from 0; at least one a case.
         target_offsets: (B+1,) int64.
 
     Raises:
@@ -35,7 +35,7 @@ class EvaluationCases:
     user_ids: pl.Series
     histories: Interactions
     request_times: IntArray
-    target_rows: IntArray
+    targets: IntArray
     target_offsets: IntArray
 
     def __post_init__(self) -> None:
@@ -44,10 +44,10 @@ class EvaluationCases:
                 f"cases of {len(self.user_ids)} users have {len(self.histories)} histories, "
                 f"{len(self.request_times)} request times and targets of {len(self.target_offsets) - 1}"
             )
-        if self.target_offsets[0] != 0 or self.target_offsets[-1] != len(self.target_rows):
-            raise ValueError(f"target_offsets must run from 0 to {len(self.target_rows)}, the number of targets")
-        if self.target_rows.min(initial=0) < 0:
-            raise ValueError("a target is negative: rows are 1..n, and 0 for an unknown item")
+        if self.target_offsets[0] != 0 or self.target_offsets[-1] != len(self.targets):
+            raise ValueError(f"target_offsets must run from 0 to {len(self.targets)}, the number of targets")
+        if self.targets.min(initial=0) < 0:
+            raise ValueError("a target is negative: indices are 1..n, and 0 for an unknown item")
         self._refuse(np.diff(self.target_offsets) < 1, "has no target")
         late = self.histories.timestamps > self.request_times[self.history_cases]
         self._refuse(np.bincount(self.history_cases[late], minlength=len(self)) > 0, "has history after its request")
@@ -79,7 +79,7 @@ class EvaluationCases:
             user_ids=self.user_ids.gather(pl.Series(chosen)),
             histories=self.histories.take(chosen),
             request_times=self.request_times[chosen],
-            target_rows=self.target_rows[targets],
+            targets=self.targets[targets],
             target_offsets=offsets,
         )
 
@@ -92,8 +92,8 @@ class EvaluationCases:
             raise ValueError(f"the case of user {self.user_ids[int(np.argmax(wrong))]!r} {what}")
 
     def _repeats_a_target(self) -> NDArray[np.bool_]:
-        known = self.target_rows > 0
-        cases, rows = self.target_cases[known], self.target_rows[known]
-        order = np.lexsort((rows, cases))
-        repeated = (np.diff(rows[order]) == 0) & (np.diff(cases[order]) == 0)
+        known = self.targets > 0
+        cases, items = self.target_cases[known], self.targets[known]
+        order = np.lexsort((items, cases))
+        repeated = (np.diff(items[order]) == 0) & (np.diff(cases[order]) == 0)
         return np.bincount(cases[order][1:][repeated], minlength=len(self)) > 0

@@ -61,8 +61,8 @@ def standard_slices(cases: EvaluationCases, catalogue: Catalogue, short_history:
     """
     short = cases.histories.lengths[cases.target_cases] <= short_history
     return {
-        OVERALL: np.ones(len(cases.target_rows), bool),
-        COLD: catalogue.cold[cases.target_rows],
+        OVERALL: np.ones(len(cases.targets), bool),
+        COLD: catalogue.cold[cases.targets],
         SHORT_HISTORY: short,
     }
 
@@ -79,12 +79,12 @@ def evaluate(
 
     Raises:
         ScoresError: a scorer failed, or gave NaN or a wrong shape; the message names it and the user.
-        ValueError: two scorers share a name, or a target or history row is not in the catalogue.
+        ValueError: two scorers share a name, or an item of a case is not in the catalogue.
     """
     names = [scorer.name for scorer in scorers]
     if len(set(names)) < len(names) or not names:
         raise ValueError(f"scorers need different names, and at least one scorer; got {names}")
-    _check_rows(cases, catalogue)
+    _check_items(cases, catalogue)
     rankings, seconds = {}, {}
     for scorer in scorers:
         started = time.perf_counter()
@@ -99,7 +99,7 @@ def evaluate(
                 measured[name][slice_name] = numbers[name]
     return EvaluationReport(
         users=len(cases),
-        targets=len(cases.target_rows),
+        targets=len(cases.targets),
         items=catalogue.items,
         rivals=_rivals(cases, catalogue),
         candidate=names[0],
@@ -109,10 +109,10 @@ def evaluate(
     )
 
 
-def _check_rows(cases: EvaluationCases, catalogue: Catalogue) -> None:
-    largest = max(cases.histories.item_index.max(initial=0), cases.target_rows.max(initial=0))
+def _check_items(cases: EvaluationCases, catalogue: Catalogue) -> None:
+    largest = max(cases.histories.item_index.max(initial=0), cases.targets.max(initial=0))
     if largest > catalogue.items:
-        raise ValueError(f"the cases name row {largest}, but the catalogue has {catalogue.items} items")
+        raise ValueError(f"the cases name item index {largest}, but the catalogue has {catalogue.items} items")
 
 
 def _rivals(cases: EvaluationCases, catalogue: Catalogue) -> Rivals | None:

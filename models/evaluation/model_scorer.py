@@ -29,15 +29,15 @@ class ModelScorer:
     name: str
     artifact: Artifact
     vocabulary: Vocabulary
-    own_rows: IntArray = field(init=False, repr=False)
+    own_index: IntArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        own = self.artifact.vocabulary.rows(self.vocabulary.item_ids)
-        object.__setattr__(self, "own_rows", np.concatenate([[0], own]))
+        own = self.artifact.vocabulary.indices(self.vocabulary.item_ids)
+        object.__setattr__(self, "own_index", np.concatenate([[0], own]))
 
     def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
         """(B, n+1) cosine of user and item; minus infinity for unknown items."""
-        own = cases.histories.renumbered(self.own_rows)
+        own = cases.histories.renumbered(self.own_index)
         scores: NDArray[np.float32] = self.artifact.family.score(self.artifact, own, cases.request_times).numpy()
-        # Row 0 scores minus infinity, and every item that the version does not know has own row 0.
-        return scores[:, self.own_rows]
+        # Index 0 scores minus infinity, and it is that of every item that the version does not know.
+        return scores[:, self.own_index]

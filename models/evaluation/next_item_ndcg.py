@@ -18,7 +18,7 @@ def next_item_ndcg(
 
     Args:
         histories: B users without the item that is asked for; `times` (B,) int64 ms is when it happened.
-        targets: (B,) int64 rows.
+        targets: (B,) int64 item indices.
 
     Returns:
         The mean, 0 for no users. Leaves the module in the mode (training or not) it came in.

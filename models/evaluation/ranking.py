@@ -21,7 +21,7 @@ class Ranking:
 
     Attributes:
         ranks: (T,) int64, from 1: the rank of each target in its user's list.
-        top: (B, K) int32 rows of the best K items, best first; 0 where there are fewer candidates.
+        top: (B, K) int32 indices of the best K items, best first; 0 where there are fewer candidates.
     """
 
     ranks: IntArray
@@ -34,17 +34,17 @@ def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalog
     Candidates are all items but those in the user's history, those not yet available at the request, and those gone by
     then; a target is always a candidate. Ties are broken against the targets: an item with the same score stands before
     them, so that a constant scorer gets the worst rank. Among themselves tied targets keep their order. The list itself
-    has ties in order of their rows, as the endpoint has them.
+    has ties in order of their indices, as the endpoint has them.
     """
     excluded = _excluded(cases, catalogue)
     rivals = scores.copy()
     top = top_k_of_each(scores, ~excluded, min(k, catalogue.items)).astype(np.int32)
     rivals[excluded] = np.nan
     # A comparison with NaN is false, which leaves targets and excluded items out of the counts below.
-    rivals[cases.target_cases, cases.target_rows] = np.nan
-    target_scores = scores[cases.target_cases, cases.target_rows]
+    rivals[cases.target_cases, cases.targets] = np.nan
+    target_scores = scores[cases.target_cases, cases.targets]
     ranks = 1 + _rivals_ahead(rivals, target_scores, cases) + _targets_ahead(target_scores, cases)
-    return Ranking(np.where(cases.target_rows == 0, MISSED, ranks), top)
+    return Ranking(np.where(cases.targets == 0, MISSED, ranks), top)
 
 
 def rivals(cases: EvaluationCases, catalogue: Catalogue) -> IntArray:
@@ -52,7 +52,7 @@ def rivals(cases: EvaluationCases, catalogue: Catalogue) -> IntArray:
     counts = [
         catalogue.items + 1 - _excluded(part, catalogue).sum(axis=1) - np.bincount(known, minlength=len(part))
         for part in cases.batches(max(1, COMPARISONS_AT_ONCE // catalogue.items))
-        for known in [part.target_cases[part.target_rows > 0]]
+        for known in [part.target_cases[part.targets > 0]]
     ]
     return np.concatenate([np.empty(0, np.int64), *counts])
 
@@ -63,7 +63,7 @@ def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]
     if catalogue.gone_from is not None:
         excluded |= catalogue.gone_from <= cases.request_times[:, None]
     excluded[cases.history_cases, cases.histories.item_index] = True
-    excluded[cases.target_cases, cases.target_rows] = False
+    excluded[cases.target_cases, cases.targets] = False
     excluded[:, 0] = True
     return excluded
 
@@ -80,7 +80,7 @@ def _rivals_ahead(rivals: NDArray[np.float32], target_scores: NDArray[np.float32
 
 def _targets_ahead(target_scores: NDArray[np.float32], cases: EvaluationCases) -> IntArray:
     """(T,) other targets of the same user with a higher score, or an equal one and an earlier place."""
-    order = np.lexsort((-target_scores, cases.target_rows == 0, cases.target_cases))
+    order = np.lexsort((-target_scores, cases.targets == 0, cases.target_cases))
     ahead = np.empty(len(order), np.int64)
     ahead[order] = np.arange(len(order)) - cases.target_offsets[cases.target_cases[order]]
     return ahead

@@ -12,7 +12,7 @@ from models.evaluation.cases import EvaluationCases
 class Scorer(Protocol):
     """A model or a baseline.
 
-    `score` gives (B, n+1) float32, higher is better, column r for vocabulary row r; column 0 is ignored. Minus
+    `score` gives (B, n+1) float32, higher is better, column i for the item of index i; column 0 is ignored. Minus
     infinity means "never recommended"; NaN is an error. A scorer must not look at the cases' targets.
     """
 
@@ -24,7 +24,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the evaluation knows of the n items of the vocabulary, by row; row 0 is padding.
+    """What the evaluation knows of the n items of the vocabulary, by index; 0 is padding.
 
     Attributes:
         available_from: (n+1,) int64, ms since the epoch; an item is no candidate for an earlier request.

@@ -17,7 +17,7 @@ class RankingBatch:
     """B requests. Each row is a history, oldest first, and then the candidates.
 
     Attributes:
-        rows: (L,) int64 vocabulary rows.
+        item_index: (L,) int64 indices in the vocabulary.
         actions: (L,) int64 bit masks of the actions taken; never read at candidates, where they are not known yet.
         timestamps: (L,) int64 epoch milliseconds; of a candidate, when it would be shown.
         request_times: (B,) int64 epoch milliseconds.
@@ -26,7 +26,7 @@ class RankingBatch:
         context: (B, C) int64 value of each contextual slot.
     """
 
-    rows: Tensor
+    item_index: Tensor
     actions: Tensor
     timestamps: Tensor
     request_times: Tensor
@@ -64,7 +64,7 @@ def ranking_batch(
 
     Args:
         interactions: Of B users, with the bit masks of their `actions`.
-        candidates: Vocabulary rows to score, per request.
+        candidates: Indices of the items to score, per request.
         request_times: ms, per request; candidates happen then.
         context: (B, C) value of each contextual slot.
 
@@ -73,7 +73,7 @@ def ranking_batch(
             interaction comes after its request; names the request.
     """
     times = np.asarray(request_times, np.int64)
-    given = [np.asarray(rows, np.int64) for rows in candidates]
+    given = [np.asarray(items, np.int64) for items in candidates]
     if not len(interactions) == len(given) == len(times):
         raise ValueError(
             f"the histories of {len(interactions)} users need as many requests, not {len(given)} lists of candidates "
@@ -84,13 +84,13 @@ def ranking_batch(
         raise ValueError(f"context is of {len(slots)} requests, not of {len(given)}")
     _check(interactions, given, times)
     kept = last_known(interactions, max_length)
-    targets = np.array([len(rows) for rows in given], np.int64)
+    targets = np.array([len(items) for items in given], np.int64)
     # Each history's tokens, then its candidates: a stable sort by request of both, end to end.
     owners = [np.repeat(np.arange(len(given)), lengths) for lengths in (kept.lengths, targets)]
     order = np.argsort(np.concatenate(owners), kind="stable")
     none = np.zeros(int(targets.sum()), np.int64)
     return RankingBatch(
-        rows=_tensor(np.concatenate([kept.item_index, *given])[order]),
+        item_index=_tensor(np.concatenate([kept.item_index, *given])[order]),
         actions=_tensor(np.concatenate([kept.column(ACTIONS), none])[order]),
         timestamps=_tensor(np.concatenate([kept.timestamps, np.repeat(times, targets)])[order]),
         request_times=_tensor(times),
@@ -101,9 +101,9 @@ def ranking_batch(
 
 
 def _check(interactions: Interactions, candidates: list[np.ndarray], times: np.ndarray) -> None:
-    wrong = np.flatnonzero([bool((rows <= 0).any()) for rows in candidates])
+    wrong = np.flatnonzero([bool((items <= 0).any()) for items in candidates])
     if len(wrong):
-        raise ValueError(f"a candidate of request {wrong[0]} is not in the vocabulary: rows are 1 and above")
+        raise ValueError(f"a candidate of request {wrong[0]} is not in the vocabulary: indices are 1 and above")
     owner = np.repeat(np.arange(len(interactions)), interactions.lengths)
     for what, bad in (
         ("an action mask below zero", interactions.column(ACTIONS) < 0),

@@ -31,7 +31,7 @@ class Ranker(nn.Module):
 
     Args:
         config: Shape and function of the model.
-        trained_items: Items with an ID embedding, rows 1..trained_items.
+        trained_items: Items with an ID embedding, 1..trained_items.
         content: (n + 1, content_dim) float32 content embeddings by row, or None where the model uses none.
     """
 
@@ -66,7 +66,7 @@ class Ranker(nn.Module):
         tokens, layout = self._lay_out(batch)
         states = self.layers(self._embed(tokens, layout, batch), layout)
         asked = tokens.candidate.nonzero().squeeze(1)
-        logits: Tensor = self.head(states[asked], self.items(tokens.rows[asked]), tokens.times[asked])
+        logits: Tensor = self.head(states[asked], self.items(tokens.item_index[asked]), tokens.times[asked])
         return logits
 
     def view(self, batch: LabelledBatch, generator: torch.Generator) -> "Judged":
@@ -100,7 +100,7 @@ class Ranker(nn.Module):
     def score(
         self, cache: KeyValueCache, candidates: Tensor, request_time: int, version: str, micro_batch: int = 0
     ) -> Tensor:
-        """(m, actions) logits of `candidates` (m,) int64 rows against the one cached history, by M-FALCON.
+        """(m, actions) logits of `candidates` (m,) int64 item indices against the one cached history, by M-FALCON.
 
         Args:
             request_time: ms; where the cache holds for one request alone, that request's.
@@ -111,7 +111,7 @@ class Ranker(nn.Module):
             ValueError: a candidate is not in the vocabulary, or the model is in training mode.
         """
         if len(candidates) and int(candidates.min()) < 1:
-            raise ValueError(f"candidate {int(candidates.argmin())} is not in the vocabulary: rows are 1 and above")
+            raise ValueError(f"candidate {int(candidates.argmin())} is not in the vocabulary: indices are 1 and above")
         check_request(cache, self.identity(version), request_time)
         layout = candidate_layout(cache, len(candidates), request_time, self.mask)
         vectors, times = self.items(candidates), layout.query_times
@@ -125,7 +125,7 @@ class Ranker(nn.Module):
         if batch.targets.any():
             raise ValueError(f"row {int(batch.targets.argmax())} has candidates: a cache holds histories alone")
         identity = self.identity(version)
-        history = History(batch.offsets, batch.timestamps, (batch.rows, batch.actions), batch.context)
+        history = History(batch.offsets, batch.timestamps, (batch.item_index, batch.actions), batch.context)
         past = None if cache is None else settled(cache, identity, history)
         tokens, layout = self._lay_out(batch)
         asking, asking_layout = tokens, layout
@@ -151,7 +151,7 @@ class Ranker(nn.Module):
 
     def _vectors(self, tokens: Tokens) -> Tensor:
         actions = self.seen_action(self.actions(tokens.actions, tokens.candidate))
-        vectors: Tensor = self.seen_item(self.items(tokens.rows)) + actions
+        vectors: Tensor = self.seen_item(self.items(tokens.item_index)) + actions
         return vectors
 
     def _embed(self, tokens: Tokens, layout: Layout, batch: RankingBatch) -> Tensor:

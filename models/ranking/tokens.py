@@ -14,19 +14,19 @@ class Tokens:
     """What the encoder embeds.
 
     Attributes:
-        rows: (L,) int64 vocabulary rows; 0 at contextual tokens.
+        item_index: (L,) int64 indices in the vocabulary; 0 at contextual tokens.
         actions: (L,) int64 bit masks.
         times: (L,) int64 ms; 0 at contextual tokens, as published.
         candidate: (L,) bool.
     """
 
-    rows: Tensor
+    item_index: Tensor
     actions: Tensor
     times: Tensor
     candidate: Tensor
 
     def at(self, index: Tensor) -> "Tokens":
-        return Tokens(self.rows[index], self.actions[index], self.times[index], self.candidate[index])
+        return Tokens(self.item_index[index], self.actions[index], self.times[index], self.candidate[index])
 
 
 def tokens_of(batch: RankingBatch) -> tuple[Tokens, Tensor]:
@@ -35,11 +35,11 @@ def tokens_of(batch: RankingBatch) -> tuple[Tokens, Tensor]:
     candidate = places >= (batch.offsets.diff() - batch.targets)[owner]
     slots = batch.context.shape[1]
     if not slots:
-        return Tokens(batch.rows, batch.actions, batch.timestamps, candidate), batch.offsets
+        return Tokens(batch.item_index, batch.actions, batch.timestamps, candidate), batch.offsets
     offsets = batch.offsets + slots * torch.arange(len(batch.offsets), device=batch.offsets.device)
     index = offsets[owner] + slots + places
 
     def spread(values: Tensor) -> Tensor:
         return values.new_zeros(len(values) + slots * len(batch.targets)).index_put((index,), values)
 
-    return Tokens(spread(batch.rows), spread(batch.actions), spread(batch.timestamps), spread(candidate)), offsets
+    return Tokens(spread(batch.item_index), spread(batch.actions), spread(batch.timestamps), spread(candidate)), offsets

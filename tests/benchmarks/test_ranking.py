@@ -17,9 +17,9 @@ def test_a_question_asks_the_same_in_every_way() -> None:
     question = Question.of(200, 4096)
     assert question.sampled == 163
     assert question.whole.targets.tolist() == [4096]
-    assert question.whole.rows[200:].tolist() == question.candidates.tolist()
-    assert question.sample.rows.view(163, 201)[:, 200].tolist() == question.candidates[:163].tolist()
-    assert (question.sample.rows.view(163, 201)[:, :200] == question.history.rows).all()
+    assert question.whole.item_index[200:].tolist() == question.candidates.tolist()
+    assert question.sample.item_index.view(163, 201)[:, 200].tolist() == question.candidates[:163].tolist()
+    assert (question.sample.item_index.view(163, 201)[:, :200] == question.history.item_index).all()
     assert len(set(question.candidates.tolist())) == 4096
 
 

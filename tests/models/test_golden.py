@@ -47,7 +47,7 @@ def test_the_answers_are_those_of_the_live_model_for_requests_of_every_length(tm
     artifact, golden = load_artifact(folder), Golden.read(folder / GOLDEN)
     assert set(golden.histories.lengths.tolist()) == set(range(1, 7))
     again = golden_requests(artifact)
-    assert torch.equal(golden.rows, again.rows)
+    assert torch.equal(golden.items, again.items)
     torch.testing.assert_close(golden.scores, again.scores)
     assert (golden.scores.diff(dim=1) <= 0).all()
 

@@ -23,11 +23,11 @@ def test_lists_are_the_highest_scores_and_popularity_where_nothing_is_known(arti
     best = recommend(artifact, users, np.array([30, 30, 30]), everything(artifact, 3), 3)
     assert best.by_model.tolist() == [True, False, False]
     scores = score(artifact, users, np.array([30, 30, 30]))[0]
-    assert best.rows[0].tolist() == scores.topk(3).indices.tolist()
+    assert best.items[0].tolist() == scores.topk(3).indices.tolist()
     assert best.scores[0].tolist() == pytest.approx(scores.topk(3).values.tolist(), abs=1e-6)
     popularity = artifact.vocabulary.popularity
     expected = sorted(range(1, len(popularity)), key=lambda row: (-popularity[row], row))[:3]
-    assert best.rows[1].tolist() == best.rows[2].tolist() == expected
+    assert best.items[1].tolist() == best.items[2].tolist() == expected
 
 
 def test_a_request_before_the_last_interaction_is_taken_at_its_time(artifact):
@@ -40,7 +40,7 @@ def test_what_is_not_allowed_is_not_listed_and_short_lists_end_with_zeros(artifa
     allowed = everything(artifact, 1)
     allowed[0, 2:] = False
     best = recommend(artifact, Interactions.of([([2], [1])]), np.array([2]), allowed, 3)
-    assert best.rows.tolist() == [[1, 0, 0]]
+    assert best.items.tolist() == [[1, 0, 0]]
 
 
 def test_a_model_that_fails_raises_unless_someone_is_told(artifact):
@@ -50,7 +50,7 @@ def test_a_model_that_fails_raises_unless_someone_is_told(artifact):
     best = recommend(artifact, users, np.array([2]), everything(artifact, 1), 3, told.append)
     assert len(told) == 1
     assert not best.by_model[0]
-    assert (best.rows > 0).all()
+    assert (best.items > 0).all()
 
 
 def test_requests_without_a_time_come_now_but_not_long_after_the_newest_interaction():

@@ -9,7 +9,7 @@ from models.vocabulary import Vocabulary
 
 def test_rows_and_ids_of_strings(tmp_path: Path) -> None:
     vocabulary = Vocabulary(pl.Series(["b", "a", "c"]), 2, np.array([0, 5, 2, 0], np.float32))
-    assert vocabulary.rows(["a", "x", "c", "a"]).tolist() == [2, 0, 3, 2]
+    assert vocabulary.indices(["a", "x", "c", "a"]).tolist() == [2, 0, 3, 2]
     assert vocabulary.ids(np.array([3, 1])).to_list() == ["c", "b"]
     vocabulary.write(tmp_path / "v.parquet")
     again = Vocabulary.read(tmp_path / "v.parquet")

@@ -33,7 +33,7 @@ def check_parity(base_url: str, release: ReleaseConfig, world: World) -> None:
             user_ids=pl.Series(range(len(requests))),
             histories=Interactions.of(requests),
             request_times=asked_at,
-            target_rows=np.ones(len(requests), np.int64),
+            targets=np.ones(len(requests), np.int64),
             target_offsets=np.arange(len(requests) + 1),
         )
     )

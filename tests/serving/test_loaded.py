@@ -36,8 +36,8 @@ def test_histories_hold_the_positive_interactions_in_order(release: LoadedReleas
 def test_the_latest_day_of_an_item_counts(release: LoadedRelease) -> None:
     assert release.catalogue.titles.to_list()[:5] == [None, "Item 1", "Item 2", "Item 3, renamed", "Item 4"]
     assert release.catalogue.categories[3].to_list() == ["odd", "new"]
-    assert sorted(release.catalogue.rows_by_category["even"].tolist()) == [2, 4, 6, 8, 10, 12]
-    assert release.catalogue.rows_by_category["new"].tolist() == [3]
+    assert sorted(release.catalogue.items_by_category["even"].tolist()) == [2, 4, 6, 8, 10, 12]
+    assert release.catalogue.items_by_category["new"].tolist() == [3]
 
 
 def test_an_item_is_available_from_its_moment_on(release: LoadedRelease) -> None:

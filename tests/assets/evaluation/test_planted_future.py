@@ -107,8 +107,8 @@ class Line:
         dataset, questions, vocabulary = made.dataset, made.questions, made.dataset.vocabulary
         trained = vocabulary.trained
         known = {item for item, day, *_ in world.items if day < 0}
-        described = vocabulary.rows(pl.Series(sorted(known), dtype=pl.Int64))
-        rows = vocabulary.rows(pl.Series(sorted(known.union(vocabulary.item_ids[:trained])), dtype=pl.Int64))
+        described = vocabulary.indices(pl.Series(sorted(known), dtype=pl.Int64))
+        rows = vocabulary.indices(pl.Series(sorted(known.union(vocabulary.item_ids[:trained])), dtype=pl.Int64))
         parts_seen = {"training": made.training, "held out": made.leave_one_out_cases}
         knn = ItemKnn.fit(questions.training, len(vocabulary)).similarities.toarray()
         return {

@@ -37,7 +37,7 @@ def held_out(time: pl.DataFrame, leave_one_out: pl.DataFrame) -> HeldOut:
             frame["user_id"],
             interactions_in(frame, VOCABULARY),
             frame["request_time"].dt.epoch("ms").to_numpy(),
-            VOCABULARY.rows(frame["target_ids"].explode()),
+            VOCABULARY.indices(frame["target_ids"].explode()),
             np.concatenate([[0], np.cumsum(frame["target_ids"].list.len())]).astype(np.int64),
         )
         for protocol, frame in frames.items()
@@ -57,7 +57,7 @@ def test_unknown_targets_count_and_the_catalogue_says_what_there_is() -> None:
     assert cases.histories.item_index.tolist() == [1, 2, 0]
     assert cases.histories.timestamps.tolist() == [NOON_MS] * 3
     assert cases.request_times.tolist() == [NOON_MS + 1_000] * 2
-    assert cases.target_rows.tolist() == [3, 1, 0]
+    assert cases.targets.tolist() == [3, 1, 0]
     assert cases.target_offsets.tolist() == [0, 1, 3]
     assert questions.catalogue.available_from.tolist() == [0, 0, 0, NOON_MS, 0]
     assert questions.catalogue.cold.tolist() == [True, False, False, True, True]

@@ -151,7 +151,7 @@ def test_what_is_held_out_is_in_the_terms_of_the_vocabulary(tmp_path: Path) -> N
     cases = held_out.cases["time"]
     assert cases.user_ids.to_list() == ["u", "v"]
     assert (cases.histories.item_index.tolist(), cases.histories.offsets.tolist()) == ([2, 1, 2], [0, 2, 3])
-    assert cases.target_rows.tolist() == [3, 0]
+    assert cases.targets.tolist() == [3, 0]
     assert cases.request_times.tolist() == [int((CUTOFF + timedelta(hours=h)).timestamp() * 1000) for h in (12, 6)]
     assert sorted(held_out.training.item_index.tolist()) == [1, 1, 2, 2]
 

@@ -12,14 +12,14 @@ def test_a_part_equals_the_cases_it_holds():
     assert part.user_ids.to_list() == [1, 2]
     assert part.histories.item_index.tolist() == [6]
     assert part.histories.offsets.tolist() == [0, 0, 1]
-    assert part.target_rows.tolist() == [4, 5, 0, 0, 1]
+    assert part.targets.tolist() == [4, 5, 0, 0, 1]
     assert part.target_cases.tolist() == [0, 0, 1, 1, 1]
 
 
 def test_batches_cover_every_case_once():
     batches = list(make_cases(CASES).batches(2))
     assert [batch.user_ids.to_list() for batch in batches] == [[0, 1], [2]]
-    assert np.concatenate([batch.target_rows for batch in batches]).tolist() == [3, 4, 5, 0, 0, 1]
+    assert np.concatenate([batch.targets for batch in batches]).tolist() == [3, 4, 5, 0, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_contradictions_are_refused(cases, request_time, message):
 
 def test_arrays_of_different_length_are_refused():
     cases = make_cases(CASES)
-    arrays = (cases.user_ids, cases.histories, cases.request_times, cases.target_rows, cases.target_offsets)
+    arrays = (cases.user_ids, cases.histories, cases.request_times, cases.targets, cases.target_offsets)
     EvaluationCases(*arrays)
     with pytest.raises(ValueError, match="2 request times"):
         EvaluationCases(*arrays[:2], cases.request_times[:2], *arrays[3:])

@@ -22,7 +22,7 @@ def make_cases(cases: Sequence[Case], request_time: int = 1_000) -> EvaluationCa
         user_ids=pl.Series(range(len(cases)), dtype=pl.Int64),
         histories=Interactions.of([(rows, range(len(rows))) for rows, _ in cases]),
         request_times=np.full(len(cases), request_time, np.int64),
-        target_rows=np.array([row for wanted in targets for row in wanted], np.int64),
+        targets=np.array([row for wanted in targets for row in wanted], np.int64),
         target_offsets=np.cumsum([0, *map(len, targets)]),
     )
 

@@ -21,7 +21,7 @@ def batch(actions: tuple[int, ...] = (1, 2, 3, 4, 5), **changes: object) -> Rank
 
 def test_histories_keep_their_most_recent_known_items_and_candidates_follow() -> None:
     made = batch()
-    assert made.rows.tolist() == [2, 3, 7, 8, 9, 4]
+    assert made.item_index.tolist() == [2, 3, 7, 8, 9, 4]
     assert made.actions.tolist() == [3, 4, 0, 0, 0, 5]
     assert made.timestamps.tolist() == [30, 40, 100, 100, 200, 50]
     assert made.offsets.tolist() == [0, 4, 5, 6]
@@ -32,7 +32,7 @@ def test_histories_keep_their_most_recent_known_items_and_candidates_follow() ->
 def test_contextual_tokens_stand_before_the_history() -> None:
     tokens, offsets = tokens_of(batch(context=[[1, 2], [3, 4], [5, 6]]))
     assert offsets.tolist() == [0, 6, 9, 12]
-    assert tokens.rows.tolist() == [0, 0, 2, 3, 7, 8, 0, 0, 9, 0, 0, 4]
+    assert tokens.item_index.tolist() == [0, 0, 2, 3, 7, 8, 0, 0, 9, 0, 0, 4]
     assert tokens.actions.tolist() == [0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 5]
     assert tokens.times.tolist() == [0, 0, 30, 40, 100, 100, 0, 0, 200, 0, 0, 50]
     assert tokens.candidate.nonzero().squeeze(1).tolist() == [4, 5, 8]

@@ -126,7 +126,7 @@ def test_another_model_is_refused() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 4])
-@pytest.mark.parametrize("column", ["rows", "actions", "timestamps", "context"])
+@pytest.mark.parametrize("column", ["item_index", "actions", "timestamps", "context"])
 def test_a_history_that_changed_is_refused(column: str, place: int) -> None:
     of = config("start", context=(4, 7))
     model, longer = ranker(of), history(of, 6)

@@ -56,14 +56,14 @@ def test_each_shown_item_is_judged_once_from_what_was_over_before(users: list[li
         assert 1 <= count <= CONFIG.candidates
         over = [(at + took, item, mask) for at, took, item, mask in users[user] if (at + took) * MINUTE_MS < moment]
         over.sort(key=lambda event: event[0])
-        history = batch.requests.rows[: length - count].tolist()
+        history = batch.requests.item_index[: length - count].tolist()
         assert len(history) == min(len(over), CONFIG.max_length)
         assert sorted(history) == sorted(item for _, item, _ in over[len(over) - len(history) :]) or len(
             {at for at, *_ in over}
         ) < len(over)
         assert (batch.requests.actions < SHOWN).all()
         assert examples.epoch(0).lengths[example] == length
-        found += list(zip(batch.requests.rows[length - count :].tolist(), batch.taken.tolist(), strict=True))
+        found += list(zip(batch.requests.item_index[length - count :].tolist(), batch.taken.tolist(), strict=True))
     assert found == [(item, mask) for _, _, item, mask in wanted]
 
 
@@ -85,5 +85,5 @@ def test_what_came_of_a_candidate_is_in_its_label_and_nowhere_else() -> None:
         RankingExamples(interactions([of]), CONFIG, 20 * MINUTE_MS).batch(np.arange(1)) for of in (quiet, acted)
     )
     assert (one.taken.tolist(), other.taken.tolist()) == ([0], [0b11])
-    assert one.requests.rows.tolist() == other.requests.rows.tolist() == [1, 2]
+    assert one.requests.item_index.tolist() == other.requests.item_index.tolist() == [1, 2]
     assert one.requests.actions.tolist() == other.requests.actions.tolist() == [1, 0]

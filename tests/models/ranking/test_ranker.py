@@ -89,7 +89,7 @@ def test_the_history_is_read(of: RankerConfig) -> None:
     logits = model(batch)
     for other in (
         replace(batch, actions=batch.actions ^ 1),
-        replace(batch, rows=torch.where(torch.arange(7) == 4, batch.rows % 40 + 1, batch.rows)),
+        replace(batch, item_index=torch.where(torch.arange(7) == 4, batch.item_index % 40 + 1, batch.item_index)),
         replace(batch, context=(batch.context + 1) % 4) if of.context else None,
     ):
         assert other is None or not torch.allclose(model(other), logits, atol=1e-4)

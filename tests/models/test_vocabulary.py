@@ -19,8 +19,8 @@ def test_rows_and_ids_of_strings(tmp_path: Path) -> None:
 
 def test_ids_of_another_type_match_where_they_convert() -> None:
     numbers = Vocabulary(pl.Series([10, 20]), 2, np.zeros(3, np.float32))
-    assert numbers.rows(["20", "x", "10.5", "020"]).tolist() == [2, 0, 0, 0]
-    assert numbers.rows([]).tolist() == []
+    assert numbers.indices(["20", "x", "10.5", "020"]).tolist() == [2, 0, 0, 0]
+    assert numbers.indices([]).tolist() == []
 
 
 def test_an_item_twice_is_refused() -> None:

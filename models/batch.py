@@ -1,6 +1,6 @@
 """Jagged batches: what the encoder reads, users of different length packed end to end without padding."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -92,7 +92,7 @@ class Labels:
 
 
 def request_batch(
-    interactions: Interactions, request_times: np.ndarray, max_length: int, columns: Iterable[str] = ()
+    interactions: Interactions, request_times: Sequence[int] | np.ndarray, max_length: int, columns: Iterable[str] = ()
 ) -> JaggedBatch:
     """The batch that answers requests at `request_times` (B,) int64 ms: the last `max_length` known interactions.
 

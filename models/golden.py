@@ -129,7 +129,7 @@ def _made_up(items: int, artifact: Artifact) -> Interactions:
     for length in lengths.tolist():
         gaps = np.exp(random.uniform(np.log(1000), np.log(LONGEST_GAP_MS), length)).astype(np.int64)
         requests.append((random.integers(1, items + 1, length), ASKED_AT_MS - np.cumsum(gaps)[::-1]))
-    return Interactions.of(requests)  # type: ignore[arg-type]
+    return Interactions.of(requests)
 
 
 def _answers(artifact: Artifact, asked: Interactions) -> Iterator[Tensor]:

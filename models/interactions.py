@@ -12,6 +12,9 @@ from models.merging import Merging, merge_runs
 NO_FEATURES = frozenset({ITEM_INDEX, TIMESTAMP, STARTED, REQUEST_GROUP, ID_MASKED})
 """Columns that interactions may have and that no model reads as a feature."""
 
+Whole = Sequence[int] | np.ndarray
+"""Whole numbers of one user."""
+
 
 @dataclass(frozen=True)
 class Interactions:
@@ -68,7 +71,7 @@ class Interactions:
         self._refuse_steps_back()
 
     @classmethod
-    def of(cls, users: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Interactions":
+    def of(cls, users: Sequence[tuple[Whole, Whole]]) -> "Interactions":
         """Packs (item indices, timestamps) pairs, one per user; nobody says what was done, so all actions are alike.
 
         Raises:
@@ -225,7 +228,7 @@ class Interactions:
         return Interactions(offsets, {name: column[positions] for name, column in self.columns.items()}, self.declared)
 
 
-def _packed(sequences: list[Sequence[int]], what: str) -> np.ndarray:
+def _packed(sequences: list[Whole], what: str) -> np.ndarray:
     arrays = [np.asarray(sequence) for sequence in sequences if len(sequence)]
     for array in arrays:
         _refuse_fractions(array, what)

@@ -11,7 +11,12 @@ from models.availability import with_availability
 
 FIRST = date(2026, 1, 1)
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
-SCHEMA = {"item_id": pl.Int64, "title": pl.String, "available_from": pl.Datetime("ms", "UTC"), "day": pl.Date}
+SCHEMA: dict[str, Any] = {
+    "item_id": pl.Int64,
+    "title": pl.String,
+    "available_from": pl.Datetime("ms", "UTC"),
+    "day": pl.Date,
+}
 
 row = st.tuples(st.integers(1, 4), st.integers(0, 6), st.none() | st.integers(-48, 24 * 10))
 """(item, day, hours after the first midnight at which the row says that it is available)"""

@@ -26,9 +26,7 @@ def saved(folder: Path, items: int = 30, spoil: Callable[[Recommender], object] 
     torch.nn.init.normal_(model.items.ids.weight)
     with torch.no_grad():
         spoil(model)
-    manifest = Manifest(
-        version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["click"], positive_bits=1
-    )
+    manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["click"])
     ids = pl.Series(range(1, items + 1), dtype=pl.Int64)
     return save_artifact(folder, manifest, model, Vocabulary(ids, items, np.zeros(items + 1, np.float32)))
 
@@ -118,7 +116,7 @@ def test_every_history_alike_is_refused(tmp_path: Path) -> None:
         def forward(self, vectors: Tensor, _: object) -> Tensor:
             return torch.ones_like(vectors) / vectors.shape[1] ** 0.5
 
-    artifact.model.encoder = Deaf()  # type: ignore[assignment]
+    artifact.model.encoder = Deaf()
     deaf = Artifact(artifact.manifest, artifact.model, artifact.vocabulary, artifact.vectors)
     with pytest.raises(GoldenError, match="gives every history the same answer"):
         check_golden(deaf, golden_requests(deaf))

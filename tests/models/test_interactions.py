@@ -18,7 +18,7 @@ users = st.lists(st.lists(st.integers(0, 3), max_size=5).map(sorted), min_size=1
 
 
 def made(items: Any, timestamps: Any, offsets: Any, **further: Any) -> Interactions:
-    columns = {ITEM_INDEX: items, TIMESTAMP: timestamps, **further}
+    columns: dict[str, np.ndarray] = {ITEM_INDEX: items, TIMESTAMP: timestamps, **further}
     return Interactions(np.array(offsets), {name: np.array(column) for name, column in columns.items()})
 
 
@@ -86,14 +86,19 @@ def test_whatever_selects_or_cuts_does_so_in_all_columns(users: list[list[int]],
     times = [time for user in users for time in user]
     places = np.arange(len(times))
     offsets = np.concatenate([[0], np.cumsum([len(user) for user in users])])
-    further = {STARTED: places, VALUE: places.astype(np.float32), REQUEST_GROUP: places, "device": places}
+    further: dict[str, np.ndarray] = {
+        STARTED: places,
+        VALUE: places.astype(np.float32),
+        REQUEST_GROUP: places,
+        "device": places,
+    }
     items, bits = places % 3, 1 << places % 3
-    columns = {ITEM_INDEX: items, TIMESTAMP: np.array(times, np.int64), ACTIONS: bits, **further}
+    columns: dict[str, np.ndarray] = {ITEM_INDEX: items, TIMESTAMP: np.array(times, np.int64), ACTIONS: bits, **further}
     whole = Interactions(offsets, columns, declared({"device": "request"}))
     moment = data.draw(st.integers(0, 3))
     keep = np.array(data.draw(st.lists(st.booleans(), min_size=len(times), max_size=len(times))), bool)
     drawn = np.array(data.draw(st.lists(st.integers(0, len(users) - 1), max_size=4)), np.int64)
-    expected = {
+    expected: dict[str, list[list[int]]] = {
         "take": [[*range(offsets[user], offsets[user + 1])][-2:] for user in drawn],
         "where": [[place for place in range(*offsets[user : user + 2]) if keep[place]] for user in range(len(users))],
         "known": [[place for place in range(*offsets[user : user + 2]) if items[place]] for user in range(len(users))],

@@ -34,7 +34,7 @@ def whole(users: list[list[Event]]) -> Interactions:
     """(item, time, actions, value, surface) of each user; what else there is follows from these."""
     flat = [event for done in users for event in done]
     items, times, actions, values, surfaces = zip(*flat, strict=True) if flat else [()] * 5
-    columns = {
+    columns: dict[str, np.ndarray] = {
         ITEM_INDEX: np.array(items, np.int64),
         STARTED: np.array(times, np.int64),
         TIMESTAMP: np.array(times, np.int64),
@@ -63,7 +63,7 @@ def one_by_one(done: list[Event], by: Merging, cutoff: int | None) -> list[tuple
         unknown = place if row == 0 else -1
         return (row, unknown, actions if by == "kind" else 0, cutoff is not None and time >= cutoff)
 
-    expected = []
+    expected: list[tuple[float, ...]] = []
     for _, places in groupby(range(len(done)), kind):
         run = [done[place] for place in places]
         values = [event[3] for event in run if not np.isnan(event[3])]

@@ -5,7 +5,7 @@ import numpy as np
 from models.columns import ITEM_INDEX, TIMESTAMP
 from models.config import StochasticLengthConfig, TrainingConfig, WindowsConfig
 from models.interactions import Interactions
-from models.next_items import NextItemExamples
+from models.next_items import NextItemExamples, NextItems
 
 CONFIG = TrainingConfig(
     epochs=4,
@@ -26,9 +26,11 @@ def test_users_too_short_to_learn_from_change_nothing_for_the_others() -> None:
         one, other = alone.epoch(number), mixed.epoch(number)
         assert one.lengths.tolist() == other.lengths.tolist()
         assert one.whole.tolist() == other.whole.tolist()
-        batches = one.batch(chosen), other.batch(chosen)
-        assert batches[0].inputs.item_index.tolist() == batches[1].inputs.item_index.tolist()
-        assert batches[0].labels.item_index.tolist() == batches[1].labels.item_index.tolist()
+        ours, theirs = one.batch(chosen), other.batch(chosen)
+        assert isinstance(ours, NextItems)
+        assert isinstance(theirs, NextItems)
+        assert ours.inputs.item_index.tolist() == theirs.inputs.item_index.tolist()
+        assert ours.labels.item_index.tolist() == theirs.labels.item_index.tolist()
 
 
 def test_a_log_on_disk_is_read_where_it_lies(tmp_path: Path) -> None:

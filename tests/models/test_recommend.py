@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.artifact import load_artifact, save_artifact
+from models.artifact import Artifact, load_artifact, save_artifact
 from models.inference import score
 from models.interactions import Interactions
 from models.recommend import recommend
@@ -10,15 +10,15 @@ from tests.models.test_artifact import manifest, model, vocabulary
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory):
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return load_artifact(save_artifact(tmp_path_factory.mktemp("version"), manifest(), model(), vocabulary()))
 
 
-def everything(artifact, users):
+def everything(artifact: Artifact, users: int) -> np.ndarray:
     return np.ones((users, len(artifact.vocabulary) + 1), bool)
 
 
-def test_lists_are_the_highest_scores_and_popularity_where_nothing_is_known(artifact):
+def test_lists_are_the_highest_scores_and_popularity_where_nothing_is_known(artifact: Artifact) -> None:
     users = Interactions.of([([1, 2], [10, 20]), ([], []), ([0], [5])])
     best = recommend(artifact, users, np.array([30, 30, 30]), everything(artifact, 3), 3)
     assert best.by_model.tolist() == [True, False, False]
@@ -30,21 +30,22 @@ def test_lists_are_the_highest_scores_and_popularity_where_nothing_is_known(arti
     assert best.items[1].tolist() == best.items[2].tolist() == expected
 
 
-def test_a_request_before_the_last_interaction_is_taken_at_its_time(artifact):
+def test_a_request_before_the_last_interaction_is_taken_at_its_time(artifact: Artifact) -> None:
     users = Interactions.of([([1, 2], [10, 20])])
     early, at_it = (recommend(artifact, users, np.array([t]), everything(artifact, 1), 5) for t in (3, 20))
     assert np.array_equal(early.scores, at_it.scores)
 
 
-def test_what_is_not_allowed_is_not_listed_and_short_lists_end_with_zeros(artifact):
+def test_what_is_not_allowed_is_not_listed_and_short_lists_end_with_zeros(artifact: Artifact) -> None:
     allowed = everything(artifact, 1)
     allowed[0, 2:] = False
     best = recommend(artifact, Interactions.of([([2], [1])]), np.array([2]), allowed, 3)
     assert best.items.tolist() == [[1, 0, 0]]
 
 
-def test_a_model_that_fails_raises_unless_someone_is_told(artifact):
-    users, told = Interactions.of([([99], [1])]), []
+def test_a_model_that_fails_raises_unless_someone_is_told(artifact: Artifact) -> None:
+    users = Interactions.of([([99], [1])])
+    told: list[Exception] = []
     with pytest.raises(ValueError, match="item index 99"):
         recommend(artifact, users, np.array([2]), everything(artifact, 1), 3)
     best = recommend(artifact, users, np.array([2]), everything(artifact, 1), 3, told.append)
@@ -53,7 +54,7 @@ def test_a_model_that_fails_raises_unless_someone_is_told(artifact):
     assert (best.items > 0).all()
 
 
-def test_requests_without_a_time_come_now_but_not_long_after_the_newest_interaction():
+def test_requests_without_a_time_come_now_but_not_long_after_the_newest_interaction() -> None:
     assert request_time(7, now=100, newest=50) == 7
     assert request_time(None, now=100, newest=None) == 100
     assert request_time(None, now=100, newest=50) == 100

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from models import native
 from models.attention import AttentionBias, AttentionMask, blocked, cpu, hstu_attention, use_backend
 from models.attention.bias import time_bucket
+from models.attention.dispatch import Backend
 from tests.models.attention.cases import Case, assert_agrees, cases
 
 needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
@@ -28,12 +30,12 @@ MASKS = {
 
 @pytest.mark.parametrize("backend", [cpu, blocked])
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-def test_rows_around_the_edges_of_tiles(backend, mask: AttentionMask) -> None:
+def test_rows_around_the_edges_of_tiles(backend: ModuleType, mask: AttentionMask) -> None:
     assert_agrees(Case(LONG, heads=2, size=25, value_size=32, mask=mask), backend.hstu_attention, torch.float32, 1e-5)
 
 
 @pytest.mark.parametrize("backend", [cpu, blocked])
-def test_context_candidates_and_window_over_cached_keys(backend) -> None:
+def test_context_candidates_and_window_over_cached_keys(backend: ModuleType) -> None:
     mask = AttentionMask(targets=torch.tensor([2, 60, 0, 100]), context=3, window=10)
     case = Case([130, 64, 65, 200], mask=mask, asking=[10, 64, 0, 100])
     assert_agrees(case, backend.hstu_attention, torch.float32, 1e-5)
@@ -42,7 +44,7 @@ def test_context_candidates_and_window_over_cached_keys(backend) -> None:
 @pytest.mark.parametrize("backend", [cpu, blocked])
 @settings(max_examples=60, deadline=None)
 @given(case=cases())
-def test_any_shape(backend, case: Case) -> None:
+def test_any_shape(backend: ModuleType, case: Case) -> None:
     assert_agrees(case, backend.hstu_attention, torch.float32, 1e-5)
 
 
@@ -74,10 +76,10 @@ def test_the_number_of_threads_changes_nothing() -> None:
 def test_slices_of_one_projection_need_no_copy() -> None:
     offsets = torch.tensor([0, 5, 9])
     joint = torch.randn(9, 3 * 2 * 4, generator=torch.Generator().manual_seed(0))
-    sliced = [part.unflatten(-1, (2, 4)) for part in joint.chunk(3, dim=-1)]
-    dense = [part.contiguous() for part in sliced]
-    assert not sliced[0].is_contiguous()
-    assert torch.equal(cpu.hstu_attention(*sliced, offsets, divisor=9), cpu.hstu_attention(*dense, offsets, divisor=9))
+    q, k, v = (part.unflatten(-1, (2, 4)) for part in joint.chunk(3, dim=-1))
+    assert not q.is_contiguous()
+    dense = cpu.hstu_attention(q.contiguous(), k.contiguous(), v.contiguous(), offsets, divisor=9)
+    assert torch.equal(cpu.hstu_attention(q, k, v, offsets, divisor=9), dense)
 
 
 def test_the_table_of_buckets_agrees_with_the_formula_at_every_edge() -> None:
@@ -111,7 +113,7 @@ def test_a_row_that_spans_a_century_is_named() -> None:
 
 
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
-def test_a_row_beyond_the_positions_of_the_bias_is_named(backend) -> None:
+def test_a_row_beyond_the_positions_of_the_bias_is_named(backend: Backend) -> None:
     tokens, times = torch.zeros(8, 1, 1), torch.zeros(8, dtype=torch.long)
     bias = AttentionBias(torch.zeros(2 * 5 - 1), torch.zeros(129), times, times)
     with use_backend(backend), pytest.raises(ValueError, match="row 1 has 6 tokens, more than the 5 positions"):
@@ -119,7 +121,7 @@ def test_a_row_beyond_the_positions_of_the_bias_is_named(backend) -> None:
 
 
 @pytest.mark.parametrize("backend", [cpu, blocked])
-def test_a_nan_stays_in_its_row(backend) -> None:
+def test_a_nan_stays_in_its_row(backend: ModuleType) -> None:
     tokens = torch.randn(140, 2, 5, generator=torch.Generator().manual_seed(1))
     offsets = torch.tensor([0, 70, 140])
     clean = backend.hstu_attention(tokens, tokens, tokens, offsets, divisor=70)

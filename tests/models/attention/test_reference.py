@@ -7,6 +7,7 @@ from models.attention.bias import AttentionBias
 from models.attention.mask import AttentionMask
 from models.attention.reference import hstu_attention
 from models.jagged import pad, token_places
+from tests.models.gradients import gradient
 
 OFFSETS = torch.tensor([0, 3])
 Q = torch.tensor([1.0, 1.0, 1.0], dtype=torch.float64).view(3, 1, 1)
@@ -33,9 +34,9 @@ def test_known_values(mask: AttentionMask, expected: list[float]) -> None:
 def test_known_gradients() -> None:
     q, k, v = (tensor.clone().requires_grad_() for tensor in (Q, K, V))
     hstu_attention(q, k, v, OFFSETS, divisor=4).sum().backward()
-    assert q.grad.flatten().tolist() == pytest.approx([0.231918, 5.685839, 3.877602], abs=1e-6)
-    assert k.grad.flatten().tolist() == pytest.approx([0.695753, 5.453921, 1.808237], abs=1e-6)
-    assert v.grad.flatten().tolist() == pytest.approx([0.548294, 0.880797, -0.067235], abs=1e-6)
+    assert gradient(q).flatten().tolist() == pytest.approx([0.231918, 5.685839, 3.877602], abs=1e-6)
+    assert gradient(k).flatten().tolist() == pytest.approx([0.695753, 5.453921, 1.808237], abs=1e-6)
+    assert gradient(v).flatten().tolist() == pytest.approx([0.548294, 0.880797, -0.067235], abs=1e-6)
 
 
 def test_the_divisor_only_scales() -> None:
@@ -52,8 +53,10 @@ def test_gradients_agree_with_differences() -> None:
     q, k, v = (torch.randn(9, 2, 3, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(3))
     weights = [torch.randn(n, generator=generator, dtype=torch.float64, requires_grad=True) for n in (13, 129)]
 
-    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *tables: torch.Tensor) -> torch.Tensor:
-        bias = AttentionBias(*tables, times + 1000, times)
+    def attend(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, position: torch.Tensor, time: torch.Tensor
+    ) -> torch.Tensor:
+        bias = AttentionBias(position, time, times + 1000, times)
         return hstu_attention(q, k, v, offsets, divisor=7, scale=0.5, mask=mask, bias=bias)
 
     assert torch.autograd.gradcheck(attend, (q, k, v, *weights))

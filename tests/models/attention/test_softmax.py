@@ -95,8 +95,10 @@ def test_gradients_agree_with_differences() -> None:
     times = torch.tensor([0, 10_000, 20_000, 99_000, 0, 5_000, 5_000, 9_000, 70_000])
     q, k, v, position, time = (drawn(*shape).requires_grad_() for shape in [(9, 2, 3)] * 3 + [(13,), (129,)])
 
-    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *tables: torch.Tensor) -> torch.Tensor:
-        bias = AttentionBias(*tables, times + 1000, times)
+    def attend(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, position: torch.Tensor, time: torch.Tensor
+    ) -> torch.Tensor:
+        bias = AttentionBias(position, time, times + 1000, times)
         return softmax_attention(q, k, v, offsets, scale=0.5, mask=mask, bias=bias)
 
     assert torch.autograd.gradcheck(attend, (q, k, v, position, time))

@@ -44,7 +44,9 @@ def test_the_tables_of_buckets_agree_with_the_formula_around_every_edge() -> Non
         {"TARGETS": True, "CONTEXT": 2, "WINDOW": 5, "FULL_TAIL": 3, "DETERMINISTIC": True},
     ],
 )
-def test_the_kernels_compile_for_a_gpu_that_is_not_there(shape: dict[str, int], tmp_path, monkeypatch) -> None:
+def test_the_kernels_compile_for_a_gpu_that_is_not_there(
+    shape: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The interpreter is Python and forgives what the compiler does not."""
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget

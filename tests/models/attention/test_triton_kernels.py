@@ -7,6 +7,7 @@ Where there is no GPU `test_triton.py` runs this file in a process of its own. T
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from models.attention import AttentionBias, AttentionMask, reference, use_backen
 from models.attention import hstu_attention as dispatched
 from models.attention.bias import time_bucket
 from models.attention.triton_buckets import bucket_tables
-from tests.models.attention.cases import Case, assert_agrees, cases
+from tests.models.attention.cases import Attention, Case, assert_agrees, cases
+from tests.models.gradients import gradient
 
 if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("Triton needs a GPU or its interpreter", allow_module_level=True)
@@ -34,10 +36,10 @@ TARGETS = torch.tensor([19, 0, 2, 1])
 LENGTHS = [34, 0, 16, 1]
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, **options) -> Tensor:
+def attention(q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, **options: Any) -> Tensor:
     """The backend on its device, for callers that live on the CPU."""
 
-    def move(value):
+    def move(value: Any) -> Any:
         return value.to(DEVICE) if isinstance(value, Tensor) else value
 
     mask, bias = options.pop("mask", AttentionMask()), options.pop("bias", None)
@@ -75,9 +77,9 @@ def test_known_values(mask: AttentionMask, expected: list[float]) -> None:
 def test_known_gradients() -> None:
     q, k, v = (tensor.clone().requires_grad_() for tensor in (Q, K, V))
     attention(q, k, v, ROWS, divisor=4).sum().backward()
-    assert q.grad.flatten().tolist() == pytest.approx([0.231918, 5.685839, 3.877602], abs=2e-6)
-    assert k.grad.flatten().tolist() == pytest.approx([0.695753, 5.453921, 1.808237], abs=2e-6)
-    assert v.grad.flatten().tolist() == pytest.approx([0.548294, 0.880797, -0.067235], abs=2e-6)
+    assert gradient(q).flatten().tolist() == pytest.approx([0.231918, 5.685839, 3.877602], abs=2e-6)
+    assert gradient(k).flatten().tolist() == pytest.approx([0.695753, 5.453921, 1.808237], abs=2e-6)
+    assert gradient(v).flatten().tolist() == pytest.approx([0.548294, 0.880797, -0.067235], abs=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -137,8 +139,9 @@ def test_two_runs_in_fixed_order_are_equal_to_the_bit() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("fixed", [False, True])
 def test_sixteen_bits_lose_no_more_than_their_rounding(dtype: torch.dtype, fixed: bool) -> None:
-    def rounded(q: Tensor, k: Tensor, v: Tensor, *rest, **options) -> Tensor:
-        return reference.hstu_attention(*(part.to(dtype).double() for part in (q, k, v)), *rest, **options)
+    def rounded(q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, **options: Any) -> Tensor:
+        q, k, v = (part.to(dtype).double() for part in (q, k, v))
+        return reference.hstu_attention(q, k, v, offsets, **options)
 
     case = Case([4096 if DEVICE == "cuda" else 24], heads=1, size=32, value_size=32)
     with fixed_order(fixed):
@@ -174,12 +177,12 @@ def test_two_bursts_that_an_edge_divides() -> None:
     generator = torch.Generator().manual_seed(0)
     leaves = [torch.randn(shape, generator=generator) for shape in ((52, 2, 4), (52, 2, 4), (52, 2, 4), (103,), (129,))]
 
-    def run(attend, dtype: torch.dtype) -> list[Tensor]:
+    def run(attend: Attention, dtype: torch.dtype) -> list[Tensor]:
         q, k, v, position, time = inputs = [leaf.clone().to(dtype).requires_grad_() for leaf in leaves]
         bias = AttentionBias(position, time, times + 250, times)
         mixed = attend(q, k, v, torch.tensor([0, 52]), divisor=52, bias=bias)
         mixed.backward(torch.linspace(-1, 1, mixed.numel(), dtype=dtype).view(mixed.shape))
-        return [mixed.detach(), *(leaf.grad for leaf in inputs)]
+        return [mixed.detach(), *(gradient(leaf) for leaf in inputs)]
 
     for one, other in zip(run(attention, torch.float32), run(reference.hstu_attention, torch.float64), strict=True):
         torch.testing.assert_close(one.double(), other, atol=1e-6, rtol=1e-4)
@@ -187,10 +190,10 @@ def test_two_bursts_that_an_edge_divides() -> None:
 
 def test_slices_of_one_projection_need_no_copy() -> None:
     joint = torch.randn(9, 3 * 2 * 4, generator=torch.Generator().manual_seed(0))
-    sliced = [part.unflatten(-1, (2, 4)) for part in joint.chunk(3, dim=-1)]
+    q, k, v = (part.unflatten(-1, (2, 4)) for part in joint.chunk(3, dim=-1))
     offsets = torch.tensor([0, 5, 9])
-    dense = attention(*(part.contiguous() for part in sliced), offsets, divisor=9)
-    assert torch.equal(attention(*sliced, offsets, divisor=9), dense)
+    dense = attention(q.contiguous(), k.contiguous(), v.contiguous(), offsets, divisor=9)
+    assert torch.equal(attention(q, k, v, offsets, divisor=9), dense)
 
 
 def test_a_nan_stays_in_its_row_and_head() -> None:
@@ -209,7 +212,7 @@ def test_nothing_to_attend_to(offsets: list[int]) -> None:
     q, k, v = (torch.zeros(0, 2, 4, requires_grad=True) for _ in range(3))
     mixed = attention(q, k, v, torch.tensor(offsets), divisor=4)
     mixed.sum().backward()
-    assert mixed.shape == q.grad.shape == v.grad.shape == (0, 2, 4)
+    assert mixed.shape == gradient(q).shape == gradient(v).shape == (0, 2, 4)
 
 
 def test_dispatch_reaches_the_kernels() -> None:

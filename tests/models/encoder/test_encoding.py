@@ -1,4 +1,5 @@
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ from models.encoder.encoding import InputEncoding, age_bucket, position_index
 from models.encoder.stack import Layout
 
 SECOND = 1000
+Positions = Literal["recency", "start"]
 
 
-def index(length: int, targets: int, context: int, positions: str) -> list[int]:
+def index(length: int, targets: int, context: int, positions: Positions) -> list[int]:
     places = torch.arange(length)
     return position_index(places, torch.full((length,), length - targets), context, positions).tolist()
 
@@ -54,7 +56,7 @@ def test_parts_of_a_second_do_not_count() -> None:
     assert age_bucket(torch.tensor([59_999, 60_000]), "sqrt", 2048).tolist() == [0, 1]
 
 
-def numbered(positions: str) -> InputEncoding:
+def numbered(positions: Positions) -> InputEncoding:
     """Tables that tell which row was taken: units by position, hundreds by age."""
     config = InputEncodingConfig(positions=positions, position_rows=5, time_buckets=9)
     made = InputEncoding(4, 1, config)

@@ -1,4 +1,5 @@
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from models.encoder.stack import Layout, Stack
 from models.encoder.stu import StuLayer
 
 WIDTH, HEADS, HEAD_DIM, DIVISOR = 5, 2, 3, 7
+Norm = Literal["layer", "group"]
 
 
-def layer(output_norm: str = "layer") -> StuLayer:
+def layer(output_norm: Norm = "layer") -> StuLayer:
     torch.manual_seed(0)
     made = StuLayer(WIDTH, StuConfig(heads=HEADS, head_dim=HEAD_DIM, output_norm=output_norm), DIVISOR).double()
     with torch.no_grad():
@@ -50,7 +52,7 @@ def written_out(made: StuLayer, x: torch.Tensor, seen: list[list[int]], output_n
 
 
 @pytest.mark.parametrize("output_norm", ["layer", "group"])
-def test_a_layer_is_the_equations_written_out(output_norm: str) -> None:
+def test_a_layer_is_the_equations_written_out(output_norm: Norm) -> None:
     made, x = layer(output_norm), torch.randn(5, WIDTH, dtype=torch.float64)
     times = torch.zeros(5, dtype=torch.int64)
     mask = AttentionMask(targets=torch.tensor([2]))

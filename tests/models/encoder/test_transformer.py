@@ -1,5 +1,7 @@
 """Layers are checked against the published blocks written out with torch's own modules."""
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from models.encoder.stack import Layout
 from models.encoder.transformer import LigrLayer, SasrecLayer, TransformerLayer
 
 WIDTH, HEADS, LENGTH = 12, 3, 5
+Layer = TypeVar("Layer", bound=TransformerLayer)
 
 
 def layout(length: int = LENGTH) -> Layout:
@@ -31,7 +34,7 @@ def torch_attention(layer: TransformerLayer, asking: Tensor, answering: Tensor) 
     return mixed[0]
 
 
-def shaken(layer: TransformerLayer) -> TransformerLayer:
+def shaken(layer: Layer) -> Layer:
     """With biases and norms that are neither 0 nor 1."""
     with torch.no_grad():
         for parameter in layer.parameters():

@@ -67,7 +67,7 @@ def test_intervals_are_over_users_and_narrow_as_there_are_more_of_them() -> None
 def test_everything_of_one_user_leaves_nothing_to_chance() -> None:
     taken = np.arange(20)[:, None] % 2 == 0
     found = action_metrics(np.full(20, 9), np.arange(20, dtype=np.float32)[:, None], taken, 50, 0)[0]["ne"]
-    assert (found.low, found.high) == (pytest.approx(found.mean), pytest.approx(found.mean))
+    assert [found.low, found.high] == pytest.approx([found.mean, found.mean])
 
 
 def test_nothing_shown_and_logits_that_are_not_finite_are_refused() -> None:

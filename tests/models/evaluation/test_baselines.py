@@ -12,7 +12,7 @@ from tests.models.evaluation.worlds import make_cases
 DAY_10 = 10 * DAY_MS
 
 
-def test_popularity_halves_with_every_half_life():
+def test_popularity_halves_with_every_half_life() -> None:
     training = Interactions.of(
         [([1, 2, 2], [DAY_10, DAY_10 + DAY_MS, DAY_10 + 2 * DAY_MS]), ([1, 0], [DAY_10, DAY_10])]
     )
@@ -22,7 +22,7 @@ def test_popularity_halves_with_every_half_life():
     assert scores[0, 1:] == pytest.approx([2 * 0.5 ** ((newest - 10) / 2), 0.5**0.5 + 1, 0])
 
 
-def test_popularity_answers_with_the_days_before_the_request():
+def test_popularity_answers_with_the_days_before_the_request() -> None:
     training = Interactions.of([([1, 2], [DAY_10, DAY_10 + DAY_MS])])
     popularity = Popularity.fit(training, items=2, half_life_days=1.0)
     during_day_10, during_day_11, years_later = (
@@ -34,7 +34,7 @@ def test_popularity_answers_with_the_days_before_the_request():
     assert years_later == [0.5, 1]
 
 
-def test_item_knn_is_the_shrunk_cosine_over_users():
+def test_item_knn_is_the_shrunk_cosine_over_users() -> None:
     training = Interactions.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([1, 1], [0, 1])])
     knn = ItemKnn.fit(training, items=4, neighbours=4, shrinkage=1.0)
     similarities = knn.similarities.toarray()
@@ -45,7 +45,7 @@ def test_item_knn_is_the_shrunk_cosine_over_users():
     assert similarities[4].tolist() == [0] * 5
 
 
-def test_baselines_fit_interactions_that_lie_in_a_read_only_file_and_leave_them_as_they_are():
+def test_baselines_fit_interactions_that_lie_in_a_read_only_file_and_leave_them_as_they_are() -> None:
     unsorted = Interactions.of([([3, 1, 2, 1], [0, 1, 2, 3]), ([2, 1], [0, 1])])
     before = unsorted.item_index.tolist()
     fitted = ItemKnn.fit(unsorted, items=3, shrinkage=0.0)
@@ -58,7 +58,7 @@ def test_baselines_fit_interactions_that_lie_in_a_read_only_file_and_leave_them_
     Popularity.fit(unsorted, items=3, half_life_days=1.0)
 
 
-def test_item_knn_keeps_the_nearest_and_weighs_recent_items_more():
+def test_item_knn_keeps_the_nearest_and_weighs_recent_items_more() -> None:
     training = Interactions.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([3, 4], [0, 1])])
     knn = ItemKnn.fit(training, items=4, neighbours=1, shrinkage=0.0, half_life_items=1.0)
     assert np.count_nonzero(knn.similarities.toarray(), axis=1).tolist() == [0, 1, 1, 1, 1]
@@ -68,7 +68,7 @@ def test_item_knn_keeps_the_nearest_and_weighs_recent_items_more():
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=6), min_size=1, max_size=6), st.integers(1, 6))
-def test_item_knn_equals_a_dense_computation(users, neighbours):
+def test_item_knn_equals_a_dense_computation(users: list[list[int]], neighbours: int) -> None:
     training = Interactions.of([(rows, range(len(rows))) for rows in users])
     knn = ItemKnn.fit(training, items=6, neighbours=neighbours, shrinkage=2.0)
     chosen = np.array([[row in rows for row in range(7)] for rows in users], float)

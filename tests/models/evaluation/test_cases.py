@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from models.evaluation.cases import EvaluationCases
-from tests.models.evaluation.worlds import make_cases
+from tests.models.evaluation.worlds import Case, make_cases
 
 CASES = [([1, 2], [3]), ([], [4, 5]), ([6], [0, 0, 1])]
 
 
-def test_a_part_equals_the_cases_it_holds():
+def test_a_part_equals_the_cases_it_holds() -> None:
     part = make_cases(CASES).part(1, 3)
     assert part.user_ids.to_list() == [1, 2]
     assert part.histories.item_index.tolist() == [6]
@@ -16,7 +16,7 @@ def test_a_part_equals_the_cases_it_holds():
     assert part.target_cases.tolist() == [0, 0, 1, 1, 1]
 
 
-def test_batches_cover_every_case_once():
+def test_batches_cover_every_case_once() -> None:
     batches = list(make_cases(CASES).batches(2))
     assert [batch.user_ids.to_list() for batch in batches] == [[0, 1], [2]]
     assert np.concatenate([batch.targets for batch in batches]).tolist() == [3, 4, 5, 0, 0, 1]
@@ -31,12 +31,12 @@ def test_batches_cover_every_case_once():
         ([([1], [-2])], 1_000, "a target is negative"),
     ],
 )
-def test_contradictions_are_refused(cases, request_time, message):
+def test_contradictions_are_refused(cases: list[Case], request_time: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_cases(cases, request_time)
 
 
-def test_arrays_of_different_length_are_refused():
+def test_arrays_of_different_length_are_refused() -> None:
     cases = make_cases(CASES)
     arrays = (cases.user_ids, cases.histories, cases.request_times, cases.targets, cases.target_offsets)
     EvaluationCases(*arrays)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.evaluation.evaluate import RankingSettings, ScoresError, evaluate, standard_slices
-from models.evaluation.report import EvaluationReport
+from models.evaluation.report import EvaluationReport, Measure, Rivals
 from tests.models.evaluation.worlds import TableScorer, make_cases, make_catalogue
 
 SETTINGS = RankingSettings(ks=(1, 2), resamples=100, batch_users=2)
@@ -16,11 +16,11 @@ PERFECT = TableScorer(
 CONSTANT = TableScorer(np.ones((3, 6), np.float32), name="constant")
 
 
-def test_every_slice_counts_its_own_targets_and_users():
+def test_every_slice_counts_its_own_targets_and_users() -> None:
     report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
     perfect, constant = report.scorers["perfect"], report.scorers["constant"]
     assert (report.users, report.targets, report.items) == (3, 4, 5)
-    assert (report.rivals.fewest, report.rivals.median) == (1, 2.0)
+    assert report.rivals == Rivals(fewest=1, median=2.0)
     assert perfect["overall"]["ndcg@1"].mean == 1.0
     assert perfect["overall"]["recall@1"].mean == pytest.approx((1 / 2 + 1 + 1) / 3)
     assert perfect["overall"]["ndcg@1"].n == 3
@@ -33,40 +33,40 @@ def test_every_slice_counts_its_own_targets_and_users():
     assert perfect["overall"]["coverage@1"].low is None
 
 
-def test_differences_are_paired_and_against_the_first_scorer():
+def test_differences_are_paired_and_against_the_first_scorer() -> None:
     report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
     difference = report.difference("constant", "ndcg@1")
-    assert (difference.mean, difference.low, difference.high) == (1.0, 1.0, 1.0)
+    assert difference == Measure(mean=1.0, low=1.0, high=1.0, n=3)
     assert report.candidate == "perfect"
     assert report.scorers["perfect"]["overall"]["ndcg@1"].clearly_above(report.scorers["constant"]["overall"]["ndcg@1"])
 
 
-def test_a_report_survives_json():
+def test_a_report_survives_json() -> None:
     report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
     assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_a_slice_without_users_is_left_out():
+def test_a_slice_without_users_is_left_out() -> None:
     slices = standard_slices(CASES, make_catalogue(5), short_history=0)
     report = evaluate([PERFECT], CASES, CATALOGUE, slices, SETTINGS)
     assert list(report.scorers["perfect"]) == ["overall"]
     assert report.measure("perfect", "ndcg@1", "cold") is None
 
 
-def test_progress_is_told_batch_by_batch():
-    told = []
-    evaluate([PERFECT], CASES, CATALOGUE, SLICES, SETTINGS, lambda *step: told.append(step))
+def test_progress_is_told_batch_by_batch() -> None:
+    told: list[tuple[str, int, int]] = []
+    evaluate([PERFECT], CASES, CATALOGUE, SLICES, SETTINGS, lambda *batch: told.append(batch))
     assert told == [("perfect", 2, 3), ("perfect", 3, 3)]
 
 
-def test_nan_names_the_scorer_and_the_user():
+def test_nan_names_the_scorer_and_the_user() -> None:
     table = np.ones((3, 6), np.float32)
     table[2, 4] = np.nan
     with pytest.raises(ScoresError, match="'broken' gave NaN for user 2"):
         evaluate([TableScorer(table, "broken")], CASES, CATALOGUE, SLICES, SETTINGS)
 
 
-def test_wrong_shapes_names_rows_and_metrics_are_refused():
+def test_wrong_shapes_names_rows_and_metrics_are_refused() -> None:
     with pytest.raises(ScoresError, match=r"\(2, 5\) where \(2, 6\)"):
         evaluate([TableScorer(np.ones((3, 5), np.float32))], CASES, CATALOGUE, SLICES, SETTINGS)
     with pytest.raises(ValueError, match="different names"):

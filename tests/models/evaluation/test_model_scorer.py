@@ -32,7 +32,7 @@ def artifact(tmp_path: Path) -> Artifact:
     return load_artifact(save_artifact(tmp_path, manifest, model, vocabulary))
 
 
-def test_on_its_own_vocabulary_a_version_scores_as_the_endpoint_does(artifact):
+def test_on_its_own_vocabulary_a_version_scores_as_the_endpoint_does(artifact: Artifact) -> None:
     cases = make_cases([([1, 2], [3]), ([4], [1])])
     scores = ModelScorer("hstu", artifact, artifact.vocabulary).score(cases)
     expected = score(artifact, cases.histories, cases.request_times).numpy()
@@ -40,7 +40,7 @@ def test_on_its_own_vocabulary_a_version_scores_as_the_endpoint_does(artifact):
     assert np.isfinite(scores[:, 1:]).all()
 
 
-def test_on_another_vocabulary_items_are_matched_by_id_and_unknown_ones_never_recommended(artifact):
+def test_on_another_vocabulary_items_are_matched_by_id_and_unknown_ones_never_recommended(artifact: Artifact) -> None:
     newer = Vocabulary(pl.Series([99, 40, 10, 20]), trained=4, popularity=np.ones(5, np.float32))
     # Items 10 and 20 at times 0 and 2, with the unknown item 99 between them.
     other = ModelScorer("champion", artifact, newer).score(make_cases([([3, 1, 4], [2])]))

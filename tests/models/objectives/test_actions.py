@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from models.config import ActionLossConfig
 from models.objectives.actions import ActionLoss
 from models.ranking.batch import LabelledBatch
+from models.ranking.ranker import Ranker
 from models.training.task import Task
 from tests.models.ranking.worlds import config, events, ranker, requests
 
@@ -13,7 +14,7 @@ TAKEN = torch.tensor([0b001, 0b110, 0b000])
 LABELS = torch.tensor([[1.0, 0, 0], [0, 1, 1], [0, 0, 0]])
 
 
-def task(model: torch.nn.Module, config: ActionLossConfig) -> Task:
+def task(model: Ranker, config: ActionLossConfig) -> Task:
     return Task(model, [ActionLoss(model.config.actions, config)])
 
 

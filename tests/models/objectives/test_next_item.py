@@ -13,14 +13,16 @@ from models.interactions import Interactions
 from models.next_items import NextItems
 from models.objectives.next_item import NextItem
 from models.objectives.sampled_softmax import sampled_softmax
-from models.recommender import chance
+from models.recommender import Recommender, chance
 from models.training.task import Task
+from tests.models.gradients import gradient
 
 
-def task(loss: SampledSoftmaxConfig, items: int = 30) -> Task:
+def task(loss: SampledSoftmaxConfig, items: int = 30) -> tuple[Task, Recommender]:
     torch.manual_seed(0)
     config = ModelConfig(width=8, max_length=4, input_dropout=0.0, items=ItemTowerConfig(content_dim=3))
-    return Task(build(config, items, torch.randn(items + 1, 3)), [NextItem(loss)]).eval()
+    model: Recommender = build(config, items, torch.randn(items + 1, 3))
+    return Task(model, [NextItem(loss)]).eval(), model
 
 
 @pytest.mark.parametrize("source", ["uniform", "in_batch"])
@@ -31,7 +33,7 @@ def test_the_loss_is_that_of_the_draw_written_out(
     histories = Interactions.of([([1, 2, 3, 2], [0, 1, 2, 3]), ([5, 1], [0, 9])])
     batch, labels = training_batch(histories, np.arange(2), 4)
     config = SampledSoftmaxConfig(negatives=6, shared=shared, positions_per_draw=per_draw, source=source)
-    objective = task(config)
+    objective, model = task(config)
     loss, parts = objective(NextItems(batch, labels), torch.Generator().manual_seed(4))
     assert torch.equal(parts["next_item"], loss)
 
@@ -44,7 +46,7 @@ def test_the_loss_is_that_of_the_draw_written_out(
         drawn = torch.randint(1, 31, shape, generator=generator)
     else:
         drawn = torch.tensor([1, 2, 3, 5])[torch.randint(4, shape, generator=generator)]
-    states, table = objective.model(batch), objective.model.items(torch.arange(31))
+    states, table = model(batch), model.items(torch.arange(31))
     terms = []
     for place, label in enumerate(labels.item_index.tolist()):
         rows = (drawn if shared else drawn[place // run]).tolist()
@@ -57,21 +59,24 @@ def test_the_loss_is_that_of_the_draw_written_out(
 @pytest.mark.parametrize("shared", [True, False])
 def test_gradients_reach_inputs_positives_negatives_and_the_out_of_vocabulary_vector(shared: bool) -> None:
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3, id_masking=0.5))
-    task = Task(build(config, 30, torch.randn(31, 3)), [NextItem(SampledSoftmaxConfig(negatives=16, shared=shared))])
+    model: Recommender = build(config, 30, torch.randn(31, 3))
+    task = Task(model, [NextItem(SampledSoftmaxConfig(negatives=16, shared=shared))])
     batch, labels = training_batch(Interactions.of([([1, 2, 3], [0, 1, 2])]), torch.arange(1).numpy(), 4)
     task(NextItems(batch, labels), torch.Generator().manual_seed(0))[0].backward()
-    gradient = task.model.items.ids.weight.grad
-    assert gradient[0].abs().sum() == 0
-    assert gradient[31].abs().sum() > 0
-    assert (gradient[1:31].abs().sum(1) > 0).sum() > 5
-    assert task.model.items.projection.weight.grad.abs().sum() > 0
+    of_ids = gradient(model.items.ids.weight)
+    assert of_ids[0].abs().sum() == 0
+    assert of_ids[31].abs().sum() > 0
+    assert (of_ids[1:31].abs().sum(1) > 0).sum() > 5
+    assert model.items.projection is not None
+    assert gradient(model.items.projection.weight).abs().sum() > 0
 
 
 def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() -> None:
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3))
     # Item 2 is drawn as a negative by none of these, and no logit is so large that gradients vanish.
     loss = SampledSoftmaxConfig(negatives=3, shared=True, temperature=1.0)
-    task = Task(build(config, 30, torch.randn(31, 3)), [NextItem(loss)])
+    model: Recommender = build(config, 30, torch.randn(31, 3))
+    task = Task(model, [NextItem(loss)])
     histories = Interactions.of([([1, 2], [0, 1])])
     hidden = histories.with_columns({ID_MASKED: np.array([False, True])})
     touched = {}
@@ -79,9 +84,9 @@ def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() 
         batch, labels = training_batch(given, np.arange(1), 4)
         task.zero_grad()
         task(NextItems(batch, labels), torch.Generator().manual_seed(3))[0].backward()
-        touched[name] = task.model.items.ids.weight.grad.abs().sum(1) > 0
-    assert (touched["shown"][2], touched["shown"][31]) == (True, False)
-    assert (touched["hidden"][2], touched["hidden"][31]) == (False, True)
+        touched[name] = gradient(model.items.ids.weight).abs().sum(1) > 0
+    assert touched["shown"][[2, 31]].tolist() == [True, False]
+    assert touched["hidden"][[2, 31]].tolist() == [False, True]
 
 
 def test_two_ways_of_sharing_at_once_are_refused() -> None:
@@ -96,10 +101,10 @@ def test_logq_makes_equal_logits_count_every_item_once(shared: bool, temperature
     items, found = 400, {}
     for correction in ("none", "logq"):
         config = SampledSoftmaxConfig(negatives=8, shared=shared, temperature=temperature, correction=correction)
-        objective = task(config, items)
+        objective, model = task(config, items)
         with torch.no_grad():
-            objective.model.items.ids.weight.fill_(1)
-            objective.model.items.content.zero_()
+            model.items.ids.weight.fill_(1)
+            model.items.content.zero_()
         batch, labels = training_batch(Interactions.of([([400, 399, 398], [0, 1, 2])]), np.arange(1), 4)
         found[correction], _ = objective(NextItems(batch, labels), torch.Generator().manual_seed(4))
     assert found["none"].item() == pytest.approx(math.log(1 + 8), rel=1e-5)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -9,10 +10,17 @@ from torch import Tensor
 
 from models.objectives import sampled_softmax as module
 from models.objectives.sampled_softmax import sampled_softmax
+from tests.models.gradients import gradient
 
 
 def unit(seed: int, *shape: int) -> Tensor:
     return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64), dim=-1)
+
+
+def leaves(width: int, positions: int, distinct: int, seed: int = 0) -> list[Tensor]:
+    """States, positives and distinct negatives that gather gradients."""
+    rows = (positions, positions, distinct)
+    return [unit(seed + part, count, width).requires_grad_() for part, count in enumerate(rows)]
 
 
 def written_out(
@@ -28,7 +36,7 @@ def written_out(
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> dict[str, object]:
+def problems(draw: st.DrawFn) -> dict[str, Any]:
     positions, distinct, negatives = draw(st.integers(1, 9)), draw(st.integers(1, 6)), draw(st.integers(1, 7))
     draws = st.lists(st.integers(0, distinct - 1), min_size=negatives, max_size=negatives)
     return {
@@ -43,18 +51,18 @@ def problems(draw: st.DrawFn) -> dict[str, object]:
 
 @settings(max_examples=60, deadline=None)
 @given(problem=problems(), shared=st.booleans())
-def test_equals_the_definition_written_out_and_so_does_its_gradient(problem: dict, shared: bool) -> None:
+def test_equals_the_definition_written_out_and_so_does_its_gradient(problem: dict[str, Any], shared: bool) -> None:
     own, distinct = problem["own"], problem["distinct"]
     drawn = problem["drawn"][:1] if shared else problem["drawn"]
     run = math.ceil(len(own) / len(drawn))
-    tensors = [unit(problem["seed"] + part, rows, 5) for part, rows in enumerate([len(own), len(own), distinct])]
-    mine, theirs = ([tensor.clone().requires_grad_() for tensor in tensors] for _ in range(2))
+    mine, theirs = (leaves(5, len(own), distinct, problem["seed"]) for _ in range(2))
     draws = torch.bincount(torch.tensor(drawn[0]), minlength=distinct) if shared else torch.tensor(drawn)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(module.CHUNK, "cpu", problem["chunk"])
-        loss = sampled_softmax(*mine, draws, torch.tensor(own), problem["temperature"])
+        loss = sampled_softmax(mine[0], mine[1], mine[2], draws, torch.tensor(own), problem["temperature"])
     of_position = [drawn[place // run] for place in range(len(own))]
-    expected = torch.stack(written_out(*theirs, of_position, own, problem["temperature"])).mean()
+    terms = written_out(theirs[0], theirs[1], theirs[2], of_position, own, problem["temperature"])
+    expected = torch.stack(terms).mean()
     torch.testing.assert_close(loss, expected)
     loss.backward()
     expected.backward()
@@ -64,9 +72,12 @@ def test_equals_the_definition_written_out_and_so_does_its_gradient(problem: dic
 
 @pytest.mark.parametrize("draws", [torch.tensor([2, 0, 1, 3]), torch.tensor([[0, 0], [1, 3], [3, 2]])])
 def test_gradcheck(draws: Tensor) -> None:
-    inputs = [unit(part, rows, 4).requires_grad_() for part, rows in enumerate([3, 3, 4])]
     own, weights = torch.tensor([-1, 3, 0]), torch.tensor([1.0, 0.5, 2.0])
-    assert torch.autograd.gradcheck(lambda *given: 7 * sampled_softmax(*given, draws, own, 0.2, weights), inputs)
+
+    def loss(states: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        return 7 * sampled_softmax(states, positives, negatives, draws, own, 0.2, weights)
+
+    assert torch.autograd.gradcheck(loss, leaves(4, 3, 4))
 
 
 @pytest.mark.parametrize("temperature", [0.001, 0.05, 1.0])
@@ -96,7 +107,7 @@ def test_a_hit_takes_no_part_even_where_its_logit_dwarfs_the_others() -> None:
 def test_all_hits_leave_no_gradient() -> None:
     state = unit(1, 1, 4).float().requires_grad_()
     sampled_softmax(state, state, state, torch.tensor([7]), torch.tensor([0]), 0.05).backward()
-    assert state.grad.abs().max() == 0
+    assert gradient(state).abs().max() == 0
 
 
 def test_weights_say_what_a_position_counts() -> None:
@@ -109,16 +120,15 @@ def test_weights_say_what_a_position_counts() -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_logits_stay_exact_under_autocast(shared: bool) -> None:
-    states, positives, negatives = (unit(part, rows, 50).float() for part, rows in enumerate([64, 64, 32]))
     draws = torch.ones(32, dtype=torch.int64) if shared else torch.arange(32).repeat(64, 1)
     none = torch.full((64,), -1)
     gradients = []
     for enabled in (False, True):
-        given = [tensor.clone().requires_grad_() for tensor in (states, positives, negatives)]
+        given = [leaf.detach().float().requires_grad_() for leaf in leaves(50, 64, 32)]
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            loss = sampled_softmax(*given, draws, none, 0.05)
+            loss = sampled_softmax(given[0], given[1], given[2], draws, none, 0.05)
         loss.backward()
-        gradients.append((loss, [tensor.grad for tensor in given]))
+        gradients.append((loss, [gradient(leaf) for leaf in given]))
     (exact, exact_gradients), (rounded, rounded_gradients) = gradients
     assert rounded.dtype == torch.float32
     assert torch.equal(exact, rounded)
@@ -131,10 +141,11 @@ def test_logits_stay_exact_under_autocast(shared: bool) -> None:
 def test_a_gpu_agrees_with_the_cpu(draws: Tensor) -> None:
     found = []
     for device in ("cpu", "cuda"):
-        given = [unit(part, rows, 50).to(device).requires_grad_() for part, rows in enumerate([64, 64, 32])]
-        loss = sampled_softmax(*given, draws.to(device), torch.arange(-1, 63, device=device) % 32, 0.05)
+        given = [leaf.detach().to(device).requires_grad_() for leaf in leaves(50, 64, 32)]
+        own = torch.arange(-1, 63, device=device) % 32
+        loss = sampled_softmax(given[0], given[1], given[2], draws.to(device), own, 0.05)
         loss.backward()
-        found.append([loss.cpu(), *(tensor.grad.cpu() for tensor in given)])
+        found.append([loss.cpu(), *(gradient(leaf).cpu() for leaf in given)])
     torch.testing.assert_close(*found)
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,9 @@ from models.ranking.batch import RankingBatch, ranking_batch
 from models.ranking.tokens import tokens_of
 
 
-def batch(actions: tuple[int, ...] = (1, 2, 3, 4, 5), **changes: object) -> RankingBatch:
+def batch(actions: tuple[int, ...] = (1, 2, 3, 4, 5), **changes: Any) -> RankingBatch:
     users = Interactions.of([([1, 0, 2, 3], [10, 20, 30, 40]), ([], []), ([4], [50])])
-    arguments = {
+    arguments: dict[str, Any] = {
         "interactions": users.with_columns({ACTIONS: np.array(actions)}),
         "candidates": [[7, 8], [9], []],
         "request_times": [100, 200, 300],
@@ -49,6 +51,6 @@ def test_contextual_tokens_stand_before_the_history() -> None:
         ({"context": [[1], [2]]}, "context is of 2 requests, not of 3"),
     ],
 )
-def test_bad_requests_are_named(changes: dict[str, object], message: str) -> None:
+def test_bad_requests_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         batch(**changes)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.attention import use_backend
+from models.attention.dispatch import Backend
 from models.encoder.cache import CacheMismatch
 from models.ranking.batch import RankingBatch
 from models.ranking.config import RankerConfig
@@ -52,7 +53,7 @@ def test_micro_batches_score_as_one_by_one_and_as_one_full_pass(name: str, micro
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 5e-3)])
-def test_it_holds_in_the_dtypes_of_production(backend: str, dtype: torch.dtype, tolerance: float) -> None:
+def test_it_holds_in_the_dtypes_of_production(backend: Backend, dtype: torch.dtype, tolerance: float) -> None:
     of = CONFIGS["start, context, window"]
     model, user = ranker(of, dtype), events([12])
     with use_backend(backend), torch.no_grad():

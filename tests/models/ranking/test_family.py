@@ -60,7 +60,9 @@ def trained() -> tuple[torch.nn.Module, list[EpochReport]]:
     return model, reports
 
 
-def test_each_action_is_a_loss_of_its_own_and_the_sum_is_weighted(trained: tuple[torch.nn.Module, list[EpochReport]]):
+def test_each_action_is_a_loss_of_its_own_and_the_sum_is_weighted(
+    trained: tuple[torch.nn.Module, list[EpochReport]],
+) -> None:
     _, reports = trained
     for report in reports:
         assert list(report.losses) == ["click", "like"]

@@ -38,8 +38,8 @@ def test_rows_do_not_depend_on_their_batch(of: RankerConfig) -> None:
     users, candidates = events([5, 0, 16, 1]), [[1, 2, 3], [4], [5, 6], []]
     together = model(requests(users, candidates, slots(of, 4)))
     alone = [
-        model(requests([user], [rows], [slot]) if slot else requests([user], [rows]))
-        for user, rows, slot in zip(users, candidates, slots(of, 4) or [None] * 4, strict=True)
+        model(requests([user], [rows], [slot] if slot else None))
+        for user, rows, slot in zip(users, candidates, slots(of, 4) or [[]] * 4, strict=True)
     ]
     assert together.shape == (6, 3)
     torch.testing.assert_close(together, torch.cat(alone))

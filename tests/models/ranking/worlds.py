@@ -1,10 +1,13 @@
 """Small rankers and requests."""
 
+from typing import Any, Literal
+
 import numpy as np
 import torch
 
 from models.columns import ACTIONS
 from models.config import InputEncodingConfig, StuConfig
+from models.encoder.stu import StuLayer
 from models.interactions import Interactions
 from models.ranking.batch import RankingBatch, ranking_batch
 from models.ranking.config import RankerConfig
@@ -17,7 +20,9 @@ DAY = 24 * 60 * MINUTE
 EPOCH = 1_700_000_000_000
 
 
-def config(positions: str = "recency", context: tuple[int, ...] = (), **backbone: object) -> RankerConfig:
+def config(
+    positions: Literal["recency", "start"] = "recency", context: tuple[int, ...] = (), **backbone: Any
+) -> RankerConfig:
     return RankerConfig(
         width=12,
         max_length=16,
@@ -27,7 +32,7 @@ def config(positions: str = "recency", context: tuple[int, ...] = (), **backbone
         hidden=10,
         head_hidden=14,
         encoding=InputEncodingConfig(positions=positions, position_rows=32, time_buckets=64),
-        backbone=StuConfig(**{"layers": 2, "heads": 2, "head_dim": 5, **backbone}),
+        backbone=StuConfig.model_validate({"layers": 2, "heads": 2, "head_dim": 5, **backbone}),
     )
 
 
@@ -38,8 +43,9 @@ def ranker(of: RankerConfig, dtype: torch.dtype = torch.float64, seed: int = 0) 
     with torch.no_grad():
         for name, parameter in model.layers.named_parameters():
             parameter.mul_(3).add_(0.1 * torch.randn_like(parameter)) if "norm" not in name else None
-        for norm in (layer for layer in model.layers):
-            norm.norm_bias.add_(torch.randn_like(norm.norm_bias) * 0.1)
+        for layer in model.layers:
+            assert isinstance(layer, StuLayer)
+            layer.norm_bias.add_(torch.randn_like(layer.norm_bias) * 0.1)
     return model.to(dtype).eval()
 
 

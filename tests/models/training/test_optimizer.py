@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 import torch
 from hypothesis import given
@@ -22,6 +24,7 @@ def test_a_parameter_is_of_the_longest_group_that_fits() -> None:
     set_learning_rate(optimizer, config, 0, 0.1)
     rates = {id(parameter): group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
     assert rates[id(model.items.ids.weight)] == pytest.approx(5e-4)
+    assert model.items.projection is not None
     assert rates[id(model.items.projection.weight)] == pytest.approx(2.5e-3)
     assert rates[id(model.encoder.positions)] == pytest.approx(5e-3)
 
@@ -53,7 +56,9 @@ def test_a_clipped_gradient_moves_the_model_less_with_a_plain_step() -> None:
 
 
 @given(warmup=st.sampled_from([0.0, 0.25]), schedule=st.sampled_from(["constant", "cosine"]), steps=st.integers(1, 60))
-def test_the_rate_rises_then_stays_or_falls_to_zero(warmup: float, schedule: str, steps: int) -> None:
+def test_the_rate_rises_then_stays_or_falls_to_zero(
+    warmup: float, schedule: Literal["constant", "cosine"], steps: int
+) -> None:
     config = TrainingConfig(warmup=warmup, schedule=schedule)
     factors = [schedule_factor(config, step / steps, 1 / steps) for step in range(steps)]
     assert all(0 < factor <= 1 for factor in factors)

@@ -1,19 +1,32 @@
-"""Where a lake keeps its trained versions, which of them a step is about, and the log that says who is champion."""
+"""Where a lake keeps its training sets and trained versions, which of them a step is about, and who is champion."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 
+from models.families.registry import family_named
 from models.manifest import Manifest, list_versions, read_manifest
 from storage.lake import Lake
 from storage.releases import Releases
 from storage.schema import RELEASES_TABLE
 
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+
 ARTIFACTS = "artifacts"
 ABLATIONS = "ablations"
 DATASETS = "training_sets"
+RANKING_SETS = "ranking_sets"
 RUNS = "training_runs"
+
+VERSION, TRAINING_SET = "version", "training_set"
+"""What an asset says that it was about: entries of its metadata, by which later steps of the run find it."""
+
+RECORD = "record.json"
+"""What a training set was made of (`assets.training.set_store`)."""
+
+MAKERS = {"retrieval": "hstu_model", "ranking": "ranker_model"}
+"""Kind of family to the asset that trains a version of it."""
 
 
 def artifacts_of(lake: Lake, family: str | None = None) -> Path:
@@ -30,7 +43,7 @@ def newest_manifest(lake: Lake) -> Manifest:
     folder = artifacts_of(lake)
     versions = list_versions(folder)
     if not versions:
-        raise ValueError(f"there is no trained version in {folder}: materialize `hstu_model` first")
+        raise ValueError(f"there is no trained version in {folder}: materialize `{_maker(lake)}` first")
     return read_manifest(folder / versions[-1])
 
 
@@ -44,16 +57,43 @@ def version_in_question(context: dg.AssetExecutionContext, lake: Lake, upstream:
         ValueError: that version is not there.
     """
     trained = list_versions(artifacts_of(lake))
-    version = asked or _of_this_run(context, upstream)
+    version = asked or _of_this_run(context, upstream, VERSION)
     if version is None:
-        last = _version(context.instance.get_latest_materialization_event(dg.AssetKey(upstream)))
+        last = _told(context.instance.get_latest_materialization_event(dg.AssetKey(upstream)), VERSION)
         return last if last in trained else newest_manifest(lake).version
     if version not in trained:
         raise ValueError(
             f"version {version} is not in {artifacts_of(lake)}, which holds {', '.join(trained) or 'none'}: "
-            "name one of these, or materialize `hstu_model`"
+            f"name one of these, or materialize `{_maker(lake)}`"
         )
     return version
+
+
+def training_set_in_question(context: Context, lake: Lake) -> Path:
+    """The folder of the training set that a step reads: its run's own, else the last one, as with versions.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    latest = context.instance.get_latest_materialization_event(dg.AssetKey(TRAINING_SET))
+    name = _of_this_run(context, TRAINING_SET, TRAINING_SET) or _told(latest, TRAINING_SET)
+    folder = lake.folder(DATASETS)
+    there = list_sets(folder)
+    name = name or (there[-1] if there else None)
+    if name is None:
+        raise ValueError(f"there is no training set in {folder}: materialize `training_set` first")
+    if name not in there:
+        raise ValueError(
+            f"training set {name} is not in {folder}: it was deleted, as all are when a person is forgotten; "
+            "materialize `training_set` again"
+        )
+    return folder / name
+
+
+def list_sets(folder: Path) -> list[str]:
+    """The complete training sets in `folder`, the one that was made last at the end."""
+    made = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob(f"[!.]*/{RECORD}")}
+    return sorted(made, key=lambda name: made[name])
 
 
 def releases_of(lake: Lake) -> Releases:
@@ -61,25 +101,29 @@ def releases_of(lake: Lake) -> Releases:
     return Releases(uri=lake.uri(f"{RELEASES_TABLE}_{lake.family}"), storage_options=lake.storage_options)
 
 
-def _of_this_run(context: dg.AssetExecutionContext, upstream: str) -> str | None:
-    """The version that `upstream` was about in this run or, run by run, in the one that it executes again."""
+def _maker(lake: Lake) -> str:
+    return MAKERS[family_named(lake.family).kind]
+
+
+def _of_this_run(context: Context, upstream: str, what: str) -> str | None:
+    """What `upstream` was about in this run or, run by run, in the one that it executes again."""
     key = dg.AssetKey(upstream)
     for run_id in _executed_again(context):
         made = context.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         for record in reversed(made.records):
-            if record.asset_key == key and (version := _version(record.event_log_entry)):
-                return version
+            if record.asset_key == key and (told := _told(record.event_log_entry, what)):
+                return told
     return None
 
 
-def _executed_again(context: dg.AssetExecutionContext) -> Iterator[str]:
+def _executed_again(context: Context) -> Iterator[str]:
     run: dg.DagsterRun | None = context.run
     while run:
         yield run.run_id
         run = context.instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
 
 
-def _version(event: dg.EventLogEntry | None) -> str | None:
+def _told(event: dg.EventLogEntry | None, what: str) -> str | None:
     materialization = event.asset_materialization if event else None
-    version = materialization.metadata.get("version") if materialization else None
-    return str(version.value) if version else None
+    entry = materialization.metadata.get(what) if materialization else None
+    return str(entry.value) if entry else None

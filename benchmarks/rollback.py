@@ -29,7 +29,7 @@ from serving.ports import free_port
 
 FIRST_DAY = date(2026, 1, 1)
 DAYS = 4
-STAGES = ("raw_events", "raw_items", "items", "events", "sequences", "hstu_model")
+STAGES = ("raw_events", "raw_items", "items", "events", "sequences", "training_set", "hstu_model")
 UPSTREAM = " or ".join(f'key:"{stage}"' for stage in STAGES)
 EPOCHS = 1_000_000
 """So many that the training goes on until it is ended."""

@@ -36,6 +36,7 @@ class Manifest(Strict):
     held_out_users: int = Field(default=0, description="Users at most whose last interaction was not trained on.")
     held_out_seed: int = Field(default=0, description="Seed of the hash that chose them.")
     held_out_ties: bool = Field(default=True, description="Whether it may have happened at the time of another.")
+    training_set: str = Field(default="", description="Name of the training set, which the evaluation reads, too.")
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""
     parent: str | None = Field(default=None, description="Version that this one was warm-started from.")

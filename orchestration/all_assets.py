@@ -15,10 +15,11 @@ import assets.release.assets
 import assets.sequences.assets
 import assets.sources.assets
 import assets.training.assets
+import assets.training.set_assets
 from assets.code_version import code_version
 from assets.data_version import digest
-from orchestration.profile import Profile, section_settings
-from orchestration.resources import SECTION_OF_RESOURCE
+from orchestration.profile import Profile
+from orchestration.resources import settings_of
 
 MODULES = (
     assets.sources.assets,
@@ -26,6 +27,7 @@ MODULES = (
     assets.items.assets,
     assets.sequences.assets,
     assets.content.assets,
+    assets.training.set_assets,
     assets.training.assets,
     assets.evaluation.assets,
     assets.release.assets,
@@ -42,8 +44,7 @@ def all_assets(profile: Profile) -> Sequence[dg.AssetsDefinition]:
 
 
 def _versioned(asset: dg.AssetsDefinition, profile: Profile) -> dg.AssetsDefinition:
-    sections = {SECTION_OF_RESOURCE[key] for key in asset.required_resource_keys if key in SECTION_OF_RESOURCE}
-    settings = {stage: section_settings(stage, getattr(profile, stage)) for stage in sections}
+    settings = settings_of(profile, asset.required_resource_keys)
     version = f"{code_version()} {digest(settings)[:8]}" if settings else code_version()
     return asset.map_asset_specs(lambda spec: spec.replace_attributes(code_version=version))
 

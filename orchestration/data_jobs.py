@@ -150,6 +150,11 @@ def _meant(config: ForgetConfig) -> str:
 
 def _taken_out(done: Forgetting) -> str:
     sets = f"{done.training_sets} training sets deleted"
+    if done.training_sets:
+        sets += (
+            ": no version that was trained before can be evaluated again; materialize "
+            "`training_set`, then `hstu_model`, for one that can"
+        )
     if not done.tables_named_them:
         return f"no table names that id: nothing was taken out, and later rows of it will be left out; {sets}"
     return f"taken out: {', '.join(f'{rows.rows} rows of {table}' for table, rows in done.tables.items())}; {sets}"

@@ -31,7 +31,7 @@ def delete_what_nothing_names(
     tables = ", ".join(f"{files} of {table}" for table, files in deleted.files.items()) or "none"
     context.log.info(
         f"deleted: files of tables {tables}; {deleted.buckets} files of sequences; "
-        f"{len(deleted.folders)} folders of trained versions"
+        f"{len(deleted.folders)} folders of trained versions; {len(deleted.training_sets)} training sets"
     )
 
 

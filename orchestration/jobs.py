@@ -32,8 +32,9 @@ ranking = dg.define_asset_job(
 
 tuning = dg.define_asset_job(
     "tuning",
-    SEARCH,
-    description="Searches learning rate and temperature; training takes them up where the profile says `use_tuned`.",
+    SEARCH | dg.AssetSelection.assets("training_set"),
+    description="Searches what `training.search.space` names, on a new training set; training takes it up where the "
+    "profile says `use_tuned`.",
 )
 
 

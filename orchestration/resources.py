@@ -1,6 +1,6 @@
 """The resources of every asset, built from a profile; the launchpad may lay other settings over its sections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import dagster as dg
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
+from assets.training.training_set import TrainingSetSettings
 from assets.validation.settings import QualitySettings
 from orchestration.environment import state_folder
 from orchestration.launchpad import overridden, schema
@@ -19,6 +20,9 @@ from storage.places import is_uri
 
 SECTION_OF_RESOURCE = {"gate" if stage == "release" else stage: stage for stage in SECTIONS}
 """The name by which assets ask for a stage's settings, to the profile's section; `release` is an asset."""
+
+SET_SETTINGS = "set_settings"
+"""The name by which assets ask for what decides a training set: some of `training` and some of `evaluation`."""
 
 
 def build_resources(profile: Profile) -> dict[str, object]:
@@ -43,7 +47,26 @@ def build_resources(profile: Profile) -> dict[str, object]:
         **{name: settings_resource(profile, stage) for name, stage in SECTION_OF_RESOURCE.items()},
         "source": settings_resource(profile, "source", opened, "quality"),
         "quality": settings_resource(profile, "quality", checked),
+        SET_SETTINGS: dg.ResourceDefinition(
+            lambda context: TrainingSetSettings.of(context.resources.training, context.resources.evaluation),
+            config_schema={},
+            required_resource_keys={"training", "evaluation"},
+            description="What decides a training set: it comes from `training` and `evaluation`.",
+        ),
     }
+
+
+def settings_of(profile: Profile, resources: Collection[str]) -> dict[str, Any]:
+    """Of those resources that are settings, the settings as the profile gives them."""
+    settings = {
+        name: section_settings(SECTION_OF_RESOURCE[name], getattr(profile, SECTION_OF_RESOURCE[name]))
+        for name in SECTION_OF_RESOURCE
+        if name in resources
+    }
+    if SET_SETTINGS in resources:
+        sections = (section_settings(stage, getattr(profile, stage)) for stage in ("training", "evaluation"))
+        settings[SET_SETTINGS] = TrainingSetSettings.of(*sections)
+    return settings
 
 
 def storage_of(profile: Profile) -> Storage:

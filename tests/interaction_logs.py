@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from assets.splits.split import Cases, Split
-from assets.training.dataset import HeldOut, SplitMade
+from assets.training.dataset import HeldOut
 from models.columns import ACTIONS, ITEM_IDS, ITEM_INDEX, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
@@ -102,4 +102,4 @@ def held_out_of(split: Split, log: InMemoryLog, vocabulary: Vocabulary) -> HeldO
                 asked.target_offsets,
             )
     training = Interactions.concatenated(parts) if parts else Interactions.of([])
-    return HeldOut(training, cases, SplitMade(window_days=1, max_users=None))
+    return HeldOut(training, cases)

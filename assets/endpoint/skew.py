@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from assets.validation.settings import SkewSettings
 from assets.versions import DATASETS, artifacts_of
 from models.columns import ACTIONS
 from models.interactions import Interactions
+from models.manifest import Manifest, read_manifest
 from serving.history import UserHistories, load_histories
 from storage.lake import Lake
 from storage.sequence_store import SEQUENCES_TABLE
@@ -75,7 +77,7 @@ def skew_expectations(rules: SkewSettings, severity: dict[str, Severity] | None 
 
 def has_training_set(lake: Lake, version: str) -> bool:
     """Whether what `version` was trained on is still there."""
-    return (lake.folder(DATASETS) / version).is_dir()
+    return _training_set(lake, read_manifest(artifacts_of(lake) / version)) is not None
 
 
 def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
@@ -98,7 +100,8 @@ def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
     from models.artifact import load_artifact
 
     artifact = load_artifact(artifacts_of(lake) / version)
-    trained = read_dataset(lake.folder(DATASETS) / version).histories if has_training_set(lake, version) else None
+    folder = _training_set(lake, artifact.manifest)
+    trained = read_dataset(folder).histories if folder else None
     then = _served(_loaded(lake, artifact, artifact.manifest.table_versions[SEQUENCES_TABLE]), artifact)
     now = _loaded(lake, artifact, None)
     return pl.DataFrame(
@@ -138,6 +141,11 @@ def _differ(some: Interactions, whole: Interactions, left_out: np.ndarray) -> np
     unequal = (ours.item_index != theirs.item_index) | (ours.timestamps != theirs.timestamps)
     differ[np.repeat(comparable, ours.lengths)[unequal]] = True
     return differ
+
+
+def _training_set(lake: Lake, manifest: Manifest) -> Path | None:
+    folder = lake.folder(DATASETS) / manifest.training_set
+    return folder if manifest.training_set and folder.is_dir() else None
 
 
 def _loaded(lake: Lake, artifact: Artifact, version: int | None) -> UserHistories:

@@ -8,19 +8,19 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.content.assets import content_embeddings
 from assets.data_version import data_version
 from assets.evaluation.evaluate_version import CANDIDATE, evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.plots import metric_bars, metric_table
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, verdicts
+from assets.items.assets import items
 from assets.metadata import plain_name
 from assets.resources import LakeResource
-from assets.sequences.assets import sequences
 from assets.sources.source import Source
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
+from assets.training.set_assets import training_set
 from assets.versions import ABLATIONS, artifacts_of, releases_of, version_in_question
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
 from models.markdown import escaped
@@ -39,14 +39,14 @@ class EvaluationRun(dg.Config):
 
 
 @dg.asset(
-    deps=[hstu_model, hstu_without_content, sequences, content_embeddings],
+    deps=[training_set, hstu_model, hstu_without_content, items],
     group_name="evaluation",
     kinds={"pytorch", "delta"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[dg.AssetCheckSpec(name, asset="evaluation", description=text) for name, text in CHECKS.items()],
     description=(
-        "The run's version against the champion, popularity and item-kNN on data after its cutoff: "
+        "The run's version against the champion, popularity and item-kNN on what its own training set holds out: "
         "full-catalogue ranking, 95 % bootstrap intervals, cold items and short histories apart."
     ),
 )

@@ -10,7 +10,7 @@ from assets.evaluation.oracle import KnownTruth, Oracle
 from assets.evaluation.questions import Questions, make_questions
 from assets.items.catalogue import catalogue_at, gone_at
 from assets.splits.settings import EvaluationSettings
-from assets.versions import DATASETS
+from assets.versions import DATASETS, RECORD
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake
@@ -72,12 +72,6 @@ def evaluate_version(
     if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
         left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
     questions = _ask(lake, candidate, settings)
-    if settings.primary_protocol not in questions.cases:
-        raise EvaluationError(
-            f"version {candidate.version} cannot be evaluated: no user with a history has a new positive in the "
-            f"{settings.window_days} day(s) from {candidate.manifest.cutoff:%Y-%m-%d} ({settings.primary_protocol}); "
-            "materialize more days or widen `window_days`"
-        )
     scorers = [
         *_models({CANDIDATE: candidate, **others}, candidate.vocabulary),
         *_baselines(questions, settings),
@@ -127,25 +121,30 @@ def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Quest
 
 
 def _held_out(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> HeldOut:
-    from assets.training.dataset import SPLIT, read_held_out
+    """What the training set of the candidate holds to ask it, whatever training sets were made since."""
+    from assets.training.dataset import read_held_out
+    from assets.training.set_store import read_record
+    from assets.training.training_set import TrainingSetRecord, without_cases
 
-    folder = lake.folder(DATASETS) / candidate.version
-    if not (folder / SPLIT).exists():
+    name, refusal = candidate.manifest.training_set, f"version {candidate.version} cannot be evaluated"
+    folder = lake.folder(DATASETS) / name
+    if not (name and (folder / RECORD).exists()):
         raise EvaluationError(
-            f"version {candidate.version} cannot be evaluated: its training set is not in {folder}, as it was deleted "
-            "or written by an earlier release; materialize `hstu_model` for a version that can"
+            f"{refusal}: its training set {name or '(it names none)'} is not in {lake.folder(DATASETS)}, as it was "
+            "deleted, which forgetting a person does to all, or made by earlier code; materialize `training_set` and "
+            f"`hstu_model` for a version that can"
         )
-    held_out = read_held_out(folder)
-    for name, made, asked in (
-        ("window_days", held_out.made.window_days, settings.window_days),
-        ("max_users", held_out.made.max_users, settings.max_users),
-    ):
+    record = read_record(folder, TrainingSetRecord)
+    for key in ("window_days", "max_users"):
+        made, asked = getattr(record.settings.evaluation, key), getattr(settings, key)
         if made != asked:
             raise EvaluationError(
-                f"evaluation.{name} is {asked}, but the training set of version {candidate.version} was made with "
-                f"{made}: materialize `hstu_model` again, or set it back"
+                f"{refusal}: evaluation.{key} is {asked}, but its training set was made with {made}; materialize "
+                "`training_set` and `hstu_model` again, or set it back"
             )
-    return held_out
+    if missing := without_cases(record, settings.primary_protocol):
+        raise EvaluationError(f"{refusal}: {missing}")
+    return read_held_out(folder)
 
 
 def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[Scorer]:

@@ -5,7 +5,7 @@ as a salted hash, so that nothing that runs later brings them back.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS
 from assets.sources.source import LandedFile, Source
 from assets.validation.data_docs import DATA_DOCS
-from assets.versions import DATASETS
+from assets.versions import DATASETS, RANKING_SETS
 from models.columns import DAY, MALFORMED, SOURCE_FILE, SOURCE_ROW, USER_ID
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, LANDED_SCHEMA
@@ -94,7 +94,7 @@ def landed_rows(lake: Lake, source: Source, person: Person) -> Iterator[tuple[st
 
 
 def _without_training_sets(lake: Lake) -> int:
-    folders: Sequence[Path] = sorted(lake.folder(DATASETS).iterdir())
+    folders = [folder for kind in (DATASETS, RANKING_SETS) for folder in sorted(lake.folder(kind).iterdir())]
     for folder in folders:
         shutil.rmtree(folder)
     return len(folders)

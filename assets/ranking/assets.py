@@ -19,13 +19,16 @@ from assets.resources import NO_CONFIG, LakeResource, RayResource
 from assets.sequences.assets import sequences
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import cluster, reporting, version_metadata
-from assets.training.dataset import write_dataset
+from assets.training.dataset import content_digest, write_dataset
+from assets.training.set_store import SetRecord, keep
 from assets.training.settings import TrainingSettings
-from assets.training.version import last_day_of, new_manifest, train_version
-from assets.versions import DATASETS, artifacts_of, version_in_question
+from assets.training.training_set import data_end_of
+from assets.training.version import new_manifest, train_version
+from assets.versions import RANKING_SETS, artifacts_of, version_in_question
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
 from storage.sequence_store import SEQUENCES_TABLE
+from storage.staged_files import Staging
 
 
 @dg.asset(
@@ -46,24 +49,37 @@ def ranker_model(
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
-    last_day = last_day_of(tables.scan(EVENTS_TABLE))
-    cutoff = evaluation.cutoff_time(last_day)
-    manifest = new_manifest(tables, lake.profile, training, cutoff, last_day, ranking.use_content)
-    manifest = manifest.model_copy(update={"positive_actions": [ranking.exposure, *ranking.model.actions]})
+    read = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if ranking.use_content else []), SEQUENCES_TABLE]
+    versions = {table: tables.version(table) for table in read}
+    data_end = data_end_of(tables, versions[EVENTS_TABLE])
+    cutoff = evaluation.cutoff_time((data_end - timedelta(days=1)).date())
     shown_from = pl.max_horizontal(DAY, pl.col(AVAILABLE_FROM).dt.date())
     dataset = make_ranking_dataset(
         tables,
-        manifest.table_versions[SEQUENCES_TABLE],
+        versions[SEQUENCES_TABLE],
         ranking,
         tables.scan(ITEMS_TABLE).select(ITEM_ID, shown_from.alias(DAY)).collect(),
         tables.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if ranking.use_content else None,
         cutoff,
     )
+    with Staging(tables) as staging:
+        draft = write_dataset(dataset, staging.scratch / RANKING_SETS)
+        record = SetRecord(
+            cutoff=cutoff,
+            data_end=data_end,
+            table_versions=versions,
+            content_digest=content_digest(draft),
+            users=len(dataset.histories),
+            interactions=len(dataset.histories.item_index),
+            trained_items=dataset.vocabulary.trained,
+            items=len(dataset.vocabulary),
+        )
+        folder = keep(tables, RANKING_SETS, draft, record)
     with cluster(ray):
         version = train_version(
             tables,
-            manifest,
-            write_dataset(dataset, tables.folder(DATASETS) / manifest.version),
+            new_manifest(lake.profile, training, record, [ranking.exposure, *ranking.model.actions]),
+            folder,
             training,
             ranking.model,
             ranking.optimisation,

@@ -1,11 +1,12 @@
-"""Which trained versions live, and which table versions they must be able to read."""
+"""Which trained versions and training sets live, and which table versions they must be able to read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assets.retention.settings import RetentionSettings
-from assets.versions import ARTIFACTS, artifacts_of, releases_of
+from assets.training.set_store import tables_of
+from assets.versions import ARTIFACTS, DATASETS, RANKING_SETS, artifacts_of, list_sets, releases_of
 from models.manifest import Manifest, list_versions, read_manifest
 from storage.lake import Lake
 
@@ -34,10 +35,23 @@ def _live(lake: Lake, settings: RetentionSettings, now: datetime) -> list[Manife
     return [manifest for manifest in manifests if manifest.version in kept or manifest.created >= since]
 
 
-def named_tables(manifests: Sequence[Manifest]) -> Mapping[str, set[int]]:
-    """Table to the versions of it that `manifests` name."""
+def live_training_sets(lake: Lake, manifests: Sequence[Manifest]) -> Mapping[str, Mapping[str, int]]:
+    """The training sets that `manifests` name, and the newest, from which the next version may be trained.
+
+    Each to the table versions that it was made of.
+    """
+    named = {manifest.training_set for manifest in manifests}
+    live: dict[str, Mapping[str, int]] = {}
+    for folder in (lake.folder(DATASETS), lake.folder(RANKING_SETS)):
+        there = list_sets(folder)
+        live |= {name: tables_of(folder / name) for name in there if name in named or name == there[-1]}
+    return live
+
+
+def named_tables(made_of: Iterable[Mapping[str, int]]) -> Mapping[str, set[int]]:
+    """Table to the versions of it that are named."""
     named: dict[str, set[int]] = {}
-    for manifest in manifests:
-        for table, version in manifest.table_versions.items():
+    for tables in made_of:
+        for table, version in tables.items():
             named.setdefault(table, set()).add(version)
     return named

@@ -1,14 +1,14 @@
 """Deletes what nothing names any more: old table versions, bucket files, training sets, trained versions."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assets.retention.live import live_versions, named_tables
+from assets.retention.live import live_training_sets, live_versions, named_tables
 from assets.retention.settings import RetentionSettings
-from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS
+from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RANKING_SETS, RUNS
 from storage.commit import KEEP_LOG
 from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
@@ -17,7 +17,6 @@ from storage.staged_files import Staging
 OF_A_VERSION = (
     f"{ARTIFACTS}/*",
     f"{ABLATIONS}/*",
-    DATASETS,
     f"{RUNS}/{ARTIFACTS}",
     f"{RUNS}/{ABLATIONS}",
     f"{RUNS}/tuning",
@@ -33,11 +32,13 @@ class Deleted:
         files: Table to data files.
         buckets: Files of sequences.
         folders: Folders of trained versions, relative to the root.
+        training_sets: Folders of training sets, relative to the root.
     """
 
     files: Mapping[str, int]
     buckets: int
     folders: Sequence[str]
+    training_sets: Sequence[str]
 
 
 def apply_retention(lake: Lake, settings: RetentionSettings, now: datetime | None = None) -> Deleted:
@@ -51,13 +52,15 @@ def apply_retention(lake: Lake, settings: RetentionSettings, now: datetime | Non
     """
     now = now or datetime.now(UTC)
     live = live_versions(lake, settings, now)
-    pinned = named_tables(live)
+    sets = live_training_sets(lake, live)
+    pinned = named_tables([*(manifest.table_versions for manifest in live), *sets.values()])
     tables = [path.name for path in sorted(Path(lake.root, "tables").glob("*")) if lake.exists(path.name)]
     with Staging(lake):  # Who begins a run deletes what killed ones left.
         files = {table: _vacuum(lake, table, pinned.get(table, set()), settings) for table in tables}
         buckets = _unnamed_buckets(lake, settings, now)
-        folders = _of_versions_gone(lake, {manifest.version for manifest in live}, settings, now)
-    return Deleted({table: count for table, count in files.items() if count}, buckets, folders)
+        folders = _without(lake, OF_A_VERSION, {manifest.version for manifest in live}, settings, now)
+        training_sets = _without(lake, [DATASETS, RANKING_SETS], set(sets), settings, now)
+    return Deleted({table: count for table, count in files.items() if count}, buckets, folders, training_sets)
 
 
 def _vacuum(lake: Lake, table: str, pinned: set[int], settings: RetentionSettings) -> int:
@@ -85,8 +88,11 @@ def _unnamed_buckets(lake: Lake, settings: RetentionSettings, now: datetime) -> 
     return len(old)
 
 
-def _of_versions_gone(lake: Lake, live: set[str], settings: RetentionSettings, now: datetime) -> list[str]:
-    folders = [path for name in OF_A_VERSION for path in Path(lake.root).glob(f"{name}/[!.]*") if path.is_dir()]
+def _without(
+    lake: Lake, patterns: Sequence[str], live: Collection[str], settings: RetentionSettings, now: datetime
+) -> list[str]:
+    """Deletes what is not `live` in the folders of these patterns, and what killed runs left there."""
+    folders = [path for name in patterns for path in Path(lake.root).glob(f"{name}/*") if path.is_dir()]
     gone = [path for path in folders if path.name not in live and _older(path, settings, now)]
     for path in gone:
         shutil.rmtree(path)

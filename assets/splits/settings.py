@@ -20,20 +20,14 @@ class ItemKnnSettings(Strict):
     )
 
 
-class EvaluationSettings(Strict):
-    """The held-out window and users, the metrics, and the baselines that a model is compared with."""
+class SplitSettings(Strict):
+    """What is held out of training: that part of the section on which a training set depends."""
 
     window_days: int = Field(default=1, ge=1, description="Days after the cutoff whose positives are the targets.")
     cutoff: date | None = Field(
         default=None,
         description="Day (UTC) at whose start training data ends; null: the last `window_days` days are held out.",
     )
-    primary_protocol: Protocol = Field(
-        default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
-    )
-    metric: str = Field(default="ndcg@10", description="The metric of checks and plots, such as ndcg@10, or mrr.")
-    ks: tuple[int, ...] = Field(default=(10, 50), description="List lengths K of the metrics, ascending.")
-    resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
     seed: int = Field(default=0, description="Seed of the bootstrap and of every sample of users.")
     max_users: int = Field(default=10_000, ge=1, description="Users evaluated at most by the time split.")
     leave_one_out_users: int = Field(
@@ -44,6 +38,26 @@ class EvaluationSettings(Strict):
         description="Whether it may be held out though another positive happened at the same time. Order of arrival "
         "decides then, as in published protocols, and equal times stand on both sides of the question.",
     )
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(days=self.window_days)
+
+    def cutoff_time(self, last_day: date) -> datetime:
+        """The first instant (UTC) that training does not see, given the last day that holds data."""
+        day = self.cutoff or last_day + timedelta(days=1) - self.window
+        return datetime.combine(day, time(), UTC)
+
+
+class EvaluationSettings(SplitSettings):
+    """The held-out window and users, the metrics, and the baselines that a model is compared with."""
+
+    primary_protocol: Protocol = Field(
+        default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
+    )
+    metric: str = Field(default="ndcg@10", description="The metric of checks and plots, such as ndcg@10, or mrr.")
+    ks: tuple[int, ...] = Field(default=(10, 50), description="List lengths K of the metrics, ascending.")
+    resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
     short_history: int = Field(default=10, ge=1, description="Longest history that counts as short.")
     popularity_half_life_days: float = Field(
         default=3.0, gt=0, description="Age in days at which an interaction counts half in the popularity baseline."
@@ -71,12 +85,3 @@ class EvaluationSettings(Strict):
         if self.metric not in measured:
             raise ValueError(f"metric '{self.metric}' is not measured with ks {list(self.ks)}; choose of {measured}")
         return self
-
-    @property
-    def window(self) -> timedelta:
-        return timedelta(days=self.window_days)
-
-    def cutoff_time(self, last_day: date) -> datetime:
-        """The first instant (UTC) that training does not see, given the last day that holds data."""
-        day = self.cutoff or last_day + timedelta(days=1) - self.window
-        return datetime.combine(day, time(), UTC)

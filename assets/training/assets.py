@@ -8,59 +8,71 @@ from typing import Any
 
 import dagster as dg
 
-from assets.content.assets import content_embeddings
 from assets.data_version import data_version
-from assets.items.assets import items
 from assets.metadata import table_metadata
 from assets.ray_cluster import attached
-from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource, Storage
-from assets.sequences.assets import sequences
-from assets.splits.settings import EvaluationSettings
+from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource
 from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Entry, TrainingJob
+from assets.training.set_assets import training_set
+from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
+from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, require_made_by
 from assets.training.tune import search
 from assets.training.version import (
     TrainedVersion,
     content_width,
     fitted,
-    last_day_of,
-    prepare,
+    new_manifest,
     train_version,
     tuned,
 )
-from assets.versions import ABLATIONS, DATASETS, RUNS, artifacts_of, version_in_question
+from assets.versions import (
+    ABLATIONS,
+    DATASETS,
+    RUNS,
+    TRAINING_SET,
+    VERSION,
+    artifacts_of,
+    training_set_in_question,
+    version_in_question,
+)
 from models.families.registry import read_config
-from models.manifest import MODEL_CARD, Manifest, read_manifest
-from storage.schema import EVENTS_TABLE, TUNING_TABLE
+from models.manifest import MODEL_CARD, new_version, read_manifest
+from storage.lake import Lake
+from storage.schema import TUNING_TABLE
 
 
 @dg.asset(
-    deps=[sequences, content_embeddings, items, "tuned_hyperparameters"],
+    deps=[training_set, "tuned_hyperparameters"],
     group_name="training",
     kinds={"pytorch", "ray"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
-    description="A new version of the recommender, trained by Ray on everything before the evaluation cutoff.",
+    description="A new version of the recommender, trained by Ray on the run's training set.",
 )
 def hstu_model(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     training: dg.ResourceParam[TrainingSettings],
-    evaluation: dg.ResourceParam[EvaluationSettings],
+    set_settings: dg.ResourceParam[TrainingSetSettings],
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
     if settings.use_tuned:
         settings = tuned(settings, tables.scan(TUNING_TABLE).collect())
-    manifest, dataset = _prepared(lake, settings, evaluation)
+    folder, record = _training_set(context, tables, set_settings)
+    learned = record.settings.training
+    manifest = new_manifest(
+        lake.profile, settings, record, learned.positive_actions, learned.merge_adjacent, record.settings.evaluation
+    )
     with cluster(ray):
         _tell_of_dashboard(context, ray)
         version = train_version(
             tables,
             manifest,
-            dataset,
+            folder,
             settings,
             settings.model,
             settings.optimisation,
@@ -74,7 +86,7 @@ def hstu_model(
 
 
 @dg.asset(
-    deps=[hstu_model],
+    deps=[training_set, hstu_model],
     group_name="training",
     kinds={"pytorch"},
     owners=["team:ml"],
@@ -96,12 +108,14 @@ def hstu_without_content(
     manifest = read_manifest(folder)
     if (tables.folder(f"{ABLATIONS}/{tables.family}") / manifest.version).exists():
         return made(skipped=f"the ablation of {manifest.version} exists already")
-    if not (tables.folder(DATASETS) / manifest.version).exists():
+    # The version's own, whatever is the newest by now: the two are compared.
+    dataset = tables.folder(DATASETS) / manifest.training_set
+    if not (manifest.training_set and dataset.exists()):
         return made(skipped=f"the training set of {manifest.version} was deleted")
     version = train_version(
         tables,
         manifest,
-        tables.folder(DATASETS) / manifest.version,
+        dataset,
         settings,
         read_config(folder),
         manifest.training,
@@ -113,7 +127,7 @@ def hstu_without_content(
 
 
 @dg.asset(
-    deps=[sequences, content_embeddings, items],
+    deps=[training_set],
     group_name="tuning",
     kinds={"pytorch", "ray"},
     owners=["team:ml"],
@@ -125,12 +139,12 @@ def tuned_hyperparameters(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     training: dg.ResourceParam[TrainingSettings],
-    evaluation: dg.ResourceParam[EvaluationSettings],
+    set_settings: dg.ResourceParam[TrainingSetSettings],
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
-    manifest, dataset = _prepared(lake, settings, evaluation)
-    storage = tables.folder(RUNS) / "tuning" / manifest.version
+    dataset, record = _training_set(context, tables, set_settings)
+    storage = tables.folder(RUNS) / "tuning" / new_version()
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(
         str(dataset), str(storage), fitted(settings.model, settings, content_width(dataset)), optimisation, workers=0
@@ -145,17 +159,22 @@ def tuned_hyperparameters(
             result.trials,
             result.trials.height,
             trials=dg.MetadataValue.md(trials_plot(result.trials, result.searched, result.metric)),
+            **{TRAINING_SET: record.name},
             **result.best,
             **_dashboard(ray),
         ),
-        data_version=data_version(context, settings, evaluation),
+        data_version=data_version(context, settings, record.data_version),
     )
 
 
-def _prepared(lake: Storage, settings: TrainingSettings, evaluation: EvaluationSettings) -> tuple[Manifest, Path]:
-    tables = lake.open()
-    last_day = last_day_of(tables.scan(EVENTS_TABLE))
-    return prepare(tables, lake.profile, settings, evaluation, last_day, lake.rows_in_memory)
+def _training_set(
+    context: dg.AssetExecutionContext, tables: Lake, settings: TrainingSetSettings
+) -> tuple[Path, TrainingSetRecord]:
+    """The run's training set; one that was made by other settings is refused."""
+    folder = training_set_in_question(context, tables)
+    record = read_record(folder, TrainingSetRecord)
+    require_made_by(record, settings)
+    return folder, record
 
 
 def cluster(ray: RayResource) -> AbstractContextManager[None]:
@@ -182,7 +201,8 @@ def _login() -> str:
 def version_metadata(version: TrainedVersion) -> dict[str, Any]:
     last = version.curve[-1]
     return {
-        "version": version.manifest.version,
+        VERSION: version.manifest.version,
+        TRAINING_SET: version.manifest.training_set,
         "cutoff": version.manifest.cutoff.isoformat(),
         "users": version.users,
         "interactions": version.interactions,

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from assets.splits.split import Cases, Split
+from assets.versions import RECORD
 from models.cold_start import cold_share
 from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, TIMESTAMP, USER_ID
 from models.content import content_matrix
@@ -23,12 +24,10 @@ from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
 from models.interactions import Interactions
 from models.merging import Merging
-from models.strict import Strict
 from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
 VOCABULARY = "vocabulary.parquet"
-SPLIT = "split.json"
 
 COLUMNS: Mapping[str, np.dtype[Any]] = {
     ITEM_INDEX: np.dtype(np.int32),
@@ -63,13 +62,6 @@ class Dataset:
     cold_share: float
 
 
-class SplitMade(Strict):
-    """What the profile's `evaluation:` section said when a training set was made, as far as the split went by it."""
-
-    window_days: int
-    max_users: int | None
-
-
 @dataclass(frozen=True)
 class HeldOut:
     """What the versions of a training set are asked, in the terms of its vocabulary.
@@ -77,12 +69,10 @@ class HeldOut:
     Attributes:
         training: Every interaction of the split's training part, not merged: what the baselines learn from.
         cases: Of each protocol that has any; a target that the vocabulary lacks has index 0.
-        made: How the split was made.
     """
 
     training: Interactions
     cases: Mapping[Protocol, EvaluationCases]
-    made: SplitMade
 
 
 def write_training_set(
@@ -128,8 +118,6 @@ def write_training_set(
     np.save(folder / CONTENT, content_matrix(vocabulary, content))
     share = _cold_share(vocabulary, first_seen, catalogue, rule.cutoff, cold_start)
     np.save(folder / "cold_share.npy", share)
-    made = SplitMade(window_days=rule.window.days, max_users=rule.max_users)
-    (folder / SPLIT).write_text(made.model_dump_json())
     for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
         _write_cases(folder, protocol, cases, index)
     _write_interactions(folder, split, survey, index, first_seen, cold_start, merge_adjacent, chosen)
@@ -172,14 +160,13 @@ def read_held_out(folder: Path) -> HeldOut:
         found = _read_cases(folder, protocol)
         if len(found):
             cases[protocol] = found
-    made = SplitMade.model_validate_json((folder / SPLIT).read_bytes())
-    return HeldOut(_read_interactions(folder, "training"), cases, made)
+    return HeldOut(_read_interactions(folder, "training"), cases)
 
 
 def content_digest(folder: Path) -> str:
-    """Equal for training sets with the same content, whatever they are called."""
+    """Equal for training sets with the same content, whatever they are called and were made of."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if path.name != RECORD):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()

@@ -1,11 +1,51 @@
-"""Pictures of a training run."""
+"""Pictures of a training set and of a training run."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
 import polars as pl
 
-from assets.plots import markdown_image, new_figure
+from assets.plots import bars, markdown_image, new_figure
+from assets.training.dataset import HeldOut
 from assets.training.ray_train import Progress
 
 COLORS = ("#e8590c", "#f08c00", "#9c36b5", "#2f9e44", "#868e96")
+
+DAY_MS = 86_400_000
+ROWS_AT_ONCE = 1_000_000
+"""Of a column that is as long as the log."""
+
+
+def over_time(held_out: HeldOut, cutoff: datetime) -> str:
+    """Interactions that are trained on by day, and below them the cases by the day of their request."""
+    figure = new_figure(height=4.0)
+    above, below = figure.subplots(2, 1, sharex=True)
+    _by_day(above, {"trained on": held_out.training.timestamps})
+    _by_day(below, {protocol: cases.request_times for protocol, cases in held_out.cases.items()})
+    for axes, what in ((above, "interactions"), (below, "cases")):
+        axes.axvline(np.datetime64(cutoff.replace(tzinfo=None)), color="#868e96", linestyle="--", label="cutoff")
+        axes.set_ylabel(f"{what} a day")
+        axes.legend()
+    return markdown_image(figure, "interactions and cases by day")
+
+
+def lengths_of(lengths: np.ndarray) -> str:
+    """How many users have how many interactions, by powers of two."""
+    counts = np.bincount(np.log2(lengths[lengths > 0]).astype(np.int64))
+    names = ["1", *(f"{2**n}-{2 ** (n + 1) - 1}" for n in range(1, len(counts)))]
+    return bars(names, counts.tolist(), "interactions trained on, per user", "users")
+
+
+def _by_day(axes: Any, times: Mapping[str, np.ndarray]) -> None:
+    for place, (name, of_name) in enumerate(times.items()):
+        days = [of_name[start : start + ROWS_AT_ONCE] // DAY_MS for start in range(0, len(of_name), ROWS_AT_ONCE)]
+        counted = (
+            pl.concat([pl.Series("day", some).value_counts() for some in days]).group_by("day").agg(pl.sum("count"))
+        )
+        when = counted["day"].to_numpy().astype("datetime64[D]")
+        axes.bar(when, counted["count"], width=0.8, alpha=0.7, color=COLORS[place], label=name, align="edge")
 
 
 def learning_curve(curve: list[Progress]) -> str:

@@ -40,15 +40,13 @@ class SearchSettings(Strict):
         return space
 
 
-class TrainingSettings(Strict):
-    """What is trained, on what, and by how many workers."""
+class TrainingDataSettings(Strict):
+    """What a model learns from: that part of the section on which a training set depends."""
 
     positive_actions: tuple[str, ...] = Field(
         min_length=1, description="Actions that make an interaction part of a history and a target."
     )
-    model: RetrievalConfig = Field(default=ModelConfig(), description="Which model, and its shape.")
     use_content: bool = Field(default=True, description="Whether items carry their content embedding.")
-    id_masking: float = Field(default=0.1, ge=0, lt=1, description="Share of a history's IDs hidden in training.")
     cold_start_hours: float = Field(
         default=24.0,
         ge=0,
@@ -60,13 +58,22 @@ class TrainingSettings(Strict):
         description="Makes one step of adjacent interactions: item, with the same item; kind, with the same item by "
         "the same actions; null, of none. In training, evaluation and serving alike.",
     )
-    optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
-    train_ablation: bool = Field(default=True, description="Also train a ablation without content, for the evaluation.")
-    use_tuned: bool = Field(default=False, description="Take what the last search found.")
     popularity_half_life_days: float = Field(
         default=7.0, gt=0, description="Age at which an interaction counts half in the endpoint's popularity fallback."
     )
     validation_users: int = Field(default=500, ge=1, description="Users of the learning curve's NDCG@10.")
+
+
+class TrainingSettings(TrainingDataSettings):
+    """What is trained, on what, and by how many workers."""
+
+    model: RetrievalConfig = Field(default=ModelConfig(), description="Which model, and its shape.")
+    id_masking: float = Field(default=0.1, ge=0, lt=1, description="Share of a history's IDs hidden in training.")
+    optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
+    train_ablation: bool = Field(
+        default=True, description="Also train an ablation without content, for the evaluation."
+    )
+    use_tuned: bool = Field(default=False, description="Take what the last search found.")
     workers: int = Field(default=2, ge=1, description="Ray Train workers.")
     use_gpu: bool = Field(default=False, description="One GPU per worker, NCCL in place of gloo.")
     threads_per_worker: int = Field(default=1, ge=1, description="CPU threads of a worker.")

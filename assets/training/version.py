@@ -1,11 +1,11 @@
-"""From tables to a trained version: split, dataset, training, artifact."""
+"""From a training set to a trained version: manifest, training, artifact."""
 
 import json
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
 
@@ -14,21 +14,18 @@ import polars as pl
 
 from assets.code_version import code_version
 from assets.data_version import digest
-from assets.splits.settings import EvaluationSettings
-from assets.splits.split import SplitRule, split
-from assets.training.dataset import CONTENT, content_digest, read_dataset, write_training_set
+from assets.splits.settings import SplitSettings
+from assets.training.dataset import CONTENT, content_digest, read_dataset
 from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_model
+from assets.training.set_store import SetRecord
 from assets.training.settings import TrainingSettings
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
-from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RUNS
-from models.actions import action_bits, require_declared
-from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
+from assets.versions import ABLATIONS, ARTIFACTS, RUNS
 from models.config import FamilyConfig, ItemTowerConfig, TrainingConfig
 from models.manifest import Manifest, new_version
+from models.merging import Merging
 from storage.lake import Lake
-from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE, TUNING_TABLE
-from storage.sequence_store import SEQUENCES_TABLE
-from storage.user_interactions import ROWS_IN_MEMORY
+from storage.schema import TUNING_TABLE
 
 
 @dataclass(frozen=True)
@@ -47,72 +44,32 @@ class TrainedVersion:
     fingerprint: str
 
 
-def prepare(
-    lake: Lake,
+def new_manifest(
     profile: str,
     settings: TrainingSettings,
-    evaluation: EvaluationSettings,
-    last_day: date,
-    rows_in_memory: int = ROWS_IN_MEMORY,
-) -> tuple[Manifest, Path]:
-    """Writes the training set of a new version; returns its manifest so far and the training set's folder.
+    training_set: SetRecord,
+    positive_actions: Sequence[str],
+    merge_adjacent: Merging | None = None,
+    split: SplitSettings | None = None,
+) -> Manifest:
+    """What is said of a new version of whatever family, before it is trained.
 
     Args:
-        rows_in_memory: Interactions at most that are read of the sequences at once.
+        split: By which interactions were held out; None: none were.
     """
-    cutoff = evaluation.cutoff_time(last_day)
-    sequences = lake.version(SEQUENCES_TABLE)
-    log = lake.interactions(sequences)
-    require_declared(log.actions, settings.positive_actions)
-    rule = SplitRule(
-        cutoff=cutoff,
-        window=evaluation.window,
-        positives=action_bits(log.actions, settings.positive_actions),
-        leave_one_out_users=evaluation.leave_one_out_users,
-        max_users=evaluation.max_users,
-        hold_out_ties=evaluation.hold_out_ties,
-        seed=evaluation.seed,
-    )
-    content = lake.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if settings.use_content else None
-    shown_from = pl.max_horizontal(DAY, pl.col(AVAILABLE_FROM).dt.date())
-    manifest = new_manifest(lake, profile, settings, cutoff, last_day, settings.use_content)
-    dataset = write_training_set(
-        lake.folder(DATASETS) / manifest.version,
-        split(log, rule, rows_in_memory=rows_in_memory),
-        lake.scan(ITEMS_TABLE).select(ITEM_ID, shown_from.alias(DAY)).collect(),
-        content,
-        half_life_days=settings.popularity_half_life_days,
-        cold_start=timedelta(hours=settings.cold_start_hours),
-        merge_adjacent=settings.merge_adjacent,
-        validation_users=settings.validation_users,
-        seed=settings.optimisation.seed,
-    )
-    manifest = manifest.model_copy(
-        update={
-            "positive_actions": list(settings.positive_actions),
-            "merge_adjacent": settings.merge_adjacent,
-            "held_out_users": evaluation.leave_one_out_users,
-            "held_out_seed": evaluation.seed,
-            "held_out_ties": evaluation.hold_out_ties,
-            "table_versions": manifest.table_versions | {SEQUENCES_TABLE: sequences},
-        }
-    )
-    return manifest, dataset
-
-
-def new_manifest(
-    lake: Lake, profile: str, settings: TrainingSettings, cutoff: datetime, last_day: date, with_content: bool
-) -> Manifest:
-    """What is said of a new version of whatever family, made of the tables as they are now."""
-    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if with_content else []), SEQUENCES_TABLE]
     return Manifest(
         version=new_version(),
         created=datetime.now(UTC),
         profile=profile,
-        cutoff=cutoff,
-        data_end=datetime.combine(last_day + timedelta(days=1), time(), UTC),
-        positive_actions=[],
-        table_versions={table: lake.version(table) for table in tables},
+        cutoff=training_set.cutoff,
+        data_end=training_set.data_end,
+        positive_actions=list(positive_actions),
+        merge_adjacent=merge_adjacent,
+        held_out_users=split.leave_one_out_users if split else 0,
+        held_out_seed=split.seed if split else 0,
+        held_out_ties=split.hold_out_ties if split else True,
+        training_set=training_set.name,
+        table_versions=training_set.table_versions,
         code_version=code_version(),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",
         libraries={name: package_version(name) for name in ("torch", "ray", "polars", "deltalake")},
@@ -214,18 +171,6 @@ def metrics_of(last: Progress) -> dict[str, float]:
     parts = {f"loss {name}": loss for name, loss in last.losses.items()} if len(last.losses) > 1 else {}
     validation = {f"validation_{name.replace('_at_', '@')}": value for name, value in last.validation.items()}
     return {"loss": last.loss, **parts, **validation}
-
-
-def last_day_of(events: pl.LazyFrame) -> date:
-    """The newest day with events.
-
-    Raises:
-        ValueError: there are none.
-    """
-    last = events.select(pl.col("day").max()).collect().item()
-    if last is None:
-        raise ValueError("the table 'events' holds no row: materialize `events` for at least one day first")
-    return last
 
 
 def content_width(dataset_folder: Path) -> int:

@@ -48,7 +48,10 @@ with dg.DagsterInstance.get() as instance:
     print(json.dumps(told))
 """
 
-STAGES = ("raw_events", "raw_items", "items", "events", "sequences", "hstu_model", "evaluation", "release")
+STAGES = (
+    *("raw_events", "raw_items", "items", "events", "sequences", "training_set"),
+    *("hstu_model", "evaluation", "release"),
+)
 
 
 def test_each_run_evaluates_and_judges_its_own_version(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import polars as pl
 import pytest
 import yaml
 
+from assets.versions import list_sets
 from models.manifest import list_versions
 from orchestration.processes import Process
 from serving.ports import free_port
@@ -114,6 +115,9 @@ class Installation:
 
     def versions(self) -> list[str]:
         return list_versions(self.home / "small" / "artifacts" / "hstu")
+
+    def training_sets(self) -> list[str]:
+        return list_sets(self.home / "small" / "training_sets")
 
     def sequences(self) -> pl.DataFrame:
         return scan_sequences(str(self.home / "small")).collect()
@@ -220,8 +224,12 @@ def test_every_item_has_its_content_vector(installation: Installation) -> None:
 
 
 def test_a_version_is_trained_and_its_ablation_with_it(installation: Installation) -> None:
+    installation.stage("training_set")
+    (training_set,) = installation.training_sets()
     installation.stage("hstu_model", "hstu_without_content")
     (version,) = installation.versions()
+    artifact = installation.home / "small" / "artifacts" / "hstu" / version
+    assert json.loads((artifact / "manifest.json").read_text())["training_set"] == training_set
     ablation = installation.home / "small" / "ablations" / "hstu" / version
     assert (ablation / "model.safetensors").is_file()
 

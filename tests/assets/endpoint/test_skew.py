@@ -32,7 +32,7 @@ from tests.sequence_files import write_sequences
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
 LIKE = 2
-VERSION = "v1"
+VERSION, TRAINING_SET = "v1", "set-of-v1"
 
 User = list[tuple[int, int, int]]
 """(item, hours before the cutoff, actions), oldest first."""
@@ -62,12 +62,12 @@ def sequences(users: dict[int, User]) -> pl.DataFrame:
 
 
 def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Merging | None = None) -> Dataset:
-    """A version and its training set, made as the asset `hstu_model` makes them, but for the weights."""
+    """A version and its training set, made as the line makes them, but for the weights."""
     lake = Lake(str(folder))
     tables = {"sequences": write_sequences(folder, sequences(users))}
     rule = SplitRule(CUTOFF, timedelta(days=1), LIKE, held_out, hold_out_ties=True)
     written = write_training_set(
-        lake.folder(DATASETS) / VERSION,
+        lake.folder(DATASETS) / TRAINING_SET,
         split(lake.interactions(), rule),
         pl.DataFrame({"item_id": [1, 2, 3, 4], "day": date(2026, 1, 1)}),
         None,
@@ -87,6 +87,7 @@ def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Me
         data_end=CUTOFF,
         positive_actions=["like"],
         merge_adjacent=merging,
+        training_set=TRAINING_SET,
         table_versions=tables,
     )
     model = build(config, dataset.vocabulary.trained)
@@ -120,7 +121,7 @@ def test_a_history_that_training_read_otherwise_is_seen(tmp_path: Path) -> None:
     assert skew(tmp_path)["users_read_otherwise"] == 0
     rows = dataset.histories.item_index.copy()
     rows[0] += 1
-    np.save(Lake(str(tmp_path)).folder(DATASETS) / VERSION / "histories.item_index.npy", rows)
+    np.save(Lake(str(tmp_path)).folder(DATASETS) / TRAINING_SET / "histories.item_index.npy", rows)
     assert skew(tmp_path)["users_read_otherwise"] == 1
 
 
@@ -197,7 +198,7 @@ def test_without_a_training_set_the_run_goes_on_and_what_was_not_measured_is_not
     lake.overwrite("items", pl.DataFrame({"item_id": [1]}))
     releases_of(lake).promote(VERSION, "it is the first")
     whole = skew(tmp_path)
-    shutil.rmtree(lake.folder(DATASETS) / VERSION)
+    shutil.rmtree(lake.folder(DATASETS) / TRAINING_SET)
     found = skew(tmp_path)
     missing = {"users_read_otherwise": None, "history_length_distance": None}
     assert found == whole | missing

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from assets.evaluation.questions import NoRivals, make_questions
-from assets.training.dataset import HeldOut, SplitMade
+from assets.training.dataset import HeldOut
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.ranking import rivals
 from models.evaluation.report import Protocol
@@ -43,7 +43,7 @@ def held_out(time: pl.DataFrame, leave_one_out: pl.DataFrame) -> HeldOut:
         for protocol, frame in frames.items()
         if frame.height
     }
-    return HeldOut(interactions_in(TRAINING, VOCABULARY), cases, SplitMade(window_days=1, max_users=None))
+    return HeldOut(interactions_in(TRAINING, VOCABULARY), cases)
 
 
 def test_unknown_targets_count_and_the_catalogue_says_what_there_is() -> None:

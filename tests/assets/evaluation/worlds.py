@@ -10,7 +10,7 @@ import torch
 from assets.splits.settings import EvaluationSettings
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import write_training_set
-from assets.versions import ARTIFACTS, DATASETS
+from assets.versions import ARTIFACTS
 from models.artifact import save_artifact
 from models.config import ModelConfig
 from models.families.registry import build
@@ -19,7 +19,9 @@ from models.vocabulary import Vocabulary
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, items_schema, sequences_schema
 from storage.sequence_store import SEQUENCES_TABLE
+from storage.staged_files import Staging
 from tests.sequence_files import write_sequences
+from tests.training_sets import put_training_set
 
 CUTOFF = datetime(2026, 3, 10, tzinfo=UTC)
 CLICK = 4
@@ -65,6 +67,7 @@ def write_version(
     vocabulary = Vocabulary(
         pl.Series(range(1, ITEMS + 1)), trained=ITEMS - 1, popularity=np.ones(ITEMS + 1, np.float32)
     )
+    training_set = _write_training_set(lake, cutoff) if folder == ARTIFACTS else ""
     manifest = Manifest(
         version=version,
         created=cutoff + timedelta(hours=30, seconds=seed),
@@ -72,23 +75,24 @@ def write_version(
         data_end=cutoff + timedelta(days=1),
         positive_actions=["click"],
         held_out_users=10,
+        training_set=training_set,
         table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
     )
-    if folder == ARTIFACTS:
-        _write_training_set(lake, version, cutoff)
     model = build(ModelConfig(width=8, max_length=8), trained_items=ITEMS - 1)
     return save_artifact(lake.folder(folder), manifest, model, vocabulary)
 
 
-def _write_training_set(lake: Lake, version: str, cutoff: datetime) -> None:
+def _write_training_set(lake: Lake, cutoff: datetime) -> str:
     rule = SplitRule(cutoff, timedelta(days=1), CLICK, 10, max_users=EvaluationSettings().max_users)
-    write_training_set(
-        lake.folder(DATASETS) / version,
-        split(lake.interactions(), rule),
-        lake.scan(ITEMS_TABLE).select("item_id", "day").collect(),
-        None,
-        half_life_days=7,
-        cold_start=timedelta(0),
-        validation_users=0,
-        seed=0,
-    )
+    with Staging(lake) as staging:
+        draft = write_training_set(
+            staging.scratch / "set",
+            split(lake.interactions(), rule),
+            lake.scan(ITEMS_TABLE).select("item_id", "day").collect(),
+            None,
+            half_life_days=7,
+            cold_start=timedelta(0),
+            validation_users=0,
+            seed=0,
+        )
+        return put_training_set(lake, draft, cutoff, leave_one_out_users=10)

@@ -1,5 +1,6 @@
 """Retention deletes what nothing names, and nothing else; compaction changes files, never rows."""
 
+import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from assets.retention.live import live_versions
 from assets.retention.settings import RetentionSettings
 from assets.retention.vacuum import apply_retention
 from assets.splits.split import SplitRule, split
-from assets.versions import releases_of
+from assets.versions import list_sets, releases_of
 from models.actions import action_bits
 from models.columns import DAY, USER_ID
 from models.manifest import MANIFEST, Manifest
@@ -56,13 +57,23 @@ def train(lake: Lake, version: str, created: datetime | None = None) -> Manifest
         cutoff=START + timedelta(days=1),
         data_end=START + timedelta(days=1),
         positive_actions=["click"],
+        training_set=made_set(lake, f"set-of-{version}"),
         table_versions={table: lake.version(table) for table in ("events", "sequences")},
     )
-    for name in ("artifacts/hstu", "ablations/hstu", "training_sets", "training_runs/artifacts"):
+    for name in ("artifacts/hstu", "ablations/hstu", "training_runs/artifacts"):
         folder = lake.folder(name) / version
         folder.mkdir()
         (folder / MANIFEST).write_text(manifest.model_dump_json())
     return manifest
+
+
+def made_set(lake: Lake, name: str) -> str:
+    """A training set of the tables as they are."""
+    folder = lake.folder("training_sets") / name
+    folder.mkdir()
+    tables = {table: lake.version(table) for table in ("events", "sequences")}
+    (folder / "record.json").write_text(json.dumps({"table_versions": tables}))
+    return name
 
 
 def inputs(lake: Lake, manifest: Manifest) -> tuple[list[bytes], pl.DataFrame, list[pl.DataFrame]]:
@@ -108,8 +119,8 @@ def test_what_the_champion_was_made_from_stays_and_what_nothing_names_goes(lake:
     assert deleted.files["events"] > 0
     assert deleted.buckets > 0
     assert sorted(path.name for path in (Path(lake.root) / "artifacts" / "hstu").iterdir()) == ["v1", "v2", "v5"]
-    assert sorted(path.name for path in (Path(lake.root) / "training_sets").iterdir()) == ["v1", "v2", "v5"]
-    assert len(deleted.folders) == 8
+    assert list_sets(lake.folder("training_sets")) == ["set-of-v1", "set-of-v2", "set-of-v5"]
+    assert (len(deleted.folders), len(deleted.training_sets)) == (6, 2)
     assert files_before > set(Path(lake.root).rglob("*.*")) - set(Path(lake.root).rglob("_delta_log/*"))
     again = apply_retention(lake, AT_ONCE)
     assert (again.files, again.buckets, again.folders) == ({}, 0, [])
@@ -134,6 +145,20 @@ def test_what_a_run_may_be_writing_stays_and_what_was_left_long_ago_goes(lake: L
     apply_retention(lake, AT_ONCE)
     assert not any(path.exists() for path in young)
     assert not folder.exists()
+
+
+def test_the_newest_training_set_stays_though_no_version_was_trained_on_it_yet(lake: Lake) -> None:
+    train(lake, "v1")
+    night(lake, 1)
+    unused, newest = made_set(lake, "unused"), made_set(lake, "newest")
+    night(lake, 2)
+    night(lake, 3)
+    deleted = apply_retention(lake, AT_ONCE)
+    assert list_sets(lake.folder("training_sets")) == ["set-of-v1", newest]
+    assert deleted.training_sets == [f"training_sets/{unused}"]
+    made_of = json.loads((lake.folder("training_sets") / newest / "record.json").read_text())["table_versions"]
+    assert lake.sequences(made_of["sequences"]).collect().height
+    assert lake.scan("events", made_of["events"]).collect().height
 
 
 def test_live_are_champions_in_reach_the_newest_and_the_young(lake: Lake) -> None:

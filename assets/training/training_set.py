@@ -1,0 +1,174 @@
+"""A training set made of the tables as they are: split, written, counted and put in its place."""
+
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assets.splits.settings import EvaluationSettings, SplitSettings
+from assets.splits.split import SplitRule, split
+from assets.training.dataset import content_digest, read_dataset, read_held_out, write_training_set
+from assets.training.set_store import SetRecord, keep
+from assets.training.settings import TrainingDataSettings, TrainingSettings
+from assets.versions import DATASETS
+from models.actions import action_bits, require_declared
+from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
+from models.evaluation.report import Protocol
+from models.strict import Strict
+from storage.lake import Lake
+from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
+from storage.sequence_store import SEQUENCES_TABLE
+from storage.staged_files import Staging
+from storage.user_interactions import ROWS_IN_MEMORY
+
+
+class TrainingSetSettings(Strict):
+    """All that a profile says of a training set.
+
+    Attributes:
+        seed: Chooses the users of the learning curve.
+    """
+
+    training: TrainingDataSettings
+    evaluation: SplitSettings
+    seed: int
+
+    @classmethod
+    def of(cls, training: TrainingSettings, evaluation: EvaluationSettings) -> "TrainingSetSettings":
+        """Of both sections, what counts here."""
+        learned = training.model_dump(include=set(TrainingDataSettings.model_fields))
+        held_out = evaluation.model_dump(include=set(SplitSettings.model_fields))
+        return cls.model_validate({"training": learned, "evaluation": held_out, "seed": training.optimisation.seed})
+
+
+class TrainingSetRecord(SetRecord):
+    """What a training set was made of, and what it came to."""
+
+    settings: TrainingSetSettings
+    first: datetime
+    last: datetime
+    cold_share: float
+    cases: dict[Protocol, int]
+
+
+def make_training_set(
+    lake: Lake, settings: TrainingSetSettings, rows_in_memory: int = ROWS_IN_MEMORY
+) -> TrainingSetRecord:
+    """Makes the training set of the newest data, and puts it in its place when it is whole.
+
+    Args:
+        rows_in_memory: Interactions at most that are read of the sequences at once.
+
+    Raises:
+        ValueError: there is nothing to train on.
+    """
+    data, held_out = settings.training, settings.evaluation
+    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if data.use_content else []), SEQUENCES_TABLE]
+    versions = {table: lake.version(table) for table in tables}
+    data_end = data_end_of(lake, versions[EVENTS_TABLE])
+    cutoff = held_out.cutoff_time((data_end - timedelta(days=1)).date())
+    log = lake.interactions(versions[SEQUENCES_TABLE])
+    require_declared(log.actions, data.positive_actions)
+    rule = SplitRule(
+        cutoff=cutoff,
+        window=held_out.window,
+        positives=action_bits(log.actions, data.positive_actions),
+        leave_one_out_users=held_out.leave_one_out_users,
+        max_users=held_out.max_users,
+        hold_out_ties=held_out.hold_out_ties,
+        seed=held_out.seed,
+    )
+    shown_from = pl.max_horizontal(DAY, pl.col(AVAILABLE_FROM).dt.date())
+    content = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]) if data.use_content else None
+    with Staging(lake) as staging:
+        draft = write_training_set(
+            staging.scratch / DATASETS,
+            split(log, rule, rows_in_memory=rows_in_memory),
+            lake.scan(ITEMS_TABLE, versions[ITEMS_TABLE]).select(ITEM_ID, shown_from.alias(DAY)).collect(),
+            content.select(ITEM_ID, VECTOR).collect() if content is not None else None,
+            half_life_days=data.popularity_half_life_days,
+            cold_start=timedelta(hours=data.cold_start_hours),
+            merge_adjacent=data.merge_adjacent,
+            validation_users=data.validation_users,
+            seed=settings.seed,
+        )
+        record = record_of(draft, settings, cutoff, data_end, versions)
+        keep(lake, DATASETS, draft, record)
+    return record
+
+
+def record_of(
+    written: Path, settings: TrainingSetSettings, cutoff: datetime, data_end: datetime, versions: dict[str, int]
+) -> TrainingSetRecord:
+    """The record of the set that was `written` of those table versions."""
+    dataset, asked = read_dataset(written), read_held_out(written)
+    times = asked.training.timestamps
+    return TrainingSetRecord(
+        settings=settings,
+        cutoff=cutoff,
+        data_end=data_end,
+        table_versions=versions,
+        content_digest=content_digest(written),
+        users=len(dataset.histories),
+        interactions=len(dataset.histories.item_index),
+        trained_items=dataset.vocabulary.trained,
+        items=len(dataset.vocabulary),
+        first=_moment(np.min(times)),
+        last=_moment(np.max(times)),
+        cold_share=dataset.cold_share,
+        cases={protocol: len(cases) for protocol, cases in asked.cases.items()},
+    )
+
+
+def data_end_of(lake: Lake, version: int) -> datetime:
+    """The end of the newest day of a version of the events.
+
+    Raises:
+        ValueError: there are none.
+    """
+    last = lake.scan(EVENTS_TABLE, version).select(pl.col(DAY).max()).collect().item()
+    if last is None:
+        raise ValueError(f"the table {EVENTS_TABLE!r} holds no row: materialize `events` for at least one day first")
+    return datetime.combine(last + timedelta(days=1), time(), UTC)
+
+
+def require_made_by(record: TrainingSetRecord, settings: TrainingSetSettings) -> None:
+    """Raises:
+    ValueError: the training set was made by other settings; it names the first.
+    """
+    for section in ("training", "evaluation"):
+        made, now = getattr(record.settings, section), getattr(settings, section)
+        for name in type(made).model_fields:
+            _require_same(f"{section}.{name}", getattr(made, name), getattr(now, name))
+    _require_same("training.optimisation.seed", record.settings.seed, settings.seed)
+
+
+def without_cases(record: TrainingSetRecord, protocol: Protocol) -> str | None:
+    """Why no version of the training set can be evaluated by `protocol`, and what to do; None where it can."""
+    if record.cases.get(protocol):
+        return None
+    split, day = record.settings.evaluation, f"{record.cutoff:%Y-%m-%d}"
+    if protocol == "time":
+        return (
+            f"no user with a history has a new positive in the {split.window_days} day(s) from {day} (time): "
+            "materialize more days or widen `evaluation.window_days`"
+        )
+    if not split.leave_one_out_users:
+        return "evaluation.leave_one_out_users is 0, but leave_one_out is the primary protocol: hold some users out"
+    return (
+        f"no user has a history and then, before {day}, a last positive of an item that is new to them "
+        "(leave_one_out): materialize more days"
+    )
+
+
+def _require_same(name: str, made: object, now: object) -> None:
+    if made != now:
+        raise ValueError(
+            f"{name} is {now!r}, but the training set was made with {made!r}: materialize `training_set` again, or set "
+            "it back"
+        )
+
+
+def _moment(milliseconds: np.int64) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

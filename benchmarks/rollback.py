@@ -6,6 +6,7 @@ the UI and goes on all the time, and clients that never pause.
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,9 +22,9 @@ from typing import Any
 import yaml
 
 from benchmarks.figures import Figures, Report
-from benchmarks.rollback_clients import Clients
+from benchmarks.rollback_clients import CLIENTS, Clients
 from benchmarks.user_interface import UserInterface, user_interface
-from models.manifest import list_versions
+from models.manifest import MANIFEST, list_versions, read_manifest
 from serving.client import EndpointClient, EndpointError
 from serving.ports import free_port
 
@@ -57,7 +58,7 @@ class Installation:
     endpoint: int
 
     @classmethod
-    def made(cls, folder: Path, events: int) -> "Installation":
+    def made(cls, folder: Path, events: int, workers: int) -> "Installation":
         """Writes the profile: a small model, and a gate that lets everything through."""
         port = free_port()
         profile: dict[str, Any] = {
@@ -71,6 +72,7 @@ class Installation:
                 "model": {"width": 32, "max_length": 32, "backbone": {"layers": 2, "heads": 1, "head_dim": 32}},
                 "optimisation": {"epochs": 1, "loss": {"negatives": 64, "shared": True}},
                 "validation_users": 20,
+                "workers": workers,
             },
             "endpoint": {"port": port, "replicas": REPLICAS},
             "ray": {"port": free_port(), "dashboard_port": free_port(), "object_store_mb": 200},
@@ -88,9 +90,15 @@ class Installation:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("GENREC_", "DAGSTER_", "RAY_"))}
         return {**clean, "GENREC_HOME": str(self.folder / "home"), "GENREC_PROFILE": str(self.folder / "shop.yaml")}
 
-    @property
-    def versions(self) -> list[str]:
-        return list_versions(self.folder / "home" / "shop" / "artifacts" / "hstu")
+    def two_versions(self) -> tuple[str, str]:
+        """The trained one, and a copy of it by another name: a roll-out takes as long whatever the weights are."""
+        artifacts = self.folder / "home" / "shop" / "artifacts" / "hstu"
+        (old,) = list_versions(artifacts)
+        new = f"{old}-again"
+        shutil.copytree(artifacts / old, artifacts / new)
+        manifest = read_manifest(artifacts / old).model_copy(update={"version": new})
+        (artifacts / new / MANIFEST).write_text(manifest.model_dump_json())
+        return old, new
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, *arguments]
@@ -168,22 +176,22 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
     Args:
         rounds: How often either is measured, in turns.
     """
-    rounds, requests = (1, SMOKE_REQUESTS) if smoke else (rounds, REQUESTS)
+    rounds, requests, asking = (1, SMOKE_REQUESTS, 1) if smoke else (rounds, REQUESTS, CLIENTS)
+    events, workers = (10_000, 1) if smoke else (100_000, 2)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="genrec-rollback-")))
-        installation = Installation.made(folder, events=10_000 if smoke else 100_000)
+        installation = Installation.made(folder, events, workers)
         stack.callback(installation.genrec, "down")
-        report("training two versions")
-        for select in (UPSTREAM, "hstu_model"):
-            installation.genrec("materialize", "--select", select)
-        old, new = installation.versions
+        report("training a version")
+        installation.genrec("materialize", "--select", UPSTREAM)
+        old, new = installation.two_versions()
         outs = RollOuts(installation)
         stack.callback(outs.close)
         for version in (old, new):
             outs.promote(version)
         ui = stack.enter_context(_ui(installation))
         training = stack.enter_context(_training(ui))
-        clients = stack.enter_context(Clients(installation.url))
+        clients = stack.enter_context(Clients(installation.url, asking))
         report("a training is on its way, and clients ask")
         seconds: dict[str, list[float]] = {"command": [], "ui": []}
         spans = []

@@ -18,15 +18,17 @@ class Clients:
 
     Args:
         url: The endpoint.
+        count: How many.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, count: int = CLIENTS) -> None:
         self._url = url
+        self._count = count
         self._sent: list[float] = []
         self._failed: list[float] = []
         self.failures: list[str] = []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(count)]
 
     def __enter__(self) -> "Clients":
         for thread in self._threads:
@@ -53,7 +55,7 @@ class Clients:
         user = number
         with EndpointClient(self._url) as client:
             while not self._stop.is_set():
-                user, began = user + CLIENTS, time.time()
+                user, began = user + self._count, time.time()
                 try:
                     client.recommend(RecommendationRequest(user_id=user % 100 + 1, k=5))
                 except EndpointError as error:

@@ -1,7 +1,7 @@
 """When the value of a column is known: with the request, or only after the action.
 
-A column that is known after the action may be read at the next interaction at the earliest (Netflix spec section 7; the
-rule of ARGUS spec section 2). `models.context` sees to it.
+A model that reads a column which is known after the action may do so at the next interaction at the earliest (Netflix
+spec section 7; the rule of ARGUS spec section 2).
 """
 
 from collections.abc import Mapping

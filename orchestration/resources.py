@@ -18,9 +18,6 @@ from orchestration.suites import suites
 from storage.owner import claim
 from storage.places import is_uri
 
-SECTION_OF_RESOURCE = {"gate" if stage == "release" else stage: stage for stage in SECTIONS}
-"""The name by which assets ask for a stage's settings, to the profile's section; `release` is an asset."""
-
 SET_SETTINGS = "set_settings"
 """The name by which assets ask for what decides a training set: some of `training` and some of `evaluation`."""
 
@@ -44,7 +41,7 @@ def build_resources(profile: Profile) -> dict[str, object]:
     return {
         "lake": fixed_resource(lambda: _owned(storage, profile), "Where the tables are."),
         "ray": fixed_resource(lambda: cluster, "Which Ray cluster trains and serves."),
-        **{name: settings_resource(profile, stage) for name, stage in SECTION_OF_RESOURCE.items()},
+        **{section: settings_resource(profile, section) for section in SECTIONS},
         "source": settings_resource(profile, "source", opened, "quality"),
         "quality": settings_resource(profile, "quality", checked),
         SET_SETTINGS: dg.ResourceDefinition(
@@ -59,9 +56,7 @@ def build_resources(profile: Profile) -> dict[str, object]:
 def settings_of(profile: Profile, resources: Collection[str]) -> dict[str, Any]:
     """Of those resources that are settings, the settings as the profile gives them."""
     settings = {
-        name: section_settings(SECTION_OF_RESOURCE[name], getattr(profile, SECTION_OF_RESOURCE[name]))
-        for name in SECTION_OF_RESOURCE
-        if name in resources
+        section: section_settings(section, getattr(profile, section)) for section in SECTIONS if section in resources
     }
     if SET_SETTINGS in resources:
         sections = (section_settings(stage, getattr(profile, stage)) for stage in ("training", "evaluation"))
@@ -107,28 +102,28 @@ def _owned(storage: Storage, profile: Profile) -> Storage:
 
 
 def settings_resource(
-    profile: Profile, stage: str, opened: Callable[..., Any] = lambda settings: settings, *others: str
+    profile: Profile, section: str, opened: Callable[..., Any] = lambda settings: settings, *others: str
 ) -> dg.ResourceDefinition:
-    """The settings of a stage, as the profile gives them where a launch does not.
+    """The settings of a section, as the profile gives them where a launch does not.
 
     Dagster makes all resources of a run before its first step, and so refuses there what the schema cannot say.
 
     Args:
         profile: Whose section is read.
-        stage: Name of the section.
+        section: Its name.
         opened: From the settings, and from `others`, to what assets get.
         others: Resources that it takes, too.
     """
-    section = getattr(profile, stage)
-    settings = section_settings(stage, section)
+    written = getattr(profile, section)
+    settings = section_settings(section, written)
 
     def resource(context: dg.InitResourceContext) -> Any:
-        mine = section_settings(stage, overridden(type(settings), section, context.resource_config or {}))
+        mine = section_settings(section, overridden(type(settings), written, context.resource_config or {}))
         return opened(mine, *(getattr(context.resources, name) for name in others))
 
     return dg.ResourceDefinition(
         resource,
         required_resource_keys=set(others),
         config_schema=dg.Field(schema(type(settings), settings), is_required=False),
-        description=f"{Profile.model_fields[stage].description} What a launch leaves out comes from the profile.",
+        description=f"{Profile.model_fields[section].description} What a launch leaves out comes from the profile.",
     )

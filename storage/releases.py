@@ -150,23 +150,23 @@ class Standing:
     """What the log amounts to.
 
     Attributes:
-        champions: The champions that still count, oldest first, the last one in place.
+        champion_history: The champions that still count, oldest first, the last one in place.
         served: Versions that have answered requests.
     """
 
-    champions: tuple[str, ...]
+    champion_history: tuple[str, ...]
     served: frozenset[str]
 
     @property
     def champion(self) -> str | None:
         """The version that should be served."""
-        return self.champions[-1] if self.champions else None
+        return self.champion_history[-1] if self.champion_history else None
 
     @property
     def previous(self) -> str | None:
         """The newest other champion before this one that has answered requests."""
         others = self.served - {self.champion}
-        return next((version for version in reversed(self.champions) if version in others), None)
+        return next((version for version in reversed(self.champion_history) if version in others), None)
 
 
 def standing(rows: Iterable[tuple[str, str, str | None]]) -> Standing:
@@ -198,7 +198,7 @@ def standing(rows: Iterable[tuple[str, str, str | None]]) -> Standing:
 
 
 def _why_none(now: Standing) -> str:
-    match now.champions:
+    match now.champion_history:
         case ():
             return "no version was ever promoted"
         case (only,):

@@ -36,7 +36,10 @@ class ReleaseRun(dg.Config):
     description="Promotes the evaluated version if it beats the champion (the first one: popularity); records why.",
 )
 def release(
-    context: dg.AssetExecutionContext, config: ReleaseRun, lake: LakeResource, gate: dg.ResourceParam[ReleaseSettings]
+    context: dg.AssetExecutionContext,
+    config: ReleaseRun,
+    lake: LakeResource,
+    release: dg.ResourceParam[ReleaseSettings],
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
     version = version_in_question(context, tables, "evaluation", config.version)
@@ -45,12 +48,12 @@ def release(
     if config.force_reason:
         decision = decide_by_hand(version, list_versions(artifacts_of(tables)), champion, config.force_reason)
     else:
-        decision = decide(_evaluation(tables, version), champion, gate)
+        decision = decide(_evaluation(tables, version), champion, release)
     record(releases, decision, champion)
     context.log.info(decision.reason)
     return dg.MaterializeResult(
         metadata=release_metadata(releases, version, decision.reason, decision.numbers),
-        data_version=data_version(context, gate, version, releases.champion()),
+        data_version=data_version(context, release, version, releases.champion()),
     )
 
 

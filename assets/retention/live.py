@@ -28,7 +28,7 @@ def _live(lake: Lake, settings: RetentionSettings, now: datetime) -> list[Manife
     """The live versions of one family."""
     folder = artifacts_of(lake)
     trained = list_versions(folder)
-    champions = set(releases_of(lake).standing().champions)
+    champions = set(releases_of(lake).standing().champion_history)
     kept = champions | set(trained[-settings.keep_versions :])
     since = now - timedelta(days=settings.keep_days)
     manifests = [read_manifest(folder / version) for version in trained]

@@ -1,4 +1,7 @@
-"""What is held out of training and how a model is judged on it: the profile's `evaluation:` section."""
+"""What is held out of training and how a model is evaluated on it: the profile's `evaluation:` section.
+
+It lies with the split, which training and evaluation both read.
+"""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any

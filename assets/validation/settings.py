@@ -1,4 +1,4 @@
-"""What makes a row good and a day of rows acceptable: the profile's `quality:` section."""
+"""The rules of data quality, which this folder checks: the profile's `quality:` section."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pydantic import Field, field_validator, model_validator
 
 from assets.validation.expectation import Severity
-from models.context import PREVIOUS
 from models.declared import DeclaredColumn
 from models.strict import Strict
 from storage.schema import DEFAULT_ACTIONS, RESERVED_NAMES
@@ -83,7 +82,7 @@ class SkewSettings(Strict):
 
 
 class QualitySettings(Strict):
-    """What makes a row good and a day of rows acceptable."""
+    """The rules of data quality: what makes a row good and a day of rows acceptable."""
 
     actions: tuple[str, ...] = Field(
         default=DEFAULT_ACTIONS, min_length=1, max_length=31, description="The action vocabulary; others are rejected."
@@ -145,7 +144,7 @@ class QualitySettings(Strict):
         for name in columns:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a column: write small letters, digits and _, a letter first")
-            if name in RESERVED_NAMES or name.startswith(PREVIOUS):
+            if name in RESERVED_NAMES:
                 raise ValueError(f"{name!r} has a meaning of its own on the platform: give the column another name")
         return columns
 

@@ -174,6 +174,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                     "model": {"width": 16, "max_length": 16, "backbone": {"layers": 1, "heads": 1, "head_dim": 16}},
                     "optimisation": {"epochs": 3, "loss": {"negatives": 64, "shared": True}},
                     "validation_users": 20,
+                    "workers": 1,
                 },
                 "evaluation": {"leave_one_out_users": 20, "resamples": 100},
                 # This test is about the way to the endpoint: whatever was trained last goes there.

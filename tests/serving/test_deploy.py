@@ -141,9 +141,9 @@ def test_releases_of_one_version_with_other_tables_are_told_apart() -> None:
 
 
 def test_paths_that_mean_something_else_on_a_replica_are_refused() -> None:
-    with pytest.raises(ValidationError, match="is relative"):
+    with pytest.raises(ValidationError, match=r"lake/tables/items .*: give the absolute path"):
         TableVersion(uri="lake/tables/items", version=0)
-    with pytest.raises(ValidationError, match="is relative"):
+    with pytest.raises(ValidationError, match=r"artifacts/a .*: give the absolute path"):
         release("a").model_validate({**release("a").model_dump(), "artifact": "artifacts/a"})
     assert TableVersion(uri="s3://bucket/items", version=0).uri == "s3://bucket/items"
 

@@ -103,5 +103,5 @@ def test_a_missing_object_is_a_reason(bucket: Bucket) -> None:
 
 @pytest.mark.parametrize("store", ["bucket", "s3://", "s3://b#x", "https://b/c", "file:///etc", "s3:///a"])
 def test_a_store_is_the_uri_of_a_bucket(store: str) -> None:
-    with pytest.raises(ValidationError, match="is no object store"):
+    with pytest.raises(ValidationError, match=rf"'{store}' .*: write a URI such as s3://"):
         ImageSettings(stores=(store,))

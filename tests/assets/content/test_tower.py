@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -65,18 +66,18 @@ def test_weights_that_cannot_be_loaded_are_an_error_that_says_what_to_do(
 def test_a_folder_with_a_config_but_no_weights_is_never_a_random_tower(tiny_architecture: str, tmp_path: Path) -> None:
     config = f'{{"model_cfg": {Path(tiny_architecture).read_text()}}}'
     (tmp_path / "open_clip_config.json").write_text(config)
-    with pytest.raises(EncoderUnavailable, match="cannot be loaded"):
+    with pytest.raises(EncoderUnavailable, match=re.escape(f"local-dir:{tmp_path}")):
         load_pretrained(ImageSettings(mode="pretrained", architecture=f"local-dir:{tmp_path}"))
 
 
 def test_weights_of_another_architecture_are_an_error(tiny_architecture: str, weights: str) -> None:
     settings = ImageSettings(mode="pretrained", architecture=SMALL_TOWER, pretrained=weights)
-    with pytest.raises(EncoderUnavailable, match="cannot be loaded"):
+    with pytest.raises(EncoderUnavailable, match=re.escape(weights)):
         load_pretrained(settings)
 
 
 def test_pretrained_mode_needs_a_name_for_its_weights() -> None:
-    with pytest.raises(ValidationError, match="needs weights"):
+    with pytest.raises(ValidationError, match=r"ViT-B-32: set `pretrained` to"):
         ImageSettings(mode="pretrained", architecture="ViT-B-32")
 
 

@@ -112,16 +112,16 @@ def test_a_source_says_what_it_does_not_have(
 
 @pytest.mark.parametrize(
     "name",
-    ["user_id", "value", "values", "timestamps", "day", "malformed", "item_row", "reason", "gap", "previous_x"],
+    ["user_id", "value", "values", "timestamps", "day", "malformed", "item_row", "reason", "gap"],
 )
 def test_names_of_the_platform_are_taken(name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' has a meaning of its own"):
+    with pytest.raises(ValueError, match=f"'{name}' .*: give the column another name"):
         QualitySettings.model_validate({"columns": {name: QUALITY["columns"]["tab"]}})
 
 
 @pytest.mark.parametrize("name", ["", "Tab", "1st", "a b", "tab,", "a-b", "é"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no name of a column"):
+    with pytest.raises(ValueError, match=f"{name!r} .*: write small letters"):
         QualitySettings.model_validate({"columns": {name: QUALITY["columns"]["tab"]}})
 
 

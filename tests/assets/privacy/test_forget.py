@@ -231,9 +231,9 @@ def test_every_kind_of_file_is_searched(
 
 def test_an_id_of_the_wrong_type_and_a_lake_that_cannot_be_searched_are_refused() -> None:
     for text in ("anna", "007", "1.0", ""):
-        with pytest.raises(ValueError, match="is no user id"):
+        with pytest.raises(ValueError, match=f"{text!r} .* int64, write a whole number"):
             Person.named(text, "int64")
-    with pytest.raises(ValueError, match="is an object store"):
+    with pytest.raises(ValueError, match=r"s3://somewhere/lake .*: forget on a machine"):
         forget(Lake("s3://somewhere/lake"), PERSON, REASON)
 
 

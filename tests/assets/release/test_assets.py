@@ -55,7 +55,7 @@ def materialize(
                 first_day=date(2026, 3, 1),
             ),
             "evaluation": EvaluationSettings.model_validate(EVALUATION),
-            "gate": ReleaseSettings.model_validate(gate),
+            "release": ReleaseSettings.model_validate(gate),
         },
         run_config=dg.RunConfig(ops=config),
     )

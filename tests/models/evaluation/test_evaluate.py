@@ -69,7 +69,7 @@ def test_nan_names_the_scorer_and_the_user() -> None:
 def test_wrong_shapes_names_rows_and_metrics_are_refused() -> None:
     with pytest.raises(ScoresError, match=r"\(2, 5\) where \(2, 6\)"):
         evaluate([TableScorer(np.ones((3, 5), np.float32))], CASES, CATALOGUE, SLICES, SETTINGS)
-    with pytest.raises(ValueError, match="different names"):
+    with pytest.raises(ValueError, match=r"\['perfect', 'perfect'\]"):
         evaluate([PERFECT, PERFECT], CASES, CATALOGUE, SLICES, SETTINGS)
-    with pytest.raises(ValueError, match="row 5, but the catalogue has 4"):
+    with pytest.raises(ValueError, match="index 5, but the catalogue has 4"):
         evaluate([PERFECT], CASES, make_catalogue(4), SLICES, SETTINGS)

@@ -40,7 +40,8 @@ def test_a_paired_difference_is_narrower_than_its_parts() -> None:
     assert bootstrap((better - worse)[:, None])[0].low > 0
 
 
-@pytest.mark.parametrize("values", [np.empty((0, 1)), np.array([[0.1], [np.nan]])])
-def test_no_users_and_nan_are_errors(values: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"at least one user|not finite"):
-        bootstrap(values)
+def test_no_users_and_nan_are_errors() -> None:
+    with pytest.raises(ValueError, match="at least one user"):
+        bootstrap(np.empty((0, 1)))
+    with pytest.raises(ValueError, match=r"column 1 .* not finite"):
+        bootstrap(np.array([[0.1, 0.1], [0.1, np.nan]]))

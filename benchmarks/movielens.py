@@ -59,8 +59,7 @@ def read(folder: Path | None) -> Ratings:
     movies = read_movies(folder / MOVIES)[ITEM_ID]
     # Sorting must be stable: the order of the file decides between ratings of one second.
     ratings = read_ratings(found[0]).sort(USER_ID, TIMESTAMP, maintain_order=True)
-    vocabulary = Vocabulary(movies, len(movies), np.zeros(len(movies) + 1, np.float32))
-    index = vocabulary.indices(ratings[ITEM_ID])
+    index = Vocabulary.untrained(movies).indices(ratings[ITEM_ID])
     if not index.all():
         unknown = ratings[ITEM_ID][int(np.argmin(index))]
         raise ValueError(f"movie {unknown} was rated but {folder / MOVIES} does not list it: unpack MovieLens-1M again")

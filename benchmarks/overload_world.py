@@ -61,7 +61,7 @@ def _artifact(folder: Path) -> Path:
         data_end=START,
         positive_actions=["click"],
     )
-    vocabulary = Vocabulary(ids, ITEMS, np.arange(ITEMS + 1, dtype=np.float32))
+    vocabulary = Vocabulary(ids, np.arange(1, ITEMS + 1), np.arange(ITEMS + 1, dtype=np.float32))
     return save_artifact(folder, manifest, build(config, ITEMS), vocabulary)
 
 

@@ -123,12 +123,15 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"{folder} has a configuration that this code does not read: {error}") from error
     family = family_of(config)
     _require(folder, *map(vectors_file, family.vectors))
-    vocabulary = Vocabulary.read(folder / VOCABULARY)
+    try:
+        vocabulary = Vocabulary.read(folder / VOCABULARY)
+    except ValueError as error:
+        raise ArtifactError(str(error)) from error
     vectors = {name: load_file(folder / vectors_file(name))[name] for name in family.vectors}
     for name, of_items in vectors.items():
         _refuse_unfit(folder, name.replace("_", " "), of_items, vocabulary, config.width)
     content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
-    model = family.build(config, vocabulary.trained, content)
+    model = family.build(config, len(vocabulary), torch.from_numpy(vocabulary.trained), content)
     model.load_state_dict(load_file(folder / MODEL))
     family.restore(model, vectors)
     return Artifact(manifest, model.eval(), vocabulary, vectors)
@@ -165,7 +168,7 @@ def model_card(artifact: Artifact) -> str:
     manifest, vocabulary, config = artifact.manifest, artifact.vocabulary, artifact.model.config
     does = {"retrieval": "finds the next item", "ranking": "ranks given items"}[artifact.family.kind]
     parameters = sum(parameter.numel() for parameter in artifact.model.parameters())
-    cold = len(vocabulary) - vocabulary.trained
+    trained, cold = len(vocabulary.trained), len(vocabulary.known_items) - len(vocabulary.trained)
     metrics = "\n".join(f"- {escaped(name)}: {value:.4f}" for name, value in manifest.training_metrics.items())
     return f"""# {escaped(manifest.version)}
 
@@ -174,7 +177,7 @@ A model of the family {manifest.family}, which {does} (width {config.width}, {pa
 
 - Trained on interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
 {", ".join(map(escaped, manifest.positive_actions))}.
-- {vocabulary.trained:,} items seen in training; {cold:,} more are represented by their content alone.
+- {trained:,} items seen in training; {cold:,} more are represented by their content alone.
 - Reads the last {config.max_length} interactions of a user.
 - Not meant for users without history (the endpoint falls back to popularity).
 

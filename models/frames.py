@@ -17,12 +17,13 @@ from models.families.registry import build
 from models.inference import similar
 from models.interaction_frames import interaction_lists, interactions_in
 from models.interactions import Interactions
+from models.item_counts import ItemCounts
 from models.manifest import Manifest, new_version
 from models.recommend import recommend as recommend_to
 from models.request_time import request_time
 from models.top_k import top_k
 from models.training.loop import OnEpoch, Worker, fit
-from models.vocabulary import POPULARITY, Vocabulary
+from models.vocabulary import Vocabulary
 
 RANK = "rank"
 SCORE = "score"
@@ -55,18 +56,25 @@ def fit_recommender(
     """
     training, model = training or TrainingConfig(), model or ModelConfig()
     interactions = _checked(interactions)
-    vocabulary = _vocabulary(interactions, content)
+    items = _items(interactions, content)
+    packed = interactions_in(interaction_lists(interactions), Vocabulary.untrained(items))
+    counts = ItemCounts(len(items), end_ms=int(packed.timestamps.max(initial=-1)) + 1)
+    counts.add(packed)
+    vocabulary = counts.vocabulary(items, catalogue=items)
     vectors = content_matrix(vocabulary, content)
     given = vectors.shape[1] > 0
     if given and not model.items.content_dim:
         tower = ItemTowerConfig(content_dim=vectors.shape[1], id_masking=ID_MASKING)
         model = model.model_copy(update={"items": tower})
-    loss = training.loss.model_copy(update={"cold_negatives": _cold_share(interactions)})
+    # Since when the items are known that have no interaction, nobody says: they do not count.
+    first_seen = counts.first_seen[vocabulary.trained]
+    share = cold_share(first_seen, len(first_seen), counts.end_ms, COLD_START)
+    loss = training.loss.model_copy(update={"cold_negatives": share})
     training = training.model_copy(update={"loss": loss})
     torch.manual_seed(training.seed)
-    recommender = build(model, vocabulary.trained, torch.from_numpy(vectors) if given else None)
+    trained = torch.from_numpy(vocabulary.trained)
+    recommender = build(model, len(vocabulary), trained, torch.from_numpy(vectors) if given else None)
     worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
-    packed = interactions_in(interaction_lists(interactions), vocabulary)
     fit(recommender, packed, training, worker, on_epoch)
     return Artifact.of(_manifest(interactions, training), recommender, vocabulary)
 
@@ -120,7 +128,9 @@ def similar_items(artifact: Artifact, item_id: str | int, k: int = 10) -> pl.Dat
     """
     index = int(artifact.vocabulary.indices(pl.Series([item_id]))[0])
     if not index:
-        raise ValueError(f"item {item_id!r} is not among the {len(artifact.vocabulary)} items of this recommender")
+        raise ValueError(
+            f"item {item_id!r} is not among the {len(artifact.vocabulary.known_items)} items of this recommender"
+        )
     scores = similar(artifact, index).numpy()
     best = top_k(scores, np.ones(len(scores), bool), k)
     rank = pl.int_range(1, len(best) + 1, eager=True)
@@ -169,22 +179,12 @@ def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _vocabulary(interactions: pl.DataFrame, content: pl.DataFrame | None) -> Vocabulary:
+def _items(interactions: pl.DataFrame, content: pl.DataFrame | None) -> pl.Series:
     """Items with interactions in the order of their ids, then those that only have content."""
-    seen = interactions[ITEM_ID].value_counts(name=POPULARITY).sort(ITEM_ID)
-    items = seen[ITEM_ID]
-    if content is not None:
-        items = pl.concat([items, content[ITEM_ID].filter(~content[ITEM_ID].is_in(items.implode())).unique().sort()])
-    popularity = np.zeros(len(items) + 1, np.float32)
-    popularity[1 : seen.height + 1] = seen[POPULARITY].to_numpy()
-    return Vocabulary(items, seen.height, popularity)
-
-
-def _cold_share(interactions: pl.DataFrame) -> float:
-    """Of the items with interactions: since when the others are known, nobody says."""
-    first = interactions.group_by(ITEM_ID).agg(pl.col(TIMESTAMP).min().dt.epoch("ms"))[TIMESTAMP].to_numpy()
-    end = interactions[TIMESTAMP].dt.epoch("ms").max()
-    return cold_share(first, len(first), int(end) + 1 if isinstance(end, int) else 0, COLD_START)
+    seen = interactions[ITEM_ID].unique().sort()
+    if content is None:
+        return seen
+    return pl.concat([seen, content[ITEM_ID].filter(~content[ITEM_ID].is_in(seen.implode())).unique().sort()])
 
 
 def _manifest(interactions: pl.DataFrame, training: TrainingConfig) -> Manifest:

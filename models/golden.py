@@ -75,8 +75,8 @@ class Golden:
 
 def golden_requests(artifact: Artifact) -> Golden:
     """Made-up requests that fit `artifact`, with its answers as it stands in memory."""
-    count = len(artifact.vocabulary)
-    asked = _made_up(count, artifact) if count else Interactions.of([])
+    count = len(artifact.vocabulary.known_items)
+    asked = _made_up(artifact) if count else Interactions.of([])
     best = min(BEST, count)
     items, scores = [torch.zeros(0, best, dtype=torch.int64)], [torch.zeros(0, best)]
     try:
@@ -96,15 +96,16 @@ def check_golden(artifact: Artifact, golden: Golden) -> None:
             when it was made.
     """
     best, given, some, spread = [], [], [], [0.0]
+    known = artifact.vocabulary.known_items
     try:
         for part, listed in zip(_answers(artifact, golden.histories), golden.items.split(AT_ONCE), strict=True):
             best.append(part.gather(1, _best_items(part, listed.shape[1])))
             given.append(part.gather(1, listed))
             some.append(part[:, golden.items[0]])
-            spread.append(float((part[:, 1:].amax(1) - part[:, 1:].amin(1)).max()))
+            spread.append(float((part[:, known].amax(1) - part[:, known].amin(1)).max()))
     except ValueError as error:
         raise GoldenError(str(error)) from error
-    if len(artifact.vocabulary) > 1:
+    if len(known) > 1:
         _refuse_constant(artifact, max(spread), torch.cat(some))
     differences = (torch.cat(given) - golden.scores).abs(), (torch.cat(best) - golden.scores).abs()
     worst = float(torch.maximum(*differences).max())
@@ -120,15 +121,15 @@ def _best_items(scores: Tensor, k: int) -> Tensor:
     return torch.from_numpy(top_k_of_each(scores.numpy(), np.ones(scores.shape, bool), k))
 
 
-def _made_up(items: int, artifact: Artifact) -> Interactions:
-    """Interactions of every length up to LONGEST, of any items, with gaps from a second to a month."""
-    random = np.random.default_rng(0)
+def _made_up(artifact: Artifact) -> Interactions:
+    """Interactions of every length up to LONGEST, of any known items, with gaps from a second to a month."""
+    random, known = np.random.default_rng(0), artifact.vocabulary.known_items
     longest = min(artifact.model.config.max_length, LONGEST)
     lengths = 1 + np.arange(artifact.family.golden_requests) % longest
     requests = []
     for length in lengths.tolist():
         gaps = np.exp(random.uniform(np.log(1000), np.log(LONGEST_GAP_MS), length)).astype(np.int64)
-        requests.append((random.integers(1, items + 1, length), ASKED_AT_MS - np.cumsum(gaps)[::-1]))
+        requests.append((known[random.integers(0, len(known), length)], ASKED_AT_MS - np.cumsum(gaps)[::-1]))
     return Interactions.of(requests)
 
 

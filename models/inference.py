@@ -48,15 +48,18 @@ def user_states(artifact: Artifact, histories: Interactions, request_times: np.n
 
 @torch.inference_mode()
 def score(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
-    """(B, n + 1) cosine of each user's state and every item; -inf in column 0, 0 for a user with no known item."""
+    """(B, n + 1) cosine of each user's state and every item; 0 for a user with no known item.
+
+    It is -inf for what the vocabulary does not know, as at index 0.
+    """
     scores = user_states(artifact, histories, request_times) @ artifact.retrieval_vectors.T
-    scores[:, 0] = -torch.inf
+    scores[:, artifact.vocabulary.unknown_items] = -torch.inf
     return scores
 
 
 @torch.inference_mode()
 def similar(artifact: Artifact, item_index: int) -> Tensor:
-    """(n + 1,) cosine of the item `item_index` and every item; -inf at 0 and at the item itself.
+    """(n + 1,) cosine of the item `item_index` and every item; -inf at the item itself and at what is unknown.
 
     Raises:
         ValueError: there is no such item.
@@ -66,5 +69,6 @@ def similar(artifact: Artifact, item_index: int) -> Tensor:
             f"item index {item_index} is no item: version {artifact.version} has indices 1..{len(artifact.vocabulary)}"
         )
     scores = artifact.retrieval_vectors @ artifact.retrieval_vectors[item_index]
-    scores[[0, item_index]] = -torch.inf
+    scores[artifact.vocabulary.unknown_items] = -torch.inf
+    scores[item_index] = -torch.inf
     return scores

@@ -15,6 +15,8 @@ NO_FEATURES = frozenset({ITEM_INDEX, TIMESTAMP, STARTED, REQUEST_GROUP, ID_MASKE
 Whole = Sequence[int] | np.ndarray
 """Whole numbers of one user."""
 
+AT_ONCE = 1 << 20
+
 
 @dataclass(frozen=True)
 class Interactions:
@@ -207,6 +209,25 @@ class Interactions:
                 f"{self._name(place)} has item index {self.item_index[place]}, but only indices 1..{items} are in the "
                 "table: make indices by the vocabulary of this model"
             )
+        return self
+
+    def among(self, items: np.ndarray) -> "Interactions":
+        """These interactions, whose items are all among those at which `items` (n + 1,) is true, or unknown.
+
+        Raises:
+            ValueError: one is not; it names the user.
+        """
+        self.within(len(items) - 1)
+        allowed = np.concatenate([[True], items[1:]])
+        # Some at a time: the interactions may lie in a file, and nothing as long as they are is made of them.
+        for start in range(0, len(self.item_index), AT_ONCE):
+            wrong = ~allowed[self.item_index[start : start + AT_ONCE]]
+            if wrong.any():
+                place = start + int(np.argmax(wrong))
+                raise ValueError(
+                    f"{self._name(place)} has item index {self.item_index[place]}, an item without an ID embedding: "
+                    "train on the items of the vocabulary's `trained`"
+                )
         return self
 
     def _refuse_steps_back(self) -> None:

@@ -1,5 +1,6 @@
 """The item tower: what an item is, as a vector."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -9,22 +10,39 @@ from models.config import ItemTowerConfig
 class ItemTower(nn.Module):
     """ID embedding plus projected content embedding.
 
-    Rows 1..trained have an ID embedding of their own. A row above that is an item that was not in training: it shares
-    one learned out-of-vocabulary vector, so its content alone tells it apart. Row 0 is padding and maps to zero.
+    Of the items 1..n those that were trained have a row of their own in the ID table, which has no other rows but one:
+    its row 0 is the learned out-of-vocabulary vector, which all other items share, so that their content alone tells
+    them apart. An item's row there is called its place; items that come to be trained are appended, and no other moves.
+    Index 0 is padding and maps to zero.
 
     Args:
         config: The tower's configuration.
         width: Width of the vectors.
-        trained: Number of items with an ID embedding.
-        content: (n + 1, content_dim) float32, row 0 unused; n >= trained. Required where content_dim > 0.
+        items: n.
+        trained: (T,) int64 indices of the items with an ID embedding, in the order of the ID table; None: all.
+        content: (n + 1, content_dim) float32 by item index, that of 0 unused. Required where content_dim > 0.
+
+    Attributes:
+        trained_items: (T + 1,) int64 the item at each place, 0 at place 0.
+        places: (n + 1,) int64 the place of each item, 0 for one that was not trained.
 
     Raises:
-        ValueError: the content is of another width or not finite; it names the row.
+        ValueError: the content is of another width or not finite; it names the item by its index. Or an item is twice
+            among the trained ones, or none of 1..n.
     """
 
     content: Tensor
+    trained_items: Tensor
+    places: Tensor
 
-    def __init__(self, config: ItemTowerConfig, width: int, trained: int, content: Tensor | None) -> None:
+    def __init__(
+        self,
+        config: ItemTowerConfig,
+        width: int,
+        items: int,
+        trained: Tensor | None = None,
+        content: Tensor | None = None,
+    ) -> None:
         super().__init__()
         given = 0 if content is None else content.shape[1]
         if given != config.content_dim:
@@ -33,45 +51,77 @@ class ItemTower(nn.Module):
             )
         if content is not None:
             _refuse_unfit(content)
-        self.trained = trained
         self.id_masking = config.id_masking
-        self.ids = nn.Embedding(trained + 2, width)
-        nn.init.trunc_normal_(self.ids.weight, std=0.02, a=-0.04, b=0.04)
+        trained = torch.arange(1, items + 1) if trained is None else trained
+        self.ids = nn.Embedding.from_pretrained(_untrained(len(trained), width), freeze=False)
         self.projection = nn.Linear(config.content_dim, width, bias=False) if config.content_dim else None
         if self.projection is not None:
             nn.init.normal_(self.projection.weight, std=0.02)
         self._known: Tensor | None = None
         self.register_buffer("content", torch.empty(0) if content is None else content, persistent=False)
+        self.register_buffer("trained_items", torch.cat([trained.new_zeros(1), trained]), persistent=False)
+        self.register_buffer("places", _places(trained, items), persistent=False)
 
     @property
-    def out_of_vocabulary(self) -> int:
-        return self.trained + 1
+    def trained(self) -> int:
+        """T, how many items have an ID embedding."""
+        return len(self.trained_items) - 1
 
-    def forward(self, rows: Tensor, masked: Tensor | None = None) -> Tensor:
-        """(…,) rows -> (…, width) vectors; where `masked` is true the ID is hidden behind the content."""
+    @property
+    def can_be_trained(self) -> np.ndarray:
+        """(n + 1,) bool, the items with an ID embedding."""
+        can: np.ndarray = (self.places > 0).cpu().numpy()
+        return can
+
+    def forward(self, items: Tensor, masked: Tensor | None = None) -> Tensor:
+        """(…,) item indices -> (…, width) vectors; where `masked` is true the ID is hidden behind the content."""
         if self._known is not None:
-            return self._known[rows]
-        ids = rows.clamp(max=self.out_of_vocabulary)
+            return self._known[items]
+        places = self.places[items]
         if masked is not None:
-            ids = torch.where(masked & (rows > 0), self.out_of_vocabulary, ids)
-        vectors = self.ids(ids)
+            places = places.masked_fill(masked, 0)
+        vectors = self.ids(places)
         if self.projection is not None:
-            vectors = vectors + self.projection(self.content[rows])
-        return vectors * (rows > 0).unsqueeze(-1)
+            vectors = vectors + self.projection(self.content[items])
+        return vectors * (items > 0).unsqueeze(-1)
 
     def know(self, vectors: Tensor) -> None:
         """Answers with `vectors` (n + 1, width) from now on, which a tower without the content cannot compute anew."""
         self._known = vectors
 
     @torch.no_grad()
-    def table(self, count: int, chunk: int = 65_536) -> Tensor:
-        """(count + 1, width) vectors of rows 0..count; that of row 0 is zero."""
-        rows = torch.arange(count + 1, device=self.ids.weight.device)
-        return torch.cat([self(part) for part in rows.split(chunk)])
+    def table(self, items: Tensor, chunk: int = 65_536) -> Tensor:
+        """(k, width) vectors of `items` (k,), some at a time; that of item 0 is zero."""
+        return torch.cat([self(part) for part in items.to(self.places.device).split(chunk)])
+
+
+def _untrained(trained: int, width: int) -> Tensor:
+    """(trained + 1, width) the ID table before training.
+
+    A row more is drawn than there is, and the last becomes the first: so a seed gives each item the vector that it gave
+    when row 0 was padding and the out-of-vocabulary vector stood at the end.
+    """
+    drawn = nn.Embedding(trained + 2, width).weight.detach()
+    nn.init.trunc_normal_(drawn, std=0.02, a=-0.04, b=0.04)
+    return torch.cat([drawn[-1:], drawn[1:-1]])
+
+
+def _places(trained: Tensor, items: int) -> Tensor:
+    wrong = (trained < 1) | (trained > items)
+    if wrong.any():
+        raise ValueError(f"item index {int(trained[wrong][0])} is trained, but there are only items 1..{items}")
+    places = torch.zeros(items + 1, dtype=torch.int64)
+    places[trained] = torch.arange(1, len(trained) + 1)
+    twice = places[trained] != torch.arange(1, len(trained) + 1)
+    if twice.any():
+        raise ValueError(f"item index {int(trained[twice][0])} is twice among the trained items: each has one place")
+    return places
 
 
 def _refuse_unfit(content: Tensor) -> None:
     # A sum is finite where all its terms are, and takes no memory of the content's size.
     wrong = ~content.sum(1).isfinite()
     if wrong.any():
-        raise ValueError(f"the content embedding of item row {int(wrong.int().argmax())} is not finite: embed it again")
+        raise ValueError(
+            f"the content embedding of item index {int(wrong.int().argmax())} is not finite: embed it again"
+        )

@@ -32,17 +32,16 @@ class NextItemExamples:
     """The users with two known interactions.
 
     Args:
-        histories: Of all users, items 1..n, oldest first.
-        items: n.
+        histories: Of all users, oldest first.
         max_length: Most interactions that the model reads.
         config: How histories are cut and shortened.
 
     Raises:
-        ValueError: no user has two interactions, so nothing can be learned; or an item is not in the table.
+        ValueError: no user has two interactions, so nothing can be learned.
     """
 
-    def __init__(self, histories: Interactions, items: int, max_length: int, config: TrainingConfig) -> None:
-        known = histories.within(items).known()
+    def __init__(self, histories: Interactions, max_length: int, config: TrainingConfig) -> None:
+        known = histories.known()
         users = np.flatnonzero(known.lengths >= 2)
         if not len(users):
             raise ValueError(

@@ -70,5 +70,5 @@ def recommend(
             raise
         on_failure(error)
         readable = np.zeros(len(histories), bool)
-    best = top_k_of_each(scores, allowed & (np.arange(scores.shape[1]) > 0), k)
+    best = top_k_of_each(scores, allowed & artifact.vocabulary.known, k)
     return Recommended(best, np.take_along_axis(scores, best, axis=1), readable)

@@ -22,20 +22,20 @@ class Recommender(nn.Module):
     Args:
         config: Shape and function of the model.
         layers: The encoder's; an iterator's are made after what comes before them, as the seed of the weights has it.
-        trained_items: Items with an ID embedding, 1..trained_items.
-        content: (n + 1, content_dim) float32 content embeddings by item, or None where the model uses none.
+        items, trained, content: As in `models.items.ItemTower`.
     """
 
     def __init__(
         self,
         config: RecommenderConfig,
         layers: Iterable[AttentionLayer],
-        trained_items: int,
+        items: int,
+        trained: Tensor | None = None,
         content: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.config = config
-        self.items = ItemTower(config.items, config.width, trained_items, content)
+        self.items = ItemTower(config.items, config.width, items, trained, content)
         self.encoder = Encoder(config, layers)
         self.head = RetrievalHead()
 
@@ -51,7 +51,7 @@ class Recommender(nn.Module):
     @torch.no_grad()
     def retrieval_vectors(self, count: int) -> Tensor:
         """(count + 1, d) what queries are compared with, of items 0..count; that of 0 is zero."""
-        vectors: Tensor = self.head.items(self.items.table(count))
+        vectors: Tensor = self.head.items(self.items.table(torch.arange(count + 1)))
         return vectors
 
     def view(self, batch: NextItems, generator: torch.Generator) -> "Positions":

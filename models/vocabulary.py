@@ -1,7 +1,7 @@
 """Which item has which index in a model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,34 +11,64 @@ import polars as pl
 from models.columns import ITEM_ID, ITEM_INDEX
 
 POPULARITY = "popularity"
-TRAINED = "trained"
+KNOWN = "known"
+PLACE = "place"
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Items by their indices 1..n; index 0 means unknown. Those seen in training come first.
+    """Items by their indices 1..n, which on the line are their rows in the table `item_rows`; index 0 means unknown.
 
     Attributes:
         item_ids: (n,) the items of indices 1..n, unique, strings or int64.
-        trained: How many of them were seen in training and so have an ID embedding.
+        trained: (T,) int64 indices of the items with an ID embedding of their own, in the order of the ID table.
         popularity: (n + 1,) float32 popularity at the training cutoff, 0 at index 0; the fallback for unknown users.
+        unlisted: (u,) int64 indices of items that the log names, but that neither training saw nor the catalogue lists:
+            such an item has an index and is as unknown to the model as one that has none.
     """
 
     item_ids: pl.Series
-    trained: int
+    trained: np.ndarray
     popularity: np.ndarray
+    unlisted: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
         if self.item_ids.n_unique() != len(self.item_ids):
             raise ValueError("an item stands twice in the vocabulary: item ids must be unique")
-        if len(self.popularity) != len(self.item_ids) + 1 or not 0 <= self.trained <= len(self.item_ids):
+        if len(self.popularity) != len(self.item_ids) + 1:
             raise ValueError(
-                f"a vocabulary of {len(self.item_ids)} items has {len(self.popularity)} popularities (one more is "
-                f"needed) and {self.trained} trained items (no more than items)"
+                f"a vocabulary of {len(self.item_ids)} items needs one popularity more, not {len(self.popularity)}"
             )
+        once = np.unique(self.trained)
+        if len(once) < len(self.trained) or not self.known[self.trained].all():
+            raise ValueError("the trained items of a vocabulary are different ones that it knows")
+
+    @classmethod
+    def untrained(cls, item_ids: pl.Series) -> "Vocabulary":
+        """The items `item_ids` (n,), of which nothing else is known yet."""
+        return cls(item_ids, np.empty(0, np.int64), np.zeros(len(item_ids) + 1, np.float32))
 
     def __len__(self) -> int:
+        """n, the greatest index."""
         return len(self.item_ids)
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """(n + 1,) bool, the items that the model knows: those that can be read, and be recommended."""
+        known = np.ones(len(self.item_ids) + 1, bool)
+        known[0] = False
+        known[self.unlisted] = False
+        return known
+
+    @cached_property
+    def known_items(self) -> np.ndarray:
+        """(m,) int64 their indices, ascending."""
+        return np.flatnonzero(self.known)
+
+    @cached_property
+    def unknown_items(self) -> np.ndarray:
+        """(u + 1,) int64 the other indices, 0 the first of them."""
+        return np.flatnonzero(~self.known)
 
     def indices(self, item_ids: pl.Series | Sequence[str] | Sequence[int]) -> np.ndarray:
         """(len,) int64 indices of `item_ids`, 0 where unknown; ids of another type match where they convert exactly."""
@@ -48,7 +78,7 @@ class Vocabulary:
         found = (
             stored.rename(ITEM_ID)
             .to_frame()
-            .join(self._table, on=ITEM_ID, how="left", maintain_order="left")[ITEM_INDEX]
+            .join(self._table.filter(KNOWN), on=ITEM_ID, how="left", maintain_order="left")[ITEM_INDEX]
             .fill_null(0)
             .to_numpy()
         )
@@ -57,7 +87,7 @@ class Vocabulary:
     def index_by_row(self, item_ids: pl.Series) -> np.ndarray:
         """(R + 1,) int32 the index of the item at each of the rows 1..R, whose items `item_ids` names; 0 at row 0.
 
-        So interactions that name items by these rows are put in terms of this vocabulary without looking at an id.
+        So the interactions of a log that may have other rows than this vocabulary was made of are put in its terms.
         """
         return np.concatenate([[0], self.indices(item_ids)]).astype(np.int32)
 
@@ -65,23 +95,50 @@ class Vocabulary:
         """The item ids of `indices` (all in 1..n)."""
         return self.item_ids.gather(pl.Series(indices - 1, dtype=pl.Int64))
 
+    def following(self, parent: "Vocabulary") -> "Vocabulary":
+        """With the items first that `parent` trained, in its order and as far as they are known here; others follow.
+
+        So the ID table of a model of `parent` needs but rows appended. Items are matched by their ids: the parent may
+        be of another lake.
+        """
+        theirs = self.indices(parent.ids(parent.trained))
+        theirs = theirs[theirs > 0]
+        return replace(self, trained=np.concatenate([theirs, self.trained[~np.isin(self.trained, theirs)]]))
+
     def write(self, path: Path) -> None:
+        """Writes a Parquet file, one row per item."""
+        places = np.zeros(len(self.item_ids) + 1, np.int64)
+        places[self.trained] = np.arange(1, len(self.trained) + 1)
         self._table.with_columns(
-            pl.Series(POPULARITY, self.popularity[1:]),
-            (pl.col(ITEM_INDEX) <= self.trained).alias(TRAINED),
+            pl.Series(POPULARITY, self.popularity[1:]), pl.Series(PLACE, places[1:])
         ).write_parquet(path)
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":
+        """What `write` wrote.
+
+        Raises:
+            ValueError: the file is of an earlier version of this program.
+        """
         with open(path, "rb") as file:
-            table = pl.read_parquet(file).sort(ITEM_INDEX)  # noqa: TID251 (an open file has no path that can be misread)
-        popularity = np.concatenate([[0], table[POPULARITY].to_numpy()]).astype(np.float32)
-        return cls(table[ITEM_ID], int(table[TRAINED].sum()), popularity)
+            table = pl.read_parquet(file)  # noqa: TID251 (an open file has no path that can be misread)
+        if PLACE not in table.columns:
+            raise ValueError(
+                f"{path} does not say which place an item has in the ID table, as those of earlier code did not: train "
+                "the version again"
+            )
+        table = table.sort(ITEM_INDEX)
+        return cls(
+            table[ITEM_ID],
+            np.array(table.filter(pl.col(PLACE) > 0).sort(PLACE)[ITEM_INDEX]),
+            np.concatenate([[0], table[POPULARITY].to_numpy()]).astype(np.float32),
+            np.array(table.filter(~pl.col(KNOWN))[ITEM_INDEX]),
+        )
 
     @cached_property
     def _table(self) -> pl.DataFrame:
         indices = pl.int_range(1, len(self.item_ids) + 1, dtype=pl.Int64, eager=True)
-        return pl.DataFrame({ITEM_ID: self.item_ids, ITEM_INDEX: indices})
+        return pl.DataFrame({ITEM_ID: self.item_ids, ITEM_INDEX: indices, KNOWN: self.known[1:]})
 
 
 def _dtype_of(ids: Sequence[str] | Sequence[int]) -> pl.DataType:

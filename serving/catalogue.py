@@ -21,6 +21,7 @@ class Catalogue:
         categories: (n + 1,) lists of strings.
         available_from: (n + 1,) int64 epoch milliseconds.
         gone_from: (n + 1,) int64 epoch milliseconds, far ahead for an item that is not gone.
+        known: (n + 1,) bool, the items that the vocabulary knows: no other may be shown.
         items_by_category: int64 indices of the items in each category.
     """
 
@@ -28,11 +29,12 @@ class Catalogue:
     categories: pl.Series
     available_from: np.ndarray
     gone_from: np.ndarray
+    known: np.ndarray
     items_by_category: dict[str, np.ndarray]
 
     def available(self, now_ms: int) -> np.ndarray:
-        """(n + 1,) bool: the items that may be shown at `now_ms`; index 0 never."""
-        return ~(self.coming(now_ms) | self.gone(now_ms)) & (np.arange(len(self.titles)) > 0)
+        """(n + 1,) bool: the items that may be shown at `now_ms`."""
+        return self.known & ~(self.coming(now_ms) | self.gone(now_ms))
 
     def coming(self, now_ms: int) -> np.ndarray:
         """(n + 1,) bool: the items that are not available yet."""
@@ -57,7 +59,9 @@ def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary, days: pl.LazyFra
     rows = items.select(ITEM_ID, TITLE, CATEGORIES, AVAILABLE_FROM, DAY)
     newest = with_availability(rows).drop(DAY).with_columns(pl.col(AVAILABLE_FROM).dt.epoch("ms"))
     left = gone(rows, days).with_columns(pl.col(GONE_FROM).dt.epoch("ms"))
-    known = pl.LazyFrame({ITEM_ID: vocabulary.item_ids}).with_row_index(ITEM_INDEX, offset=1)
+    # Without its id an unknown item finds no description, which a later catalogue may have of it.
+    ids = vocabulary.item_ids.set(pl.Series(~vocabulary.known[1:]), None)
+    known = pl.LazyFrame({ITEM_ID: ids}).with_row_index(ITEM_INDEX, offset=1)
     described = known.join(newest, on=ITEM_ID, how="left").join(left, on=ITEM_ID, how="left")
     nothing = pl.LazyFrame({ITEM_INDEX: [0]}, schema={ITEM_INDEX: pl.get_index_type()})
     table = (
@@ -75,6 +79,7 @@ def load_catalogue(items: pl.LazyFrame, vocabulary: Vocabulary, days: pl.LazyFra
         categories=table[CATEGORIES],
         available_from=table[AVAILABLE_FROM].to_numpy(),
         gone_from=table[GONE_FROM].to_numpy(),
+        known=vocabulary.known,
         items_by_category=_items_by_category(table),
     )
 

@@ -90,7 +90,7 @@ def check_answers(artifact: Artifact, folder: Path) -> None:
     Raises:
         LoadError: there is nothing to recommend, or the model does not answer as it did when it was made.
     """
-    if not len(artifact.vocabulary):
+    if not len(artifact.vocabulary.known_items):
         raise LoadError(f"version {artifact.version} knows no items: train it on a catalogue that has some")
     try:
         check_golden(artifact, Golden.read(folder / GOLDEN))

@@ -26,17 +26,19 @@ class Shelf:
     """The items of one request.
 
     Attributes:
-        left: (n + 1,) bool: what may be chosen; index 0 never.
+        left: (n + 1,) bool: what may be chosen.
+        known: How many items there are.
         taken: How many were taken away, by cause; each for the first cause that applied.
     """
 
     left: np.ndarray
+    known: int
     taken: dict[Cause, int] = field(default_factory=dict)
 
     @classmethod
     def at(cls, catalogue: Catalogue, now_ms: int) -> Shelf:
         """What can be shown at a moment."""
-        shelf = cls(np.arange(len(catalogue.titles)) > 0)
+        shelf = cls(catalogue.known.copy(), int(catalogue.known.sum()))
         shelf.take("gone", catalogue.gone(now_ms))
         shelf.take("not_available_yet", catalogue.coming(now_ms))
         return shelf
@@ -56,13 +58,13 @@ class Shelf:
         """Why `found` items are fewer than `wanted`; None where they are not."""
         if found >= wanted:
             return None
-        known, without_score = len(self.left) - 1, int(self.left.sum()) - found
+        without_score = int(self.left.sum()) - found
         causes = [f"{count} {IN_WORDS[cause]}" for cause, count in self.taken.items() if count]
         causes += [f"{without_score} without a score"] if without_score else []
         others = f", the others are: {', '.join(causes)}" if causes else ""
         return Shortage(
-            detail=f"{found} of {wanted} items: {known} are known{others}",
-            known=known,
+            detail=f"{found} of {wanted} items: {self.known} are known{others}",
+            known=self.known,
             without_score=without_score,
             **self.taken,
         )

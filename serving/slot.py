@@ -83,7 +83,7 @@ class ReleaseSlot:
             model_failures=self._failures,
             last_failure=self._last_failure,
             data_cutoff=active.artifact.manifest.cutoff if active else None,
-            items=len(active.artifact.vocabulary) if active else 0,
+            items=len(active.artifact.vocabulary.known_items) if active else 0,
             users=len(active.histories) if active else 0,
             loaded_at=active.loaded_at if active else None,
             load_seconds=active.load_seconds if active else None,

@@ -19,7 +19,7 @@ from storage.user_interactions import ROWS_IN_MEMORY, UserInteractions, concaten
 
 @dataclass(frozen=True)
 class InMemoryLog:
-    """A log whose items are numbered as they appear."""
+    """A log whose items are numbered as in the table `item_rows`."""
 
     whole: UserInteractions
     items: pl.Series
@@ -32,16 +32,20 @@ class InMemoryLog:
         return self.items
 
 
-def log_of(frame: pl.DataFrame, most: int = ROWS_IN_MEMORY) -> InMemoryLog:
+def log_of(frame: pl.DataFrame, most: int = ROWS_IN_MEMORY, catalogue: pl.Series | None = None) -> InMemoryLog:
     """The log of `user_id`, `item_ids`, `timestamps` and `actions`; all actions are 1 where the last is missing.
 
     Args:
         most: Interactions of a part.
+        catalogue: Items that have a row too.
     """
     lengths = frame[ITEM_IDS].list.len().to_numpy().astype(np.int64)
     filled = frame.filter(pl.col(ITEM_IDS).list.len() > 0)
     ids = filled[ITEM_IDS].explode()
-    items = ids.unique(maintain_order=True)
+    days = pl.DataFrame({"id": ids, "day": filled[TIMESTAMPS].explode().dt.date()}).group_by("id").agg(pl.min("day"))
+    items = days.sort("day", "id")["id"].rename(ITEM_IDS)
+    if catalogue is not None:
+        items = pl.concat([items, catalogue.cast(items.dtype).rename(ITEM_IDS)]).unique(maintain_order=True)
     rows = dict(zip(items.to_list(), range(1, len(items) + 1), strict=True))
     actions = filled[ACTIONS].explode().to_numpy() if ACTIONS in frame.columns else np.ones(len(ids))
     columns: dict[str, np.ndarray] = {

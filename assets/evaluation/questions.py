@@ -57,7 +57,8 @@ def make_questions(held_out: HeldOut, items: pl.DataFrame, vocabulary: Vocabular
     training = held_out.training
     trained = np.bincount(training.item_index, minlength=len(vocabulary) + 1) > 0
     available = np.minimum(_available_from(items, vocabulary), _first_chosen(held_out, len(vocabulary)))
-    catalogue = Catalogue(available_from=available, cold=~trained, gone_from=_gone_from(items, vocabulary))
+    gone_from, known = _gone_from(items, vocabulary), vocabulary.known if len(vocabulary.unlisted) else None
+    catalogue = Catalogue(available_from=available, cold=~trained, gone_from=gone_from, known=known)
     cases = {name: _with_rivals(every, catalogue, name) for name, every in held_out.cases.items()}
     without = {name: len(every) - len(cases[name]) for name, every in held_out.cases.items()}
     return Questions(training, cases, without, catalogue)
@@ -72,7 +73,7 @@ def _with_rivals(cases: EvaluationCases, catalogue: Catalogue, protocol: Protoco
     if none > MOST_WITHOUT_RIVALS * len(cases):
         raise NoRivals(
             f"{none} of {len(cases)} cases ({protocol}) have no rival: no item but the target was available at their "
-            f"time, though {catalogue.items} are known; look at `available_from` in the table `items`"
+            f"time, though {catalogue.offered} are known; look at `available_from` in the table `items`"
         )
     return cases.take(np.flatnonzero(some)) if none else cases
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from assets.content.assets import content_embeddings
 from assets.data_version import data_version
@@ -17,6 +16,7 @@ from assets.ranking.plots import metric_bars, metric_table
 from assets.ranking.settings import RankingSettings
 from assets.resources import NO_CONFIG, LakeResource, RayResource
 from assets.sequences.assets import sequences
+from assets.sequences.item_rows import catalogue_with_rows
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import cluster, reporting, version_metadata
 from assets.training.dataset import content_digest, write_dataset
@@ -25,7 +25,7 @@ from assets.training.settings import TrainingSettings
 from assets.training.training_set import data_end_of
 from assets.training.version import new_manifest, train_version
 from assets.versions import RANKING_SETS, artifacts_of, version_in_question
-from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
+from models.columns import ITEM_ID, VECTOR
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
 from storage.sequence_store import SEQUENCES_TABLE
 from storage.staged_files import Staging
@@ -53,14 +53,14 @@ def ranker_model(
     versions = {table: tables.version(table) for table in read}
     data_end = data_end_of(tables, versions[EVENTS_TABLE])
     cutoff = evaluation.cutoff_time((data_end - timedelta(days=1)).date())
-    shown_from = pl.max_horizontal(DAY, pl.col(AVAILABLE_FROM).dt.date())
     dataset = make_ranking_dataset(
         tables,
         versions[SEQUENCES_TABLE],
         ranking,
-        tables.scan(ITEMS_TABLE).select(ITEM_ID, shown_from.alias(DAY)).collect(),
+        catalogue_with_rows(tables, versions[ITEMS_TABLE]),
         tables.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if ranking.use_content else None,
         cutoff,
+        training.popularity_half_life_days,
     )
     with Staging(tables) as staging:
         draft = write_dataset(dataset, staging.scratch / RANKING_SETS)
@@ -71,8 +71,8 @@ def ranker_model(
             content_digest=content_digest(draft),
             users=len(dataset.histories),
             interactions=len(dataset.histories.item_index),
-            trained_items=dataset.vocabulary.trained,
-            items=len(dataset.vocabulary),
+            trained_items=len(dataset.vocabulary.trained),
+            items=len(dataset.vocabulary.known_items),
         )
         folder = keep(tables, RANKING_SETS, draft, record)
     with cluster(ray):

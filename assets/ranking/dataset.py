@@ -12,29 +12,27 @@ from models.actions import require_declared
 from models.columns import ACTIONS, ITEM_ID, STARTED
 from models.content import content_matrix
 from models.interactions import Interactions
+from models.item_counts import ItemCounts
 from models.vocabulary import Vocabulary
 from storage.lake import Lake
 from storage.sequence_store import SequenceFiles
 from storage.user_interactions import concatenated
 
 
-def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, cutoff_ms: int) -> Vocabulary:
-    """Items with an interaction before the cutoff, in the order of their ids, then the rest of the catalogue.
+def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, cutoff_ms: int, half_life_days: float) -> Vocabulary:
+    """The vocabulary of all interactions before the cutoff, of whatever action.
 
     Raises:
         ValueError: there is no such interaction.
     """
-    items = log.item_ids()
-    counts = np.zeros(len(items) + 1, np.int64)
+    item_ids = log.item_ids()
+    counts = ItemCounts(len(item_ids), cutoff_ms, half_life_days)
     for part in log.parts():
-        counts += np.bincount(part.interactions.before(cutoff_ms).item_index, minlength=len(counts))
-    seen = pl.DataFrame({ITEM_ID: items, "popularity": counts[1:].astype(np.float32)}).filter(pl.col("popularity") > 0)
-    if not seen.height:
+        counts.add(part.interactions.before(cutoff_ms))
+    vocabulary = counts.vocabulary(item_ids, catalogue[ITEM_ID])
+    if not len(vocabulary.trained):
         raise ValueError("there is no interaction before the cutoff: materialize `sequences` for earlier days first")
-    seen = seen.sort(ITEM_ID)
-    cold = catalogue.select(ITEM_ID).unique().join(seen, on=ITEM_ID, how="anti").sort(ITEM_ID)
-    popularity = np.concatenate([[0], seen["popularity"].to_numpy(), np.zeros(cold.height)]).astype(np.float32)
-    return Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
+    return vocabulary
 
 
 def all_interactions(log: SequenceFiles, vocabulary: Vocabulary, exposure: str, actions: Sequence[str]) -> Interactions:
@@ -64,14 +62,18 @@ def make_ranking_dataset(
     catalogue: pl.DataFrame,
     content: pl.DataFrame | None,
     cutoff: datetime,
+    half_life_days: float,
 ) -> Dataset:
     """What was over before `cutoff`; some users are left to the learning curve.
+
+    Args:
+        half_life_days: Age at which an interaction counts half in an item's popularity.
 
     Raises:
         ValueError: nothing was shown before it, or an action is not declared.
     """
     log, cutoff_ms = lake.interactions(version), int(cutoff.timestamp() * 1000)
-    vocabulary = vocabulary_before(log, catalogue, cutoff_ms)
+    vocabulary = vocabulary_before(log, catalogue, cutoff_ms, half_life_days)
     everything = all_interactions(log, vocabulary, settings.exposure, settings.model.actions)
     before = everything.before(cutoff_ms)
     shown = before.carrying(1 << len(settings.model.actions))

@@ -122,7 +122,7 @@ def bring_up_to_date(
         fresh = fresh.filter(pl.col(DAY).is_in(list(changes.appended)))
     _refuse_undeclared(fresh, actions)
     encoding = Encoding(
-        extend_item_rows(lake, fresh, id_type),
+        extend_item_rows(lake, fresh),
         actions,
         declared,
         extended_categories(before.categories if before else {}, fresh, declared),

@@ -23,6 +23,7 @@ from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
 from models.interactions import Interactions
+from models.item_counts import ItemCounts
 from models.merging import Merging
 from models.vocabulary import Vocabulary
 
@@ -44,7 +45,7 @@ class Dataset:
     """One training run's input.
 
     Attributes:
-        vocabulary: Every item of the catalogue, those seen in training first.
+        vocabulary: Every item of the log and of the catalogue, by its row in `item_rows`.
         histories: Training interactions per user.
         validation: Histories of the learning curve's users, without their last interaction.
         validation_targets: (B,) int64 the index of that last interaction's item.
@@ -91,9 +92,9 @@ def write_training_set(
 
     Args:
         folder: What stands there is replaced.
-        split: With `actions` where they are merged by kind.
+        split: With `actions` where they are merged by kind. Its log has a row for every item of the catalogue.
         catalogue: `item_id` and the `day` from which it can be shown, of every row of `items`; an item of the training
-            part that is not in it still gets an index. Items known from the cutoff on get one too, so that they can be
+            part that is not in it is known all the same. Items known from the cutoff on are, too, so that they can be
             recommended, and change nothing else.
         content: `item_id`, `vector`; None trains without content.
         half_life_days: Age at which an interaction counts half in an item's popularity at the cutoff.
@@ -106,21 +107,20 @@ def write_training_set(
     Raises:
         ValueError: there is no training interaction.
     """
-    rule, rows = split.rule, split.log.item_ids()
-    survey = _survey(split, len(rows), half_life_days, merge_adjacent)
-    vocabulary, index = _vocabulary(rows, survey, catalogue, rule.cutoff)
-    first_seen = np.full(vocabulary.trained + 1, np.iinfo(np.int64).max)
-    first_seen[index[survey.seen]] = survey.first_seen[survey.seen]
+    rule, item_ids = split.rule, split.log.item_ids()
+    counts = ItemCounts(len(item_ids), rule.cutoff_ms, half_life_days)
+    survey = _survey(split, counts, merge_adjacent)
+    vocabulary = counts.vocabulary(item_ids, catalogue[ITEM_ID])
     chosen = _validation_users(survey, validation_users, seed, rule.hold_out_ties)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     vocabulary.write(folder / VOCABULARY)
     np.save(folder / CONTENT, content_matrix(vocabulary, content))
-    share = _cold_share(vocabulary, first_seen, catalogue, rule.cutoff, cold_start)
+    share = _cold_share(vocabulary, counts, catalogue, rule.cutoff, cold_start)
     np.save(folder / "cold_share.npy", share)
     for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
-        _write_cases(folder, protocol, cases, index)
-    _write_interactions(folder, split, survey, index, first_seen, cold_start, merge_adjacent, chosen)
+        _write_cases(folder, protocol, cases, vocabulary)
+    _write_interactions(folder, split, survey, counts.first_seen, cold_start, merge_adjacent, chosen)
     return folder
 
 
@@ -174,7 +174,7 @@ def content_digest(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What is known of the users and items before anything is written.
+    """What is known of the users before anything is written.
 
     Attributes:
         places: (U,) int64 the place of each user of the split's training part, in its order, among them in ascending
@@ -182,31 +182,20 @@ class _Survey:
         lengths: (U,) int64 interactions of each, by place.
         merged_lengths: The same once they are merged.
         alone: (U,) bool, by place: whether the last, when merged, happened after the one before it.
-        popularity: (R + 1,) float64 by row of `item_rows`.
-        first_seen: (R + 1,) int64 ms of each row's first interaction.
     """
 
     places: np.ndarray
     lengths: np.ndarray
     merged_lengths: np.ndarray
     alone: np.ndarray
-    popularity: np.ndarray
-    first_seen: np.ndarray
-
-    @property
-    def seen(self) -> np.ndarray:
-        """Rows with an interaction."""
-        return np.flatnonzero(self.first_seen < np.iinfo(np.int64).max)
 
 
-def _survey(split: Split, rows: int, half_life_days: float, by: Merging | None) -> _Survey:
-    popularity, first_seen = np.zeros(rows + 1), np.full(rows + 1, np.iinfo(np.int64).max)
+def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
+    """Looks at the training part once, and counts its items in `counts`."""
     users, lengths, merged_lengths, alone = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
     for part in split.training():
         whole = part.interactions
-        age_days = ((split.rule.cutoff_ms - whole.timestamps) // 1000) / 86_400
-        popularity += np.bincount(whole.item_index, 0.5 ** (age_days / half_life_days), rows + 1)
-        np.minimum.at(first_seen, whole.item_index, whole.timestamps)
+        counts.add(whole)
         merged = whole.merged(by)
         users.append(part.users)
         lengths.append(whole.lengths)
@@ -225,29 +214,13 @@ def _survey(split: Split, rows: int, half_life_days: float, by: Merging | None) 
         np.concatenate(lengths)[order],
         np.concatenate(merged_lengths)[order],
         np.concatenate(alone)[order],
-        popularity,
-        first_seen,
     )
-
-
-def _vocabulary(
-    rows: pl.Series, survey: _Survey, catalogue: pl.DataFrame, cutoff: datetime
-) -> tuple[Vocabulary, np.ndarray]:
-    """Items seen in training in the order of their ids, then the rest of the catalogue; and the index of each row."""
-    seen = pl.DataFrame({ITEM_ID: rows.gather(pl.Series(survey.seen - 1)), "row": survey.seen}).sort(ITEM_ID)
-    items = catalogue.select(pl.col(ITEM_ID).cast(rows.dtype)).unique()
-    cold = items.join(seen, on=ITEM_ID, how="anti").sort(ITEM_ID)
-    popularity = np.zeros(seen.height + cold.height + 1, np.float32)
-    popularity[1 : seen.height + 1] = survey.popularity[seen["row"].to_numpy()]
-    vocabulary = Vocabulary(pl.concat([seen[ITEM_ID], cold[ITEM_ID]]), seen.height, popularity)
-    return vocabulary, vocabulary.index_by_row(rows)
 
 
 def _write_interactions(
     folder: Path,
     split: Split,
     survey: _Survey,
-    index: np.ndarray,
     first_seen: np.ndarray,
     cold_start: timedelta,
     by: Merging | None,
@@ -265,7 +238,7 @@ def _write_interactions(
     for part in split.training():
         places = survey.places[done : done + len(part)]
         done += len(part)
-        whole = part.interactions.renumbered(index)
+        whole = part.interactions
         whole_files.put(places, whole)
         merged = whole.merged(by)
         age_ms = merged.timestamps - first_seen[merged.item_index]
@@ -296,12 +269,12 @@ def _validation_users(survey: _Survey, limit: int, seed: int, ties: bool) -> np.
 
 
 def _cold_share(
-    vocabulary: Vocabulary, first_seen: np.ndarray, catalogue: pl.DataFrame, cutoff: datetime, cold_start: timedelta
+    vocabulary: Vocabulary, counts: ItemCounts, catalogue: pl.DataFrame, cutoff: datetime, cold_start: timedelta
 ) -> float:
     """`models.cold_start.cold_share` of the items that the catalogue or the log names before the cutoff."""
     known = vocabulary.indices(catalogue.filter(pl.col(DAY) < cutoff.date())[ITEM_ID].unique())
-    known = np.union1d(known, np.arange(1, vocabulary.trained + 1))
-    return cold_share(first_seen[1:], len(known), int(cutoff.timestamp() * 1000), cold_start)
+    known = np.union1d(known, vocabulary.trained)
+    return cold_share(counts.first_seen[vocabulary.trained], len(known), counts.end_ms, cold_start)
 
 
 class _JaggedFiles:
@@ -330,7 +303,9 @@ class _JaggedFiles:
             column[to] = interactions.column(name)
 
 
-def _write_cases(folder: Path, protocol: str, cases: Cases, index: np.ndarray) -> None:
+def _write_cases(folder: Path, protocol: str, cases: Cases, vocabulary: Vocabulary) -> None:
+    # What came after the cutoff has a row, and yet no version of that time knows it.
+    index = np.where(vocabulary.known, np.arange(len(vocabulary) + 1), 0)
     histories = cases.users.interactions.renumbered(index)
     cases.users.users.alias(USER_ID).to_frame().write_parquet(folder / f"{protocol}.users.parquet")
     _save_interactions(folder, f"{protocol}.histories", histories, (ITEM_INDEX, TIMESTAMP, ACTIONS))

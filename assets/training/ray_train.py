@@ -7,13 +7,16 @@ from any process that sees the folders.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
 from models.config import FamilyConfig, TrainingConfig
 from models.families.registry import family_named
+
+if TYPE_CHECKING:
+    from assets.training.dataset import Dataset
 
 PROGRESS = "progress.jsonl"
 
@@ -162,7 +165,7 @@ def train_loop(config: dict[str, Any]) -> None:
     dataset = read_dataset(Path(job.dataset))
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
-    model = new_model(job, dataset.vocabulary.trained, dataset.content)
+    model = new_model(job, dataset)
     family = family_of(job.model)
 
     def on_epoch(report: EpochReport, task: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -195,22 +198,23 @@ def train_loop(config: dict[str, Any]) -> None:
     )
 
 
-def new_model(job: TrainingJob, trained: int, content: Any) -> Any:
+def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
     """The untrained model of `job`, the same in every process."""
     import torch
 
     from models.families.registry import build
 
     torch.manual_seed(job.training.seed)
-    matrix = torch.from_numpy(content[:].copy()) if job.model.items.content_dim else None
-    return build(job.model, trained, matrix)
+    vocabulary = dataset.vocabulary
+    content = torch.from_numpy(dataset.content[:].copy()) if job.model.items.content_dim else None
+    return build(job.model, len(vocabulary), torch.from_numpy(vocabulary.trained), content)
 
 
-def trained_model(job: TrainingJob, trained: int, content: Any) -> Any:
+def trained_model(job: TrainingJob, dataset: "Dataset") -> Any:
     """The model that a finished `job` left in its folder."""
     from models.checkpoint import load_model, newest_checkpoint
 
-    model = new_model(job, trained, content)
+    model = new_model(job, dataset)
     newest = newest_checkpoint(Path(job.folder))
     if newest is None:
         raise TrainingFailed(f"training in {job.folder} left no checkpoint: materialize the model's asset again")

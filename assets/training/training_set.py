@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from assets.sequences.item_rows import catalogue_with_rows
 from assets.splits.settings import EvaluationSettings, SplitSettings
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import content_digest, read_dataset, read_held_out, write_training_set
@@ -13,7 +14,7 @@ from assets.training.set_store import SetRecord, keep
 from assets.training.settings import TrainingDataSettings, TrainingSettings
 from assets.versions import DATASETS
 from models.actions import action_bits, require_declared
-from models.columns import AVAILABLE_FROM, DAY, ITEM_ID, VECTOR
+from models.columns import DAY, ITEM_ID, VECTOR
 from models.evaluation.report import Protocol
 from models.strict import Strict
 from storage.lake import Lake
@@ -79,13 +80,12 @@ def make_training_set(
         hold_out_ties=held_out.hold_out_ties,
         seed=held_out.seed,
     )
-    shown_from = pl.max_horizontal(DAY, pl.col(AVAILABLE_FROM).dt.date())
     content = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]) if data.use_content else None
     with Staging(lake) as staging:
         draft = write_training_set(
             staging.scratch / DATASETS,
             split(log, rule, rows_in_memory=rows_in_memory),
-            lake.scan(ITEMS_TABLE, versions[ITEMS_TABLE]).select(ITEM_ID, shown_from.alias(DAY)).collect(),
+            catalogue_with_rows(lake, versions[ITEMS_TABLE]),
             content.select(ITEM_ID, VECTOR).collect() if content is not None else None,
             half_life_days=data.popularity_half_life_days,
             cold_start=timedelta(hours=data.cold_start_hours),
@@ -112,8 +112,8 @@ def record_of(
         content_digest=content_digest(written),
         users=len(dataset.histories),
         interactions=len(dataset.histories.item_index),
-        trained_items=dataset.vocabulary.trained,
-        items=len(dataset.vocabulary),
+        trained_items=len(dataset.vocabulary.trained),
+        items=len(dataset.vocabulary.known_items),
         first=_moment(np.min(times)),
         last=_moment(np.max(times)),
         cold_share=dataset.cold_share,

@@ -99,7 +99,7 @@ def try_configuration(config: dict[str, Any], job: TrainingJob) -> None:
     torch.set_num_threads(1)
     job = changed(job, config)
     family, dataset = family_of(job.model), read_dataset(Path(job.dataset))
-    model = new_model(job, dataset.vocabulary.trained, dataset.content)
+    model = new_model(job, dataset)
     journal = Path(job.folder) / f"{tune.get_context().get_trial_id()}.jsonl"
 
     def on_epoch(report: EpochReport, *_: object) -> None:

@@ -120,7 +120,7 @@ def train_version(
     if before := newest_checkpoint(run):
         on_progress(f"goes on after epoch {epochs_done(before)} of a run with the same inputs that was ended")
     curve = train(job, on_progress)
-    trained = trained_model(job, dataset.vocabulary.trained, dataset.content)
+    trained = trained_model(job, dataset)
     metrics = metrics_of(curve[-1])
     final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics})
     folder = save_artifact(lake.folder(where), final, trained, dataset.vocabulary)

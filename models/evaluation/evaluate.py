@@ -100,7 +100,7 @@ def evaluate(
     return EvaluationReport(
         users=len(cases),
         targets=len(cases.targets),
-        items=catalogue.items,
+        items=catalogue.offered,
         rivals=_rivals(cases, catalogue),
         candidate=names[0],
         scorers=measured,
@@ -169,7 +169,7 @@ def _measure_slice(
     for name, ranking in rankings.items():
         top = ranking.top[users]
         for k in settings.ks:
-            numbers[name][f"coverage@{k}"] = Measure(mean=coverage(top, k, catalogue.items), n=len(top))
+            numbers[name][f"coverage@{k}"] = Measure(mean=coverage(top, k, catalogue.offered), n=len(top))
     candidate, *others = values
     differences = {
         other: _measures({m: values[candidate][m] - values[other][m] for m in values[other]}, settings)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.batch import request_batch
 from models.evaluation.metrics import per_user
@@ -30,7 +31,8 @@ def next_item_ndcg(
         return 0.0
     mode = recommender.training
     recommender.eval()
-    vectors = recommender.retrieval_vectors(recommender.items.trained)
+    items = recommender.items
+    vectors = recommender.head.items(items.table(items.trained_items))
     ranks = []
     for start in range(0, len(histories), users):
         part = np.arange(start, min(start + users, len(histories)))
@@ -40,16 +42,17 @@ def next_item_ndcg(
 
 
 def _ranks(
-    recommender: Recommender, vectors: torch.Tensor, histories: Interactions, targets: np.ndarray, times: np.ndarray
+    recommender: Recommender, vectors: Tensor, histories: Interactions, targets: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
     batch = request_batch(histories, times, recommender.config.max_length).to(vectors.device)
     scores = recommender.queries(batch) @ vectors.T
-    asked = torch.from_numpy(np.ascontiguousarray(targets)).to(vectors.device)[:, None]
+    places = recommender.items.places
+    asked = places[torch.from_numpy(np.ascontiguousarray(targets)).to(vectors.device)][:, None]
     wanted = scores.gather(1, asked)
     if not torch.isfinite(wanted).all():
         raise FloatingPointError("a target's score is not a finite number: the model is broken, no rank means anything")
     users = torch.from_numpy(np.repeat(np.arange(len(histories)), histories.lengths)).to(vectors.device)
-    scores[users, torch.from_numpy(histories.item_index).to(vectors.device)] = -torch.inf
+    scores[users, places[torch.from_numpy(histories.item_index).to(vectors.device)]] = -torch.inf
     scores[:, 0] = -torch.inf
     scores.scatter_(1, asked, -torch.inf)
     ranks: np.ndarray = (1 + (scores >= wanted).sum(1)).cpu().numpy()

@@ -31,17 +31,27 @@ class Catalogue:
         cold: (n+1,) bool, true for items without an interaction in training.
         gone_from: (n+1,) int64, ms since the epoch; an item is no candidate for this request or a later one. None:
             nothing is gone.
+        known: (n+1,) bool, false for items that nobody can know: they are no candidates ever. None: all are known.
     """
 
     available_from: NDArray[np.int64]
     cold: NDArray[np.bool_]
     gone_from: NDArray[np.int64] | None = None
+    known: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        given = [array.shape for array in (self.available_from, self.cold, self.gone_from) if array is not None]
+        given = [
+            array.shape for array in (self.available_from, self.cold, self.gone_from, self.known) if array is not None
+        ]
         if len(set(given)) > 1 or len(self.cold) < 2:
             raise ValueError(f"a catalogue of n items needs n+1 entries in all arrays, n > 0; got {given}")
 
     @property
     def items(self) -> int:
+        """n, the greatest index."""
         return len(self.cold) - 1
+
+    @property
+    def offered(self) -> int:
+        """How many of the items are known."""
+        return self.items if self.known is None else int(self.known[1:].sum())

@@ -70,12 +70,13 @@ class Family(ABC):
     golden_requests: ClassVar[int] = 64
 
     @abstractmethod
-    def build(self, config: Any, trained_items: int, content: Tensor | None = None) -> nn.Module:
+    def build(self, config: Any, items: int, trained: Tensor | None = None, content: Tensor | None = None) -> nn.Module:
         """An untrained model, whose weights follow from PyTorch's seed.
 
         Args:
             config: Of type `config`.
-            trained_items: Items with an ID of their own, 1..trained_items.
+            items: n, the greatest index of an item.
+            trained: (T,) int64 indices of the items with an ID embedding, in the order of the ID table; None: all.
             content: (n + 1, d) float32 content embeddings by item, or None where the configuration has no width.
         """
 
@@ -106,4 +107,4 @@ class Family(ABC):
 
     @abstractmethod
     def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
-        """(B, n + 1) scores of every item of the vocabulary for each of B users; -inf in column 0."""
+        """(B, n + 1) scores of every item for each of B users; -inf where the vocabulary does not know one, as at 0."""

@@ -35,15 +35,17 @@ class HstuDlrmV3(Family):
     golden_requests = 4
     """For every one, each item is a candidate."""
 
-    def build(self, config: RankerConfig, trained_items: int, content: Tensor | None = None) -> Ranker:
+    def build(
+        self, config: RankerConfig, items: int, trained: Tensor | None = None, content: Tensor | None = None
+    ) -> Ranker:
         from models.ranking.ranker import Ranker
 
-        return Ranker(config, trained_items, content)
+        return Ranker(config, items, trained, content)
 
     def examples(self, model: Ranker, data: Interactions, training: TrainingConfig) -> Examples:
         from models.ranking.examples import RankingExamples
 
-        return RankingExamples(data.within(model.items.trained), model.config)
+        return RankingExamples(data.among(model.items.can_be_trained), model.config)
 
     def objectives(self, model: Ranker, training: TrainingConfig) -> Sequence[Objective]:
         from models.objectives.actions import ActionLoss
@@ -61,13 +63,15 @@ class HstuDlrmV3(Family):
         return {self.metric: normalised_entropy(said.logits, said.taken)}
 
     def exports(self, model: Ranker, items: int) -> Mapping[str, Tensor]:
-        return {ITEM_VECTORS: model.items.table(items).float().cpu()}
+        import torch
+
+        return {ITEM_VECTORS: model.items.table(torch.arange(items + 1)).float().cpu()}
 
     def restore(self, model: Ranker, vectors: Mapping[str, Tensor]) -> None:
         model.items.know(vectors[ITEM_VECTORS])
 
     def score(self, artifact: Artifact, interactions: Interactions, request_times: np.ndarray) -> Tensor:
-        """(B, n + 1) logits of the first declared action."""
+        """(B, n + 1) logits of the first declared action; -inf as in `Family.score`."""
         from models.ranking.scoring import action_logits
 
         return action_logits(artifact, interactions, request_times, action=0)

@@ -78,6 +78,6 @@ def read_config(folder: Path) -> FamilyConfig:
     return family_named(name).config.model_validate_json((folder / CONFIG).read_text())
 
 
-def build(config: FamilyConfig, trained_items: int, content: Tensor | None = None) -> Any:
+def build(config: FamilyConfig, items: int, trained: Tensor | None = None, content: Tensor | None = None) -> Any:
     """An untrained model of the family that `config` names (`Family.build`)."""
-    return family_of(config).build(config, trained_items, content)
+    return family_of(config).build(config, items, trained, content)

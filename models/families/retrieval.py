@@ -34,15 +34,17 @@ class RetrievalFamily(Family):
     def layers(self, config: Any) -> Iterable[AttentionLayer]:
         """The encoder's layers, made one by one as they are taken."""
 
-    def build(self, config: Any, trained_items: int, content: Tensor | None = None) -> Recommender:
+    def build(
+        self, config: Any, items: int, trained: Tensor | None = None, content: Tensor | None = None
+    ) -> Recommender:
         from models.recommender import Recommender
 
-        return Recommender(config, self.layers(config), trained_items, content)
+        return Recommender(config, self.layers(config), items, trained, content)
 
     def examples(self, model: Recommender, data: Interactions, training: TrainingConfig) -> Examples:
         from models.next_items import NextItemExamples
 
-        return NextItemExamples(data, model.items.trained, model.config.max_length, training)
+        return NextItemExamples(data.among(model.items.can_be_trained), model.config.max_length, training)
 
     def objectives(self, model: Recommender, training: TrainingConfig) -> Sequence[Objective]:
         from models.objectives.next_item import NextItem
@@ -60,7 +62,9 @@ class RetrievalFamily(Family):
             return {self.metric: next_item_ndcg(model, *held_out, k=10)}
 
     def exports(self, model: Recommender, items: int) -> Mapping[str, Tensor]:
-        vectors = model.items.table(items).float().cpu()
+        import torch
+
+        vectors = model.items.table(torch.arange(items + 1)).float().cpu()
         return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: model.cpu().head.items(vectors).detach()}
 
     def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:

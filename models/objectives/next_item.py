@@ -31,35 +31,37 @@ class NextItem(Objective):
         item of the catalogue is new. Were negatives hidden more rarely than that, the model would put every new item
         first; more often, none.
         """
-        model, labels = view.model, view.labels
-        draw = self._draw(view)
-        rows, places = distinct(draw.items, model.items.trained + 1)
-        cold = chance(rows.shape, self.config.cold_negatives, view.generator)
-        negatives, positives = model.head.items(model.items(rows, cold)), _positives(view)
-        draws = places[draw.items]
+        model, items = view.model, view.model.items
+        labels = items.places[view.labels.item_index]
+        draw = self._draw(view, labels)
+        different, columns = distinct(draw.places, items.trained + 1)
+        cold = chance(different.shape, self.config.cold_negatives, view.generator)
+        negatives = model.head.items(items(items.trained_items[different], cold))
+        positives = _positives(view, labels)
+        draws = columns[draw.places]
         if self.config.shared:
-            draws = torch.bincount(draws, minlength=len(rows))
+            draws = torch.bincount(draws, minlength=len(different))
         # Last, because to count distinct items is to wait for a GPU: there is least to wait for before the encoder.
         queries = view.queries
-        own = places[labels.item_index]
-        correction = draw.correction(rows) if self.config.correction == "logq" else None
+        own = columns[labels]
+        correction = draw.correction(different) if self.config.correction == "logq" else None
         temperature = self.config.temperature
         loss = sampled_softmax(queries, positives, negatives, draws, own, temperature, correction=correction)
         return {NEXT_ITEM: loss}
 
-    def _draw(self, view: Positions) -> Draw:
+    def _draw(self, view: Positions, labels: Tensor) -> Draw:
         """The negatives: (R,) shared by all positions, or (G, R) for so many runs of them."""
-        rows = view.labels.item_index
-        runs = -(-len(rows) // self.config.positions_per_draw)
+        items = view.model.items
+        runs = -(-len(labels) // self.config.positions_per_draw)
         shape = (self.config.negatives,) if self.config.shared else (runs, self.config.negatives)
-        return self.sampler.draw(
-            torch.cat([view.batch.item_index, rows]), view.model.items.trained, shape, view.generator
-        )
+        batch = torch.cat([items.places[view.batch.item_index], labels])
+        return self.sampler.draw(batch, items.trained, shape, view.generator)
 
 
-def _positives(view: Positions) -> Tensor:
-    """(L, width) vectors of the labels; tower and head compute each of the different ones once."""
-    items, labels = view.model.items, view.labels
-    seen = 2 * labels.item_index + labels.id_masked
-    different, places = distinct(seen, 2 * (items.trained + 1))
-    return F.embedding(places[seen], view.model.head.items(items(different // 2, different % 2 == 1)))
+def _positives(view: Positions, labels: Tensor) -> Tensor:
+    """(L, width) vectors of the labels (L,), told by place; tower and head compute each of the different ones once."""
+    items = view.model.items
+    seen = 2 * labels + view.labels.id_masked
+    different, columns = distinct(seen, 2 * (items.trained + 1))
+    vectors = items(items.trained_items[different // 2], different % 2 == 1)
+    return F.embedding(columns[seen], view.model.head.items(vectors))

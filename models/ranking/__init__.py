@@ -6,7 +6,7 @@
 >>> from models.ranking.batch import ranking_batch
 >>> from models.ranking.config import RankerConfig
 >>> from models.ranking.ranker import Ranker
->>> ranker = Ranker(RankerConfig(actions=("click", "like"), max_length=4), trained_items=9).eval()
+>>> ranker = Ranker(RankerConfig(actions=("click", "like"), max_length=4), items=9).eval()
 >>> history = Interactions.of([([1, 2, 3], [1000, 2000, 3000])])
 >>> history = history.with_columns({"actions": np.array([0b01, 0b11, 0b01])})
 

@@ -31,15 +31,16 @@ class Ranker(nn.Module):
 
     Args:
         config: Shape and function of the model.
-        trained_items: Items with an ID embedding, 1..trained_items.
-        content: (n + 1, content_dim) float32 content embeddings by row, or None where the model uses none.
+        items, trained, content: As in `models.items.ItemTower`.
     """
 
-    def __init__(self, config: RankerConfig, trained_items: int, content: Tensor | None = None) -> None:
+    def __init__(
+        self, config: RankerConfig, items: int, trained: Tensor | None = None, content: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         width, backbone = config.width, config.backbone
-        self.items = ItemTower(config.items, width, trained_items, content)
+        self.items = ItemTower(config.items, width, items, trained, content)
         self.seen_item = normed_mlp(width, config.hidden, width)
         self.actions = ActionEncoder(len(config.actions), config.action_dim)
         self.seen_action = normed_mlp(self.actions.width, config.hidden, width)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def action_logits(artifact: Artifact, interactions: Interactions, request_times: np.ndarray, action: int) -> Tensor:
-    """(B, n + 1) logit of one action for every item of the vocabulary and each of B users; -inf in column 0.
+    """(B, n + 1) logit of one action for every item and each of B users; -inf where the vocabulary does not know one.
 
     Args:
         interactions: With the column `actions`, bit k of which is the ranker's action k.
@@ -31,11 +31,11 @@ def action_logits(artifact: Artifact, interactions: Interactions, request_times:
     known = interactions.within(items).known()
     batch = ranking_batch(known, [()] * len(known), request_times, model.config.max_length)
     cache = model.prefill(batch, artifact.version)
-    everything = torch.arange(1, items + 1)
+    everything = torch.from_numpy(artifact.vocabulary.known_items)
     scores = torch.full((len(known), items + 1), -torch.inf)
     for user, asked_at in enumerate(request_times.tolist()):
-        scores[user, 1:] = model.score(cache.row(user), everything, asked_at, artifact.version)[:, action]
-    wrong = ~scores[:, 1:].isfinite().all(1)
+        scores[user, everything] = model.score(cache.row(user), everything, asked_at, artifact.version)[:, action]
+    wrong = ~scores[:, everything].isfinite().all(1)
     if wrong.any():
         raise ValueError(
             f"the logits of user {int(wrong.int().argmax())} are not finite: the weights or item vectors of version "

@@ -1,5 +1,7 @@
 """Samplers: where negatives come from, and what the draw must be corrected by.
 
+Negatives are trained items, which go by their places 1..T in the ID table (`models.items`).
+
 A sampler is a class here and its name in `models.config.SampledSoftmaxConfig.source`.
 """
 
@@ -18,30 +20,30 @@ class Draw:
     """What was drawn.
 
     Attributes:
-        items: int64 item indices 1..n of the shape asked for.
-        log_expected: () or (n + 1,) float32, by item index: the logarithm of how often an item is expected among one
+        places: int64 1..T of the shape asked for.
+        log_expected: () or (T + 1,) float32, by place: the logarithm of how often an item is expected among one
             position's draws. Subtracted from a negative's logit it makes the sum over the draws an unbiased estimate
             of the sum over all items that can be drawn (logQ; Bengio and Senecal 2008).
     """
 
-    items: Tensor
+    places: Tensor
     log_expected: Tensor
 
-    def correction(self, items: Tensor) -> Tensor:
-        """(U,) what the logits of `items` (U,) are lowered by."""
-        return self.log_expected.expand(len(items)) if self.log_expected.dim() == 0 else self.log_expected[items]
+    def correction(self, places: Tensor) -> Tensor:
+        """(U,) what the logits of the items at `places` (U,) are lowered by."""
+        return self.log_expected.expand(len(places)) if self.log_expected.dim() == 0 else self.log_expected[places]
 
 
 class Sampler(ABC):
-    """Draws item indices 1..`items` with replacement."""
+    """Draws trained items with replacement."""
 
     @abstractmethod
-    def draw(self, batch: Tensor, items: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
+    def draw(self, batch: Tensor, trained: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
         """Draws of `shape`, whose last dimension counts the draws of one position.
 
         Args:
-            batch: int64 of any shape, the items 1..`items` of the worker's batch; on the device of `generator`.
-            items: Greatest index there can be.
+            batch: int64 of any shape, the places of the items in the worker's batch; on the device of `generator`.
+            trained: T, the greatest place.
             shape: What to draw.
             generator: Decides.
         """
@@ -50,16 +52,16 @@ class Sampler(ABC):
 class Uniform(Sampler):
     """All items of training, each as likely as any other."""
 
-    def draw(self, batch: Tensor, items: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
-        drawn = torch.randint(1, items + 1, shape, generator=generator, device=generator.device)
-        return Draw(drawn, _evenly(shape[-1], items, generator.device))
+    def draw(self, batch: Tensor, trained: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
+        drawn = torch.randint(1, trained + 1, shape, generator=generator, device=generator.device)
+        return Draw(drawn, _evenly(shape[-1], trained, generator.device))
 
 
 class InBatch(Sampler):
     """The items of the batch, each as likely as any other, however often it occurs."""
 
-    def draw(self, batch: Tensor, items: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
-        present, _ = distinct(batch, items + 1)
+    def draw(self, batch: Tensor, trained: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
+        present, _ = distinct(batch, trained + 1)
         drawn = present[torch.randint(len(present), shape, generator=generator, device=generator.device)]
         return Draw(drawn, _evenly(shape[-1], len(present), generator.device))
 

@@ -57,7 +57,7 @@ def test_another_type_of_ids_is_refused_before_any_table_changes(folder: Path) -
 def test_every_table_with_ids_tells(tmp_path: Path, table: str, was: IdType, now: IdType) -> None:
     lake = Lake(str(tmp_path))
     if table == ITEM_ROWS_TABLE:
-        extend_item_rows(lake, pl.LazyFrame(schema=events_schema(was)), was)
+        extend_item_rows(lake, pl.LazyFrame(schema=events_schema(was)))
     elif table == EVENTS_TABLE:
         lake.replace_days(table, pl.DataFrame(schema=events_schema(was)), [FIRST])
     else:

@@ -38,9 +38,8 @@ def lake(tmp_path: Path) -> Lake:
     write_sequences(tmp_path, users, ["click"])
     counts = users["item_ids"].explode().value_counts().sort("item_ids")
     assert counts.sort("count")["item_ids"][-1] == BEST_SELLER
-    vocabulary = Vocabulary(
-        counts["item_ids"], counts.height, np.concatenate([[0], counts["count"].to_numpy()]).astype(np.float32)
-    )
+    popularity = np.concatenate([[0], counts["count"].to_numpy()]).astype(np.float32)
+    vocabulary = Vocabulary(counts["item_ids"], np.arange(1, counts.height + 1), popularity)
     torch.manual_seed(0)
     model = build(ModelConfig(width=8, max_length=8, backbone=HstuConfig(layers=1, heads=1, head_dim=8)), counts.height)
     torch.nn.init.normal_(model.items.ids.weight)

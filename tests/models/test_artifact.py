@@ -30,11 +30,11 @@ def manifest(version: str = "v1") -> Manifest:
 
 def model() -> Recommender:
     torch.manual_seed(0)
-    return build(CONFIG, 5, torch.randn(8, 3)).eval()
+    return build(CONFIG, 7, torch.arange(1, 6), torch.randn(8, 3)).eval()
 
 
 def vocabulary() -> Vocabulary:
-    return Vocabulary(pl.Series([f"item {row}" for row in range(1, 8)]), 5, np.zeros(8, np.float32))
+    return Vocabulary(pl.Series([f"item {row}" for row in range(1, 8)]), np.arange(1, 6), np.zeros(8, np.float32))
 
 
 def test_a_version_scores_as_the_model_it_was_made_from(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_version_scores_as_the_model_it_was_made_from(tmp_path: Path) -> None:
     assert (scores[1:, 1:] == 0).all()
 
     state = trained.head(trained(request_batch(users, np.array([5000] * 3), 4)))[2]
-    expected = torch.nn.functional.normalize(trained.items.table(7), dim=-1) @ state
+    expected = torch.nn.functional.normalize(trained.items.table(torch.arange(8)), dim=-1) @ state
     torch.testing.assert_close(scores[0, 1:], expected.detach()[1:])
 
 
@@ -106,7 +106,7 @@ def test_item_vectors_that_do_not_fit_or_are_not_finite_are_refused(tmp_path: Pa
 def test_what_the_encoder_reads_and_what_queries_are_compared_with_are_kept_apart(tmp_path: Path) -> None:
     folder = save_artifact(tmp_path, manifest(), model(), vocabulary())
     artifact = load_artifact(folder)
-    torch.testing.assert_close(artifact.item_vectors, model().items.table(7))
+    torch.testing.assert_close(artifact.item_vectors, model().items.table(torch.arange(8)))
     torch.testing.assert_close(artifact.retrieval_vectors, model().retrieval_vectors(7))
     file = folder / "retrieval_vectors.safetensors"
     save_file({"retrieval_vectors": artifact.retrieval_vectors[:-1].clone()}, file)
@@ -117,7 +117,8 @@ def test_what_the_encoder_reads_and_what_queries_are_compared_with_are_kept_apar
 def test_the_family_stands_in_the_path_and_in_the_manifest(tmp_path: Path) -> None:
     other = ModelConfig(width=8, max_length=4, backbone=SasrecConfig(), items=CONFIG.items)
     folders = [
-        save_artifact(tmp_path, manifest(), build(of, 5, torch.randn(8, 3)), vocabulary()) for of in (CONFIG, other)
+        save_artifact(tmp_path, manifest(), build(of, 7, torch.arange(1, 6), torch.randn(8, 3)), vocabulary())
+        for of in (CONFIG, other)
     ]
     assert folders == [tmp_path / "hstu" / "v1", tmp_path / "sasrec" / "v1"]
     assert [load_artifact(folder).family.name for folder in folders] == ["hstu", "sasrec"]

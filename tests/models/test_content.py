@@ -5,7 +5,7 @@ import pytest
 from models.content import content_matrix
 from models.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary(pl.Series(["a", "b", "c"]), 2, np.zeros(4, np.float32))
+VOCABULARY = Vocabulary(pl.Series(["a", "b", "c"]), np.arange(1, 3), np.zeros(4, np.float32))
 
 
 def content(**vectors: list[float]) -> pl.DataFrame:

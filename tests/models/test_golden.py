@@ -28,7 +28,8 @@ def saved(folder: Path, items: int = 30, spoil: Callable[[Recommender], object] 
         spoil(model)
     manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["click"])
     ids = pl.Series(range(1, items + 1), dtype=pl.Int64)
-    return save_artifact(folder, manifest, model, Vocabulary(ids, items, np.zeros(items + 1, np.float32)))
+    vocabulary = Vocabulary(ids, np.arange(1, items + 1), np.zeros(items + 1, np.float32))
+    return save_artifact(folder, manifest, model, vocabulary)
 
 
 def check(folder: Path) -> None:

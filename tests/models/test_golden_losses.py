@@ -75,7 +75,7 @@ def losses(name: str) -> list[float]:
     )
     content = np.random.default_rng(1).standard_normal((ITEMS + 1, CONTENT), dtype=np.float32)
     torch.manual_seed(training.seed)
-    recommender = build(config, ITEMS, torch.from_numpy(content))
+    recommender = build(config, ITEMS, content=torch.from_numpy(content))
     found: list[float] = []
     fit(recommender, histories(), training, on_epoch=lambda report, *_: found.append(report.loss))
     return found

@@ -19,9 +19,11 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 def artifact() -> Artifact:
     """Five items, of which the fifth was not in training."""
     torch.manual_seed(0)
-    model = build(ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 4).eval()
+    model = build(
+        ModelConfig(width=8, max_length=4, backbone=HstuConfig(layers=1, head_dim=4)), 5, torch.arange(1, 5)
+    ).eval()
     manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["view"])
-    vocabulary = Vocabulary(pl.Series(list("abcde")), 4, np.zeros(6, np.float32))
+    vocabulary = Vocabulary(pl.Series(list("abcde")), np.arange(1, 5), np.zeros(6, np.float32))
     return Artifact.of(manifest, model, vocabulary)
 
 

@@ -13,7 +13,7 @@ from models.interactions import Interactions
 from models.known import declared
 from models.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary(pl.Series(["a", "b"]), 2, np.zeros(3, np.float32))
+VOCABULARY = Vocabulary(pl.Series(["a", "b"]), np.arange(1, 3), np.zeros(3, np.float32))
 users = st.lists(st.lists(st.integers(0, 3), max_size=5).map(sorted), min_size=1, max_size=5)
 
 

@@ -19,8 +19,8 @@ def test_users_too_short_to_learn_from_change_nothing_for_the_others() -> None:
     rng = np.random.default_rng(0)
     users = [(rng.integers(1, 9, n), np.sort(rng.integers(0, 10**9, n))) for n in rng.integers(2, 60, 20)]
     short = [([3], [5]), ([], []), ([0, 4], [1, 2])]
-    alone = NextItemExamples(Interactions.of(users), 9, 16, CONFIG)
-    mixed = NextItemExamples(Interactions.of([short[0], *users[:7], *short[1:], *users[7:]]), 9, 16, CONFIG)
+    alone = NextItemExamples(Interactions.of(users), 16, CONFIG)
+    mixed = NextItemExamples(Interactions.of([short[0], *users[:7], *short[1:], *users[7:]]), 16, CONFIG)
     chosen = np.array([0, 6, 7, 19])
     for number in range(CONFIG.epochs):
         one, other = alone.epoch(number), mixed.epoch(number)
@@ -38,7 +38,7 @@ def test_a_log_on_disk_is_read_where_it_lies(tmp_path: Path) -> None:
     for name, column in ((ITEM_INDEX, items), (TIMESTAMP, times)):
         np.save(tmp_path / f"{name}.npy", column)
     mapped = {name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in (ITEM_INDEX, TIMESTAMP)}
-    examples = NextItemExamples(Interactions(np.arange(0, 3001, 3), mapped), 3, 8, TrainingConfig())
+    examples = NextItemExamples(Interactions(np.arange(0, 3001, 3), mapped), 8, TrainingConfig())
     held = [value for value in vars(examples).values() if isinstance(value, Interactions)]
     assert len(held) == 1
     assert np.shares_memory(held[0].item_index, mapped[ITEM_INDEX])

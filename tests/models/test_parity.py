@@ -29,7 +29,7 @@ def test_a_thousand_users_score_alike_in_one_batch_of_training_and_one_by_one_wh
     with torch.no_grad():
         batch = request_batch(users, times, CONFIG.max_length)
         states = trained.head(last_tokens(trained(batch), batch.offsets))
-        evaluated = states @ F.normalize(trained.items.table(7), dim=-1).T
+        evaluated = states @ F.normalize(trained.items.table(torch.arange(8)), dim=-1).T
 
     artifact = load_artifact(save_artifact(tmp_path, manifest(), trained, vocabulary()))
     served = torch.cat([score(artifact, users.take(np.array([user])), times[user : user + 1]) for user in range(USERS)])

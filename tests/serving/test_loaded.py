@@ -112,7 +112,7 @@ events = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=6)
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.integers(-5, 5), events, max_size=6))
 def test_every_user_gets_his_own_events_back(log: dict[int, list[tuple[int, int]]]) -> None:
-    vocabulary = Vocabulary(pl.Series([1, 2, 3], dtype=pl.Int64), 3, np.zeros(4, np.float32))
+    vocabulary = Vocabulary(pl.Series([1, 2, 3], dtype=pl.Int64), np.arange(1, 4), np.zeros(4, np.float32))
     frame = pl.DataFrame(
         {
             USER_ID: list(log),

@@ -63,7 +63,7 @@ def test_three_readers_see_the_same_steps(tmp_path: Path, by: Any) -> None:
     dataset = read_dataset(folder)
     vocabulary = dataset.vocabulary
     torch.manual_seed(0)
-    model = build(ModelConfig(width=8, max_length=6), vocabulary.trained).eval()
+    model = build(ModelConfig(width=8, max_length=6), len(vocabulary), torch.from_numpy(vocabulary.trained)).eval()
     manifest = Manifest(
         version="v",
         created=CUTOFF,
@@ -103,7 +103,7 @@ def test_merging_changes_what_is_scored() -> None:
     table = sequences()
     frame = table.select("item_ids", "timestamps", "actions").head(10)
     ids = pl.Series(frame["item_ids"].explode().unique().sort())
-    vocabulary = Vocabulary(ids, len(ids), np.zeros(len(ids) + 1, np.float32))
+    vocabulary = Vocabulary(ids, np.arange(1, len(ids) + 1), np.zeros(len(ids) + 1, np.float32))
     model = build(ModelConfig(width=8, max_length=6), len(ids)).eval()
     manifest = Manifest(version="v", created=CUTOFF, cutoff=CUTOFF, data_end=CUTOFF, positive_actions=["click"])
     plain = Artifact.of(manifest, model, vocabulary)

@@ -48,7 +48,7 @@ class World:
         """A version of random weights, which says that it learned from `tables`: name to version."""
         torch.manual_seed(seed)
         backbone = HstuConfig(layers=1, heads=1, head_dim=8)
-        model = build(ModelConfig(width=8, max_length=4, backbone=backbone), trained_items=len(ids))
+        model = build(ModelConfig(width=8, max_length=4, backbone=backbone), items=len(ids))
         torch.nn.init.normal_(model.items.ids.weight)
         popularity = np.arange(len(ids) + 1, dtype=np.float32)
         cutoff = START + timedelta(days=7)
@@ -60,7 +60,8 @@ class World:
             positive_actions=["like"],
             table_versions=dict(tables or {}),
         )
-        return save_artifact(self.root / "artifacts", manifest, model, Vocabulary(ids, len(ids), popularity))
+        vocabulary = Vocabulary(ids, np.arange(1, len(ids) + 1), popularity)
+        return save_artifact(self.root / "artifacts", manifest, model, vocabulary)
 
     def histories(self, frame: pl.DataFrame) -> SequencesVersion:
         return SequencesVersion(root=str(self.root), version=write_sequences(self.root, frame))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from assets.endpoint.checks import training_serving_skew
 from assets.endpoint.skew import measure_skew, read_otherwise, skew_expectations
 from assets.resources import Storage
+from assets.sequences.item_rows import extend_item_rows
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import Dataset, read_dataset, write_training_set
 from assets.validation.settings import QualitySettings, SkewSettings
@@ -65,11 +66,13 @@ def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Me
     """A version and its training set, made as the line makes them, but for the weights."""
     lake = Lake(str(folder))
     tables = {"sequences": write_sequences(folder, sequences(users))}
+    catalogue = pl.DataFrame({"item_id": [1, 2, 3, 4], "day": date(2026, 1, 1)})
+    extend_item_rows(lake, catalogue.lazy())
     rule = SplitRule(CUTOFF, timedelta(days=1), LIKE, held_out, hold_out_ties=True)
     written = write_training_set(
         lake.folder(DATASETS) / TRAINING_SET,
         split(lake.interactions(), rule),
-        pl.DataFrame({"item_id": [1, 2, 3, 4], "day": date(2026, 1, 1)}),
+        catalogue,
         None,
         half_life_days=1,
         cold_start=timedelta(0),
@@ -90,7 +93,7 @@ def trained(folder: Path, users: dict[int, User], held_out: int = 2, merging: Me
         training_set=TRAINING_SET,
         table_versions=tables,
     )
-    model = build(config, dataset.vocabulary.trained)
+    model = build(config, len(dataset.vocabulary), torch.from_numpy(dataset.vocabulary.trained))
     save_artifact(lake.folder("artifacts"), manifest, model, dataset.vocabulary)
     return dataset
 

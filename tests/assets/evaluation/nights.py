@@ -67,7 +67,8 @@ def clicks_by_user(events: Path) -> pl.DataFrame:
 def leave_one_out(lake: Lake, sequences: pl.DataFrame, last_day: date) -> EvaluationReport:
     """Popularity and chance on the last click of every user before `last_day`."""
     cutoff = datetime.combine(last_day, time(), UTC)
-    parts = split(log_of(sequences), SplitRule(cutoff, timedelta(days=1), CLICK, leave_one_out_users=10_000))
+    log = log_of(sequences, catalogue=catalogue_at(lake, last_day).collect()["item_id"])
+    parts = split(log, SplitRule(cutoff, timedelta(days=1), CLICK, leave_one_out_users=10_000))
     items = catalogue_at(lake, last_day).collect()
     with TemporaryDirectory() as folder:
         days = items.select("item_id", "day")

@@ -31,7 +31,7 @@ def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range() -> None
     assert len(parts.leave_one_out_cases) == 6_040
     assert sum(len(part.interactions.timestamps) for part in parts.training()) == 1_000_209 - 6_040
     items = pl.DataFrame({"item_id": ids, "available_from": pl.Series([None] * len(ids), dtype=TIME)})
-    vocabulary = Vocabulary(ids, len(ids), np.ones(len(ids) + 1, np.float32))
+    vocabulary = Vocabulary(ids, np.arange(1, len(ids) + 1), np.ones(len(ids) + 1, np.float32))
     questions = make_questions(held_out_of(parts, log, vocabulary), items, vocabulary)
     cases, catalogue = questions.cases["leave_one_out"], questions.catalogue
     scorers: list[Scorer] = [

@@ -105,10 +105,10 @@ class Line:
         """Everything that the past decides, by name: values that compare equal only where they are the same bytes."""
         made = self._run(world)
         dataset, questions, vocabulary = made.dataset, made.questions, made.dataset.vocabulary
-        trained = vocabulary.trained
+        trained = vocabulary.ids(vocabulary.trained).to_list()
         known = {item for item, day, *_ in world.items if day < 0}
         described = vocabulary.indices(pl.Series(sorted(known), dtype=pl.Int64))
-        rows = vocabulary.indices(pl.Series(sorted(known.union(vocabulary.item_ids[:trained])), dtype=pl.Int64))
+        rows = vocabulary.indices(pl.Series(sorted(known.union(trained)), dtype=pl.Int64))
         parts_seen = {"training": made.training, "held out": made.leave_one_out_cases}
         knn = ItemKnn.fit(questions.training, len(vocabulary)).similarities.toarray()
         return {
@@ -119,7 +119,7 @@ class Line:
                 for name, column in (*held.columns.items(), ("offsets", held.offsets))
             },
             "validation targets": dataset.validation_targets.tobytes(),
-            "items of training": vocabulary.item_ids[:trained].to_list(),
+            "items of training": trained,
             "popularity": vocabulary.popularity[rows].tobytes(),
             "content": dataset.content[described].tobytes(),
             "cold share": dataset.cold_share,
@@ -140,7 +140,7 @@ class Line:
     def _run(self, world: World) -> "Made":
         items = item_rows(world.items)
         known = self.catalogue(items.lazy(), self.cutoff.date()).collect()
-        log = log_of(sequences(world.events), most=7)
+        log = log_of(sequences(world.events), most=7, catalogue=items["item_id"])
         parts = split(log, SplitRule(self.cutoff, timedelta(days=1), POSITIVE, leave_one_out_users=2))
         with TemporaryDirectory() as folder:
             write_training_set(
@@ -250,7 +250,7 @@ def newest(items: pl.LazyFrame, cutoff: date) -> pl.LazyFrame:
 
 
 def with_share_of_the_whole_catalogue(made: Dataset) -> Dataset:
-    return replace(made, cold_share=1 - made.vocabulary.trained / len(made.vocabulary))
+    return replace(made, cold_share=1 - len(made.vocabulary.trained) / len(made.vocabulary))
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,8 @@ def weights(world: World, line: Line) -> dict[str, torch.Tensor]:
         items=ItemTowerConfig(content_dim=2, id_masking=0.2),
     )
     loss = SampledSoftmaxConfig(negatives=8, cold_negatives=dataset.cold_share)
-    model = build(shape, dataset.vocabulary.trained, torch.from_numpy(dataset.content))
+    trained = torch.from_numpy(dataset.vocabulary.trained)
+    model = build(shape, len(dataset.vocabulary), trained, torch.from_numpy(dataset.content))
     return dict(fit(model, dataset.histories, TrainingConfig(epochs=2, batch_size=2, loss=loss)).state_dict())
 
 

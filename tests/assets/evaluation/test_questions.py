@@ -27,7 +27,7 @@ CASES = pl.DataFrame(
     },
     schema_overrides={"request_time": TIME, "timestamps": pl.List(TIME)},
 )
-VOCABULARY = Vocabulary(pl.Series(["a", "b", "c", "d"]), trained=2, popularity=np.zeros(5, np.float32))
+VOCABULARY = Vocabulary(pl.Series(["a", "b", "c", "d"]), trained=np.arange(1, 3), popularity=np.zeros(5, np.float32))
 
 
 def held_out(time: pl.DataFrame, leave_one_out: pl.DataFrame) -> HeldOut:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from assets.sequences.item_rows import catalogue_with_rows
 from assets.splits.settings import EvaluationSettings
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import write_training_set
@@ -62,11 +63,12 @@ def write_world(lake: Lake) -> None:
 def write_version(
     lake: Lake, version: str, *, seed: int = 0, cutoff: datetime = CUTOFF, folder: str = "artifacts"
 ) -> Path:
-    """A version that knows every item; weights drawn by `seed`."""
+    """A version that knows every item, of which the last was not trained; weights drawn by `seed`."""
     torch.manual_seed(seed)
-    vocabulary = Vocabulary(
-        pl.Series(range(1, ITEMS + 1)), trained=ITEMS - 1, popularity=np.ones(ITEMS + 1, np.float32)
-    )
+    catalogue_with_rows(lake)
+    items = lake.interactions().item_ids()
+    trained = np.flatnonzero(items < ITEMS) + 1
+    vocabulary = Vocabulary(items, trained, np.ones(ITEMS + 1, np.float32))
     training_set = _write_training_set(lake, cutoff) if folder == ARTIFACTS else ""
     manifest = Manifest(
         version=version,
@@ -78,7 +80,7 @@ def write_version(
         training_set=training_set,
         table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
     )
-    model = build(ModelConfig(width=8, max_length=8), trained_items=ITEMS - 1)
+    model = build(ModelConfig(width=8, max_length=8), ITEMS, torch.from_numpy(trained))
     return save_artifact(lake.folder(folder), manifest, model, vocabulary)
 
 
@@ -88,7 +90,7 @@ def _write_training_set(lake: Lake, cutoff: datetime) -> str:
         draft = write_training_set(
             staging.scratch / "set",
             split(lake.interactions(), rule),
-            lake.scan(ITEMS_TABLE).select("item_id", "day").collect(),
+            catalogue_with_rows(lake),
             None,
             half_life_days=7,
             cold_start=timedelta(0),

@@ -52,7 +52,7 @@ def written(
     rule = SplitRule(CUTOFF, timedelta(days=1), 3, leave_one_out_users=0, hold_out_ties=hold_out_ties)
     return write_training_set(
         folder,
-        split(log_of(users), rule, rows_in_memory=most),
+        split(log_of(users, catalogue=CATALOGUE.sort("day", "item_id")["item_id"]), rule, rows_in_memory=most),
         CATALOGUE,
         content,
         half_life_days=7,
@@ -67,21 +67,21 @@ def dataset_of(*arguments: Any, **named: Any) -> Dataset:
     return read_dataset(written(Path(tempfile.mkdtemp()), *arguments, **named))
 
 
-def test_items_seen_in_training_come_first_with_their_decayed_popularity() -> None:
+def test_an_item_is_its_row_and_has_its_decayed_popularity() -> None:
     dataset = dataset_of(training(HISTORIES), None)
-    assert dataset.vocabulary.item_ids.to_list() == ["a", "b", "new", "older"]
-    assert dataset.vocabulary.trained == 2
-    assert dataset.vocabulary.popularity.tolist() == pytest.approx([0, 1.5, 0.25 + 2 ** (-3 / 7), 0, 0])
-    assert dataset.histories.item_index.tolist() == [1, 2, 1, 2]
+    assert dataset.vocabulary.item_ids.to_list() == ["b", "a", "older", "new"]
+    assert dataset.vocabulary.ids(dataset.vocabulary.trained).to_list() == ["a", "b"]
+    assert dataset.vocabulary.popularity.tolist() == pytest.approx([0, 0.25 + 2 ** (-3 / 7), 1.5, 0, 0])
+    assert dataset.histories.item_index.tolist() == [2, 1, 2, 1]
     assert dataset.content.shape == (5, 0)
 
 
 def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
     dataset = read_dataset(written(tmp_path / "set", training(HISTORIES), CONTENT, validation_users=5))
-    assert dataset.histories.item_index.tolist() == [1, 2, 2]
+    assert dataset.histories.item_index.tolist() == [2, 1, 1]
     assert dataset.histories.offsets.tolist() == [0, 2, 3]
-    assert dataset.validation.item_index.tolist() == [1, 2]
-    assert dataset.validation_targets.tolist() == [1]
+    assert dataset.validation.item_index.tolist() == [2, 1]
+    assert dataset.validation_targets.tolist() == [2]
     assert dataset.validation_times.tolist() == [int(CUTOFF.timestamp() * 1000) - 1]
 
 
@@ -103,16 +103,16 @@ def test_the_share_of_cold_items_is_that_of_the_time_before_the_cutoff() -> None
     assert dataset_of(training({"u": [("a", 4), ("b", 3)]}), None).cold_share == pytest.approx(1 / 3)
 
 
-def test_content_lands_on_its_items_row() -> None:
+def test_content_lands_on_its_item() -> None:
     dataset = dataset_of(training(HISTORIES), CONTENT)
-    expected = np.array([[0, 0], [3, 4], [0, 0], [1, 2], [0, 0]], np.float32)
+    expected = np.array([[0, 0], [0, 0], [3, 4], [0, 0], [1, 2]], np.float32)
     assert np.array_equal(dataset.content, expected)
 
 
 def test_interactions_soon_after_their_items_first_one_are_hidden() -> None:
     dataset = dataset_of(training(HISTORIES), CONTENT)
     # a: 7 and about 0 days before the cutoff, b: 14 and 3 days before
-    assert dataset.histories.item_index.tolist() == [1, 2, 1, 2]
+    assert dataset.histories.item_index.tolist() == [2, 1, 2, 1]
     assert dataset.histories.columns[ID_MASKED].tolist() == [True, False, False, True]
 
 
@@ -151,6 +151,8 @@ def test_what_is_held_out_is_in_the_terms_of_the_vocabulary(tmp_path: Path) -> N
     cases = held_out.cases["time"]
     assert cases.user_ids.to_list() == ["u", "v"]
     assert (cases.histories.item_index.tolist(), cases.histories.offsets.tolist()) == ([2, 1, 2], [0, 2, 3])
+    # "stray" came after the cutoff and is in no catalogue: it has a row, and nobody knows it.
+    assert read_dataset(tmp_path / "set").vocabulary.item_ids.to_list() == ["a", "b", "new", "stray", "older"]
     assert cases.targets.tolist() == [3, 0]
     assert cases.request_times.tolist() == [int((CUTOFF + timedelta(hours=h)).timestamp() * 1000) for h in (12, 6)]
     assert sorted(held_out.training.item_index.tolist()) == [1, 1, 2, 2]

@@ -59,7 +59,10 @@ def dataset(tmp_path: Path) -> str:
     )
     made = write_training_set(
         tmp_path / "dataset",
-        split(log_of(training), SplitRule(START + timedelta(days=1), timedelta(days=1), 1, leave_one_out_users=0)),
+        split(
+            log_of(training, catalogue=pl.Series(range(30))),
+            SplitRule(START + timedelta(days=1), timedelta(days=1), 1, leave_one_out_users=0),
+        ),
         pl.DataFrame({"item_id": range(30)}).with_columns(day=pl.lit(START.date())),
         None,
         half_life_days=7,
@@ -130,7 +133,7 @@ def job(
 
 def weights(finished: TrainingJob) -> dict[str, torch.Tensor]:
     data = read_dataset(Path(finished.dataset))
-    return trained_model(finished, data.vocabulary.trained, data.content).state_dict()
+    return trained_model(finished, data).state_dict()
 
 
 def test_inline_training_reports_every_epoch_and_leaves_its_state(dataset: str, tmp_path: Path) -> None:

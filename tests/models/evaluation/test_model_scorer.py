@@ -20,7 +20,7 @@ from tests.models.evaluation.worlds import make_cases
 @pytest.fixture
 def artifact(tmp_path: Path) -> Artifact:
     torch.manual_seed(0)
-    vocabulary = Vocabulary(pl.Series([10, 20, 30, 40]), trained=4, popularity=np.ones(5, np.float32))
+    vocabulary = Vocabulary(pl.Series([10, 20, 30, 40]), trained=np.arange(1, 5), popularity=np.ones(5, np.float32))
     manifest = Manifest(
         version="first",
         created=datetime(2026, 1, 2, tzinfo=UTC),
@@ -28,7 +28,7 @@ def artifact(tmp_path: Path) -> Artifact:
         data_end=datetime(2026, 1, 2, tzinfo=UTC),
         positive_actions=["click"],
     )
-    model = build(ModelConfig(width=8, max_length=4), trained_items=4)
+    model = build(ModelConfig(width=8, max_length=4), items=4)
     return load_artifact(save_artifact(tmp_path, manifest, model, vocabulary))
 
 
@@ -41,7 +41,7 @@ def test_on_its_own_vocabulary_a_version_scores_as_the_endpoint_does(artifact: A
 
 
 def test_on_another_vocabulary_items_are_matched_by_id_and_unknown_ones_never_recommended(artifact: Artifact) -> None:
-    newer = Vocabulary(pl.Series([99, 40, 10, 20]), trained=4, popularity=np.ones(5, np.float32))
+    newer = Vocabulary(pl.Series([99, 40, 10, 20]), trained=np.arange(1, 5), popularity=np.ones(5, np.float32))
     # Items 10 and 20 at times 0 and 2, with the unknown item 99 between them.
     other = ModelScorer("champion", artifact, newer).score(make_cases([([3, 1, 4], [2])]))
     assert other[0, 1] == -np.inf

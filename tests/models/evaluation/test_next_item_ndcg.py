@@ -38,7 +38,7 @@ def test_the_learning_curve_ranks_as_the_evaluation_does_also_a_target_of_the_hi
     with torch.no_grad():
         batch = request_batch(asked, times, 64)
         states = F.normalize(last_tokens(model(batch), batch.offsets), dim=-1)
-        scores = states @ F.normalize(model.items.table(30), dim=-1).T
+        scores = states @ F.normalize(model.items.table(torch.arange(31)), dim=-1).T
     catalogue = Catalogue(np.zeros(31, np.int64), np.zeros(31, bool))
     ranks = rank(scores.numpy(), cases, catalogue, 10).ranks
     expected = per_user(ranks, np.arange(41), [10])["ndcg@10"].mean()

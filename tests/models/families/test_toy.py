@@ -82,7 +82,7 @@ def test_it_is_trained_kept_loaded_and_evaluated_as_every_other(tmp_path: Path) 
     )
     assert reported[-1]["next_item"] < reported[0]["next_item"] / 2
     manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["click"])
-    vocabulary = Vocabulary(pl.Series(list("abcdefghijkl")), 12, np.zeros(13, np.float32))
+    vocabulary = Vocabulary(pl.Series(list("abcdefghijkl")), np.arange(1, 13), np.zeros(13, np.float32))
     folder = save_artifact(tmp_path, manifest, model, vocabulary)
     assert folder == tmp_path / "toy" / "v1"
     artifact = load_artifact(folder)

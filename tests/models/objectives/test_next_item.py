@@ -21,7 +21,7 @@ from tests.models.gradients import gradient
 def task(loss: SampledSoftmaxConfig, items: int = 30) -> tuple[Task, Recommender]:
     torch.manual_seed(0)
     config = ModelConfig(width=8, max_length=4, input_dropout=0.0, items=ItemTowerConfig(content_dim=3))
-    model: Recommender = build(config, items, torch.randn(items + 1, 3))
+    model: Recommender = build(config, items, content=torch.randn(items + 1, 3))
     return Task(model, [NextItem(loss)]).eval(), model
 
 
@@ -59,14 +59,13 @@ def test_the_loss_is_that_of_the_draw_written_out(
 @pytest.mark.parametrize("shared", [True, False])
 def test_gradients_reach_inputs_positives_negatives_and_the_out_of_vocabulary_vector(shared: bool) -> None:
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3, id_masking=0.5))
-    model: Recommender = build(config, 30, torch.randn(31, 3))
+    model: Recommender = build(config, 30, content=torch.randn(31, 3))
     task = Task(model, [NextItem(SampledSoftmaxConfig(negatives=16, shared=shared))])
     batch, labels = training_batch(Interactions.of([([1, 2, 3], [0, 1, 2])]), torch.arange(1).numpy(), 4)
     task(NextItems(batch, labels), torch.Generator().manual_seed(0))[0].backward()
     of_ids = gradient(model.items.ids.weight)
-    assert of_ids[0].abs().sum() == 0
-    assert of_ids[31].abs().sum() > 0
-    assert (of_ids[1:31].abs().sum(1) > 0).sum() > 5
+    assert of_ids[0].abs().sum() > 0
+    assert (of_ids[1:].abs().sum(1) > 0).sum() > 5
     assert model.items.projection is not None
     assert gradient(model.items.projection.weight).abs().sum() > 0
 
@@ -75,7 +74,7 @@ def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() 
     config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3))
     # Item 2 is drawn as a negative by none of these, and no logit is so large that gradients vanish.
     loss = SampledSoftmaxConfig(negatives=3, shared=True, temperature=1.0)
-    model: Recommender = build(config, 30, torch.randn(31, 3))
+    model: Recommender = build(config, 30, content=torch.randn(31, 3))
     task = Task(model, [NextItem(loss)])
     histories = Interactions.of([([1, 2], [0, 1])])
     hidden = histories.with_columns({ID_MASKED: np.array([False, True])})
@@ -85,8 +84,8 @@ def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() 
         task.zero_grad()
         task(NextItems(batch, labels), torch.Generator().manual_seed(3))[0].backward()
         touched[name] = gradient(model.items.ids.weight).abs().sum(1) > 0
-    assert touched["shown"][[2, 31]].tolist() == [True, False]
-    assert touched["hidden"][[2, 31]].tolist() == [False, True]
+    assert touched["shown"][[2, 0]].tolist() == [True, False]
+    assert touched["hidden"][[2, 0]].tolist() == [False, True]
 
 
 def test_two_ways_of_sharing_at_once_are_refused() -> None:

@@ -55,7 +55,7 @@ def trained() -> tuple[torch.nn.Module, list[EpochReport]]:
     training = TrainingConfig(
         epochs=3, batch_size=16, learning_rate=1e-2, actions=ActionLossConfig(weight=1.0, weights={"like": 0.5})
     )
-    model = build(CONFIG, 20, torch.randn(24, 3))
+    model = build(CONFIG, 23, torch.arange(1, 21), torch.randn(24, 3))
     fit(model, shown_to(40), training, on_epoch=lambda report, *_: reports.append(report))
     return model, reports
 
@@ -84,7 +84,7 @@ def test_a_version_answers_as_the_model_it_was_made_from(
     trained: tuple[torch.nn.Module, list[EpochReport]], tmp_path: Path
 ) -> None:
     model, _ = trained
-    vocabulary = Vocabulary(pl.Series(range(1, 24)), 20, np.zeros(24, np.float32))
+    vocabulary = Vocabulary(pl.Series(range(1, 24)), np.arange(1, 21), np.zeros(24, np.float32))
     folder = save_artifact(tmp_path, MANIFEST, model, vocabulary)
     assert folder == tmp_path / "hstu_dlrm_v3" / "v1"
     assert list_versions(tmp_path / "hstu_dlrm_v3") == ["v1"]

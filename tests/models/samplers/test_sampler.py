@@ -14,7 +14,7 @@ def generator() -> torch.Generator:
 
 
 def test_uniform_draws_every_item_and_nothing_else() -> None:
-    drawn = Uniform().draw(torch.tensor([1]), 5, (40, 50), generator()).items
+    drawn = Uniform().draw(torch.tensor([1]), 5, (40, 50), generator()).places
     assert drawn.shape == (40, 50)
     counts = torch.bincount(drawn.flatten(), minlength=7)
     # 2,000 draws from five items: 400 each, within five standard deviations of sqrt(2000 * 0.2 * 0.8) = 17.9.
@@ -23,7 +23,7 @@ def test_uniform_draws_every_item_and_nothing_else() -> None:
 
 
 def test_in_batch_draws_each_item_of_the_batch_alike_however_often_it_occurs() -> None:
-    drawn = InBatch().draw(torch.tensor([7, 2, 2, 2, 2, 9, 2, 9, 2, 2]), 9, (3000,), generator()).items
+    drawn = InBatch().draw(torch.tensor([7, 2, 2, 2, 2, 9, 2, 9, 2, 2]), 9, (3000,), generator()).places
     counts = torch.bincount(drawn, minlength=10)
     # 1,000 each, within five standard deviations of sqrt(3000 * 1/3 * 2/3) = 25.8.
     assert counts.nonzero().flatten().tolist() == [2, 7, 9]
@@ -51,9 +51,9 @@ def test_the_correction_is_the_logarithm_of_how_often_each_is_expected(
     sampler: Sampler, items: int, shape: tuple[int, ...]
 ) -> None:
     draw = sampler.draw(torch.tensor([7, 2, 2, 9]), 8 if items == 8 else 9, shape, generator())
-    drawn, _ = distinct(draw.items, 10)
+    drawn, _ = distinct(draw.places, 10)
     expected = 4000 / items
     assert draw.correction(drawn).tolist() == pytest.approx([math.log(expected)] * items)
-    counts = torch.bincount(draw.items.reshape(-1, 4000)[0], minlength=10)[drawn]
+    counts = torch.bincount(draw.places.reshape(-1, 4000)[0], minlength=10)[drawn]
     # Within six standard deviations, of which the square is below the expectation.
     assert ((counts - expected).abs() < 6 * expected**0.5).all()

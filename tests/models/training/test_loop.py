@@ -39,7 +39,7 @@ def cycles(users: int = 64, items: int = 30) -> Interactions:
 
 def recommender() -> Recommender:
     torch.manual_seed(0)
-    return build(CONFIG, 30, torch.randn(31, 4))
+    return build(CONFIG, 30, content=torch.randn(31, 4))
 
 
 def last_item_ndcg(model: Recommender, histories: Interactions) -> float:

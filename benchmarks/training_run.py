@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +17,7 @@ from benchmarks.recipes import Recipe
 from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
 from models.families.registry import build
 from models.recommender import Recommender
+from models.training.early_stopping import StopTraining
 from models.training.loop import EpochReport, Worker, fit
 
 READINGS = "readings.jsonl"
@@ -39,10 +39,6 @@ class Reading:
     loss: float
     training_seconds: float
     figures: dict[str, float]
-
-
-class Reached(Exception):
-    """Raised within a run to end it: the quality asked for is there."""
 
 
 def untrained(recipe: Recipe, items: int, seed: int) -> Recommender:
@@ -90,11 +86,10 @@ def readings(
         next_checkpoint(folder, task, optimizer, report.epoch)
         say(_progress(report, reading, perf_counter() - started))
         if enough(reading):
-            raise Reached
+            raise StopTraining
 
     recommender = untrained(recipe, held_out.items, seed)
-    with suppress(Reached):
-        fit(recommender, held_out.histories, config, Worker(device=device), on_epoch, checkpoint)
+    fit(recommender, held_out.histories, config, Worker(device=device), on_epoch, checkpoint)
     return taken
 
 

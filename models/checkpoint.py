@@ -25,18 +25,24 @@ def save_checkpoint(folder: Path, task: nn.Module, optimizer: torch.optim.Optimi
     draft.replace(folder / COUNTERS)
 
 
-def next_checkpoint(run: Path, task: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
-    """Writes the checkpoint of `epoch` below `run`, then removes the one before it."""
-    before = newest_checkpoint(run)
+def next_checkpoint(
+    run: Path, task: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, keep: int | None = None
+) -> None:
+    """Writes the checkpoint of `epoch` below `run`, then removes those of earlier epochs but `keep`."""
     save_checkpoint(run / f"{EPOCH}{epoch}", task, optimizer, epoch)
-    if before and epochs_done(before) < epoch:
-        shutil.rmtree(before, ignore_errors=True)
+    for earlier in _complete(run):
+        if epochs_done(earlier) < epoch and epochs_done(earlier) != keep:
+            shutil.rmtree(earlier, ignore_errors=True)
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """The newest complete checkpoint below `run`: its counters are written last."""
-    complete = [path.parent for path in run.glob(f"{EPOCH}*/{COUNTERS}")]
-    return max(complete, key=epochs_done, default=None)
+    """The newest complete checkpoint below `run`."""
+    return max(_complete(run), key=epochs_done, default=None)
+
+
+def checkpoint_of(run: Path, epoch: int) -> Path | None:
+    """The complete checkpoint of `epoch` below `run`."""
+    return next((found for found in _complete(run) if epochs_done(found) == epoch), None)
 
 
 def epochs_done(checkpoint: Path) -> int:
@@ -60,6 +66,11 @@ def load_checkpoint(folder: Path, task: nn.Module, optimizer: torch.optim.Optimi
 def load_model(folder: Path, model: nn.Module) -> None:
     """Restores the model of the task alone, in place."""
     model.load_state_dict(_below("task.model.", load_file(folder / TENSORS)))
+
+
+def _complete(run: Path) -> list[Path]:
+    """Checkpoints below `run` whose counters, which are written last, are there."""
+    return [path.parent for path in run.glob(f"{EPOCH}*/{COUNTERS}")]
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -263,7 +263,13 @@ class WindowsConfig(Strict):
 class TrainingConfig(Strict):
     """How a recommender is trained."""
 
-    epochs: int = Field(default=10, ge=1, description="Passes over all users.")
+    epochs: int = Field(default=10, ge=1, description="Passes over all users, at most.")
+    patience: int = Field(
+        default=0,
+        ge=0,
+        description="Where not 0, training ends once so many epochs in a row were no better on the learning "
+        "curve's users than one before, whose weights are kept. 0: all epochs, and the weights of the last.",
+    )
     batch_size: int = Field(default=128, ge=1, description="Users per step and worker.")
     tokens_per_step: int = Field(
         default=0,

@@ -199,19 +199,20 @@ def _login() -> str:
 
 
 def version_metadata(version: TrainedVersion) -> dict[str, Any]:
-    last = version.curve[-1]
+    kept = version.kept
     return {
         VERSION: version.manifest.version,
         TRAINING_SET: version.manifest.training_set,
         "cutoff": version.manifest.cutoff.isoformat(),
         "users": version.users,
         "interactions": version.interactions,
-        "loss": last.loss,
-        **({f"loss_{name}": loss for name, loss in last.losses.items()} if len(last.losses) > 1 else {}),
-        **{f"validation_{name}": value for name, value in last.validation.items()},
-        "tokens_per_second": last.tokens_per_second,
-        "sparsity": last.sparsity,
-        "tokens_kept": last.tokens_kept,
+        "epoch": kept.epoch,
+        "loss": kept.loss,
+        **({f"loss_{name}": loss for name, loss in kept.losses.items()} if len(kept.losses) > 1 else {}),
+        **{f"validation_{name}": value for name, value in kept.validation.items()},
+        "tokens_per_second": kept.tokens_per_second,
+        "sparsity": kept.sparsity,
+        "tokens_kept": kept.tokens_kept,
         "learning_curve": dg.MetadataValue.md(learning_curve(version.curve)),
         "model_card": dg.MetadataValue.md((version.folder / MODEL_CARD).read_text()),
         "artifact": dg.MetadataValue.path(str(version.folder)),

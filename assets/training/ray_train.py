@@ -75,7 +75,7 @@ class Progress:
     def __str__(self) -> str:
         return (
             f"epoch {self.epoch}/{self.epochs}: loss {self.loss:.3f}{_parts(self.losses)}, "
-            f"{', '.join(f'{name} {value:.4f}' for name, value in self.validation.items())}, "
+            f"{''.join(f'{name} {value:.4f}, ' for name, value in self.validation.items())}"
             f"{self.tokens_per_second:,.0f} tokens/s, {self.seconds_left:.0f} s left"
         )
 
@@ -107,7 +107,7 @@ class TrainingFailed(RuntimeError):
 
 
 def train(job: TrainingJob, on_progress: Callable[[Entry], None] = lambda progress: None) -> list[Progress]:
-    """Trains, telling of epochs and steps; the final state is the newest checkpoint in `job.folder`.
+    """Trains, telling of epochs and steps; `trained_model` reads what it leaves in `job.folder`.
 
     A job whose folder holds a checkpoint goes on from there, and ends as if it had never stopped. The caller must be
     attached to the Ray cluster already unless `job.workers` is 0.
@@ -153,8 +153,9 @@ def train_loop(config: dict[str, Any]) -> None:
     from ray.train.collective import broadcast_from_rank_zero
 
     from assets.training.dataset import read_dataset
-    from models.checkpoint import newest_checkpoint, next_checkpoint
+    from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
     from models.families.registry import family_of
+    from models.training.early_stopping import StopTraining, has_stopped
     from models.training.loop import EpochReport, StepReport, Worker, fit
 
     job = TrainingJob.read(config)
@@ -172,8 +173,19 @@ def train_loop(config: dict[str, Any]) -> None:
         if rank == 0:
             # The line is first: an epoch that is done again has two, one without it would be missing in the curve.
             note(folder / PROGRESS, progress_of(report, family.validate(model, dataset), workers))
-            next_checkpoint(folder, task, optimizer, report.epoch)
+            kept = kept_epoch(job, read_progress(folder)).epoch
+            next_checkpoint(folder, task, optimizer, report.epoch, keep=kept)
         ray.train.report({"epoch": report.epoch, "loss": report.loss})
+        if stopped():
+            raise StopTraining
+
+    def stopped() -> bool:
+        """Whether all have stopped, as rank 0 sees it by the held-out data."""
+        if not job.training.patience:
+            return False
+        done = newest_checkpoint(folder) if rank == 0 else None
+        curve = read_progress(folder)[: epochs_done(done) if done else 0]
+        return bool(broadcast_from_rank_zero(has_stopped(judged(job, curve), family.better, job.training.patience)))
 
     def on_step(report: StepReport) -> None:
         note(folder / PROGRESS, step_of(report, workers))
@@ -184,6 +196,9 @@ def train_loop(config: dict[str, Any]) -> None:
         wrap=ray.train.torch.prepare_model,
         device=str(ray.train.torch.get_device()),
     )
+    # One that was ended after its last epoch, before it said so, has nothing left to do.
+    if stopped():
+        return
     # All go on from the same one, whatever becomes visible to the others meanwhile.
     newest = broadcast_from_rank_zero(str(newest_checkpoint(folder) or ""))
     fit(
@@ -211,15 +226,32 @@ def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
 
 
 def trained_model(job: TrainingJob, dataset: "Dataset") -> Any:
-    """The model that a finished `job` left in its folder."""
-    from models.checkpoint import load_model, newest_checkpoint
+    """The model that a finished `job` left in its folder, as it was after its `kept_epoch`."""
+    from models.checkpoint import checkpoint_of, load_model
 
     model = new_model(job, dataset)
-    newest = newest_checkpoint(Path(job.folder))
-    if newest is None:
+    curve = read_progress(Path(job.folder))
+    kept = checkpoint_of(Path(job.folder), kept_epoch(job, curve).epoch) if curve else None
+    if kept is None:
         raise TrainingFailed(f"training in {job.folder} left no checkpoint: materialize the model's asset again")
-    load_model(newest, model)
+    load_model(kept, model)
     return model.eval()
+
+
+def kept_epoch(job: TrainingJob, curve: list[Progress]) -> Progress:
+    """The epoch of `curve` whose weights are the model: the best one where the job has patience, else the last."""
+    from models.training.early_stopping import best_epoch
+
+    values = judged(job, curve)
+    if not job.training.patience or not values:
+        return curve[-1]
+    return curve[best_epoch(values, family_named(job.model.family).better) - 1]
+
+
+def judged(job: TrainingJob, curve: list[Progress]) -> list[float]:
+    """What each epoch is judged by: the family's metric on held-out data; empty where nothing is held out."""
+    metric = family_named(job.model.family).metric
+    return [entry.validation[metric] for entry in curve if metric in entry.validation]
 
 
 def read_progress(folder: Path) -> list[Progress]:

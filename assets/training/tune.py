@@ -54,12 +54,20 @@ def search(job: TrainingJob, settings: SearchSettings, on_progress: Callable[[st
         on_progress: Gets the name of a trial and how far it is, every few seconds and at the end of each epoch.
 
     Raises:
-        ValueError: there is no such setting as is to be searched, or no trial finished an epoch.
+        ValueError: there is no such setting as is to be searched, nothing is held out to judge by, or no trial finished
+            an epoch.
     """
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
+    from assets.training.dataset import read_dataset
+
     family = family_of(job.model)
+    if not len(read_dataset(Path(job.dataset)).validation):
+        raise ValueError(
+            "no user has three interactions before the cutoff, so none can be held out to judge trials by: set "
+            "`training.use_tuned` to false"
+        )
     for bounds in zip(*settings.space.values(), strict=True):
         changed(job, dict(zip(settings.space, bounds, strict=True)))
     storage = Path(job.folder)

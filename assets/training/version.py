@@ -16,7 +16,7 @@ from assets.code_version import code_version
 from assets.data_version import digest
 from assets.splits.settings import SplitSettings
 from assets.training.dataset import CONTENT, content_digest, read_dataset
-from assets.training.ray_train import Entry, Progress, TrainingJob, train, trained_model
+from assets.training.ray_train import Entry, Progress, TrainingJob, kept_epoch, train, trained_model
 from assets.training.set_store import SetRecord
 from assets.training.settings import TrainingSettings
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
@@ -33,12 +33,15 @@ class TrainedVersion:
     """A version that was just written.
 
     Attributes:
+        curve: All epochs.
+        kept: The one whose weights it has.
         fingerprint: Of what decides the model: training set, model, optimisation, workers, code.
     """
 
     folder: Path
     manifest: Manifest
     curve: list[Progress]
+    kept: Progress
     users: int
     interactions: int
     fingerprint: str
@@ -120,12 +123,17 @@ def train_version(
     if before := newest_checkpoint(run):
         on_progress(f"goes on after epoch {epochs_done(before)} of a run with the same inputs that was ended")
     curve = train(job, on_progress)
+    kept = kept_epoch(job, curve)
+    if optimisation.patience:
+        on_progress(f"keeps the weights of epoch {kept.epoch}, the best of {len(curve)} on held-out users")
     trained = trained_model(job, dataset)
-    metrics = metrics_of(curve[-1])
+    metrics = metrics_of(kept)
     final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics})
     folder = save_artifact(lake.folder(where), final, trained, dataset.vocabulary)
     shutil.rmtree(run, ignore_errors=True)
-    return TrainedVersion(folder, final, curve, len(dataset.histories), len(dataset.histories.item_index), fingerprint)
+    return TrainedVersion(
+        folder, final, curve, kept, len(dataset.histories), len(dataset.histories.item_index), fingerprint
+    )
 
 
 def fingerprint_of(job: TrainingJob) -> str:
@@ -166,11 +174,11 @@ def tuned(settings: TrainingSettings, trials: pl.DataFrame) -> TrainingSettings:
     )
 
 
-def metrics_of(last: Progress) -> dict[str, float]:
-    """What a manifest says of the last epoch."""
-    parts = {f"loss {name}": loss for name, loss in last.losses.items()} if len(last.losses) > 1 else {}
-    validation = {f"validation_{name.replace('_at_', '@')}": value for name, value in last.validation.items()}
-    return {"loss": last.loss, **parts, **validation}
+def metrics_of(kept: Progress) -> dict[str, float]:
+    """What a manifest says of the epoch whose weights the version has."""
+    parts = {f"loss {name}": loss for name, loss in kept.losses.items()} if len(kept.losses) > 1 else {}
+    validation = {f"validation_{name.replace('_at_', '@')}": value for name, value in kept.validation.items()}
+    return {"loss": kept.loss, **parts, **validation}
 
 
 def content_width(dataset_folder: Path) -> int:

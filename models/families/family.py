@@ -94,7 +94,7 @@ class Family(ABC):
 
     @abstractmethod
     def validate(self, model: Any, dataset: Any) -> dict[str, float]:
-        """Numbers of the learning curve by name, on what the training set `dataset` holds out."""
+        """Numbers of the learning curve by name, on what the training set holds out; empty where that is nothing."""
 
     @abstractmethod
     def exports(self, model: Any, items: int) -> Mapping[str, Tensor]:

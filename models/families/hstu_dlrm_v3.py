@@ -58,6 +58,8 @@ class HstuDlrmV3(Family):
         from models.ranking.examples import RankingExamples
         from models.ranking.predictions import predict
 
+        if not len(dataset.validation):
+            return {}
         device = str(next(model.parameters()).device)
         said = predict(model, RankingExamples(dataset.validation, model.config), device)
         return {self.metric: normalised_entropy(said.logits, said.taken)}

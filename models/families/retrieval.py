@@ -57,6 +57,8 @@ class RetrievalFamily(Family):
 
         from models.evaluation.next_item_ndcg import next_item_ndcg
 
+        if not len(dataset.validation):
+            return {}
         with torch.inference_mode():
             held_out = dataset.validation, dataset.validation_targets, dataset.validation_times
             return {self.metric: next_item_ndcg(model, *held_out, k=10)}

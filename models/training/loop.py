@@ -19,6 +19,7 @@ from models.families.registry import family_of
 from models.memory import keep_freed_memory
 from models.packing import pack
 from models.stochastic_length import sparsity
+from models.training.early_stopping import StopTraining
 from models.training.optimizer import make_optimizer, set_learning_rate
 from models.training.task import Task
 
@@ -112,7 +113,7 @@ def fit(
         data: What the family reads (`models.families.family.Family.examples`): for a recommender the histories of its
             users, items 1..n, oldest first.
         on_epoch: Called by every worker after each epoch with the report, the training task (for checkpoints) and
-            the optimiser.
+            the optimiser. Training ends where it raises `StopTraining`, which it does in all workers or in none.
         resume_from: Folder written by `save_checkpoint`.
         on_step: Called by this worker within an epoch, about every `step_seconds`; training is the same without it.
         step_seconds: See `on_step`.
@@ -133,7 +134,10 @@ def fit(
     for epoch in range(done, config.epochs):
         pulse = _Pulse(on_step, step_seconds, epoch + 1, config.epochs)
         report = _train_epoch(wrapped, optimizer, examples.epoch(epoch), config, worker, epoch, pulse)
-        on_epoch(report, task, optimizer)
+        try:
+            on_epoch(report, task, optimizer)
+        except StopTraining:
+            break
     model.eval()
     return model
 

@@ -27,6 +27,7 @@ from assets.training.ray_train import (
     Step,
     TrainingFailed,
     TrainingJob,
+    kept_epoch,
     read_progress,
     train,
     trained_model,
@@ -195,9 +196,23 @@ def test_training_that_was_cancelled_goes_on_where_it_was(dataset: str, tmp_path
     assert_equal(weights(uninterrupted), weights(cancelled))
 
 
+def test_training_ends_where_it_gains_no_more_and_keeps_its_best_epoch(dataset: str, tmp_path: Path) -> None:
+    patient = TRAINING.model_copy(update={"epochs": 60, "patience": 3})
+    stopping = job(dataset, tmp_path / "stopping", workers=0, training=patient)
+    curve = train(stopping)
+    values = [point.validation["ndcg_at_10"] for point in curve]
+    kept = kept_epoch(stopping, curve)
+    assert kept.epoch == len(curve) - 3 < 57
+    assert kept.validation["ndcg_at_10"] == max(values)
+    as_long = job(dataset, tmp_path / "as long", workers=0, training=patient.model_copy(update={"epochs": kept.epoch}))
+    train(as_long)
+    assert_equal(weights(stopping), weights(as_long))
+    assert train(stopping) == curve, "a run that had stopped goes on"
+
+
 @pytest.mark.cluster
 def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str, tmp_path: Path, head: Head) -> None:
-    longer = TRAINING.model_copy(update={"epochs": 120})
+    longer = TRAINING.model_copy(update={"epochs": 120, "patience": 110})
     lost, cancelled, undisturbed = (
         job(dataset, tmp_path / name, workers=2, training=longer, failures=2)
         for name in ("lost", "cancelled", "undisturbed")

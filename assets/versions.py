@@ -25,6 +25,9 @@ VERSION, TRAINING_SET = "version", "training_set"
 RECORD = "record.json"
 """What a training set was made of (`assets.training.set_store`)."""
 
+SETS = {"training_set": DATASETS, "ranking_set": RANKING_SETS}
+"""Asset to the folder of the training sets that it makes."""
+
 MAKERS = {"retrieval": "hstu_model", "ranking": "ranker_model"}
 """Kind of family to the asset that trains a version of it."""
 
@@ -69,23 +72,26 @@ def version_in_question(context: dg.AssetExecutionContext, lake: Lake, upstream:
     return version
 
 
-def training_set_in_question(context: Context, lake: Lake) -> Path:
+def training_set_in_question(context: Context, lake: Lake, asset: str = "training_set") -> Path:
     """The folder of the training set that a step reads: its run's own, else the last one, as with versions.
+
+    Args:
+        asset: That makes such sets.
 
     Raises:
         ValueError: it is not there.
     """
-    latest = context.instance.get_latest_materialization_event(dg.AssetKey(TRAINING_SET))
-    name = _of_this_run(context, TRAINING_SET, TRAINING_SET) or _told(latest, TRAINING_SET)
-    folder = lake.folder(DATASETS)
+    latest = context.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    name = _of_this_run(context, asset, TRAINING_SET) or _told(latest, TRAINING_SET)
+    folder = lake.folder(SETS[asset])
     there = list_sets(folder)
     name = name or (there[-1] if there else None)
     if name is None:
-        raise ValueError(f"there is no training set in {folder}: materialize `training_set` first")
+        raise ValueError(f"there is no training set in {folder}: materialize `{asset}` first")
     if name not in there:
         raise ValueError(
             f"training set {name} is not in {folder}: it was deleted, as all are when a person is forgotten; "
-            "materialize `training_set` again"
+            f"materialize `{asset}` again"
         )
     return folder / name
 

@@ -26,7 +26,7 @@ nightly = dg.define_asset_job(
 
 ranking = dg.define_asset_job(
     "ranking",
-    dg.AssetSelection.assets("ranker_model", "ranker_evaluation"),
+    dg.AssetSelection.assets("ranking_set", "ranker_model", "ranker_evaluation"),
     description="Trains the model that ranks what is shown, and evaluates it; no part of the line yet.",
 )
 

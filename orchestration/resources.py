@@ -1,11 +1,12 @@
 """The resources of every asset, built from a profile; the launchpad may lay other settings over its sections."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.ranking.ranking_set import RankingSetSettings
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
@@ -18,8 +19,11 @@ from orchestration.suites import suites
 from storage.owner import claim
 from storage.places import is_uri
 
-SET_SETTINGS = "set_settings"
-"""The name by which assets ask for what decides a training set: some of `training` and some of `evaluation`."""
+DERIVED: Mapping[str, tuple[tuple[str, str], Callable[..., Any]]] = {
+    "set_settings": (("training", "evaluation"), TrainingSetSettings.of),
+    "ranking_set_settings": (("ranking", "evaluation"), RankingSetSettings.of),
+}
+"""The names by which assets ask for what decides a training set, to the sections of which it is some, and how."""
 
 
 def build_resources(profile: Profile) -> dict[str, object]:
@@ -44,24 +48,28 @@ def build_resources(profile: Profile) -> dict[str, object]:
         **{section: settings_resource(profile, section) for section in SECTIONS},
         "source": settings_resource(profile, "source", opened, "quality"),
         "quality": settings_resource(profile, "quality", checked),
-        SET_SETTINGS: dg.ResourceDefinition(
-            lambda context: TrainingSetSettings.of(context.resources.training, context.resources.evaluation),
-            config_schema={},
-            required_resource_keys={"training", "evaluation"},
-            description="What decides a training set: it comes from `training` and `evaluation`.",
-        ),
+        **{name: _derived(sections, of) for name, (sections, of) in DERIVED.items()},
     }
 
 
 def settings_of(profile: Profile, resources: Collection[str]) -> dict[str, Any]:
     """Of those resources that are settings, the settings as the profile gives them."""
-    settings = {
-        section: section_settings(section, getattr(profile, section)) for section in SECTIONS if section in resources
-    }
-    if SET_SETTINGS in resources:
-        sections = (section_settings(stage, getattr(profile, stage)) for stage in ("training", "evaluation"))
-        settings[SET_SETTINGS] = TrainingSetSettings.of(*sections)
-    return settings
+
+    def given(section: str) -> Any:
+        return section_settings(section, getattr(profile, section))
+
+    whole = {section: given(section) for section in SECTIONS if section in resources}
+    some = {name: of(*map(given, sections)) for name, (sections, of) in DERIVED.items() if name in resources}
+    return whole | some
+
+
+def _derived(sections: tuple[str, str], of: Callable[..., Any]) -> dg.ResourceDefinition:
+    return dg.ResourceDefinition(
+        lambda context: of(*(getattr(context.resources, section) for section in sections)),
+        config_schema={},
+        required_resource_keys=set(sections),
+        description=f"What decides a training set: it comes from {' and '.join(sections)}.",
+    )
 
 
 def storage_of(profile: Profile) -> Storage:

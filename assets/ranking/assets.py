@@ -1,4 +1,4 @@
-"""The assets `ranker_model` and `ranker_evaluation`: a model that ranks what is shown, and its own report."""
+"""The assets `ranking_set`, `ranker_model` and `ranker_evaluation`: what ranks what is shown, and its own report."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,30 +9,89 @@ import dagster as dg
 from assets.content.assets import content_embeddings
 from assets.data_version import data_version
 from assets.items.assets import items
-from assets.metadata import plain_name
-from assets.ranking.dataset import make_ranking_dataset
-from assets.ranking.evaluate import evaluate_ranker
+from assets.metadata import ROWS, plain_name
+from assets.ranking.evaluate import RANKER, evaluate_ranker
 from assets.ranking.plots import metric_bars, metric_table
+from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, make_ranking_set, nothing_asked
 from assets.ranking.settings import RankingSettings
 from assets.resources import NO_CONFIG, LakeResource, RayResource
 from assets.sequences.assets import sequences
-from assets.sequences.item_rows import catalogue_with_rows
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import cluster, reporting, version_metadata
-from assets.training.dataset import content_digest, write_dataset
-from assets.training.set_store import SetRecord, keep
+from assets.training.dataset import read_dataset
+from assets.training.plots import lengths_of
+from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
-from assets.training.training_set import data_end_of
+from assets.training.training_set import require_same
 from assets.training.version import new_manifest, train_version
-from assets.versions import RANKING_SETS, artifacts_of, version_in_question
-from models.columns import ITEM_ID, VECTOR
-from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
-from storage.sequence_store import SEQUENCES_TABLE
-from storage.staged_files import Staging
+from assets.versions import (
+    RANKING_SETS,
+    TRAINING_SET,
+    VERSION,
+    artifacts_of,
+    training_set_in_question,
+    version_in_question,
+)
+from models.markdown import escaped
 
 
 @dg.asset(
-    deps=[sequences, content_embeddings, items],
+    deps=[sequences, items, content_embeddings],
+    group_name="ranking",
+    kinds={"polars", "numpy"},
+    owners=["team:ml"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
+    description="All interactions with what was shown and what was done with it, cut at the evaluation cutoff: what "
+    "rankers learn from and what their versions are asked.",
+)
+def ranking_set(
+    context: dg.AssetExecutionContext, lake: LakeResource, ranking_set_settings: dg.ResourceParam[RankingSetSettings]
+) -> dg.MaterializeResult[None]:
+    tables = lake.open()
+    record = make_ranking_set(tables, ranking_set_settings, lake.rows_in_memory)
+    folder = tables.folder(RANKING_SETS) / record.name
+    context.log.info(
+        f"ranking set {record.name}: {record.shown:,} shown before {record.cutoff:%Y-%m-%d}, {record.asked:,} after"
+    )
+    return dg.MaterializeResult(
+        metadata={
+            TRAINING_SET: record.name,
+            ROWS: record.interactions,
+            "users": record.users,
+            "validation_users": record.validation_users,
+            "items_trained": record.trained_items,
+            "items_without_id": record.items - record.trained_items,
+            "cutoff": record.cutoff.isoformat(),
+            "shown": record.shown,
+            "shown_after_cutoff": record.asked,
+            "users_after_cutoff": record.asked_users,
+            "lengths": dg.MetadataValue.md(lengths_of(read_dataset(folder).histories.lengths)),
+            "folder": dg.MetadataValue.path(str(folder)),
+        },
+        data_version=dg.DataVersion(record.data_version),
+    )
+
+
+@dg.asset_check(
+    asset=ranking_set,
+    blocking=True,
+    config_schema=NO_CONFIG,
+    description="Something was shown after the cutoff on which the next ranker can be evaluated.",
+)
+def has_something_to_ask(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+    record = read_record(training_set_in_question(context, lake.open(), "ranking_set"), RankingSetRecord)
+    missing = nothing_asked(record)
+    return dg.AssetCheckResult(
+        passed=missing is None,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=escaped(missing or f"{record.asked} shown to {record.asked_users} users after the cutoff"),
+        metadata={"shown_after_cutoff": record.asked},
+    )
+
+
+@dg.asset(
+    deps=[ranking_set],
     group_name="ranking",
     kinds={"pytorch", "ray"},
     owners=["team:ml"],
@@ -45,36 +104,13 @@ def ranker_model(
     lake: LakeResource,
     training: dg.ResourceParam[TrainingSettings],
     ranking: dg.ResourceParam[RankingSettings],
-    evaluation: dg.ResourceParam[EvaluationSettings],
+    ranking_set_settings: dg.ResourceParam[RankingSetSettings],
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
-    read = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if ranking.use_content else []), SEQUENCES_TABLE]
-    versions = {table: tables.version(table) for table in read}
-    data_end = data_end_of(tables, versions[EVENTS_TABLE])
-    cutoff = evaluation.cutoff_time((data_end - timedelta(days=1)).date())
-    dataset = make_ranking_dataset(
-        tables,
-        versions[SEQUENCES_TABLE],
-        ranking,
-        catalogue_with_rows(tables, versions[ITEMS_TABLE]),
-        tables.scan(CONTENT_TABLE).select(ITEM_ID, VECTOR).collect() if ranking.use_content else None,
-        cutoff,
-        training.popularity_half_life_days,
-    )
-    with Staging(tables) as staging:
-        draft = write_dataset(dataset, staging.scratch / RANKING_SETS)
-        record = SetRecord(
-            cutoff=cutoff,
-            data_end=data_end,
-            table_versions=versions,
-            content_digest=content_digest(draft),
-            users=len(dataset.histories),
-            interactions=len(dataset.histories.item_index),
-            trained_items=len(dataset.vocabulary.trained),
-            items=len(dataset.vocabulary.known_items),
-        )
-        folder = keep(tables, RANKING_SETS, draft, record)
+    folder = training_set_in_question(context, tables, "ranking_set")
+    record = read_record(folder, RankingSetRecord)
+    require_same(record.settings, ranking_set_settings, "ranking", "ranking_set")
     with cluster(ray):
         version = train_version(
             tables,
@@ -91,14 +127,14 @@ def ranker_model(
 
 
 @dg.asset(
-    deps=[ranker_model, sequences],
+    deps=[ranking_set, ranker_model],
     group_name="ranking",
     kinds={"pytorch"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
     description="What the run's ranker says of what was shown after its cutoff: normalised entropy, AUC and GAUC of "
-    "each action, with 95 % bootstrap intervals over users.",
+    "each action, with 95 % bootstrap intervals over users, beside how often each action is taken on an item anyway.",
 )
 def ranker_evaluation(
     context: dg.AssetExecutionContext,
@@ -111,15 +147,16 @@ def ranker_evaluation(
     tables = replace(lake.open(), family=ranking.model.family)
     folder = artifacts_of(tables) / version_in_question(context, tables, "ranker_model")
     artifact = load_artifact(folder)
-    result = evaluate_ranker(tables, artifact, ranking.exposure, evaluation)
+    result = evaluate_ranker(tables, artifact, evaluation)
     numbers: dict[str, Any] = {
         plain_name(f"{action} {name}"): measure.mean
-        for action, measures in result.actions.items()
+        for action, measures in result.scorers[RANKER].items()
         for name, measure in measures.items()
     }
     return dg.MaterializeResult(
         metadata={
-            "version": result.version,
+            VERSION: result.version,
+            TRAINING_SET: result.training_set,
             "cutoff": result.cutoff.isoformat(),
             "window_end": (result.cutoff + timedelta(days=result.window_days)).isoformat(),
             "users": result.users,

@@ -1,32 +1,73 @@
-"""What a ranker reads: all interactions of all users, with what was shown and what was done with it."""
+"""What a ranker reads: all interactions of all users, with what was shown and what was done with it.
 
-from collections.abc import Sequence
+As with the training set of the other models (`assets.training.dataset`), what is as long as the log is written a part
+at a time to files that readers map into memory.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from assets.ranking.settings import RankingSettings
-from assets.training.dataset import Dataset
+from assets.training.dataset import CONTENT, VOCABULARY, JaggedFiles
 from models.actions import require_declared
-from models.columns import ACTIONS, ITEM_ID, STARTED
+from models.columns import ACTIONS, ITEM_ID, ITEM_INDEX, STARTED, TIMESTAMP
 from models.content import content_matrix
-from models.interactions import Interactions
 from models.item_counts import ItemCounts
 from models.vocabulary import Vocabulary
-from storage.lake import Lake
 from storage.sequence_store import SequenceFiles
-from storage.user_interactions import concatenated
+from storage.user_interactions import ROWS_IN_MEMORY, UserInteractions
+
+HISTORIES, VALIDATION, ASKED = "histories", "validation", "asked"
+READ_BY_RANKER = (ITEM_INDEX, TIMESTAMP, STARTED, ACTIONS)
 
 
-def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, cutoff_ms: int, half_life_days: float) -> Vocabulary:
+@dataclass(frozen=True)
+class ShownRule:
+    """What is learned from and what is asked.
+
+    Attributes:
+        actions: What is told of an item that is shown. Bit k of a mask is `actions[k]`, and the bit after the last one
+            says that the item was shown.
+        exposure: The action of the log that says so.
+        cutoff: First instant (UTC) that training does not see.
+        end: The end of the window, from the cutoff on, in which what was shown is asked about.
+        validation_users: Users at most that are left to the learning curve, but no more than one in ten.
+        seed: Chooses them.
+    """
+
+    actions: tuple[str, ...]
+    exposure: str
+    cutoff: datetime
+    end: datetime
+    validation_users: int
+    seed: int
+
+    @property
+    def shown(self) -> int:
+        return 1 << len(self.actions)
+
+    @property
+    def cutoff_ms(self) -> int:
+        return int(self.cutoff.timestamp() * 1000)
+
+    @property
+    def end_ms(self) -> int:
+        return int(self.end.timestamp() * 1000)
+
+
+def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, cutoff_ms: int) -> Vocabulary:
     """The vocabulary of all interactions before the cutoff, of whatever action.
 
     Raises:
         ValueError: there is no such interaction.
     """
     item_ids = log.item_ids()
-    counts = ItemCounts(len(item_ids), cutoff_ms, half_life_days)
+    counts = ItemCounts(len(item_ids), cutoff_ms)
     for part in log.parts():
         counts.add(part.interactions.before(cutoff_ms))
     vocabulary = counts.vocabulary(item_ids, catalogue[ITEM_ID])
@@ -35,65 +76,143 @@ def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, cutoff_ms: in
     return vocabulary
 
 
-def all_interactions(log: SequenceFiles, vocabulary: Vocabulary, exposure: str, actions: Sequence[str]) -> Interactions:
-    """Every interaction of every user, users by their id, with `actions` and `started`.
-
-    Masks are by the ranker's own list: bit k is `actions[k]`, and the bit after the last one says that it was shown.
-
-    Raises:
-        ValueError: an action is not in the vocabulary of the sequences.
-    """
-    wanted = [*actions, exposure]
-    require_declared(log.actions, wanted)
-    read = concatenated(list(log.parts([STARTED])))
-    given = read.interactions.column(ACTIONS)
-    masks = np.zeros(len(given), np.int64)
-    for bit, action in enumerate(wanted):
-        masks |= (((given >> log.actions.index(action)) & 1) << bit).astype(np.int64)
-    everyone = read.interactions.renumbered(vocabulary.index_by_row(log.item_ids())).with_columns({ACTIONS: masks})
-    # Buckets follow from a hash and from how much there is; batches must not depend on it.
-    return everyone.take(read.users.arg_sort().to_numpy().astype(np.int64))
-
-
-def make_ranking_dataset(
-    lake: Lake,
-    version: int,
-    settings: RankingSettings,
-    catalogue: pl.DataFrame,
+def write_ranking_set(
+    folder: Path,
+    log: SequenceFiles,
+    rule: ShownRule,
+    vocabulary: Vocabulary,
     content: pl.DataFrame | None,
-    cutoff: datetime,
-    half_life_days: float,
-) -> Dataset:
-    """What was over before `cutoff`; some users are left to the learning curve.
+    rows_in_memory: int = ROWS_IN_MEMORY,
+) -> "Shown":
+    """Writes the training set of a ranker to `folder`, users by their ids; `read_dataset` reads it.
+
+    Besides, `asked` holds the users to whom something was shown in the window, with all that they had begun by its end.
 
     Args:
-        half_life_days: Age at which an interaction counts half in an item's popularity.
+        folder: What stands there is replaced.
+        vocabulary: Of what happened before the cutoff, and the catalogue.
+        content: `item_id`, `vector`; None trains without content.
+        rows_in_memory: Interactions at most that are read at once.
 
     Raises:
-        ValueError: nothing was shown before it, or an action is not declared.
+        ValueError: before the cutoff something was shown to fewer than two users, or an action is not declared.
     """
-    log, cutoff_ms = lake.interactions(version), int(cutoff.timestamp() * 1000)
-    vocabulary = vocabulary_before(log, catalogue, cutoff_ms, half_life_days)
-    everything = all_interactions(log, vocabulary, settings.exposure, settings.model.actions)
-    before = everything.before(cutoff_ms)
-    shown = before.carrying(1 << len(settings.model.actions))
-    owners = np.repeat(np.arange(len(before)), before.lengths)
-    eligible = np.unique(owners[shown])
-    if len(eligible) < 2:
-        raise ValueError(
-            f"before {cutoff:%Y-%m-%d} something was shown to {len(eligible)} users: a ranker needs two, one to learn "
-            f"from and one to be measured on; does the source log the action {settings.exposure!r} (ranking.exposure)?"
-        )
-    drawn = np.random.default_rng(settings.optimisation.seed).permutation(eligible)
-    held_out = np.sort(drawn[: min(settings.validation_users, max(1, len(eligible) // 10))])
-    rest = np.setdiff1d(np.flatnonzero(before.lengths > 0), held_out)
-    nothing = np.empty(0, np.int64)
-    return Dataset(
-        vocabulary=vocabulary,
-        histories=before.take(rest),
-        validation=before.take(held_out),
-        validation_targets=nothing,
-        validation_times=nothing,
-        content=content_matrix(vocabulary, content),
-        cold_share=0.0,
-    )
+    survey = _survey(log, rule, rows_in_memory)
+    held_out = survey.held_out(rule)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    vocabulary.write(folder / VOCABULARY)
+    np.save(folder / CONTENT, content_matrix(vocabulary, content))
+    np.save(folder / "cold_share.npy", 0.0)
+    for name in ("validation_targets", "validation_times"):
+        np.save(folder / f"{name}.npy", np.zeros(0, np.int64))
+    learned = (survey.lengths > 0) & ~held_out
+    groups = {
+        HISTORIES: _Group(folder, HISTORIES, learned, survey.lengths),
+        VALIDATION: _Group(folder, VALIDATION, held_out, survey.lengths),
+        ASKED: _Group(folder, ASKED, survey.asked, survey.begun),
+    }
+    index, done = vocabulary.index_by_row(log.item_ids()), 0
+    for part in _read(log, rule, rows_in_memory):
+        places = survey.places[done : done + len(part)]
+        done += len(part)
+        told = UserInteractions(part.users, part.interactions.renumbered(index))
+        before = told.where(told.interactions.timestamps < rule.cutoff_ms)
+        begun = told.where(told.interactions.column(STARTED) < rule.end_ms)
+        for name, group in groups.items():
+            group.put(places, begun if name == ASKED else before)
+    return Shown(int(survey.shown[learned].sum()), int(survey.shown_after.sum()), int(survey.asked.sum()))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a training set holds: how much that was shown is learned from, how much is asked, and of how many users."""
+
+    learned: int
+    asked: int
+    asked_users: int
+
+
+class _Group:
+    """Some of the users in files of their own, each at their place among them.
+
+    Args:
+        chosen: (U,) bool, by place among all users.
+        lengths: (U,) int64 interactions of each.
+    """
+
+    def __init__(self, folder: Path, name: str, chosen: np.ndarray, lengths: np.ndarray) -> None:
+        self._chosen, self._place = chosen, np.cumsum(chosen) - 1
+        self._files = JaggedFiles(folder, name, lengths[chosen], READ_BY_RANKER)
+
+    def put(self, places: np.ndarray, part: UserInteractions) -> None:
+        """Writes those of `part` that are among the chosen; the users are at `places` among all."""
+        mine = np.flatnonzero(self._chosen[places])
+        self._files.put(self._place[places[mine]], part.interactions.take(mine))
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What is known of the users before anything is written; but for `places`, in ascending order of their ids.
+
+    Attributes:
+        places: (U,) int64 the place of each user, in the order of the log, in that order.
+        lengths: (U,) int64 interactions before the cutoff.
+        begun: (U,) int64 interactions that had begun by the end of the window.
+        shown: (U,) int64 interactions before the cutoff that say that something was shown.
+        shown_after: (U,) int64 the same within the window.
+    """
+
+    places: np.ndarray
+    lengths: np.ndarray
+    begun: np.ndarray
+    shown: np.ndarray
+    shown_after: np.ndarray
+
+    @property
+    def asked(self) -> np.ndarray:
+        """(U,) bool, who is asked about."""
+        return self.shown_after > 0
+
+    def held_out(self, rule: ShownRule) -> np.ndarray:
+        """(U,) bool: the users of the learning curve."""
+        eligible = np.flatnonzero(self.shown)
+        if len(eligible) < 2:
+            raise ValueError(
+                f"before {rule.cutoff:%Y-%m-%d} something was shown to {len(eligible)} users: a ranker needs two, one "
+                f"to learn from and one to be measured on; does the source log the action {rule.exposure!r} "
+                "(ranking.exposure)?"
+            )
+        drawn = np.random.default_rng(rule.seed).permutation(eligible)
+        chosen = np.zeros(len(self.lengths), bool)
+        chosen[drawn[: min(rule.validation_users, max(1, len(eligible) // 10))]] = True
+        return chosen
+
+
+def _survey(log: SequenceFiles, rule: ShownRule, rows_in_memory: int) -> _Survey:
+    users, columns = [], []
+    for part in _read(log, rule, rows_in_memory):
+        told, started = part.interactions, part.interactions.column(STARTED)
+        before, shown = told.timestamps < rule.cutoff_ms, told.carrying(rule.shown)
+        within = shown & (started >= rule.cutoff_ms) & (started < rule.end_ms)
+        flags = (before, started < rule.end_ms, before & shown, within)
+        users.append(part.users)
+        columns.append(np.stack([told.where(flag).lengths for flag in flags]))
+    order = pl.concat(users).arg_sort().to_numpy() if users else np.zeros(0, np.int64)
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    counted = np.concatenate([np.zeros((4, 0), np.int64), *columns], axis=1)[:, order]
+    return _Survey(places, *counted)
+
+
+def _read(log: SequenceFiles, rule: ShownRule, rows_in_memory: int) -> Iterator[UserInteractions]:
+    """The users a part at a time, with masks by the ranker's own list of actions."""
+    wanted = [*rule.actions, rule.exposure]
+    require_declared(log.actions, wanted)
+    bits = [log.actions.index(action) for action in wanted]
+    for part in log.parts([STARTED], rows_in_memory):
+        given = part.interactions.column(ACTIONS)
+        masks = np.zeros(len(given), np.int64)
+        for bit, place in enumerate(bits):
+            masks |= ((given.astype(np.int64) >> place) & 1) << bit
+        yield UserInteractions(part.users, part.interactions.with_columns({ACTIONS: masks}))

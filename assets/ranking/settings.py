@@ -1,6 +1,6 @@
 """The ranking model and how it is trained: the profile's `ranking:` section."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.config import StuConfig, TrainingConfig
 from models.ranking.config import RankerConfig
@@ -22,3 +22,11 @@ class RankingSettings(Strict):
         default=TrainingConfig(epochs=2, batch_size=32, schedule="cosine"), description="How the model is trained."
     )
     validation_users: int = Field(default=200, ge=1, description="Users of the learning curve's normalised entropy.")
+
+    @model_validator(mode="after")
+    def _exposure_is_no_answer(self) -> "RankingSettings":
+        if self.exposure in self.model.actions:
+            raise ValueError(
+                f"exposure {self.exposure!r} is among model.actions: all that is judged was shown, so leave it out there"
+            )
+        return self

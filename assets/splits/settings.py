@@ -42,6 +42,11 @@ class SplitSettings(Strict):
         "decides then, as in published protocols, and equal times stand on both sides of the question.",
     )
 
+    @classmethod
+    def part_of(cls, settings: "SplitSettings") -> "SplitSettings":
+        """That part alone of the whole section."""
+        return cls.model_validate(settings.model_dump(include=set(cls.model_fields)))
+
     @property
     def window(self) -> timedelta:
         return timedelta(days=self.window_days)

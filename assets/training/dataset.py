@@ -18,7 +18,7 @@ import polars as pl
 from assets.splits.split import Cases, Split
 from assets.versions import RECORD
 from models.cold_start import cold_share
-from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, TIMESTAMP, USER_ID
+from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, STARTED, TIMESTAMP, USER_ID
 from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
@@ -33,6 +33,7 @@ VOCABULARY = "vocabulary.parquet"
 COLUMNS: Mapping[str, np.dtype[Any]] = {
     ITEM_INDEX: np.dtype(np.int32),
     TIMESTAMP: np.dtype(np.int64),
+    STARTED: np.dtype(np.int64),
     ACTIONS: np.dtype(np.int32),
     ID_MASKED: np.dtype(np.bool_),
 }
@@ -124,28 +125,12 @@ def write_training_set(
     return folder
 
 
-def write_dataset(dataset: Dataset, folder: Path) -> Path:
-    """Writes a `dataset` that fits into memory to `folder`."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    dataset.vocabulary.write(folder / VOCABULARY)
-    np.save(folder / CONTENT, dataset.content)
-    for name, part in (("histories", dataset.histories), ("validation", dataset.validation)):
-        np.save(folder / f"{name}.offsets.npy", part.offsets)
-        for column, values in part.columns.items():
-            np.save(folder / f"{name}.{column}.npy", values)
-    np.save(folder / "validation_targets.npy", dataset.validation_targets)
-    np.save(folder / "validation_times.npy", dataset.validation_times)
-    np.save(folder / "cold_share.npy", dataset.cold_share)
-    return folder
-
-
 def read_dataset(folder: Path) -> Dataset:
     """Maps what a trainer reads of a training set."""
     return Dataset(
         vocabulary=Vocabulary.read(folder / VOCABULARY),
-        histories=_read_interactions(folder, "histories"),
-        validation=_read_interactions(folder, "validation"),
+        histories=read_interactions(folder, "histories"),
+        validation=read_interactions(folder, "validation"),
         validation_targets=_array(folder, "validation_targets"),
         validation_times=_array(folder, "validation_times"),
         content=_array(folder, "content"),
@@ -160,7 +145,7 @@ def read_held_out(folder: Path) -> HeldOut:
         found = _read_cases(folder, protocol)
         if len(found):
             cases[protocol] = found
-    return HeldOut(_read_interactions(folder, "training"), cases)
+    return HeldOut(read_interactions(folder, "training"), cases)
 
 
 def content_digest(folder: Path) -> str:
@@ -229,8 +214,8 @@ def _write_interactions(
     """The training part whole, and what the trainer reads of it: merged, without what the learning curve asks for."""
     shorter = survey.merged_lengths.copy()
     shorter[chosen] -= 1
-    whole_files = _JaggedFiles(folder, "training", survey.lengths, READ_BY_BASELINES)
-    files = _JaggedFiles(folder, "histories", shorter, READ_BY_TRAINER)
+    whole_files = JaggedFiles(folder, "training", survey.lengths, READ_BY_BASELINES)
+    files = JaggedFiles(folder, "histories", shorter, READ_BY_TRAINER)
     is_chosen = np.zeros(len(shorter), bool)
     is_chosen[chosen] = True
     validation: list[tuple[np.ndarray, Interactions]] = []
@@ -277,7 +262,7 @@ def _cold_share(
     return cold_share(counts.first_seen[vocabulary.trained], len(known), counts.end_ms, cold_start)
 
 
-class _JaggedFiles:
+class JaggedFiles:
     """Interactions of users in files, which are written a part at a time, each user at their place.
 
     Args:
@@ -319,7 +304,7 @@ def _read_cases(folder: Path, protocol: str) -> EvaluationCases:
         users = pl.read_parquet(file)[USER_ID]  # noqa: TID251 (an open file has no path that can be misread)
     return EvaluationCases(
         user_ids=users,
-        histories=_read_interactions(folder, f"{protocol}.histories"),
+        histories=read_interactions(folder, f"{protocol}.histories"),
         request_times=_array(folder, f"{protocol}.request_times"),
         targets=_array(folder, f"{protocol}.targets"),
         target_offsets=_array(folder, f"{protocol}.target_offsets"),
@@ -332,7 +317,8 @@ def _save_interactions(folder: Path, name: str, interactions: Interactions, colu
         np.save(folder / f"{name}.{column}.npy", interactions.column(column).astype(COLUMNS[column]))
 
 
-def _read_interactions(folder: Path, name: str) -> Interactions:
+def read_interactions(folder: Path, name: str) -> Interactions:
+    """Maps the interactions that were written as `name`."""
     columns = {path.name.split(".")[-2] for path in folder.glob(f"{name}.*.npy")} - {"offsets"}
     read = {column: _array(folder, f"{name}.{column}") for column in sorted(columns)}
     return Interactions(_array(folder, f"{name}.offsets"), read)

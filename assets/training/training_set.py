@@ -39,8 +39,11 @@ class TrainingSetSettings(Strict):
     def of(cls, training: TrainingSettings, evaluation: EvaluationSettings) -> "TrainingSetSettings":
         """Of both sections, what counts here."""
         learned = training.model_dump(include=set(TrainingDataSettings.model_fields))
-        held_out = evaluation.model_dump(include=set(SplitSettings.model_fields))
-        return cls.model_validate({"training": learned, "evaluation": held_out, "seed": training.optimisation.seed})
+        return cls(
+            training=TrainingDataSettings.model_validate(learned),
+            evaluation=SplitSettings.part_of(evaluation),
+            seed=training.optimisation.seed,
+        )
 
 
 class TrainingSetRecord(SetRecord):
@@ -137,11 +140,25 @@ def require_made_by(record: TrainingSetRecord, settings: TrainingSetSettings) ->
     """Raises:
     ValueError: the training set was made by other settings; it names the first.
     """
-    for section in ("training", "evaluation"):
-        made, now = getattr(record.settings, section), getattr(settings, section)
-        for name in type(made).model_fields:
-            _require_same(f"{section}.{name}", getattr(made, name), getattr(now, name))
-    _require_same("training.optimisation.seed", record.settings.seed, settings.seed)
+    require_same(record.settings.training, settings.training, "training", "training_set")
+    require_same(record.settings.evaluation, settings.evaluation, "evaluation", "training_set")
+    if record.settings.seed != settings.seed:
+        raise _made_otherwise("training.optimisation.seed", record.settings.seed, settings.seed, "training_set")
+
+
+def require_same(made: Strict, now: Strict, section: str, asset: str) -> None:
+    """Raises:
+    ValueError: the training set that `asset` made was made by other settings of the `section`; it names the first.
+    """
+    for name in type(made).model_fields:
+        if getattr(made, name) != getattr(now, name):
+            raise _made_otherwise(f"{section}.{name}", getattr(made, name), getattr(now, name), asset)
+
+
+def _made_otherwise(name: str, made: object, now: object, asset: str) -> ValueError:
+    return ValueError(
+        f"{name} is {now!r}, but the training set was made with {made!r}: materialize `{asset}` again, or set it back"
+    )
 
 
 def without_cases(record: TrainingSetRecord, protocol: Protocol) -> str | None:
@@ -160,14 +177,6 @@ def without_cases(record: TrainingSetRecord, protocol: Protocol) -> str | None:
         f"no user has a history and then, before {day}, a last positive of an item that is new to them "
         "(leave_one_out): materialize more days"
     )
-
-
-def _require_same(name: str, made: object, now: object) -> None:
-    if made != now:
-        raise ValueError(
-            f"{name} is {now!r}, but the training set was made with {made!r}: materialize `training_set` again, or set "
-            "it back"
-        )
 
 
 def _moment(milliseconds: np.int64) -> datetime:

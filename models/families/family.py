@@ -88,6 +88,11 @@ class Family(ABC):
             ValueError: there is nothing to learn from, or the data do not fit the model.
         """
 
+    def begin(self, model: Any, examples: Any) -> None:
+        """Readies an untrained model with what is known of its `examples` before the first step."""
+        # Most need nothing.
+        return
+
     @abstractmethod
     def objectives(self, model: Any, training: TrainingConfig) -> Sequence[Objective]:
         """What it learns: the sum of these, weighted."""

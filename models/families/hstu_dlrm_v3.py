@@ -47,6 +47,10 @@ class HstuDlrmV3(Family):
 
         return RankingExamples(data.among(model.items.can_be_trained), model.config)
 
+    def begin(self, model: Ranker, examples: Any) -> None:
+        """The first answers are the base rates, so that no step is spent on what can be counted."""
+        model.head.begin_at(examples.base_rates())
+
     def objectives(self, model: Ranker, training: TrainingConfig) -> Sequence[Objective]:
         from models.objectives.actions import ActionLoss
 

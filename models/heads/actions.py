@@ -1,9 +1,13 @@
 """The action head: what a user would do with a candidate (HSTU spec section 8)."""
 
+import torch
 from torch import Tensor, nn
 
 from models.heads.calendar import CalendarNorm
 from models.mlp import mlp, normed_mlp
+
+FIRST_ANSWERS = 0.1
+"""How far the logits of untrained weights spread, of what Xavier's would: they say nothing of anybody yet."""
 
 
 class ActionHead(nn.Module):
@@ -25,3 +29,11 @@ class ActionHead(nn.Module):
         """(T, width) raw states, (T, width) vectors of the candidates, (T,) int64 ms of the request -> (T, actions)."""
         logits: Tensor = self.logits(self.user(states, times) * self.candidate(vectors))
         return logits
+
+    @torch.no_grad()
+    def begin_at(self, rates: Tensor) -> None:
+        """Has untrained weights answer about the logit of `rates` (actions,), each within 0..1, for any candidate."""
+        last = self.logits[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.mul_(FIRST_ANSWERS)
+        last.bias.copy_(rates.logit())

@@ -62,6 +62,22 @@ class RankingExamples:
         """(T,) int64 position of the user of each candidate, in the order of the batches' candidates."""
         return np.repeat(self.users, np.diff(self._starts))
 
+    @property
+    def items(self) -> np.ndarray:
+        """(T,) the item index of each candidate."""
+        candidates: np.ndarray = self._interactions.item_index[self._candidates]
+        return candidates
+
+    def taken(self) -> np.ndarray:
+        """(T, actions) bool: what was done with each candidate."""
+        masks = self._interactions.column(ACTIONS)[self._candidates]
+        return np.stack([(masks & (1 << bit)) != 0 for bit in range(len(self._config.actions))], axis=1)
+
+    def base_rates(self) -> torch.Tensor:
+        """(actions,) float32: of the candidates, the share with which each action was taken; never quite 0 or 1."""
+        taken = self.taken()
+        return torch.from_numpy((taken.sum(axis=0) + 0.5) / (len(taken) + 1)).float()
+
     def epoch(self, epoch: int) -> Epoch:
         """The same examples in every epoch."""
         lengths = np.minimum(self._before, self._config.max_length) + np.diff(self._starts)

@@ -1,0 +1,122 @@
+"""The ranker's training set made of the tables as they are: written, counted and put in its place."""
+
+from datetime import timedelta
+
+from assets.ranking.dataset import ShownRule, vocabulary_before, write_ranking_set
+from assets.ranking.settings import RankingSettings
+from assets.sequences.item_rows import catalogue_with_rows
+from assets.splits.settings import EvaluationSettings, SplitSettings
+from assets.training.dataset import content_digest, read_dataset
+from assets.training.set_store import SetRecord, keep
+from assets.training.training_set import data_end_of
+from assets.versions import RANKING_SETS
+from models.columns import ITEM_ID, VECTOR
+from models.strict import Strict
+from storage.lake import Lake
+from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
+from storage.sequence_store import SEQUENCES_TABLE
+from storage.staged_files import Staging
+from storage.user_interactions import ROWS_IN_MEMORY
+
+
+class RankingSetSettings(Strict):
+    """All that a profile says of a ranker's training set.
+
+    Attributes:
+        seed: Chooses the users of the learning curve.
+    """
+
+    exposure: str
+    actions: tuple[str, ...]
+    use_content: bool
+    validation_users: int
+    evaluation: SplitSettings
+    seed: int
+
+    @classmethod
+    def of(cls, ranking: RankingSettings, evaluation: EvaluationSettings) -> "RankingSetSettings":
+        """Of both sections, what counts here."""
+        return cls(
+            exposure=ranking.exposure,
+            actions=ranking.model.actions,
+            use_content=ranking.use_content,
+            validation_users=ranking.validation_users,
+            evaluation=SplitSettings.part_of(evaluation),
+            seed=ranking.optimisation.seed,
+        )
+
+
+class RankingSetRecord(SetRecord):
+    """What a ranker's training set was made of, and what it came to."""
+
+    settings: RankingSetSettings
+    validation_users: int
+    shown: int
+    asked: int
+    asked_users: int
+
+
+def make_ranking_set(
+    lake: Lake, settings: RankingSetSettings, rows_in_memory: int = ROWS_IN_MEMORY
+) -> RankingSetRecord:
+    """Makes the ranker's training set of the newest data, and puts it in its place when it is whole.
+
+    Args:
+        rows_in_memory: Interactions at most that are read of the sequences at once.
+
+    Raises:
+        ValueError: there is nothing to learn from.
+    """
+    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if settings.use_content else []), SEQUENCES_TABLE]
+    versions = {table: lake.version(table) for table in tables}
+    data_end = data_end_of(lake, versions[EVENTS_TABLE])
+    cutoff = settings.evaluation.cutoff_time((data_end - timedelta(days=1)).date())
+    rule = ShownRule(
+        actions=settings.actions,
+        exposure=settings.exposure,
+        cutoff=cutoff,
+        end=cutoff + settings.evaluation.window,
+        validation_users=settings.validation_users,
+        seed=settings.seed,
+    )
+    log = lake.interactions(versions[SEQUENCES_TABLE])
+    vocabulary = vocabulary_before(log, catalogue_with_rows(lake, versions[ITEMS_TABLE]), rule.cutoff_ms)
+    content = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]) if settings.use_content else None
+    with Staging(lake) as staging:
+        draft = staging.scratch / RANKING_SETS
+        shown = write_ranking_set(
+            draft,
+            log,
+            rule,
+            vocabulary,
+            content.select(ITEM_ID, VECTOR).collect() if content is not None else None,
+            rows_in_memory,
+        )
+        dataset = read_dataset(draft)
+        record = RankingSetRecord(
+            settings=settings,
+            cutoff=cutoff,
+            data_end=data_end,
+            table_versions=versions,
+            content_digest=content_digest(draft),
+            users=len(dataset.histories),
+            interactions=len(dataset.histories.item_index),
+            trained_items=len(vocabulary.trained),
+            items=len(vocabulary.known_items),
+            validation_users=len(dataset.validation),
+            shown=shown.learned,
+            asked=shown.asked,
+            asked_users=shown.asked_users,
+        )
+        keep(lake, RANKING_SETS, draft, record)
+    return record
+
+
+def nothing_asked(record: RankingSetRecord) -> str | None:
+    """Why no ranker of the training set can be evaluated, and what to do; None where it can."""
+    if record.asked:
+        return None
+    return (
+        f"in the {record.settings.evaluation.window_days} day(s) from {record.cutoff:%Y-%m-%d} nothing was shown: "
+        "materialize more days or widen `evaluation.window_days`"
+    )

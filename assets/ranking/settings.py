@@ -27,6 +27,6 @@ class RankingSettings(Strict):
     def _exposure_is_no_answer(self) -> "RankingSettings":
         if self.exposure in self.model.actions:
             raise ValueError(
-                f"exposure {self.exposure!r} is among model.actions: all that is judged was shown, so leave it out there"
+                f"exposure {self.exposure!r} is among model.actions: all that is judged was shown, leave it out"
             )
         return self

@@ -22,8 +22,7 @@ from assets.training.settings import TrainingSettings
 from assets.versions import list_sets, newest_manifest
 from models.artifact import load_artifact
 from models.manifest import EVALUATION, read_manifest
-from serving.deploy import LoadError
-from serving.loaded import load_release
+from serving.loaded import LoadError, load_release
 from serving.settings import ReleaseConfig, SequencesVersion, TableVersion
 from storage.lake import Lake
 from tests.assets.ranking.worlds import ITEMS, USERS, shown, write_shop
@@ -198,6 +197,6 @@ def test_a_ranker_is_refused_by_the_endpoint(made: tuple[Shop, dg.ExecuteInProce
 
 
 def test_what_is_shown_is_no_answer() -> None:
-    with pytest.raises(ValueError, match="exposure 'click' is among model.actions"):
+    with pytest.raises(ValueError, match=r"exposure 'click' is among model\.actions"):
         RankingSettings.model_validate({"exposure": "click", "model": {"actions": ["click"]}})
     assert json.loads(RankingSettings().model_dump_json())["exposure"] == "impression"

@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.data_version import data_version
-from assets.evaluation.evaluate_version import CANDIDATE, evaluate_version
+from assets.evaluation.evaluate_version import evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.plots import metric_bars, metric_table
 from assets.evaluation.records import record
@@ -130,7 +130,7 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
         **{f"{scorer}_left_out": why for scorer, why in result.left_out.items()},
     }
     for part in (OVERALL, COLD, SHORT_HISTORY):
-        measure = result.report.measure(CANDIDATE, result.metric, part)
+        measure = result.report.measure(result.report.candidate, result.metric, part)
         if measure:
             metadata[plain_name(f"{result.metric} {part}")] = measure.mean
     for protocol, report in result.protocols.items():

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from models.evaluation.scorer import Scorer
     from models.vocabulary import Vocabulary
 
-CANDIDATE = "hstu"
 CHAMPION = "champion"
-WITHOUT_CONTENT = "hstu_without_content"
 POPULARITY = "popularity"
 ITEM_KNN = "item_knn"
+
+
+def ablation_of(candidate: str) -> str:
+    """The scorer of a candidate's ablation; the candidate's own is called after its family."""
+    return f"{candidate}_without_content"
 
 
 class EvaluationError(ValueError):
@@ -66,14 +69,15 @@ def evaluate_version(
     from models.artifact import load_artifact
 
     candidate = load_artifact(folder)
-    given = {CHAMPION: champion, WITHOUT_CONTENT: without_content}
+    name = candidate.family.name
+    given = {CHAMPION: champion, ablation_of(name): without_content}
     others, broken = _load({name: path for name, path in given.items() if path})
     left_out = dict(broken)
     if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
         left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
     questions = _ask(lake, candidate, settings)
     scorers = [
-        *_models({CANDIDATE: candidate, **others}, candidate.vocabulary),
+        *_models({name: candidate, **others}, candidate.vocabulary),
         *_baselines(questions, settings),
         *([Oracle(truth, candidate.vocabulary)] if truth else []),
     ]

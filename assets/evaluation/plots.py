@@ -1,17 +1,16 @@
 """Pictures and tables of an evaluation, as Markdown."""
 
-from assets.evaluation.evaluate_version import CANDIDATE
 from assets.plots import markdown_image, new_figure
 from models.evaluation.report import COLD, OVERALL, EvaluationReport, Measure
 from models.markdown import escaped
 
-COLOURS = {CANDIDATE: "#4c6ef5", "oracle": "#adb5bd"}
-OTHER_COLOUR = "#94a3b8"
+CANDIDATE_COLOUR, ORACLE_COLOUR, OTHER_COLOUR = "#4c6ef5", "#adb5bd", "#94a3b8"
 
 
 def metric_bars(report: EvaluationReport, metric: str, slices: tuple[str, ...] = (OVERALL, COLD)) -> str:
     """One bar per scorer with its 95 % interval, one panel per slice that has users."""
     panels = [name for name in slices if any(name in measured for measured in report.scorers.values())]
+    colours = {report.candidate: CANDIDATE_COLOUR, "oracle": ORACLE_COLOUR}
     figure = new_figure(width=4.2 * len(panels), height=3.4)
     for panel, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         bars = {scorer: measured[name][metric] for scorer, measured in report.scorers.items() if name in measured}
@@ -22,7 +21,7 @@ def metric_bars(report: EvaluationReport, metric: str, slices: tuple[str, ...] =
                 [bar.mean - low_of(bar) for bar in bars.values()],
                 [high_of(bar) - bar.mean for bar in bars.values()],
             ],
-            color=[COLOURS.get(scorer, OTHER_COLOUR) for scorer in bars],
+            color=[colours.get(scorer, OTHER_COLOUR) for scorer in bars],
             capsize=3,
         )
         panel.invert_yaxis()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from assets.evaluation.evaluate_version import CANDIDATE, ITEM_KNN, POPULARITY, WITHOUT_CONTENT
+from assets.evaluation.evaluate_version import ITEM_KNN, POPULARITY, ablation_of
 from assets.evaluation.plots import cell
 from models.evaluation.report import COLD, VersionEvaluation
 
@@ -40,20 +40,20 @@ def verdicts(evaluation: VersionEvaluation) -> list[Verdict]:
 
 
 def _clearly_beats(evaluation: VersionEvaluation, other: str, check: str) -> Verdict:
-    report, metric = evaluation.report, evaluation.metric
-    ours, theirs = report.measure(CANDIDATE, metric), report.measure(other, metric)
+    report, metric, candidate = evaluation.report, evaluation.metric, evaluation.report.candidate
+    ours, theirs = report.measure(candidate, metric), report.measure(other, metric)
     if ours is None or theirs is None:
-        return Verdict(check, None, f"Not measured: there is no {metric} of {CANDIDATE} or {other}.")
-    sentence = f"{metric}: {CANDIDATE} {cell(ours)}, {other} {cell(theirs)}, {ours.n} users."
+        return Verdict(check, None, f"Not measured: there is no {metric} of {candidate} or {other}.")
+    sentence = f"{metric}: {candidate} {cell(ours)}, {other} {cell(theirs)}, {ours.n} users."
     passed = ours.clearly_above(theirs)
     if not passed and ours.mean > theirs.mean:
-        sentence += f" {CANDIDATE} is ahead, but the intervals overlap: chance may explain it."
+        sentence += f" {candidate} is ahead, but the intervals overlap: chance may explain it."
     return Verdict(check, passed, sentence)
 
 
 def _content_helps(evaluation: VersionEvaluation) -> Verdict:
     metric = evaluation.metric
-    gain = evaluation.report.difference(WITHOUT_CONTENT, metric, COLD)
+    gain = evaluation.report.difference(ablation_of(evaluation.report.candidate), metric, COLD)
     if gain is None or gain.low is None:
         return Verdict(CONTENT_HELPS_COLD_ITEMS, None, f"Not measured: {_why_no_gain(evaluation)}.")
     sentence = f"{metric} on cold items, with content minus without: {cell(gain)}, {gain.n} users."
@@ -61,8 +61,9 @@ def _content_helps(evaluation: VersionEvaluation) -> Verdict:
 
 
 def _why_no_gain(evaluation: VersionEvaluation) -> str:
-    if WITHOUT_CONTENT in evaluation.left_out:
-        return f"the ablation without content is left out ({evaluation.left_out[WITHOUT_CONTENT]})"
-    if WITHOUT_CONTENT not in evaluation.report.scorers:
+    ablation = ablation_of(evaluation.report.candidate)
+    if ablation in evaluation.left_out:
+        return f"the ablation without content is left out ({evaluation.left_out[ablation]})"
+    if ablation not in evaluation.report.scorers:
         return "the version has no ablation without content (`training.train_ablation`)"
     return "no target is cold, each was seen in training"

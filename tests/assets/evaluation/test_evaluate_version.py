@@ -17,6 +17,7 @@ from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdict
 from assets.release.gate import decide
 from assets.release.settings import ReleaseSettings
 from assets.splits.settings import EvaluationSettings
+from models.config import ModelConfig, SasrecConfig
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import VersionEvaluation
@@ -63,6 +64,17 @@ def test_every_scorer_answers_the_same_questions(lake: Lake) -> None:
     assert measured(report, "oracle", "hr@2", "cold").n == USERS // 3
     assert measured(report, "popularity", "mrr", "cold").mean < 0.5
     assert "short_history" not in report.scorers["hstu"]
+
+
+def test_the_candidate_and_its_ablation_are_called_after_their_family(lake: Lake) -> None:
+    shape = ModelConfig(width=8, max_length=8, backbone=SasrecConfig(layers=1))
+    folder = write_version(lake, "new", shape=shape)
+    ablation = write_version(lake, "new", seed=2, folder="ablations", shape=shape)
+    result = evaluate_version(lake, folder, SETTINGS, without_content=ablation)
+    assert list(result.report.scorers)[:2] == ["sasrec", "sasrec_without_content"]
+    sentences = [verdict.sentence for verdict in verdicts(result)]
+    assert sentences[0].startswith("ndcg@2: sasrec 0.")
+    assert sentences[2].startswith("ndcg@2 on cold items, with content minus without: ")
 
 
 def test_equal_models_differ_by_nothing(lake: Lake) -> None:

@@ -60,8 +60,17 @@ def write_world(lake: Lake) -> None:
     lake.overwrite(ITEMS_TABLE, whole.select(pl.col(n).cast(d) for n, d in items_schema("int64").items()))
 
 
+SHAPE = ModelConfig(width=8, max_length=8)
+
+
 def write_version(
-    lake: Lake, version: str, *, seed: int = 0, cutoff: datetime = CUTOFF, folder: str = "artifacts"
+    lake: Lake,
+    version: str,
+    *,
+    seed: int = 0,
+    cutoff: datetime = CUTOFF,
+    folder: str = "artifacts",
+    shape: ModelConfig = SHAPE,
 ) -> Path:
     """A version that knows every item, of which the last was not trained; weights drawn by `seed`."""
     torch.manual_seed(seed)
@@ -80,7 +89,7 @@ def write_version(
         training_set=training_set,
         table_versions={SEQUENCES_TABLE: lake.version(SEQUENCES_TABLE)},
     )
-    model = build(ModelConfig(width=8, max_length=8), ITEMS, torch.from_numpy(trained))
+    model = build(shape, ITEMS, torch.from_numpy(trained))
     return save_artifact(lake.folder(folder), manifest, model, vocabulary)
 
 

@@ -46,7 +46,7 @@ def log_of(folder: Path, users: dict[str, User]) -> SequenceFiles:
         "timestamps": [[CUTOFF - timedelta(hours=hours) for _, hours, _ in done] for done in ordered.values()],
         "actions": [[actions for _, _, actions in done] for done in ordered.values()],
     }
-    types = {
+    types: dict[str, Any] = {
         "user_id": pl.String,
         "item_ids": pl.List(pl.String),
         "timestamps": pl.List(pl.Datetime("ms", "UTC")),

@@ -60,6 +60,25 @@ def trained() -> tuple[torch.nn.Module, list[EpochReport]]:
     return model, reports
 
 
+def test_its_first_answers_are_the_base_rates() -> None:
+    torch.manual_seed(0)
+    shown = shown_to(40)
+    # A rare action: one in fifty, which steps of a thousandth would take long to find.
+    rare = (np.arange(len(shown.item_index)) % 50 == 0).astype(np.int64)
+    shown = shown.with_columns({ACTIONS: (shown.column(ACTIONS) & ~1) | rare})
+    first: list[float] = []
+    training = TrainingConfig(epochs=1, batch_size=16, learning_rate=1e-9, actions=ActionLossConfig(weight=1.0))
+    model = build(CONFIG, 20, torch.randn(24, 3))
+    fit(model, shown, training, on_epoch=lambda report, *_: first.append(report.losses["click"]))
+    examples = RankingExamples(shown, CONFIG)
+    rates = examples.base_rates()
+    assert rates.tolist() == pytest.approx(examples.taken().mean(axis=0).tolist(), abs=2e-3)
+    rate = float(rates[0])
+    assert first[0] == pytest.approx(-rate * np.log(rate) - (1 - rate) * np.log1p(-rate), rel=0.05)
+    said = torch.from_numpy(predict(model, examples).logits).sigmoid().mean(0)
+    assert said.tolist() == pytest.approx(rates.tolist(), rel=0.1)
+
+
 def test_each_action_is_a_loss_of_its_own_and_the_sum_is_weighted(
     trained: tuple[torch.nn.Module, list[EpochReport]],
 ) -> None:

@@ -68,7 +68,7 @@ def test_its_first_answers_are_the_base_rates() -> None:
     shown = shown.with_columns({ACTIONS: (shown.column(ACTIONS) & ~1) | rare})
     first: list[float] = []
     training = TrainingConfig(epochs=1, batch_size=16, learning_rate=1e-9, actions=ActionLossConfig(weight=1.0))
-    model = build(CONFIG, 20, torch.randn(24, 3))
+    model = build(CONFIG, 23, torch.arange(1, 21), torch.randn(24, 3))
     fit(model, shown, training, on_epoch=lambda report, *_: first.append(report.losses["click"]))
     examples = RankingExamples(shown, CONFIG)
     rates = examples.base_rates()

@@ -178,6 +178,7 @@ A model of the family {manifest.family}, which {does} (width {config.width}, {pa
 - Trained on interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
 {", ".join(map(escaped, manifest.positive_actions))}.
 - {trained:,} items seen in training; {cold:,} more are represented by their content alone.
+- Trained {f"on from the weights of version {escaped(manifest.parent)}" if manifest.parent else "from scratch"}.
 - Reads the last {config.max_length} interactions of a user.
 - Not meant for users without history (the endpoint falls back to popularity).
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from assets.versions import artifacts_of, releases_of
 from models.evaluation.report import VersionEvaluation
+from models.manifest import MANIFEST, read_manifest
 from models.strict import Strict
 from orchestration.environment import HOME_VARIABLE, home
 from orchestration.profile import Profile
@@ -34,6 +35,9 @@ class Status(Strict):
 
     profile: str
     champion: str | None = Field(description="The version that should be served; null before the first promotion.")
+    parent: str | None = Field(
+        default=None, description="The version whose weights the champion was trained on from; null: from scratch."
+    )
     evaluated: str | None = Field(description="The version that `metrics` are about: the champion, else the newest.")
     endpoint: str = Field(description="Where the endpoint answers, or would.")
     serving: Serving = Field(description="What the endpoint says of itself.")
@@ -53,6 +57,7 @@ def read_status(profile: Profile) -> Status:
     return Status(
         profile=profile.name,
         champion=champion,
+        parent=_parent(lake, champion),
         evaluated=evaluated.version if evaluated else None,
         endpoint=settings.base_url,
         serving=serving,
@@ -71,6 +76,7 @@ def status_table(status: Status) -> Group:
     for row in (
         ("profile", status.profile),
         ("champion", status.champion or "none yet"),
+        *([("trained on from", status.parent)] if status.parent else []),
         ("endpoint", state),
         *([("problem", status.problem)] if status.problem else []),
     ):
@@ -83,6 +89,11 @@ def status_table(status: Status) -> Group:
     for stage, took in status.seconds.items():
         seconds.add_row(stage, f"{took:.1f}")
     return Group(about, *([metrics] if status.metrics else []), *([seconds] if status.seconds else []))
+
+
+def _parent(lake: Lake, champion: str | None) -> str | None:
+    folder = artifacts_of(lake) / champion if champion else None
+    return read_manifest(folder).parent if folder and (folder / MANIFEST).exists() else None
 
 
 def _evaluation(lake: Lake, champion: str | None) -> VersionEvaluation | None:

@@ -34,6 +34,7 @@ from assets.versions import (
     TRAINING_SET,
     VERSION,
     artifacts_of,
+    releases_of,
     training_set_in_question,
     version_in_question,
 )
@@ -78,6 +79,7 @@ def hstu_model(
             settings.optimisation,
             workers=settings.workers if ray.mode == "attach" else 0,
             with_content=True,
+            parent=releases_of(tables).champion(),
             on_progress=reporting(context),
         )
     return dg.MaterializeResult(
@@ -121,6 +123,7 @@ def hstu_without_content(
         manifest.training,
         workers=0,
         with_content=False,
+        parent=manifest.parent,
         on_progress=reporting(context),
     )
     return made(**version_metadata(version))
@@ -203,6 +206,7 @@ def version_metadata(version: TrainedVersion) -> dict[str, Any]:
     return {
         VERSION: version.manifest.version,
         TRAINING_SET: version.manifest.training_set,
+        "started_from": version.manifest.parent or "scratch",
         "cutoff": version.manifest.cutoff.isoformat(),
         "users": version.users,
         "interactions": version.interactions,

@@ -6,6 +6,7 @@ from any process that sees the folders.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,9 +15,11 @@ from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
 from models.config import FamilyConfig, TrainingConfig
 from models.families.registry import family_named
+from models.manifest import VOCABULARY
 
 if TYPE_CHECKING:
     from assets.training.dataset import Dataset
+    from models.vocabulary import Vocabulary
 
 PROGRESS = "progress.jsonl"
 
@@ -29,6 +32,7 @@ class TrainingJob:
         dataset: Folder of a training set (`assets.training.dataset`).
         folder: Folder of this run, which every worker sees: progress and checkpoints.
         workers: Ray Train workers; 0 trains in this process, without a cluster.
+        start: Folder of the version whose weights it starts from, which every worker sees; None: from scratch.
         step_seconds: How often steps within an epoch are told of.
     """
 
@@ -40,6 +44,7 @@ class TrainingJob:
     use_gpu: bool = False
     threads_per_worker: int = 1
     max_failures: int = 0
+    start: str | None = None
     step_seconds: float = 5.0
 
     def as_json(self) -> dict[str, Any]:
@@ -193,7 +198,8 @@ def train_loop(config: dict[str, Any]) -> None:
     worker = Worker(
         rank=rank,
         world_size=workers,
-        wrap=ray.train.torch.prepare_model,
+        # Buffers are the same everywhere and never change: the catalogue's content need not travel with every step.
+        wrap=partial(ray.train.torch.prepare_model, parallel_strategy_kwargs={"broadcast_buffers": False}),
         device=str(ray.train.torch.get_device()),
     )
     # One that was ended after its last epoch, before it said so, has nothing left to do.
@@ -213,16 +219,29 @@ def train_loop(config: dict[str, Any]) -> None:
     )
 
 
+def vocabulary_of(job: TrainingJob, dataset: "Dataset") -> "Vocabulary":
+    """That of the model of `job`: what it starts from has a say in who stands where in the ID table."""
+    from models.vocabulary import Vocabulary
+
+    if job.start is None:
+        return dataset.vocabulary
+    return dataset.vocabulary.following(Vocabulary.read(Path(job.start) / VOCABULARY))
+
+
 def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
-    """The untrained model of `job`, the same in every process."""
+    """The model of `job` before its first step, the same in every process."""
     import torch
 
     from models.families.registry import build
+    from models.warm_start import read_parent, start_from
 
     torch.manual_seed(job.training.seed)
-    vocabulary = dataset.vocabulary
+    vocabulary = vocabulary_of(job, dataset)
     content = torch.from_numpy(dataset.content[:].copy()) if job.model.items.content_dim else None
-    return build(job.model, len(vocabulary), torch.from_numpy(vocabulary.trained), content)
+    model = build(job.model, len(vocabulary), torch.from_numpy(vocabulary.trained), content)
+    if job.start is not None:
+        start_from(read_parent(Path(job.start)), model, vocabulary)
+    return model
 
 
 def trained_model(job: TrainingJob, dataset: "Dataset") -> Any:

@@ -1,6 +1,6 @@
 """The model and how it is trained: the profile's `training:` section."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
@@ -72,6 +72,11 @@ class TrainingSettings(TrainingDataSettings):
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(
         default=True, description="Also train an ablation without content, for the evaluation."
+    )
+    start_from: Literal["champion"] | None = Field(
+        default=None,
+        description="champion: training goes on from the weights of the champion, to which new items are appended. "
+        "null, or where there is none yet or its model is another: from scratch, as every search.",
     )
     use_tuned: bool = Field(default=False, description="Take what the last search found.")
     workers: int = Field(default=2, ge=1, description="Ray Train workers.")

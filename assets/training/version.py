@@ -16,9 +16,18 @@ from assets.code_version import code_version
 from assets.data_version import digest
 from assets.splits.settings import SplitSettings
 from assets.training.dataset import CONTENT, content_digest, read_dataset
-from assets.training.ray_train import Entry, Progress, TrainingJob, kept_epoch, train, trained_model
+from assets.training.ray_train import (
+    Entry,
+    Progress,
+    TrainingJob,
+    kept_epoch,
+    train,
+    trained_model,
+    vocabulary_of,
+)
 from assets.training.set_store import SetRecord
 from assets.training.settings import TrainingSettings
+from assets.training.start import starting_point
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, RUNS
 from models.config import FamilyConfig, ItemTowerConfig, TrainingConfig
@@ -35,7 +44,7 @@ class TrainedVersion:
     Attributes:
         curve: All epochs.
         kept: The one whose weights it has.
-        fingerprint: Of what decides the model: training set, model, optimisation, workers, code.
+        fingerprint: Of what decides the model: training set, model, optimisation, workers, code, what it starts from.
     """
 
     folder: Path
@@ -89,6 +98,7 @@ def train_version(
     workers: int,
     *,
     with_content: bool,
+    parent: str | None,
     on_progress: Callable[[Entry | str], None],
 ) -> TrainedVersion:
     """Trains on a prepared training set and writes the version's artifact.
@@ -99,6 +109,8 @@ def train_version(
         model: Shape of the model; its item tower is fitted to the content at hand.
         workers: Ray Train workers; 0 trains in this process.
         with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
+        parent: The version that it starts from where `settings.start_from` asks for one (`starting_point`). An ablation
+            starts from the ablation of that version: both have been trained for as long, so that they can be compared.
     """
     from models.artifact import save_artifact
     from models.checkpoint import epochs_done, newest_checkpoint
@@ -117,6 +129,11 @@ def train_version(
         threads_per_worker=settings.threads_per_worker,
         max_failures=settings.max_failures,
     )
+    start = None
+    if settings.start_from:
+        start = starting_point(lake.folder(where) / model.family, parent, job.model, manifest)
+        on_progress(start.sentence)
+        job = replace(job, start=str(start.folder) if start.folder else None)
     fingerprint = fingerprint_of(job)
     run = lake.folder(RUNS) / where / fingerprint
     job = replace(job, folder=str(run))
@@ -128,8 +145,9 @@ def train_version(
         on_progress(f"keeps the weights of epoch {kept.epoch}, the best of {len(curve)} on held-out users")
     trained = trained_model(job, dataset)
     metrics = metrics_of(kept)
-    final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics})
-    folder = save_artifact(lake.folder(where), final, trained, dataset.vocabulary)
+    origin = start.version if start else None
+    final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics, "parent": origin})
+    folder = save_artifact(lake.folder(where), final, trained, vocabulary_of(job, dataset))
     shutil.rmtree(run, ignore_errors=True)
     return TrainedVersion(
         folder, final, curve, kept, len(dataset.histories), len(dataset.histories.item_index), fingerprint
@@ -146,6 +164,7 @@ def fingerprint_of(job: TrainingJob) -> str:
         job.workers,
         job.threads_per_worker,
         job.use_gpu,
+        Path(job.start).name if job.start else None,
     )
 
 

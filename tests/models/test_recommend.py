@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.artifact import Artifact, load_artifact, save_artifact
-from models.inference import score
+from models.golden import check_golden, golden_requests
+from models.inference import score, similar
 from models.interactions import Interactions
 from models.recommend import recommend
 from models.request_time import LONGEST_SILENCE_MS, request_time
@@ -41,6 +44,22 @@ def test_what_is_not_allowed_is_not_listed_and_short_lists_end_with_zeros(artifa
     allowed[0, 2:] = False
     best = recommend(artifact, Interactions.of([([2], [1])]), np.array([2]), allowed, 3)
     assert best.items.tolist() == [[1, 0, 0]]
+
+
+def test_what_the_vocabulary_does_not_know_is_never_listed(artifact: Artifact) -> None:
+    known = replace(artifact.vocabulary, unlisted=np.array([6]))
+    strange = replace(artifact, vocabulary=known)
+    users = Interactions.of([([1, 2], [10, 20]), ([], [])])
+    asked = np.array([30, 30]), everything(artifact, 2), 7
+    before, after = recommend(artifact, users, *asked), recommend(strange, users, *asked)
+    for user in range(2):
+        assert sorted(before.items[user]) == [1, 2, 3, 4, 5, 6, 7]
+        assert after.items[user].tolist() == [*(item for item in before.items[user] if item != 6), 0]
+    assert similar(strange, 1)[[0, 1, 6]].tolist() == [-np.inf] * 3
+    golden = golden_requests(strange)
+    check_golden(strange, golden)
+    assert 6 not in golden.items
+    assert 6 not in golden.histories.item_index
 
 
 def test_a_model_that_fails_raises_unless_someone_is_told(artifact: Artifact) -> None:

@@ -46,6 +46,17 @@ def test_an_item_is_no_candidate_from_the_moment_on_at_which_it_is_gone() -> Non
     assert rank(scores, cases, target, 1).ranks.tolist() == [1], "what was chosen is a candidate whatever is gone"
 
 
+def test_an_item_that_nobody_knows_is_no_candidate_and_counts_for_no_coverage() -> None:
+    cases = make_cases([([], [2])])
+    known = np.array([False, False, True, True])
+    catalogue = Catalogue(np.zeros(4, np.int64), np.zeros(4, bool), known=known)
+    scores = np.array([[0.0, 0.9, 0.5, 0.4]], np.float32)
+    assert rank(scores, cases, catalogue, 3).ranks.tolist() == [1]
+    assert rank(scores, cases, catalogue, 3).top.tolist() == [[2, 3, 0]]
+    assert catalogue.offered == 2
+    assert rivals(cases, catalogue).tolist() == [1]
+
+
 def test_a_target_in_the_history_stays_a_candidate() -> None:
     assert ranks([0.9, 0.8, 0.7], ([1, 2], [2])) == [1]
 

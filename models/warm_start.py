@@ -1,0 +1,81 @@
+"""Starting a model from the weights of an earlier version."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from polars.exceptions import PolarsError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from models.manifest import MODEL, VOCABULARY
+from models.vocabulary import Vocabulary
+
+ID_TABLE = "items.ids.weight"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What a model can start from: the weights of a version, and who stands where in its ID table."""
+
+    weights: Mapping[str, Tensor]
+    vocabulary: Vocabulary
+
+
+def read_parent(folder: Path) -> Parent:
+    """The version in `folder`.
+
+    Raises:
+        ValueError: it cannot be read, is of an earlier version of this program, or damaged.
+    """
+    try:
+        weights, vocabulary = load_file(folder / MODEL), Vocabulary.read(folder / VOCABULARY)
+    except (OSError, SafetensorError, PolarsError) as error:
+        raise ValueError(f"{folder} cannot be read: {error}") from error
+    rows, trained = len(weights.get(ID_TABLE, ())), len(vocabulary.trained)
+    if rows != trained + 1:
+        raise ValueError(f"the ID table in {folder} has {rows} rows, not {trained + 1}")
+    damaged = [name for name, weight in weights.items() if not weight.isfinite().all()]
+    if damaged:
+        raise ValueError(f"the weights {damaged[0]} in {folder} are not finite")
+    return Parent(weights, vocabulary)
+
+
+def start_from(parent: Parent, model: Any, vocabulary: Vocabulary) -> None:
+    """Gives `model` the weights of `parent`.
+
+    The items that it trained, matched by their ids, get its rows of the ID table. Others keep those that they were
+    initialised with.
+
+    Args:
+        model: Untrained, configured as the parent (`differences`).
+        vocabulary: The model's, which follows that of the parent (`Vocabulary.following`).
+    """
+    items = vocabulary.indices(parent.vocabulary.ids(parent.vocabulary.trained))
+    # The out-of-vocabulary vector and the known ones of its items, by their places there and here.
+    before = torch.from_numpy(np.concatenate([[0], np.flatnonzero(items) + 1]))
+    after = model.items.places[torch.from_numpy(np.concatenate([[0], items[items > 0]]))]
+    table = model.state_dict()[ID_TABLE].index_copy(0, after, parent.weights[ID_TABLE][before])
+    model.load_state_dict({**parent.weights, ID_TABLE: table})
+
+
+def differences(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """What differs between two configurations as JSON has them, one setting each: `width is 64, not 32`."""
+    mine, others = dict(_flat(own)), dict(_flat(theirs))
+    return [
+        f"{path} is {mine.get(path)}, not {others.get(path)}"
+        for path in sorted(mine.keys() | others.keys())
+        if mine.get(path) != others.get(path)
+    ]
+
+
+def _flat(settings: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", value

@@ -1,0 +1,228 @@
+"""Training on from the champion: what it was stays to the bit, what is new is appended, and why it may not is said."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from assets.splits.settings import EvaluationSettings
+from assets.training.dataset import read_dataset
+from assets.training.ray_train import TrainingJob, new_model, vocabulary_of
+from assets.training.settings import TrainingSettings
+from assets.training.start import starting_point
+from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, make_training_set
+from assets.training.version import TrainedVersion, new_manifest, train_version
+from assets.versions import DATASETS, artifacts_of, releases_of
+from models.artifact import load_artifact
+from models.columns import DAY, ITEM_ID
+from models.config import TrainingConfig
+from models.manifest import MODEL, Manifest
+from storage.lake import Lake
+from storage.schema import ITEMS_TABLE, items_schema
+from tests.assets.sequences.test_build import FIRST, events, put, update
+
+ID_TABLE = "items.ids.weight"
+MODEL_SETTINGS = {
+    "width": 8,
+    "max_length": 8,
+    "backbone": {"name": "hstu_research", "layers": 1, "heads": 1, "head_dim": 8},
+}
+SETTINGS = TrainingSettings.model_validate(
+    {
+        "positive_actions": ["click"],
+        "use_content": False,
+        "validation_users": 2,
+        "model": MODEL_SETTINGS,
+        "optimisation": {"epochs": 2, "batch_size": 4, "loss": {"negatives": 8}},
+        "start_from": "champion",
+    }
+)
+SET_SETTINGS = TrainingSetSettings.of(SETTINGS, EvaluationSettings(leave_one_out_users=2))
+
+
+def day(lake: Lake, number: int, items: list[str]) -> None:
+    """Each of twelve users clicks two of the `items`."""
+    rows = [
+        (f"u{n}", items[(2 * number + k + n) % len(items)], 86_400 * number + 60 * n + k, "click", None, None, None, n)
+        for n in range(12)
+        for k in range(2)
+    ]
+    put(lake, events(rows, number), number)
+    update(lake)
+
+
+def list_items(lake: Lake, items: list[str]) -> None:
+    catalogue = pl.DataFrame({ITEM_ID: items}).with_columns(pl.lit(FIRST).alias(DAY))
+    schema = items_schema("string")
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in catalogue.columns]
+    lake.overwrite(ITEMS_TABLE, catalogue.with_columns(missing).select(pl.col(n).cast(t) for n, t in schema.items()))
+
+
+def prepared(lake: Lake) -> tuple[TrainingSetRecord, Path, Manifest]:
+    record = make_training_set(lake, SET_SETTINGS)
+    manifest = new_manifest("shop", SETTINGS, record, ["click"], split=SET_SETTINGS.evaluation)
+    return record, lake.folder(DATASETS) / record.name, manifest
+
+
+def train(lake: Lake, parent: str | None, told: list[str], settings: TrainingSettings = SETTINGS) -> TrainedVersion:
+    _, folder, manifest = prepared(lake)
+    return train_version(
+        lake,
+        manifest,
+        folder,
+        settings,
+        settings.model,
+        settings.optimisation,
+        workers=0,
+        with_content=True,
+        parent=parent,
+        on_progress=lambda progress: told.append(str(progress)),
+    )
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, TrainedVersion, TrainedVersion, list[str]]:
+    """A first version, which becomes champion, and a second one of a later night, when there are items m and a more."""
+    lake, told = Lake(str(tmp_path_factory.mktemp("lake"))), list[str]()
+    list_items(lake, ["d", "c", "b", "z", "never"])
+    for number in range(3):
+        day(lake, number, ["d", "c", "b", "z"])
+    first = train(lake, releases_of(lake).champion(), told)
+    releases_of(lake).promote(first.manifest.version, "the first one")
+    list_items(lake, ["d", "c", "b", "z", "never", "m", "a"])
+    for number in (3, 4):
+        day(lake, number, ["a", "d", "m", "b", "c", "z"])
+    return lake, first, train(lake, releases_of(lake).champion(), told), told
+
+
+def test_the_first_version_starts_from_scratch_and_the_next_from_the_champion(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+) -> None:
+    _, first, second, told = nights
+    said = [sentence for sentence in told if "start" in sentence]
+    assert said == [
+        "there is no version to start from yet: training starts from scratch",
+        f"training starts from version {first.manifest.version}",
+    ]
+    assert (first.manifest.parent, second.manifest.parent) == (None, first.manifest.version)
+    cards = [(version.folder / "MODEL_CARD.md").read_text() for version in (first, second)]
+    assert "Trained from scratch" in cards[0]
+    assert f"weights of version {first.manifest.version}" in cards[1]
+
+
+def test_what_the_champion_trained_is_the_same_to_the_bit_and_new_items_follow(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+) -> None:
+    lake, first, second, _ = nights
+    dataset = read_dataset(lake.folder(DATASETS) / second.manifest.training_set)
+    job = TrainingJob(
+        str(lake.folder(DATASETS) / second.manifest.training_set),
+        "",
+        load_artifact(second.folder).model.config,
+        second.manifest.training,
+        workers=0,
+        start=str(first.folder),
+    )
+    vocabulary = vocabulary_of(job, dataset)
+    assert vocabulary.ids(vocabulary.trained).to_list() == ["b", "c", "d", "z", "a", "m"]
+    kept = load_artifact(second.folder).vocabulary
+    assert kept.trained.tolist() == vocabulary.trained.tolist()
+    before = load_artifact(first.folder).vocabulary
+    assert before.item_ids.to_list() == kept.item_ids.to_list()[: len(before)], "no item changes its index"
+    parent, started = load_file(first.folder / MODEL), new_model(job, dataset).state_dict()
+    assert torch.equal(started[ID_TABLE][:5], parent[ID_TABLE])
+    assert all(torch.equal(weight, parent[name]) for name, weight in started.items() if name != ID_TABLE)
+    fresh = started[ID_TABLE][5:]
+    assert fresh.shape == (2, 8)
+    assert 0 < fresh.abs().max() <= 0.04
+    assert not torch.equal(load_file(second.folder / MODEL)[ID_TABLE][:5], parent[ID_TABLE]), "it learned on"
+
+
+def test_another_start_is_another_run_and_the_same_one_the_same(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+) -> None:
+    lake, first, second, _ = nights
+    again = train(lake, first.manifest.version, [])
+    scratch = train(lake, first.manifest.version, [], SETTINGS.model_copy(update={"start_from": None}))
+    assert again.fingerprint == second.fingerprint != scratch.fingerprint
+    weights = [load_file(version.folder / MODEL)[ID_TABLE] for version in (again, second, scratch)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert scratch.manifest.parent is None
+
+
+def test_a_lake_made_anew_finds_the_items_of_the_champion_by_their_ids(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]], tmp_path: Path
+) -> None:
+    _, first, _, _ = nights
+    lake = Lake(str(tmp_path))
+    list_items(lake, ["z", "a", "b"])
+    for number in range(3):
+        day(lake, number, ["z", "a", "b"])
+    _, folder, _ = prepared(lake)
+    dataset = read_dataset(folder)
+    config = load_artifact(first.folder).model.config
+    model = new_model(TrainingJob(str(folder), "", config, TrainingConfig(), 0, start=str(first.folder)), dataset)
+    parent, artifact = load_file(first.folder / MODEL)[ID_TABLE], load_artifact(first.folder)
+    theirs = artifact.vocabulary.ids(artifact.vocabulary.trained).to_list()
+    for item in ("b", "z"):
+        place = int(model.items.places[int(dataset.vocabulary.indices([item])[0])])
+        assert torch.equal(model.items.ids.weight[place], parent[theirs.index(item) + 1])
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"model": {"width": 16}}, "width is 16, not 8"),
+        ({"model": {"items": {"content_dim": 5}}}, "items.content_dim is 5, not 0"),
+        ({"manifest": {"held_out_users": 9}}, "held_out_users is 9, not 2"),
+        ({"manifest": {"cutoff": -timedelta(days=1)}}, "it has seen what this version is asked"),
+        ({"parent": "gone"}, "missing, damaged or of an earlier release"),
+    ],
+)
+def test_what_cannot_be_started_from_is_said_before_training(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]], changed: dict[str, Any], named: str
+) -> None:
+    lake, first, _, _ = nights
+    config = load_artifact(first.folder).model.config
+    model = type(config).model_validate(config.model_dump() | changed.get("model", {}))
+    manifest = first.manifest
+    for name, value in changed.get("manifest", {}).items():
+        moved = getattr(manifest, name) + value if isinstance(value, timedelta) else value
+        manifest = manifest.model_copy(update={name: moved})
+    parent = changed.get("parent", first.manifest.version)
+    start = starting_point(artifacts_of(lake), parent, model, manifest)
+    assert start.folder is None
+    assert start.sentence.startswith(f"training starts from scratch, not from version {parent}: ")
+    assert named in start.sentence
+    assert starting_point(artifacts_of(lake), first.manifest.version, config, first.manifest).folder == first.folder
+
+
+def test_a_damaged_champion_ends_no_nightly_run(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]], tmp_path: Path
+) -> None:
+    _, first, _, _ = nights
+    copy = tmp_path / "hstu" / first.manifest.version
+    for name, spoil in (("model.safetensors", b"xx"), ("vocabulary.parquet", b"PAR1")):
+        copy.mkdir(parents=True, exist_ok=True)
+        for path in first.folder.iterdir():
+            (copy / path.name).write_bytes(path.read_bytes())
+        (copy / name).write_bytes(spoil)
+        config = load_artifact(first.folder).model.config
+        assert "damaged" in starting_point(copy.parent, copy.name, config, first.manifest).sentence
+
+
+def test_a_model_that_is_finished_is_read_with_the_items_in_its_order(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+) -> None:
+    _, _, second, _ = nights
+    artifact = load_artifact(second.folder)
+    table = artifact.model.items.ids.weight.detach()
+    vectors = artifact.item_vectors[torch.from_numpy(artifact.vocabulary.trained)]
+    torch.testing.assert_close(vectors, table[1:])
+    never = artifact.vocabulary.indices(["never"])
+    torch.testing.assert_close(artifact.item_vectors[torch.from_numpy(never)], table[:1])

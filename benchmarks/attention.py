@@ -111,7 +111,7 @@ def _memory(plan: Plan, report: Report) -> Figures:
         read = [_peak(side, n, plan) for n in lengths]
         shown = ", ".join(f"n {n}: {peak / MEGABYTE:.1f}" for n, peak in zip(lengths, read, strict=True))
         report(f"memory of {side} beyond inputs, {plan.memory_rows} full rows, MiB: {shown}")
-        figures[f"{prefix}peak_memory_exponent"] = _slope(lengths, read)
+        figures[f"{prefix}peak_memory_exponent"] = float(np.polyfit(np.log(lengths), np.log(np.maximum(read, 1)), 1)[0])
         figures[f"{prefix}peak_memory_mib_{lengths[-1]}"] = read[-1] / MEGABYTE
     return figures
 
@@ -119,7 +119,3 @@ def _memory(plan: Plan, report: Report) -> Figures:
 def _peak(side: str, n: int, plan: Plan) -> int:
     function = f"{memory_side.__module__}:{memory_side.__name__}"
     return peak_memory(function, side=side, n=n, rows=plan.memory_rows, heads=plan.heads, width=plan.width)
-
-
-def _slope(lengths: list[int], peaks: list[int]) -> float:
-    return float(np.polyfit(np.log(lengths), np.log(np.maximum(peaks, 1)), 1)[0])

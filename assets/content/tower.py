@@ -106,7 +106,7 @@ def build_trainable(settings: ImageSettings, dims: int, key: str, weights: bool 
     import torch
 
     options: dict[str, Any] = {"force_patch_dropout": settings.adapt.patch_dropout}
-    if _has_weights(settings):
+    if settings.pretrained or settings.architecture.startswith(SCHEMAS):
         options |= {"require_pretrained": weights, "load_weights": weights}
     else:
         options |= {"embed_dim": dims, "force_preprocess_cfg": WHOLE_POSTER}
@@ -162,10 +162,6 @@ def _registered(architecture: str) -> str:
             "open_clip.list_models() or to the path of a JSON with embed_dim, vision_cfg and text_cfg"
         )
     return name
-
-
-def _has_weights(settings: ImageSettings) -> bool:
-    return bool(settings.pretrained) or settings.architecture.startswith(SCHEMAS)
 
 
 def _weights_on_disk(settings: ImageSettings) -> str:

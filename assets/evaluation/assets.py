@@ -59,13 +59,13 @@ def evaluation(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, settings = lake.open(), evaluation
     version = version_in_question(context, tables, "hstu_model", config.version)
-    folder = artifacts_of(tables) / version
+    folder, ablation = artifacts_of(tables) / version, tables.folder(f"{ABLATIONS}/{tables.family}") / version
     result = evaluate_version(
         tables,
         folder,
         settings,
         champion=_champion(tables, version),
-        without_content=_existing(tables.folder(f"{ABLATIONS}/{tables.family}") / version),
+        without_content=ablation if ablation.is_dir() else None,
         truth=source if isinstance(source, KnownTruth) else None,
         progress=_reporting(context),
     )
@@ -93,10 +93,6 @@ def evaluation(
 def _champion(lake: Lake, candidate: str) -> Path | None:
     champion = releases_of(lake).champion()
     return artifacts_of(lake) / champion if champion and champion != candidate else None
-
-
-def _existing(folder: Path) -> Path | None:
-    return folder if folder.is_dir() else None
 
 
 def _reporting(context: dg.AssetExecutionContext) -> Callable[[str, int, int], None]:

@@ -27,6 +27,7 @@ from models.columns import (
 from storage.schema import ITEMS_TABLE, QUARANTINE_SCHEMA, TIME, IdType, items_schema
 
 REQUIRED = (ITEM_ID,)
+REASONS = (Reason.MALFORMED, Reason.NULL_KEY, Reason.WRONG_TYPE)
 COLUMNS = (ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, IMAGE, IMAGE_BYTES, AVAILABLE_FROM)
 
 EARLIEST_MS = -62_135_596_800_000
@@ -92,7 +93,7 @@ def _judged(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.Data
         pl.Series(SOURCE_FILE, rows[SOURCE_FILE].cast(pl.String)),
         pl.Series(SOURCE_ROW, rows[SOURCE_ROW].cast(pl.Int64)),
         pl.int_range(pl.len()).alias(PLACE),
-        first_reason(typed, _verdicts()).alias(REASON),
+        first_reason(typed, {reason: pl.col(reason) for reason in REASONS}).alias(REASON),
         *COLUMNS,
     )
 
@@ -103,7 +104,7 @@ def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataF
     casts = {
         ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], id_type),
         CATEGORIES: _as_texts(dtypes[CATEGORIES]),
-        IMAGE_BYTES: _as_bytes(dtypes[IMAGE_BYTES]),
+        IMAGE_BYTES: pl.col(IMAGE_BYTES) if isinstance(dtypes[IMAGE_BYTES], pl.Binary) else pl.lit(None, pl.Binary),
         AVAILABLE_FROM: _as_time(dtypes[AVAILABLE_FROM], unit),
     } | {column: as_text(column, dtypes[column]) for column in (TITLE, DESCRIPTION, IMAGE)}
     there = {column: given(column, dtypes[column]) for column in casts}
@@ -115,10 +116,6 @@ def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataF
         pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(Reason.WRONG_TYPE),
         *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
     )
-
-
-def _verdicts() -> dict[str, pl.Expr]:
-    return {reason: pl.col(reason) for reason in (Reason.MALFORMED, Reason.NULL_KEY, Reason.WRONG_TYPE)}
 
 
 def _finished(items: pl.DataFrame, rules: QualitySettings) -> pl.DataFrame:
@@ -144,10 +141,6 @@ def _as_texts(dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.List | pl.Array | pl.Struct):
         return pl.lit(None, pl.List(pl.String))
     return pl.concat_list(as_text(CATEGORIES, dtype))
-
-
-def _as_bytes(dtype: pl.DataType) -> pl.Expr:
-    return pl.col(IMAGE_BYTES) if isinstance(dtype, pl.Binary) else pl.lit(None, pl.Binary)
 
 
 def _as_time(dtype: pl.DataType, unit: TimestampUnit) -> pl.Expr:

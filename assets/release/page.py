@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from assets.metadata import markdown_table, plain_name
 from storage.releases import Releases
@@ -24,15 +23,14 @@ def release_metadata(
         numbers: The numbers behind it.
     """
     champion = releases.champion()
+    recent = releases.log().reverse().head(RECENT_DECISIONS)
     return {
         "version": version,
         "promoted": champion == version,
         "reason": reason,
         "champion": champion or "none",
-        "decisions": dg.MetadataValue.md(markdown_table(_recent(releases))),
+        "decisions": dg.MetadataValue.md(
+            markdown_table(recent.select("at", "action", "version", "previous", "reason"))
+        ),
         **{plain_name(name): value for name, value in (numbers or {}).items()},
     }
-
-
-def _recent(releases: Releases) -> pl.DataFrame:
-    return releases.log().reverse().head(RECENT_DECISIONS).select("at", "action", "version", "previous", "reason")

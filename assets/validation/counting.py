@@ -61,7 +61,12 @@ def _counted(batch: pl.LazyFrame, expectations: Sequence[Expectation]) -> dict[s
     def total(flag: pl.Expr) -> int:
         return next(count for count, known in zip(sums, flags, strict=True) if known.meta.eq(flag))
 
-    return {e.name: _of(batch, e, rows, total(e.ignored), total(e.violation)) for e in expectations}
+    def counts(expectation: Expectation) -> Counts:
+        unexpected = total(expectation.violation)
+        examples = _examples(batch, expectation.violation) if unexpected else pl.DataFrame()
+        return Counts(rows, total(expectation.ignored), unexpected, examples)
+
+    return {expectation.name: counts(expectation) for expectation in expectations}
 
 
 def _distinct(flags: Sequence[pl.Expr]) -> list[pl.Expr]:
@@ -70,11 +75,6 @@ def _distinct(flags: Sequence[pl.Expr]) -> list[pl.Expr]:
         if not any(flag.meta.eq(known) for known in distinct):
             distinct.append(flag)
     return distinct
-
-
-def _of(batch: pl.LazyFrame, expectation: Expectation, rows: int, ignored: int, unexpected: int) -> Counts:
-    examples = _examples(batch, expectation.violation) if unexpected else pl.DataFrame()
-    return Counts(rows, ignored, unexpected, examples)
 
 
 def _examples(batch: pl.LazyFrame, violation: pl.Expr) -> pl.DataFrame:

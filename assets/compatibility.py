@@ -27,7 +27,7 @@ from storage.schema import (
 )
 from storage.sequence_store import ITEM_ROWS_TABLE
 
-MADE_ANEW = (*MODALITIES.values(), CONTENT_TABLE)
+REMADE = (*MODALITIES.values(), CONTENT_TABLE)
 """Tables of which a run replaces all rows, and so may change all but the type of the ids."""
 
 
@@ -44,7 +44,7 @@ def require_compatible(lake: Lake, id_type: IdType) -> None:
             there = lake.scan(table).collect_schema()
         except TableMissing:
             continue
-        require_same(lake.uri(table), {name: there[name] for name in wanted} if table in MADE_ANEW else there, wanted)
+        require_same(lake.uri(table), {name: there[name] for name in wanted} if table in REMADE else there, wanted)
 
 
 def _contract(id_type: IdType) -> dict[str, Schema]:
@@ -58,4 +58,4 @@ def _contract(id_type: IdType) -> dict[str, Schema]:
         EVENT_STATISTICS_TABLE: EVENT_STATISTICS_SCHEMA,
         SUPPRESSIONS_TABLE: SUPPRESSIONS_SCHEMA,
         ITEM_ROWS_TABLE: {ITEM_ID: ID_DTYPES[id_type], ROW: pl.Int32()},
-    } | {table: {ITEM_ID: ID_DTYPES[id_type]} for table in MADE_ANEW}
+    } | {table: {ITEM_ID: ID_DTYPES[id_type]} for table in REMADE}

@@ -27,7 +27,7 @@ class Storage:
     Attributes:
         root: Folder or object-store URI that holds every table.
         storage_options: Object-store options of delta-rs; credentials may be among them.
-        artifacts: Folder for what is no table; empty: the root.
+        artifacts: Folder for what is not a table; empty: the root.
         family: Family of the models that find items.
         landing: Folder of the landing files that this platform writes itself.
         profile: Name of the profile, recorded with every version.

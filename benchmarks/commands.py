@@ -119,7 +119,7 @@ def overload(
 def validation(
     rows: Annotated[int, typer.Option(min=1, help="How many events.")] = 10_000_000, smoke: SmokeOption = False
 ) -> None:
-    """Every row and every day of made-up events judged, against the time of reading them."""
+    """Every row and every day of synthetic events judged, against the time of reading them."""
     with errors_as_sentences(patience=None):
         from benchmarks import validation as bench
 
@@ -166,7 +166,7 @@ def nightly(
 
 @app.command(name="training-set")
 def training_set(
-    interactions: Annotated[int, typer.Option(min=1, help="Million interactions of the made-up log.")] = 100,
+    interactions: Annotated[int, typer.Option(min=1, help="Million interactions of the synthetic log.")] = 100,
     mib: Annotated[int, typer.Option(min=1, help="Memory that the process is given, enforced.")] = 1000,
     rows_in_memory: Annotated[int, typer.Option(min=10_000, help="As in the profile's section `lake`.")] = 1_000_000,
     out: OutOption = None,

@@ -1,4 +1,4 @@
-"""A small line, run in processes of its own that may be disturbed: what it then holds, and what lies about."""
+"""A small line, run in processes of its own that may be disturbed: what it then holds, and what is left behind."""
 
 import fcntl
 import json

@@ -1,7 +1,7 @@
 """What becomes of the tables when runs are killed, disks fill up, inputs are cut off, and two runs meet.
 
 After each fault the run is repeated; then every table must equal that of a run which nothing disturbed, row for row,
-and nothing may be left lying about.
+and nothing may be left behind.
 """
 
 import random

@@ -125,7 +125,7 @@ class Installation:
         """Until every replica has answered with `version`.
 
         Raises:
-            TimeoutError: that does not come to pass.
+            TimeoutError: that does not happen.
         """
         began = time.monotonic()
         replicas: set[str] = set()

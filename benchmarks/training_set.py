@@ -38,7 +38,7 @@ def run(interactions: int, mib: int, rows_in_memory: int, out: Path, smoke: bool
     """Whether it fits, how long it takes, and how much larger than the limit the log is.
 
     Args:
-        interactions: Of the made-up log, of which two in three are positive.
+        interactions: Of the synthetic log, of which two in three are positive.
         mib: What the process may use.
         rows_in_memory: As in the profile's section `lake`.
         out: Where the log and the training set are kept meanwhile.

@@ -1,4 +1,4 @@
-"""`genrec bench validation`: judging every row of made-up events, against reading them.
+"""`genrec bench validation`: judging every row of synthetic events, against reading them.
 
 The events lie in Parquet files as the stage `events` writes them. Sides, alternating in one run:
 

@@ -19,7 +19,7 @@ PUT_ASIDE = "put_aside"
 def with_availability(items: pl.LazyFrame) -> pl.LazyFrame:
     """The newest row of every item, with the earliest moment that any of its rows names as `available_from`.
 
-    Later rows of an item describe it anew; they do not make it come anew. A row without a moment tells of its own day.
+    Later rows of an item describe it again; they do not make it new. A row without a moment counts from its own day.
     The order of the rows does not matter.
 
     Args:

@@ -40,7 +40,7 @@ class GoldenError(ValueError):
 
 @dataclass(frozen=True)
 class Golden:
-    """B made-up requests and what the model answered that was trained.
+    """B synthetic requests and what the model answered that was trained.
 
     Attributes:
         histories: Of the requests, all of known items.
@@ -74,9 +74,9 @@ class Golden:
 
 
 def golden_requests(artifact: Artifact) -> Golden:
-    """Made-up requests that fit `artifact`, with its answers as it stands in memory."""
+    """Synthetic requests that fit `artifact`, with its answers as it stands in memory."""
     count = len(artifact.vocabulary.known_items)
-    asked = _made_up(artifact) if count else Interactions.of([])
+    asked = _synthetic(artifact) if count else Interactions.of([])
     best = min(BEST, count)
     items, scores = [torch.zeros(0, best, dtype=torch.int64)], [torch.zeros(0, best)]
     try:
@@ -121,7 +121,7 @@ def _best_items(scores: Tensor, k: int) -> Tensor:
     return torch.from_numpy(top_k_of_each(scores.numpy(), np.ones(scores.shape, bool), k))
 
 
-def _made_up(artifact: Artifact) -> Interactions:
+def _synthetic(artifact: Artifact) -> Interactions:
     """Interactions of every length up to LONGEST, of any known items, with gaps from a second to a month."""
     random, known = np.random.default_rng(0), artifact.vocabulary.known_items
     longest = min(artifact.model.config.max_length, LONGEST)

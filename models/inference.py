@@ -66,7 +66,8 @@ def similar(artifact: Artifact, item_index: int) -> Tensor:
     """
     if not 1 <= item_index <= len(artifact.vocabulary):
         raise ValueError(
-            f"item index {item_index} is no item: version {artifact.version} has indices 1..{len(artifact.vocabulary)}"
+            f"item index {item_index} is not an item: version {artifact.version} has indices "
+            f"1..{len(artifact.vocabulary)}"
         )
     scores = artifact.retrieval_vectors @ artifact.retrieval_vectors[item_index]
     scores[artifact.vocabulary.unknown_items] = -torch.inf

@@ -13,7 +13,7 @@ LARGEST = 2**30
 def keep_freed_memory() -> bool:
     """Lets the process keep the memory that it frees, for the rest of its life; returns whether that could be asked.
 
-    By default glibc maps each tensor of some size anew and gives it back when it is freed, so that every operation of a
+    By default glibc maps each large tensor on its own and gives it back when it is freed, so that every operation of a
     training step pays a page fault and a zeroed page for 4 KiB of its result: five to ten times what the operation
     itself costs. Elsewhere than on glibc nothing is done.
     """

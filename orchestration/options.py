@@ -39,7 +39,7 @@ def range_of_days(given: str | None) -> tuple[date, date] | None:
     """First and last day of `A:B`, or of a single day; None where none was given.
 
     Raises:
-        ValueError: these are no days.
+        ValueError: these are not days.
     """
     if not_empty("--days", given) is None:
         return None

@@ -46,8 +46,8 @@ class LakeSettings(Strict):
     storage_options: dict[str, str] = Field(default_factory=dict, description="Object-store options of delta-rs.")
     artifacts: str = Field(
         default="",
-        description="Folder for what is no table, such as models and reports; empty: the root, or the profile's state "
-        "where the root is a URI.",
+        description="Folder for what is not a table, such as models and reports; empty: the root, or the profile's "
+        "state where the root is a URI.",
     )
     user_buckets: int = Field(
         default=0, ge=0, le=4096, description="Files of the sequences; 0: as many as keep one within `rows_in_memory`."

@@ -147,10 +147,10 @@ def _selected(definitions: dg.Definitions, job: dg.JobDefinition, select: str) -
     try:
         found = dg.AssetSelection.from_string(select).resolve(graph)
     except DagsterInvalidSubsetError as error:
-        raise RunError(f"--select {select} names what is no asset: the line is {known}") from error
+        raise RunError(f"--select {select} names something that is not an asset: the line is {known}") from error
     except dg.DagsterError as error:
         why = " ".join(str(error).split())
-        raise RunError(f"--select {select} is no selection of assets ({why}): the line is {known}") from error
+        raise RunError(f"--select {select} is not a selection of assets ({why}): the line is {known}") from error
     named, line = set(re.findall(r"\w+", select)), job.asset_layer.executable_asset_keys
     keys = frozenset(key for key in found if key in line or _name(key) in named)
     if not keys:

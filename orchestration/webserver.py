@@ -33,7 +33,7 @@ class Webserver(DagsterWebserver):  # type: ignore[type-arg]
 
 
 class OwnPages:
-    """Lets through what our own pages ask for, and programs that are no browser.
+    """Lets through what our own pages ask for, and programs that are not browsers.
 
     A browser names the page's origin in all that another site's page sends, links and pictures apart; so these, which
     are GET, reach nothing that acts.

@@ -44,7 +44,7 @@ class Lake:
     Args:
         root: Folder or URI that holds every table.
         storage_options: Credentials and endpoint of an object store, as delta-rs names them.
-        artifacts: Folder for what is no table; empty: the root, which is a folder then.
+        artifacts: Folder for what is not a table; empty: the root, which is a folder then.
         family: Family of the models that find items: whose versions the line makes, and whose champion it serves.
     """
 

@@ -18,7 +18,7 @@ def is_public(address: str) -> bool:
     An IPv6 address that stands for an IPv4 one is judged by that one.
 
     Raises:
-        ValueError: this is no address.
+        ValueError: this is not an address.
     """
     plain = _unwrapped(ip_address(address.partition("%")[0]))
     usable = plain in UNICAST if isinstance(plain, IPv6Address) else not any(plain in network for network in RESERVED)

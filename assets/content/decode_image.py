@@ -128,7 +128,7 @@ class _Timed(io.BytesIO):
         self.restart()
 
     def restart(self) -> None:
-        """Restarts the clock: waiting for one's turn is no work."""
+        """Restarts the clock: waiting for a turn is not work."""
         self._end = time.monotonic() + self._seconds
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -57,7 +57,7 @@ def _get(url: httpx.URL, settings: ImageSettings, end: float) -> bytes | str:
     import httpcore
 
     if url.scheme not in ("http", "https"):
-        raise ImageRejected("redirected to what is no web address")
+        raise ImageRejected("redirected to something that is not a web address")
     target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     headers: dict[bytes | str, bytes | str] = {
         "Host": url.netloc,

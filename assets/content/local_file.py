@@ -37,7 +37,7 @@ def local_path(source: str, settings: ImageSettings) -> Path:
 
     Raises:
         ImageRejected: that is not below an allowed folder.
-        ValueError: this is no path.
+        ValueError: this is not a path.
     """
     return Path(*_place(source, settings))
 

@@ -107,7 +107,7 @@ class ImageSettings(Strict):
     max_bytes: int = Field(default=32 * 2**20, ge=1, description="Largest encoded image that is read.")
     max_pixels: int = Field(default=64 * 10**6, ge=1, description="Largest image that is decoded: no bombs.")
     max_aspect: float = Field(
-        default=200, ge=1, description="Longer side over shorter: thinner strips are no pictures."
+        default=200, ge=1, description="Longer side over shorter: thinner strips are not pictures."
     )
     adapt: AdaptSettings = Field(default=AdaptSettings(), description="Training of the image tower in mode adapt.")
 
@@ -116,7 +116,7 @@ class ImageSettings(Strict):
     def _are_stores(cls, stores: tuple[str, ...]) -> tuple[str, ...]:
         strange = [store for store in stores if not STORE.fullmatch(store)]
         if strange:
-            raise ValueError(f"{strange[0]!r} is no object store: write a URI such as s3://bucket/photos")
+            raise ValueError(f"{strange[0]!r} is not an object store: write a URI such as s3://bucket/photos")
         return stores
 
     @model_validator(mode="after")

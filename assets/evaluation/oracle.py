@@ -1,4 +1,4 @@
-"""The oracle: where the source is a made-up world, the best that any scorer can expect."""
+"""The oracle: where the source is a synthetic world, the best that any scorer can expect."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Verdict:
     """The answer to one check, with a sentence that holds the numbers.
 
     Attributes:
-        passed: None where nothing was measured, which is no pass.
+        passed: None where nothing was measured, which is not a pass.
     """
 
     check: str

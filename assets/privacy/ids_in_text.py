@@ -1,4 +1,4 @@
-"""Where an id stands in text that is no table: in a line that was cut off, in JSON, in a page.
+"""Where an id stands in text that is not a table: in a line that was cut off, in JSON, in a page.
 
 An id is looked for whole, whatever characters it has: only what stands before and after it tells whether it is one of
 its own or a part of another.

@@ -23,12 +23,12 @@ class Person:
     @classmethod
     def named(cls, given: str, id_type: IdType) -> "Person":
         """Raises:
-        ValueError: `given` is no id of the profile's type.
+        ValueError: `given` is not an id of the profile's type.
         """
         if id_type == "string":
             return cls(given, id_type)
         if not given.lstrip("-").isdecimal() or str(int(given)) != given:
-            raise ValueError(f"{given!r} is no user id: the profile's ids are int64, write a whole number")
+            raise ValueError(f"{given!r} is not a user id: the profile's ids are int64, write a whole number")
         return cls(int(given), id_type)
 
     @property

@@ -34,7 +34,9 @@ class SearchSettings(Strict):
     def _bounds_ascend(cls, space: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         for path, (low, high) in space.items():
             if not path.startswith(("optimisation.", "model.")):
-                raise ValueError(f"{path} is no path below optimisation or model, such as optimisation.learning_rate")
+                raise ValueError(
+                    f"{path} is not a path below optimisation or model, such as optimisation.learning_rate"
+                )
             if not 0 < low < high:
                 raise ValueError(f"the bounds of {path} are {low:g} and {high:g}: both above 0, the lower one first")
         return space

@@ -150,7 +150,7 @@ def with_values(settings: S, section: str, values: Mapping[str, float]) -> S:
             place = place.get(part) if isinstance(place, dict) else None
         before = place.get(parts[-1]) if isinstance(place, dict) else None
         if isinstance(before, bool) or not isinstance(before, int | float):
-            raise ValueError(f"{path} is no number among the settings of `training`: search for another one")
+            raise ValueError(f"{path} is not a number among the settings of `training`: search for another one")
         place[parts[-1]] = round(value) if isinstance(before, int) else value
     return type(settings).model_validate(told)
 

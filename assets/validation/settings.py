@@ -143,7 +143,7 @@ class QualitySettings(Strict):
     def _names_are_free(cls, columns: dict[str, DeclaredColumn]) -> dict[str, DeclaredColumn]:
         for name in columns:
             if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no name of a column: write small letters, digits and _, a letter first")
+                raise ValueError(f"{name!r} is not a column name: write small letters, digits and _, a letter first")
             if name in RESERVED_NAMES:
                 raise ValueError(f"{name!r} has a meaning of its own on the platform: give the column another name")
         return columns

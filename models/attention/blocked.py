@@ -23,7 +23,7 @@ def hstu_attention(
     bias: AttentionBias | None = None,
     query_offsets: Tensor | None = None,
 ) -> Tensor:
-    """See `models.attention.hstu_attention`. Holds BLOCK x n weights at a time, computed anew for gradients."""
+    """See `models.attention.hstu_attention`. Holds BLOCK x n weights at a time, computed again for gradients."""
     if bias is not None:
         check_reach(bias, offsets, mask)
     asking = offsets if query_offsets is None else query_offsets

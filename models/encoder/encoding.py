@@ -60,7 +60,7 @@ def position_index(place: Tensor, history: Tensor, context: int, positions: Posi
 
     Args:
         place: (L,) place within the row.
-        history: (L,) tokens of the row that are no candidates, context included.
+        history: (L,) tokens of the row that are not candidates, context included.
     """
     from_start = torch.minimum(place, history)
     if positions == "start":

@@ -58,7 +58,7 @@ def rivals(cases: EvaluationCases, catalogue: Catalogue) -> IntArray:
 
 
 def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]:
-    """(B, n+1) true where an item is no candidate."""
+    """(B, n+1) true where an item is not a candidate."""
     excluded: NDArray[np.bool_] = catalogue.available_from > cases.request_times[:, None]
     if catalogue.gone_from is not None:
         excluded |= catalogue.gone_from <= cases.request_times[:, None]
@@ -71,7 +71,7 @@ def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]
 
 
 def _rivals_ahead(rivals: NDArray[np.float32], target_scores: NDArray[np.float32], cases: EvaluationCases) -> IntArray:
-    """(T,) candidates that are no target of the user and score at least as high as the target."""
+    """(T,) candidates that are not targets of the user and score at least as high as the target."""
     ahead = np.empty(len(target_scores), np.int64)
     step = max(1, COMPARISONS_AT_ONCE // rivals.shape[1])
     for start in range(0, len(target_scores), step):

@@ -27,9 +27,9 @@ class Catalogue:
     """What the evaluation knows of the n items of the vocabulary, by index; 0 is padding.
 
     Attributes:
-        available_from: (n+1,) int64, ms since the epoch; an item is no candidate for an earlier request.
+        available_from: (n+1,) int64, ms since the epoch; an item is not a candidate for an earlier request.
         cold: (n+1,) bool, true for items without an interaction in training.
-        gone_from: (n+1,) int64, ms since the epoch; an item is no candidate for this request or a later one. None:
+        gone_from: (n+1,) int64, ms since the epoch; an item is not a candidate for this request or a later one. None:
             nothing is gone.
         known: (n+1,) bool, false for items that nobody can know: they are no candidates ever. None: all are known.
     """

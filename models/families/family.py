@@ -56,7 +56,7 @@ class Family(ABC):
         metric: Name of the number by which a search judges a model, among those that `validate` gives.
         better: Whether more of it is better, or less.
         vectors: Names of what `exports` gives.
-        golden_requests: How many made-up requests are kept with a version.
+        golden_requests: How many synthetic requests are kept with a version.
     """
 
     name: ClassVar[str]

@@ -85,7 +85,7 @@ def test_ranking() -> None:
 
 def test_validation() -> None:
     found = figures("validation")
-    assert 0.99 * 20_000 < found["rows"] <= 20_000, "some of the made-up events fall on the same moment"
+    assert 0.99 * 20_000 < found["rows"] <= 20_000, "some of the synthetic events fall on the same moment"
     assert found["rows_read_ratio"] < found["read_ratio"], "whole days are judged beside their rows"
     assert found["read_ratio_low"] == found["read_ratio"] == found["read_ratio_high"]
 

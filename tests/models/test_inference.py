@@ -57,5 +57,5 @@ def test_a_vector_that_is_not_finite_names_the_user_who_reads_it() -> None:
 
 @pytest.mark.parametrize("row", [-1, 0, 6])
 def test_only_items_have_neighbours(row: int) -> None:
-    with pytest.raises(ValueError, match=rf"row {row} is no item: version v1 has rows 1\.\.5"):
+    with pytest.raises(ValueError, match=rf"item index {row} is not an item: version v1 has indices 1\.\.5"):
         similar(artifact(), row)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a command at any moment, on a line of two made-up assets and a real Dagster instance."""
+"""SIGINT and SIGTERM end a command at any moment, on a line of two synthetic assets and a real Dagster instance."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Runs from the terminal, on a line of two made-up assets and a real Dagster instance."""
+"""Runs from the terminal, on a line of two synthetic assets and a real Dagster instance."""
 
 import os
 import signal
@@ -139,9 +139,9 @@ def test_a_wrong_request_is_told_before_anything_runs(line: Path, home: Path) ->
         ({"TEST_DAYS": "2026-01-03:2026-01-02"}, "not a range"),
         (
             {"TEST_SELECT": "nothing_like_it"},
-            "--select nothing_like_it names what is no asset: the line is days, total\n",
+            "--select nothing_like_it names something that is not an asset: the line is days, total\n",
         ),
-        ({"TEST_SELECT": "days) and"}, "--select days) and is no selection of assets ("),
+        ({"TEST_SELECT": "days) and"}, "--select days) and is not a selection of assets ("),
     ):
         result = run(line, **given)
         assert result.returncode == 1

@@ -72,7 +72,7 @@ def priorities(head: Process, name: bytes) -> set[int]:
 def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
+        assert time.monotonic() < end, "it did not happen"
         time.sleep(0.2)
 
 

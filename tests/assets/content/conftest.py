@@ -1,4 +1,4 @@
-"""A made-up catalogue whose posters show what its texts say, and a tower small enough to train in a test."""
+"""A synthetic catalogue whose posters show what its texts say, and a tower small enough to train in a test."""
 
 import io
 import json

@@ -17,7 +17,7 @@ N = 120
 
 
 def text_vectors(n: int) -> pl.DataFrame:
-    """Made-up text vectors of 12 dimensions; items of the same colours have the same."""
+    """Synthetic text vectors of 12 dimensions; items of the same colours have the same."""
     vectors = np.random.default_rng(5).normal(size=(16, 12))[np.arange(n) % 16]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = [(i, f"text {i % 16}", vector.tolist()) for i, vector in enumerate(vectors)]

@@ -21,12 +21,12 @@ def test_values_stand_at_their_paths_and_whole_numbers_are_rounded() -> None:
     "path", ["optimisation.rate", "optimisation.loss", "optimisation.loss.shared", "optimisation.a.b"]
 )
 def test_a_path_that_names_no_number_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match=rf"{path} is no number among the settings"):
+    with pytest.raises(ValueError, match=rf"{path} is not a number among the settings"):
         with_values(TrainingConfig(), OPTIMISATION, {path: 1.0})
 
 
 def test_bounds_and_paths_are_checked_with_the_profile() -> None:
-    with pytest.raises(ValidationError, match=r"learning_rate is no path below optimisation or model"):
+    with pytest.raises(ValidationError, match=r"learning_rate is not a path below optimisation or model"):
         SearchSettings(space={"learning_rate": (1e-3, 1e-2)})
     with pytest.raises(ValidationError, match=r"the bounds of model\.width are 64 and 32"):
         SearchSettings(space={"model.width": (64, 32)})

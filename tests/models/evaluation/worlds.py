@@ -1,4 +1,4 @@
-"""Small made-up cases, and a scorer that answers from a table."""
+"""Small synthetic cases, and a scorer that answers from a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

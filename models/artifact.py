@@ -131,7 +131,8 @@ def load_artifact(folder: Path) -> Artifact:
     for name, of_items in vectors.items():
         _refuse_unfit(folder, name.replace("_", " "), of_items, vocabulary, config.width)
     content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
-    model = family.build(config, len(vocabulary), torch.from_numpy(vocabulary.trained), content)
+    trained, popularity = torch.from_numpy(vocabulary.trained), torch.from_numpy(vocabulary.popularity)
+    model = family.build(config, len(vocabulary), trained, content, popularity)
     model.load_state_dict(load_file(folder / MODEL))
     family.restore(model, vectors)
     return Artifact(manifest, model.eval(), vocabulary, vectors)

@@ -147,6 +147,12 @@ class RecommenderConfig(FamilyConfig):
         "0 chooses max_length + 11, the padded width of the published code.",
     )
     input_dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout on the encoder's input.")
+    popularity: bool = Field(
+        default=False,
+        description="Whether the score of an item has a part for its popularity at the cutoff, at a learned weight, so "
+        "that an untrained model recommends what is popular. It pays on short histories; scores are logits then, and "
+        "the loss's temperature is not read.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -72,8 +72,8 @@ def fit_recommender(
     loss = training.loss.model_copy(update={"cold_negatives": share})
     training = training.model_copy(update={"loss": loss})
     torch.manual_seed(training.seed)
-    trained = torch.from_numpy(vocabulary.trained)
-    recommender = build(model, len(vocabulary), trained, torch.from_numpy(vectors) if given else None)
+    trained, popularity = torch.from_numpy(vocabulary.trained), torch.from_numpy(vocabulary.popularity)
+    recommender = build(model, len(vocabulary), trained, torch.from_numpy(vectors) if given else None, popularity)
     worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
     fit(recommender, packed, training, worker, on_epoch)
     return Artifact.of(_manifest(interactions, training), recommender, vocabulary)
@@ -87,7 +87,7 @@ def recommend(
     at: datetime | None = None,
     exclude_seen: bool = True,
 ) -> pl.DataFrame:
-    """The `k` best items of each user: `user_id`, `rank` from 1, `item_id`, `score` (cosine).
+    """The `k` best items of each user: `user_id`, `rank` from 1, `item_id`, `score` (cosine; logit with popularity).
 
     A user without a known item gets the most popular ones, with null for a score. There is no catalogue here, so any
     item that the recommender knows may come, whenever it appeared.

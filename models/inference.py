@@ -69,7 +69,8 @@ def similar(artifact: Artifact, item_index: int) -> Tensor:
             f"item index {item_index} is not an item: version {artifact.version} has indices "
             f"1..{len(artifact.vocabulary)}"
         )
-    scores = artifact.retrieval_vectors @ artifact.retrieval_vectors[item_index]
+    directions = artifact.model.head.directions(artifact.retrieval_vectors)
+    scores = directions @ directions[item_index]
     scores[artifact.vocabulary.unknown_items] = -torch.inf
     scores[item_index] = -torch.inf
     return scores

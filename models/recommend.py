@@ -25,7 +25,7 @@ class Recommended:
 
     Attributes:
         items: (B, K) int64 indices of the best items, best first; 0 where there are fewer.
-        scores: (B, K) float32 cosines, or popularity.
+        scores: (B, K) float32 scores of the model (cosines; logits where it reads popularity), or popularity.
         by_model: (B,) bool, false where popularity answered.
     """
 

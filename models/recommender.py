@@ -10,6 +10,7 @@ from models.batch import JaggedBatch, Labels
 from models.config import RecommenderConfig
 from models.encoder.encoder import Encoder
 from models.encoder.stack import AttentionLayer
+from models.heads.popularity import PopularityHead
 from models.heads.retrieval import RetrievalHead
 from models.items import ItemTower
 from models.jagged import last_tokens
@@ -23,6 +24,10 @@ class Recommender(nn.Module):
         config: Shape and function of the model.
         layers: The encoder's; an iterator's are made after what comes before them, as the seed of the weights has it.
         items, trained, content: As in `models.items.ItemTower`.
+        popularity: (n + 1,) float32 as in `models.heads.popularity.PopularityHead`, for a head that has it.
+
+    Raises:
+        ValueError: the head needs popularity, and none is given.
     """
 
     def __init__(
@@ -32,12 +37,13 @@ class Recommender(nn.Module):
         items: int,
         trained: Tensor | None = None,
         content: Tensor | None = None,
+        popularity: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.items = ItemTower(config.items, config.width, items, trained, content)
         self.encoder = Encoder(config, layers)
-        self.head = RetrievalHead()
+        self.head = _head(config, popularity)
 
     def forward(self, batch: JaggedBatch, id_masked: Tensor | None = None) -> Tensor:
         """(L, width) raw states, one per interaction, each made to tell which item comes next."""
@@ -51,7 +57,7 @@ class Recommender(nn.Module):
     @torch.no_grad()
     def retrieval_vectors(self, count: int) -> Tensor:
         """(count + 1, d) what queries are compared with, of items 0..count; that of 0 is zero."""
-        vectors: Tensor = self.head.items(self.items.table(torch.arange(count + 1)))
+        vectors: Tensor = self.head.items(self.items.table(torch.arange(count + 1)), torch.arange(count + 1))
         return vectors
 
     def view(self, batch: NextItems, generator: torch.Generator) -> "Positions":
@@ -83,6 +89,14 @@ class Positions:
         """(L, width) what the retrieval head makes of the states."""
         queries: Tensor = self.model.head(self.states)
         return queries
+
+
+def _head(config: RecommenderConfig, popularity: Tensor | None) -> RetrievalHead:
+    if not config.popularity:
+        return RetrievalHead()
+    if popularity is None:
+        raise ValueError("the model reads how popular items are, and is not told: give the popularity of each item")
+    return PopularityHead(popularity)
 
 
 def chance(shape: torch.Size, rate: float, generator: torch.Generator) -> Tensor:

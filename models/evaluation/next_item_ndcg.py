@@ -32,7 +32,7 @@ def next_item_ndcg(
     mode = recommender.training
     recommender.eval()
     items = recommender.items
-    vectors = recommender.head.items(items.table(items.trained_items))
+    vectors = recommender.head.items(items.table(items.trained_items), items.trained_items)
     ranks = []
     for start in range(0, len(histories), users):
         part = np.arange(start, min(start + users, len(histories)))

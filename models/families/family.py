@@ -70,7 +70,14 @@ class Family(ABC):
     golden_requests: ClassVar[int] = 64
 
     @abstractmethod
-    def build(self, config: Any, items: int, trained: Tensor | None = None, content: Tensor | None = None) -> nn.Module:
+    def build(
+        self,
+        config: Any,
+        items: int,
+        trained: Tensor | None = None,
+        content: Tensor | None = None,
+        popularity: Tensor | None = None,
+    ) -> nn.Module:
         """An untrained model, whose weights follow from PyTorch's seed.
 
         Args:
@@ -78,6 +85,7 @@ class Family(ABC):
             items: n, the greatest index of an item.
             trained: (T,) int64 indices of the items with an ID embedding, in the order of the ID table; None: all.
             content: (n + 1, d) float32 content embeddings by item, or None where the configuration has no width.
+            popularity: (n + 1,) float32 interactions of each item before the cutoff, older ones counting less.
         """
 
     @abstractmethod

@@ -36,7 +36,12 @@ class HstuDlrmV3(Family):
     """For every one, each item is a candidate."""
 
     def build(
-        self, config: RankerConfig, items: int, trained: Tensor | None = None, content: Tensor | None = None
+        self,
+        config: RankerConfig,
+        items: int,
+        trained: Tensor | None = None,
+        content: Tensor | None = None,
+        popularity: Tensor | None = None,
     ) -> Ranker:
         from models.ranking.ranker import Ranker
 

@@ -78,6 +78,12 @@ def read_config(folder: Path) -> FamilyConfig:
     return family_named(name).config.model_validate_json((folder / CONFIG).read_text())
 
 
-def build(config: FamilyConfig, items: int, trained: Tensor | None = None, content: Tensor | None = None) -> Any:
+def build(
+    config: FamilyConfig,
+    items: int,
+    trained: Tensor | None = None,
+    content: Tensor | None = None,
+    popularity: Tensor | None = None,
+) -> Any:
     """An untrained model of the family that `config` names (`Family.build`)."""
-    return family_of(config).build(config, items, trained, content)
+    return family_of(config).build(config, items, trained, content, popularity)

@@ -35,11 +35,16 @@ class RetrievalFamily(Family):
         """The encoder's layers, made one by one as they are taken."""
 
     def build(
-        self, config: Any, items: int, trained: Tensor | None = None, content: Tensor | None = None
+        self,
+        config: Any,
+        items: int,
+        trained: Tensor | None = None,
+        content: Tensor | None = None,
+        popularity: Tensor | None = None,
     ) -> Recommender:
         from models.recommender import Recommender
 
-        return Recommender(config, self.layers(config), items, trained, content)
+        return Recommender(config, self.layers(config), items, trained, content, popularity)
 
     def examples(self, model: Recommender, data: Interactions, training: TrainingConfig) -> Examples:
         from models.next_items import NextItemExamples
@@ -66,8 +71,9 @@ class RetrievalFamily(Family):
     def exports(self, model: Recommender, items: int) -> Mapping[str, Tensor]:
         import torch
 
-        vectors = model.items.table(torch.arange(items + 1)).float().cpu()
-        return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: model.cpu().head.items(vectors).detach()}
+        every = torch.arange(items + 1)
+        vectors = model.items.table(every).float().cpu()
+        return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: model.cpu().head.items(vectors, every).detach()}
 
     def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
         from models.inference import score

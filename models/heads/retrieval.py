@@ -15,9 +15,23 @@ class RetrievalHead(nn.Module):
         """(..., width) raw states -> (..., width) queries in fp32; zero stays zero."""
         return unit(states)
 
-    def items(self, vectors: Tensor) -> Tensor:
-        """(..., width) vectors of the item tower -> (..., width) what queries are compared with, in fp32."""
+    def temperature(self, configured: float) -> float:
+        """What training divides the scores by: what is configured, but for a head that learns its own scale."""
+        return configured
+
+    def items(self, vectors: Tensor, index: Tensor, masked: Tensor | None = None) -> Tensor:
+        """(..., width) vectors of the item tower -> (..., d) what queries are compared with, in fp32.
+
+        Args:
+            vectors: Of the items `index`.
+            index: (...,) int64 item indices.
+            masked: (...,) bool, where the ID is hidden, as the tower did; None: nowhere.
+        """
         return unit(vectors)
+
+    def directions(self, vectors: Tensor) -> Tensor:
+        """(..., d) what `items` gave -> unit vectors whose dot product says how alike two items are."""
+        return vectors
 
 
 def unit(vectors: Tensor) -> Tensor:

@@ -36,7 +36,8 @@ class NextItem(Objective):
         draw = self._draw(view, labels)
         different, columns = distinct(draw.places, items.trained + 1)
         cold = chance(different.shape, self.config.cold_negatives, view.generator)
-        negatives = model.head.items(items(items.trained_items[different], cold))
+        drawn = items.trained_items[different]
+        negatives = model.head.items(items(drawn, cold), drawn, cold)
         positives = _positives(view, labels)
         draws = columns[draw.places]
         if self.config.shared:
@@ -45,7 +46,7 @@ class NextItem(Objective):
         queries = view.queries
         own = columns[labels]
         correction = draw.correction(different) if self.config.correction == "logq" else None
-        temperature = self.config.temperature
+        temperature = model.head.temperature(self.config.temperature)
         loss = sampled_softmax(queries, positives, negatives, draws, own, temperature, correction=correction)
         return {NEXT_ITEM: loss}
 
@@ -63,5 +64,5 @@ def _positives(view: Positions, labels: Tensor) -> Tensor:
     items = view.model.items
     seen = 2 * labels + view.labels.id_masked
     different, columns = distinct(seen, 2 * (items.trained + 1))
-    vectors = items(items.trained_items[different // 2], different % 2 == 1)
-    return F.embedding(columns[seen], view.model.head.items(vectors))
+    named, masked = items.trained_items[different // 2], different % 2 == 1
+    return F.embedding(columns[seen], view.model.head.items(items(named, masked), named, masked))

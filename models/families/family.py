@@ -97,7 +97,7 @@ class Family(ABC):
         """
 
     def begin(self, model: Any, examples: Any) -> None:
-        """Readies an untrained model with what is known of its `examples` before the first step."""
+        """Readies a model that was never trained with what is known of its `examples` before the first step."""
         # Most need nothing.
         return
 

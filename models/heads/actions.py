@@ -32,8 +32,13 @@ class ActionHead(nn.Module):
 
     @torch.no_grad()
     def begin_at(self, rates: Tensor) -> None:
-        """Has untrained weights answer about the logit of `rates` (actions,), each within 0..1, for any candidate."""
+        """Has untrained weights answer about the logit of `rates` (actions,), each within 0..1, for any candidate.
+
+        Trained ones, whose biases are no longer zero, stay as they are: training may start from another version.
+        """
         last = self.logits[-1]
         assert isinstance(last, nn.Linear)
+        if last.bias.any():
+            return
         last.weight.mul_(FIRST_ANSWERS)
         last.bias.copy_(rates.logit())

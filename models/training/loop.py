@@ -127,8 +127,7 @@ def fit(
     keep_freed_memory()
     family = family_of(model.config)
     examples = family.examples(model, data, config)
-    if not resume_from:
-        family.begin(model, examples)
+    family.begin(model, examples)
     task = Task(cast(nn.Module, model), family.objectives(model, config)).to(worker.device)
     optimizer = make_optimizer(task.model, config)
     done = load_checkpoint(resume_from, task, optimizer) if resume_from else 0

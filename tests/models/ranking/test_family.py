@@ -77,6 +77,10 @@ def test_its_first_answers_are_the_base_rates() -> None:
     assert first[0] == pytest.approx(-rate * np.log(rate) - (1 - rate) * np.log1p(-rate), rel=0.05)
     said = torch.from_numpy(predict(model, examples).logits).sigmoid().mean(0)
     assert said.tolist() == pytest.approx(rates.tolist(), rel=0.1)
+    # A model that was trained before goes on from what it has learned.
+    weights = model.head.logits[-1].weight.clone()
+    family_of(CONFIG).begin(model, examples)
+    assert torch.equal(model.head.logits[-1].weight, weights)
 
 
 def test_each_action_is_a_loss_of_its_own_and_the_sum_is_weighted(

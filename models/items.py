@@ -23,6 +23,7 @@ class ItemTower(nn.Module):
         content: (n + 1, content_dim) float32 by item index, that of 0 unused. Required where content_dim > 0.
 
     Attributes:
+        has_content: (n + 1,) bool, the items whose content is known, so that it can stand in for an ID that is hidden.
         trained_items: (T + 1,) int64 the item at each place, 0 at place 0.
         places: (n + 1,) int64 the place of each item, 0 for one that was not trained.
 
@@ -32,6 +33,7 @@ class ItemTower(nn.Module):
     """
 
     content: Tensor
+    has_content: Tensor
     trained_items: Tensor
     places: Tensor
 
@@ -59,6 +61,8 @@ class ItemTower(nn.Module):
             nn.init.normal_(self.projection.weight, std=0.02)
         self._known: Tensor | None = None
         self.register_buffer("content", torch.empty(0) if content is None else content, persistent=False)
+        has_content = torch.zeros(items + 1, dtype=torch.bool) if content is None else content.any(1)
+        self.register_buffer("has_content", has_content, persistent=False)
         self.register_buffer("trained_items", torch.cat([trained.new_zeros(1), trained]), persistent=False)
         self.register_buffer("places", _places(trained, items), persistent=False)
 

@@ -70,13 +70,17 @@ class Positions:
 
     Attributes:
         model: The recommender, of which `items` is the tower and `head` the head.
-        id_masked: (L,) bool, interactions whose ID is hidden: those that the batch hides and some at random.
+        id_masked: (L,) bool, interactions whose ID is hidden: those that the batch hides and some at random, where the
+            content stands in for it. Where there is none, nothing would be left to learn from.
+        label_masked: (L,) bool, labels whose ID is hidden.
         generator: Of everything that objectives draw.
     """
 
     def __init__(self, model: Recommender, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> None:
         self.model, self.batch, self.labels, self.generator = model, batch, labels, generator
-        self.id_masked = batch.id_masked | chance(batch.item_index.shape, model.items.id_masking, generator)
+        hidden = batch.id_masked | chance(batch.item_index.shape, model.items.id_masking, generator)
+        self.id_masked = hidden & model.items.has_content[batch.item_index]
+        self.label_masked = labels.id_masked & model.items.has_content[labels.item_index]
 
     @cached_property
     def states(self) -> Tensor:

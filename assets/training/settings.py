@@ -52,8 +52,9 @@ class TrainingDataSettings(Strict):
     cold_start_hours: float = Field(
         default=24.0,
         ge=0,
-        description="Time between a version's cutoff and what it serves: training hides the ID of an item for as long "
-        "after its first interaction, so that the model learns what an item is worth that it has no ID for.",
+        description="Time between a version's cutoff and what it serves: training hides the ID of an item that has "
+        "content for as long after its first interaction, so that the model learns what an item is worth that it has "
+        "no ID for.",
     )
     merge_adjacent: Merging | None = Field(
         default=None,

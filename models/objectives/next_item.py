@@ -62,7 +62,7 @@ class NextItem(Objective):
 def _positives(view: Positions, labels: Tensor) -> Tensor:
     """(L, width) vectors of the labels (L,), told by place; tower and head compute each of the different ones once."""
     items = view.model.items
-    seen = 2 * labels + view.labels.id_masked
+    seen = 2 * labels + view.label_masked
     different, columns = distinct(seen, 2 * (items.trained + 1))
     named, masked = items.trained_items[different // 2], different % 2 == 1
     return F.embedding(columns[seen], view.model.head.items(items(named, masked), named, masked))

@@ -10,7 +10,7 @@ import torch
 from models.artifact import load_artifact, save_artifact
 from models.batch import request_batch, training_batch
 from models.columns import ID_MASKED
-from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig
+from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
 from models.families.registry import build
 from models.golden import Golden, check_golden
 from models.heads.popularity import SCALE, UNSEEN, PopularityHead
@@ -25,14 +25,20 @@ from models.vocabulary import Vocabulary
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 CONFIG = ModelConfig(
-    width=8, max_length=4, popularity=True, input_dropout=0.0, backbone=HstuConfig(layers=1, head_dim=4)
+    width=8,
+    max_length=4,
+    popularity=True,
+    input_dropout=0.0,
+    backbone=HstuConfig(layers=1, head_dim=4),
+    items=ItemTowerConfig(content_dim=3),
 )
 POPULARITY = torch.tensor([0.0, 3e3, 1.0, 0.0, 9e6, 20.0])
 
 
 def model(popularity: torch.Tensor = POPULARITY) -> Recommender:
     torch.manual_seed(0)
-    made: Recommender = build(CONFIG, len(popularity) - 1, popularity=popularity)
+    content = torch.randn(len(popularity), 3)
+    made: Recommender = build(CONFIG, len(popularity) - 1, content=content, popularity=popularity)
     return made.eval()
 
 
@@ -106,4 +112,4 @@ def test_a_version_answers_as_its_model_and_tells_alike_items_by_their_vectors_a
 
 def test_it_must_be_told_how_popular_items_are() -> None:
     with pytest.raises(ValueError, match="popularity"):
-        build(CONFIG, 5)
+        build(CONFIG, 5, content=torch.randn(6, 3))

@@ -88,6 +88,20 @@ def test_a_hidden_label_teaches_the_out_of_vocabulary_vector_and_not_the_item() 
     assert touched["hidden"][[2, 0]].tolist() == [False, True]
 
 
+def test_no_id_is_hidden_where_no_content_stands_in_for_it() -> None:
+    config = ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=3))
+    content = torch.randn(31, 3)
+    content[[1, 2]] = 0
+    histories = Interactions.of([([1, 2, 3], [0, 1, 2])])
+    losses: dict[tuple[bool, bool, bool], float] = {}
+    for hidden in ((False, False, False), (True, True, False), (False, False, True)):
+        torch.manual_seed(0)
+        task = Task(build(config, 30, content=content), [NextItem(SampledSoftmaxConfig(negatives=3))]).eval()
+        batch, labels = training_batch(histories.with_columns({ID_MASKED: np.array(hidden)}), np.arange(1), 4)
+        losses[hidden] = task(NextItems(batch, labels), torch.Generator().manual_seed(3))[0].item()
+    assert losses[True, True, False] == losses[False, False, False] != losses[False, False, True]
+
+
 def test_two_ways_of_sharing_at_once_are_refused() -> None:
     with pytest.raises(ValueError, match="leave positions_per_draw at 1, or shared false"):
         SampledSoftmaxConfig(shared=True, positions_per_draw=4)

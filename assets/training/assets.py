@@ -68,6 +68,9 @@ def hstu_model(
     manifest = new_manifest(
         lake.profile, settings, record, learned.positive_actions, learned.merge_adjacent, record.settings.evaluation
     )
+    parent = releases_of(tables).champion() if settings.start_from else None
+    if settings.start_from and parent is None:
+        context.log.info("there is no champion to start from yet: training starts from scratch")
     with cluster(ray):
         _tell_of_dashboard(context, ray)
         version = train_version(
@@ -79,7 +82,7 @@ def hstu_model(
             settings.optimisation,
             workers=settings.workers if ray.mode == "attach" else 0,
             with_content=True,
-            parent=releases_of(tables).champion(),
+            parent=parent,
             on_progress=reporting(context),
         )
     return dg.MaterializeResult(

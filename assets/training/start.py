@@ -1,53 +1,21 @@
-"""Which version a new one starts from, and why it may not."""
+"""Whether a new version may start from an earlier one."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from models.config import FamilyConfig
 from models.families.registry import read_config
 from models.manifest import Manifest, read_manifest
 
-FROM_SCRATCH = "training starts from scratch"
 
+def why_not_from(folder: Path, model: FamilyConfig, manifest: Manifest) -> str | None:
+    """Why the training of a version cannot start from the one in `folder`, and what to do; None where it can.
 
-@dataclass(frozen=True)
-class Start:
-    """Where training starts.
-
-    Attributes:
-        folder: Of the version whose weights it starts from; None: from scratch.
-        sentence: Says so, and why.
-    """
-
-    folder: Path | None
-    sentence: str
-
-    @property
-    def version(self) -> str | None:
-        """The version that it starts from."""
-        return self.folder.name if self.folder else None
-
-
-def starting_point(versions: Path, parent: str | None, model: FamilyConfig, manifest: Manifest) -> Start:
-    """Where the training of a version starts that asks for a parent.
-
-    What cannot be started from is no error: a nightly run goes on, and says what it did and what to do.
+    That is no error: a nightly run goes on from scratch.
 
     Args:
-        versions: Folder with the versions of the family, or their ablations.
-        parent: The version to start from; None where there is none yet.
         model: Configuration of the version to be trained.
         manifest: Its manifest so far.
     """
-    if parent is None:
-        return Start(None, f"there is no version to start from yet: {FROM_SCRATCH}")
-    why = _why_not(versions / parent, model, manifest)
-    if why:
-        return Start(None, f"{FROM_SCRATCH}, not from version {parent}: {why}")
-    return Start(versions / parent, f"training starts from version {parent}")
-
-
-def _why_not(folder: Path, model: FamilyConfig, manifest: Manifest) -> str | None:
     from models.warm_start import differences, read_parent
 
     try:

@@ -27,7 +27,7 @@ from assets.training.ray_train import (
 )
 from assets.training.set_store import SetRecord
 from assets.training.settings import TrainingSettings
-from assets.training.start import starting_point
+from assets.training.start import why_not_from
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, RUNS
 from models.config import FamilyConfig, ItemTowerConfig, TrainingConfig
@@ -109,8 +109,8 @@ def train_version(
         model: Shape of the model; its item tower is fitted to the content at hand.
         workers: Ray Train workers; 0 trains in this process.
         with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
-        parent: The version that it starts from where `settings.start_from` asks for one (`starting_point`). An ablation
-            starts from the ablation of that version: both have been trained for as long, so that they can be compared.
+        parent: The version that it starts from if it can (`why_not_from`); None: from scratch. An ablation starts from
+            the ablation of that version: both have been trained for as long, so that they can be compared.
     """
     from models.artifact import save_artifact
     from models.checkpoint import epochs_done, newest_checkpoint
@@ -129,11 +129,13 @@ def train_version(
         threads_per_worker=settings.threads_per_worker,
         max_failures=settings.max_failures,
     )
-    start = None
-    if settings.start_from:
-        start = starting_point(lake.folder(where) / model.family, parent, job.model, manifest)
-        on_progress(start.sentence)
-        job = replace(job, start=str(start.folder) if start.folder else None)
+    if parent:
+        start = lake.folder(where) / model.family / parent
+        if why_not := why_not_from(start, job.model, manifest):
+            on_progress(f"training starts from scratch, not from version {parent}: {why_not}")
+        else:
+            on_progress(f"training starts from version {parent}")
+            job = replace(job, start=str(start))
     fingerprint = fingerprint_of(job)
     run = lake.folder(RUNS) / where / fingerprint
     job = replace(job, folder=str(run))
@@ -145,7 +147,7 @@ def train_version(
         on_progress(f"keeps the weights of epoch {kept.epoch}, the best of {len(curve)} on held-out users")
     trained = trained_model(job, dataset)
     metrics = metrics_of(kept)
-    origin = start.version if start else None
+    origin = parent if job.start else None
     final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics, "parent": origin})
     folder = save_artifact(lake.folder(where), final, trained, vocabulary_of(job, dataset))
     shutil.rmtree(run, ignore_errors=True)

@@ -13,7 +13,7 @@ from assets.splits.settings import EvaluationSettings
 from assets.training.dataset import read_dataset
 from assets.training.ray_train import TrainingJob, new_model, vocabulary_of
 from assets.training.settings import TrainingSettings
-from assets.training.start import starting_point
+from assets.training.start import why_not_from
 from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, make_training_set
 from assets.training.version import TrainedVersion, new_manifest, train_version
 from assets.versions import DATASETS, artifacts_of, releases_of
@@ -38,7 +38,6 @@ SETTINGS = TrainingSettings.model_validate(
         "validation_users": 2,
         "model": MODEL_SETTINGS,
         "optimisation": {"epochs": 2, "batch_size": 4, "loss": {"negatives": 8}},
-        "start_from": "champion",
     }
 )
 SET_SETTINGS = TrainingSetSettings.of(SETTINGS, EvaluationSettings(leave_one_out_users=2))
@@ -104,10 +103,7 @@ def test_the_first_version_starts_from_scratch_and_the_next_from_the_champion(
 ) -> None:
     _, first, second, told = nights
     said = [sentence for sentence in told if "start" in sentence]
-    assert said == [
-        "there is no version to start from yet: training starts from scratch",
-        f"training starts from version {first.manifest.version}",
-    ]
+    assert said == [f"training starts from version {first.manifest.version}"]
     assert (first.manifest.parent, second.manifest.parent) == (None, first.manifest.version)
     cards = [(version.folder / "MODEL_CARD.md").read_text() for version in (first, second)]
     assert "Trained from scratch" in cards[0]
@@ -147,7 +143,7 @@ def test_another_start_is_another_run_and_the_same_one_the_same(
 ) -> None:
     lake, first, second, _ = nights
     again = train(lake, first.manifest.version, [])
-    scratch = train(lake, first.manifest.version, [], SETTINGS.model_copy(update={"start_from": None}))
+    scratch = train(lake, None, [])
     assert again.fingerprint == second.fingerprint != scratch.fingerprint
     weights = [load_file(version.folder / MODEL)[ID_TABLE] for version in (again, second, scratch)]
     assert torch.equal(weights[0], weights[1])
@@ -195,11 +191,20 @@ def test_what_cannot_be_started_from_is_said_before_training(
         moved = getattr(manifest, name) + value if isinstance(value, timedelta) else value
         manifest = manifest.model_copy(update={name: moved})
     parent = changed.get("parent", first.manifest.version)
-    start = starting_point(artifacts_of(lake), parent, model, manifest)
-    assert start.folder is None
-    assert start.sentence.startswith(f"training starts from scratch, not from version {parent}: ")
-    assert named in start.sentence
-    assert starting_point(artifacts_of(lake), first.manifest.version, config, first.manifest).folder == first.folder
+    assert named in (why_not_from(artifacts_of(lake) / parent, model, manifest) or "")
+    assert why_not_from(first.folder, config, first.manifest) is None
+
+
+def test_a_champion_of_another_width_is_named_before_the_first_step_and_training_goes_on_from_scratch(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+) -> None:
+    lake, first, _, _ = nights
+    told: list[str] = []
+    wider = SETTINGS.model_copy(update={"model": SETTINGS.model.model_copy(update={"width": 16})})
+    version = train(lake, first.manifest.version, told, wider)
+    assert told[0].startswith(f"training starts from scratch, not from version {first.manifest.version}: ")
+    assert "width is 16, not 8" in told[0]
+    assert version.manifest.parent is None
 
 
 def test_a_damaged_champion_ends_no_nightly_run(
@@ -213,7 +218,7 @@ def test_a_damaged_champion_ends_no_nightly_run(
             (copy / path.name).write_bytes(path.read_bytes())
         (copy / name).write_bytes(spoil)
         config = load_artifact(first.folder).model.config
-        assert "damaged" in starting_point(copy.parent, copy.name, config, first.manifest).sentence
+        assert "damaged" in (why_not_from(copy, config, first.manifest) or "")
 
 
 def test_a_model_that_is_finished_is_read_with_the_items_in_its_order(

@@ -152,8 +152,8 @@ def _taken_out(done: Forgetting) -> str:
     sets = f"{done.training_sets} training sets deleted"
     if done.training_sets:
         sets += (
-            ": no version that was trained before can be evaluated again; materialize "
-            "`training_set`, then `hstu_model`, for one that can"
+            ": no version that was trained before can be evaluated again; materialize `training_set`, then "
+            "`hstu_model` (of rankers `ranking_set`, then `ranker_model`) for one that can"
         )
     if not done.tables_named_them:
         return f"no table names that id: nothing was taken out, and later rows of it will be left out; {sets}"

@@ -64,6 +64,12 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+storage:
+  custom:
+    module: orchestration.run_storage
+    class: RunStorage
+    config:
+      base_dir: {folder}
 run_coordinator:
   module: orchestration.run_queue
   class: RunQueue
@@ -121,11 +127,14 @@ def ray_token_path() -> Path:
 
 
 def dagster_home(profile_name: str) -> Path:
-    """Dagster's instance folder of a profile, with its `dagster.yaml` written."""
-    folder = _made(state_folder(profile_name) / "dagster")
-    settings = folder / "dagster.yaml"
-    if not settings.exists() or settings.read_text() != DAGSTER_YAML:
-        settings.write_text(DAGSTER_YAML)
+    """Dagster's instance folder of a profile, with its `dagster.yaml` written.
+
+    It is the plain path of that folder, for Dagster writes it into database URLs.
+    """
+    folder = plain(_made(state_folder(profile_name) / "dagster"))
+    settings, text = folder / "dagster.yaml", DAGSTER_YAML.format(folder=json.dumps(str(folder)))
+    if not settings.exists() or settings.read_text() != text:
+        settings.write_text(text)
     return folder
 
 
@@ -136,8 +145,7 @@ def variables(profile: "Profile") -> dict[str, str]:
         PROFILE_VARIABLE: profile.origin,
         FIRST_DAY_VARIABLE: profile.start().isoformat(),
         LAST_DAY_VARIABLE: profile.last_day.isoformat() if profile.last_day else "",
-        # Dagster writes its folder into database URLs.
-        "DAGSTER_HOME": str(plain(dagster_home(profile.name))),
+        "DAGSTER_HOME": str(dagster_home(profile.name)),
         "RAY_AUTH_TOKEN_PATH": str(ray_token_path()),
         # As in `serving.door`, which would bring the web framework into every process.
         "GENREC_DOOR": json.dumps(profile.endpoint.get("door", {})),

@@ -1,0 +1,25 @@
+"""Where Dagster keeps its runs: SQLite in the profile's folder; `dagster.yaml` names this class."""
+
+from typing import Self
+
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
+from dagster._serdes import ConfigurableClassData
+
+
+class RunStorage(DagsterSqliteStorage):
+    """Dagster's own, in which runs and schedules wait for a lock as long as the event log does.
+
+    Theirs is SQLite's default, 5 s. On a busy machine the heartbeats of the daemons wait longer, and fail.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        for storage in (self._run_storage, self._schedule_storage):
+            storage._conn_string += f"?timeout={SQLITE_BUSY_TIMEOUT_SECONDS}"
+
+    @classmethod
+    def from_config_value(  # type: ignore[override]
+        cls, inst_data: ConfigurableClassData, config_value: SqliteStorageConfig
+    ) -> Self:
+        return cls.from_local(inst_data=inst_data, **config_value)

@@ -18,7 +18,7 @@ import assets.training.assets
 import assets.training.set_assets
 from assets.code_version import code_version
 from assets.data_version import digest
-from orchestration.profile import Profile
+from orchestration.profile import Profile, section_settings
 from orchestration.resources import settings_of
 
 MODULES = (
@@ -36,17 +36,29 @@ MODULES = (
     assets.ranking.assets,
 )
 
+SEARCH = assets.training.assets.tuned_hyperparameters.key
+
 
 def all_assets(profile: Profile) -> Sequence[dg.AssetsDefinition]:
-    """The assets, each with a code version of what makes it: the commit, and the settings that the profile gives it."""
+    """The assets, each with a code version of what makes it: the commit, and the settings that the profile gives it.
+
+    The search is an input of a model only where the profile says `use_tuned`.
+    """
     loaded = dg.load_assets_from_modules(MODULES)
-    return [_versioned(asset, profile) for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
+    return [_as_in_profile(asset, profile) for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
 
 
-def _versioned(asset: dg.AssetsDefinition, profile: Profile) -> dg.AssetsDefinition:
+def _as_in_profile(asset: dg.AssetsDefinition, profile: Profile) -> dg.AssetsDefinition:
     settings = settings_of(profile, asset.required_resource_keys)
     version = f"{code_version()} {digest(settings)[:8]}" if settings else code_version()
-    return asset.map_asset_specs(lambda spec: spec.replace_attributes(code_version=version))
+    # Where a model takes nothing from the search, the UI would warn at each launch that the search was never made.
+    unread = set() if section_settings("training", profile.training).use_tuned else {SEARCH}
+
+    def of_profile(spec: dg.AssetSpec) -> dg.AssetSpec:
+        deps = [dep for dep in spec.deps if dep.asset_key not in unread]
+        return spec.replace_attributes(code_version=version, deps=deps)
+
+    return asset.map_asset_specs(of_profile)
 
 
 def all_checks() -> Sequence[dg.AssetChecksDefinition]:

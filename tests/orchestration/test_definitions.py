@@ -129,3 +129,13 @@ def test_the_nightly_tick_requests_yesterdays_partition_once(tmp_path: Path) -> 
     assert found["status"] == "STOPPED"
     assert [partition for partition, _ in found["requested"]] == ["2026-01-04"]
     assert [key for _, key in found["requested"]] != [None]
+
+
+def test_the_search_is_an_input_of_a_model_that_takes_what_it_found(tmp_path: Path) -> None:
+    profile = tmp_path / "shop.yaml"
+    profile.write_text(
+        "first_day: 2026-01-01\nsource: {kind: demo_world}\ntraining: {positive_actions: [click], use_tuned: true}\n"
+    )
+    assert "hstu_model [training, whole] <- training_set, tuned_hyperparameters\n" in str(
+        described(str(profile))["graph"]
+    )

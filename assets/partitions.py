@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator
 
 FIRST_DAY_VARIABLE = "GENREC_FIRST_DAY"
 LAST_DAY_VARIABLE = "GENREC_LAST_DAY"
@@ -26,14 +27,20 @@ def days_of(context: dg.AssetExecutionContext) -> Sequence[date]:
     return [date.fromisoformat(key) for key in context.partition_keys]
 
 
-TellDay = Callable[[date, Mapping[str, Any]], None]
-"""Adds metadata to what the UI shows of one day."""
+TellDays = Callable[[Mapping[date, Mapping[str, Any]]], None]
+"""Adds metadata to what the UI shows of days, each of its own."""
 
 
-def days_told(context: dg.AssetExecutionContext) -> TellDay:
+def days_told(context: dg.AssetExecutionContext) -> TellDays:
     """What a run of many days returns as metadata would stand under each of them; this tells each day its own."""
 
-    def tell(day: date, metadata: Mapping[str, Any]) -> None:
-        context.add_asset_metadata(metadata, partition_key=day.isoformat())
+    def tell(told: Mapping[date, Mapping[str, Any]]) -> None:
+        # `add_asset_metadata` takes one day, lists all days of the run for it and copies what was told of the others.
+        step = context.get_step_execution_context()
+        known = dict(step._metadata_accumulator.per_output_metadata)
+        for day, metadata in told.items():
+            handle = AssetMetadataHandle(asset_key=context.asset_key, partition_key=day.isoformat())
+            known[handle] = {**known.get(handle, {}), **metadata}
+        step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=known)
 
     return tell

@@ -53,8 +53,9 @@ def clean_days_without_landing_files(
     run = EventsRun(store, source, quality, lake.id_type, lake.rows_in_memory, lake.data_docs())
     told: dict[date, dict[str, Any]] = {day: {} for day in days}
 
-    def tell(day: date, metadata: Mapping[str, Any]) -> None:
-        told[day] |= metadata
+    def tell(days: Mapping[date, Mapping[str, Any]]) -> None:
+        for day, metadata in days.items():
+            told[day] |= metadata
 
     for result in run.publish_again(days, context.log.info, tell):
         checks = [result] if isinstance(result, dg.AssetCheckResult) else result.check_results

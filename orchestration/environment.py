@@ -49,6 +49,8 @@ FIXED = {
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "5",
     "DAGSTER_DISABLE_TELEMETRY": "1",
+    # A run says so much of its days at once (`orchestration.event_log`); without it each event is written by itself.
+    "DAGSTER_EVENT_BATCH_SIZE": "1000",
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",

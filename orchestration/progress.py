@@ -16,6 +16,8 @@ from models.markdown import unescaped
 # Dagster's word on each step behind one that failed, which says nothing new.
 NOT_BEGUN = re.compile(r"Dependencies for step .* Not executing\.", re.DOTALL)
 
+PLANNED_SHOWN = 5_000
+
 
 class LineProgress:
     """Turns a run's Dagster events and its own log lines into a live account of the line.
@@ -30,6 +32,7 @@ class LineProgress:
         self._stages = stages
         self._expected = expected
         self._done = 0
+        self._planned = 0
         self._started: dict[str, float] = {}
         self._rows: dict[str, int] = {}
         self._bar = Progress(
@@ -62,6 +65,8 @@ class LineProgress:
                 self._print("      ", (entry.user_message, "dim"))
             return
         match event.event_type:
+            case dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+                self._plan()
             case dg.DagsterEventType.STEP_START:
                 self._start(step)
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
@@ -72,6 +77,12 @@ class LineProgress:
                 self._end(step, ("done", "green"))
             case dg.DagsterEventType.STEP_FAILURE:
                 self._end(step, ("failed", "red"))
+
+    def _plan(self) -> None:
+        """Dagster writes down every day of every asset before the first begins: of thousands it takes a while."""
+        self._planned += 1
+        if self._planned % PLANNED_SHOWN == 0:
+            self._print("      ", (f"planned {self._planned:,} days of assets", "dim"))
 
     def _start(self, step: str) -> None:
         if step not in self._stages:

@@ -3,18 +3,21 @@
 from typing import Self
 
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig, _event_logs_directory
 from dagster._serdes import ConfigurableClassData
+
+from orchestration.event_log import EventLog
 
 
 class RunStorage(DagsterSqliteStorage):
-    """Dagster's own, in which runs and schedules wait for a lock as long as the event log does.
+    """Dagster's own, with our event log, and in which runs and schedules wait for a lock as long as that does.
 
     Theirs is SQLite's default, 5 s. On a busy machine the heartbeats of the daemons wait longer, and fail.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
+        self._event_log_storage = EventLog(_event_logs_directory(base_dir))
         for storage in (self._run_storage, self._schedule_storage):
             storage._conn_string += f"?timeout={SQLITE_BUSY_TIMEOUT_SECONDS}"
 

@@ -20,6 +20,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     MAX_RETRIES_TAG,
 )
+from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console
 
@@ -28,6 +29,7 @@ from orchestration.environment import run_lock, state_folder
 from orchestration.profile import Profile
 from orchestration.progress import LineProgress
 from orchestration.run_queue import turn_tags
+from orchestration.step_times import stage_seconds, step_seconds
 from orchestration.turns import is_free, process_of
 from orchestration.workspace import job_origin
 
@@ -108,36 +110,23 @@ def execute(
     began = time.monotonic()
     with _output_to(log, run_lock(profile)) as terminal, dg.DagsterInstance.get() as instance:
         _close_abandoned(instance)
-        run = instance.create_run_for_job(
-            job,
-            run_config=run_config,
-            # A command that was killed is not started again behind the user's back.
-            tags={**tags, **turn_tags(job.name), MAX_RETRIES_TAG: "0"},
-            asset_selection=selected,
-            remote_job_origin=job_origin(job.name),
-        )
-        stages = _stages(job.get_subset(asset_selection=selected) if selected else job)
+        run_id, stages = make_new_run_id(), _stages(job.get_subset(asset_selection=selected) if selected else job)
         with LineProgress(Console(file=terminal), stages, stage_seconds(instance, job)) as progress:
-            instance.add_event_listener(run.run_id, _begin_nothing_once_told_to_end)
-            instance.add_event_listener(run.run_id, progress.show)
+            instance.add_event_listener(run_id, _begin_nothing_once_told_to_end)
+            instance.add_event_listener(run_id, progress.show)
+            run = instance.create_run_for_job(
+                job,
+                run_id=run_id,
+                run_config=run_config,
+                # A command that was killed is not started again behind the user's back.
+                tags={**tags, **turn_tags(job.name), MAX_RETRIES_TAG: "0"},
+                asset_selection=selected,
+                remote_job_origin=job_origin(job.name),
+            )
             result = execute_run(InMemoryJob(job), run, instance)
         if not result.success:
             raise RunError(f"{_why(result.all_events)} (what the libraries said is in {log})")
         return Outcome(run.run_id, time.monotonic() - began, step_seconds(instance, run.run_id))
-
-
-def stage_seconds(instance: dg.DagsterInstance, job: dg.JobDefinition) -> dict[str, float]:
-    """How long each step of `job` took in the newest run of the job that finished; empty before the first."""
-    finished = instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1)
-    return step_seconds(instance, finished[0].run_id) if finished else {}
-
-
-def step_seconds(instance: dg.DagsterInstance, run_id: str) -> dict[str, float]:
-    return {
-        step.step_key: step.end_time - step.start_time
-        for step in instance.get_run_step_stats(run_id)
-        if step.start_time and step.end_time
-    }
 
 
 def _selected(definitions: dg.Definitions, job: dg.JobDefinition, select: str) -> frozenset[dg.AssetKey]:

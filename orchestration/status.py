@@ -13,6 +13,7 @@ from models.manifest import MANIFEST, read_manifest
 from models.strict import Strict
 from orchestration.environment import HOME_VARIABLE, home
 from orchestration.profile import Profile
+from orchestration.step_times import step_seconds
 from serving.client import EndpointClient, EndpointError
 from serving.settings import EndpointSettings
 from storage.lake import Lake
@@ -140,10 +141,8 @@ def _step_seconds(instance: dg.DagsterInstance, key: dg.AssetKey) -> float | Non
     event = instance.get_latest_materialization_event(key)
     if event is None or event.dagster_event is None or event.dagster_event.step_key is None:
         return None
-    for step in instance.get_run_step_stats(event.run_id, [event.dagster_event.step_key]):
-        if step.start_time and step.end_time:
-            return round(step.end_time - step.start_time, 3)
-    return None
+    took = step_seconds(instance, event.run_id).get(event.dagster_event.step_key)
+    return None if took is None else round(took, 3)
 
 
 def _interval(measure: dict[str, float] | None) -> str:

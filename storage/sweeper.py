@@ -7,6 +7,7 @@ table. On an object store, where there are no locks, the retention job removes f
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
+from storage.tables import LOG
 
 if TYPE_CHECKING:
     from storage.lake import Lake
@@ -63,9 +65,16 @@ def _removed(paths: Iterable[Path]) -> list[Path]:
 
 
 def _orphans(table: Path, token: str) -> list[Path]:
-    found = [path for path in table.rglob(f"*{token}*") if path.is_file() and "_delta_log" not in path.parts]
+    found = list(_data_files(table, token))
     committed = _committed(table, token) if found else set()
     return [path for path in found if path.name not in committed]
+
+
+def _data_files(table: Path, token: str) -> Iterator[Path]:
+    for folder, folders, names in os.walk(table):
+        if LOG in folders:
+            folders.remove(LOG)
+        yield from (Path(folder, name) for name in names if token in name)
 
 
 def _orphan_buckets(lake: Lake, token: str) -> list[Path]:

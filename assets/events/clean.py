@@ -1,8 +1,8 @@
 """Raw events to events: every row is either accepted with the contract's types or quarantined with one reason.
 
 Rows come in batches, so no more of them are in memory than the profile allows. What is good is put in order in cells,
-each a range of users on one day: from memory where all good rows fit there, else from runs on disk, each of which is
-sorted by day and slot, so that a cell is one slice of every run.
+each a range of users on one day, or several days that have few rows: from memory where all good rows fit there, else
+from runs on disk, each of which is sorted by day and slot, so that a cell is one slice of every run.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,9 +37,9 @@ def clean_events(
 ) -> Iterator[Cleaned]:
     """Judges the raw events of `days` part by part; the parts together hold every row once.
 
-    The accepted rows of a part are of one day and have `validator.schema`. They are sorted by (user's hash, time,
-    item, action), and those of a later part of the same day are of users with larger hashes. An event belongs to the
-    day it arrived on, however late it is. Of events with one identity (IDENTITY) on one day the first to arrive is
+    The accepted rows of a part have `validator.schema` and are sorted by (day, user's hash, time, item, action). A part
+    holds whole days, or users of one day, and those of a later part of that day have larger hashes. An event belongs to
+    the day it arrived on, however late it is. Of events with one identity (IDENTITY) on one day the first to arrive is
     kept; one that arrives again on another day changes nothing in the sequences.
 
     Args:
@@ -63,8 +63,8 @@ def clean_events(
             held = []
     rest = pl.concat(held) if held else None
     if not runs:
-        cells = [] if rest is None else rest.partition_by(DAY, maintain_order=True)
-        yield from (_cleaned(cell, validator) for cell in sorted(cells, key=lambda cell: cell[DAY][0]))
+        cells = [] if rest is None else _cells_in_memory(rest)
+        yield from (_cleaned(cell, validator) for cell in cells)
         return
     if rest is not None and rest.height:
         runs.append(Run.write(rest, scratch / f"run-{len(runs)}.arrow"))
@@ -97,11 +97,11 @@ class Run:
 
     Attributes:
         path: An Arrow file.
-        starts: Of each day, (SLOTS + 1,) int64 where each slot's rows begin.
+        places: Of each day, where its rows begin and end.
     """
 
     path: Path
-    starts: dict[date, np.ndarray]
+    places: dict[date, tuple[int, int]]
 
     @classmethod
     def write(cls, rows: pl.DataFrame, path: Path) -> "Run":
@@ -109,15 +109,27 @@ class Run:
         rows = rows.with_columns(pl.col(SOURCE_FILE).cast(pl.Categorical)).select(pl.all().gather(order))
         with writing(path):
             rows.write_ipc(path, compression="uncompressed")
-        starts, before = {}, 0
-        for part in rows.select(DAY, HASH_SLOT).partition_by(DAY, maintain_order=True):
-            starts[part[DAY][0]] = before + np.searchsorted(part[HASH_SLOT].to_numpy(), np.arange(SLOTS + 1))
-            before += part.height
-        return cls(path, starts)
+        days, counts = _day_counts(rows)
+        ends = np.cumsum(counts).tolist()
+        return cls(path, dict(zip(days, zip([0, *ends], ends, strict=False), strict=True)))
 
-    def read(self, day: date, first_slot: int, end_slot: int) -> pl.DataFrame:
-        first, end = int(self.starts[day][first_slot]), int(self.starts[day][end_slot])
+    def slots(self, day: date) -> np.ndarray:
+        """(SLOTS + 1,) int64 where each slot's rows of the day begin."""
+        first, end = self.places.get(day, (0, 0))
+        slots = scan_arrow(self.path).select(HASH_SLOT).slice(first, end - first).collect()[HASH_SLOT]
+        return first + np.searchsorted(slots.to_numpy(), np.arange(SLOTS + 1))
+
+    def rows(self, day: date) -> int:
+        first, end = self.places.get(day, (0, 0))
+        return end - first
+
+    def read(self, first: int, end: int) -> pl.DataFrame:
+        """The rows from place `first` to `end`."""
         return scan_arrow(self.path).slice(first, end - first).collect()
+
+    def read_days(self, first: date, last: date) -> pl.DataFrame:
+        places = [place for day in self.places if first <= day <= last for place in self.places[day]]
+        return self.read(min(places, default=0), max(places, default=0))
 
 
 def _batches(raw: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
@@ -144,25 +156,65 @@ def _with_slot(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.Series(HASH_SLOT, slots_of(user_hashes(rows[USER_ID])), dtype=pl.Int16))
 
 
+def _cells_in_memory(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """`rows` day by day, several days together where they have few."""
+    rows = rows if rows[DAY].is_sorted() else rows.sort(DAY, maintain_order=True)
+    _, counts = _day_counts(rows)
+    ends = [0, *np.cumsum(counts).tolist()]
+    for days in _together(counts, FEWEST_ROWS):
+        yield rows.slice(ends[days.start], ends[days.stop] - ends[days.start])
+
+
 def _cells(runs: Sequence[Run], rows: int) -> Iterator[pl.DataFrame]:
-    """The rows of all runs, day by day, in ranges of slots that hold about `rows`."""
-    for day in sorted({day for run in runs for day in run.starts}):
-        holding = [run for run in runs if day in run.starts]
-        sizes = sum(np.diff(run.starts[day]) for run in holding)
+    """The rows of all runs, day by day, several days together where they have few, else in ranges of slots that hold
+    about `rows`."""
+    days = sorted({day for run in runs for day in run.places})
+    for together in _together([sum(run.rows(day) for run in runs) for day in days], min(rows, FEWEST_ROWS)):
+        first, last = days[together.start], days[together.stop - 1]
+        if first < last:
+            yield pl.concat([run.read_days(first, last) for run in runs]).sort(DAY, maintain_order=True)
+            continue
+        starts = [run.slots(first) for run in runs]
+        sizes = sum(np.diff(places) for places in starts)
         edges = [0, *(np.flatnonzero(np.diff(np.cumsum(sizes) // rows)) + 1).tolist(), SLOTS]
-        for first, end in pairwise(edges):
-            yield pl.concat([run.read(day, first, end) for run in holding])
+        for low, high in pairwise(edges):
+            cell = pl.concat([run.read(places[low], places[high]) for run, places in zip(runs, starts, strict=True)])
+            if cell.height:
+                yield cell
+
+
+def _day_counts(rows: pl.DataFrame) -> tuple[list[date], list[int]]:
+    """The days of `rows`, sorted by day, and how many rows each has."""
+    runs = rows[DAY].rle().struct
+    return runs.field("value").to_list(), runs.field("len").to_list()
+
+
+def _together(counts: Sequence[int], most: int) -> Iterator[range]:
+    """Ranges of neighbours whose counts add up to at most `most`, or a single one."""
+    first, total = 0, 0
+    for place, count in enumerate(counts):
+        if place > first and total + count > most:
+            yield range(first, place)
+            first, total = place, 0
+        total += count
+    if counts:
+        yield range(first, len(counts))
 
 
 def _cleaned(rows: pl.DataFrame, validator: RowValidator) -> Cleaned:
-    """One cell in its order, and what arrived twice in it."""
+    """One cell, sorted by day, in its order, and what arrived twice in it."""
     hashes = user_hashes(rows[USER_ID])
-    order, repeated = order_events(
+    columns = (
         hashes,
         rows[TIMESTAMP].to_numpy(),
         _keys(rows[ITEM_ID]),
         rows[ACTION].cast(pl.Enum(validator.rules.actions)).to_physical().to_numpy(),
     )
+    _, counts = _day_counts(rows)
+    edges = [0, *np.cumsum(counts).tolist()]
+    orders, repeats = zip(*(order_events(*(c[a:b] for c in columns)) for a, b in pairwise(edges)), strict=True)
+    order = np.concatenate([np.uint32(start) + order for start, order in zip(edges, orders, strict=False)])
+    repeated = np.concatenate(repeats)
     if rows.schema[USER_ID] == pl.String:
         _require_distinct_hashes(rows[USER_ID].gather(pl.Series(order)), hashes[order])
     first = rows.select(pl.exclude(SOURCE_FILE, SOURCE_ROW).gather(pl.Series(order[~repeated])))

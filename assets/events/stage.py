@@ -109,20 +109,33 @@ def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[
 
     A file that holds many days is read once for all of them, and one that holds a single day does not wait for others.
     """
-    group_of = {day: {day} for day in sorted(days)}
-    days_of: dict[str, set[date]] = {}
+    leads = {day: day for day in days}
+    first_of: dict[str, date] = {}
     for file in files:
-        days_of.setdefault(file.path, set()).add(file.day)
-    for sharing in days_of.values():
-        joined = set().union(*(group_of[day] for day in sharing))
-        group_of |= dict.fromkeys(joined, joined)
-    groups = {min(group): sorted(group) for group in group_of.values()}
-    return [(group, [file for file in files if file.day in set(group)]) for _, group in sorted(groups.items())]
+        one, other = (_leader(leads, day) for day in (file.day, first_of.setdefault(file.path, file.day)))
+        leads[max(one, other)] = min(one, other)
+    groups: dict[date, tuple[list[date], list[LandedFile]]] = {
+        day: ([], []) for day in sorted(days) if leads[day] == day
+    }
+    for day in sorted(days):
+        groups[_leader(leads, day)][0].append(day)
+    for file in files:
+        groups[_leader(leads, file.day)][1].append(file)
+    return list(groups.values())
+
+
+def _leader(leads: dict[date, date], day: date) -> date:
+    """The first day of the group of `day`, to which it then points at once."""
+    first = day
+    while leads[first] != first:
+        first = leads[first]
+    while leads[day] != first:
+        leads[day], day = first, leads[day]
+    return first
 
 
 def _written(staging: Staging, part: Cleaned, number: int, suite: Sequence[Expectation]) -> Staged:
-    days = part.accepted[DAY].head(1).to_list()
-    files = [staging.write(EVENTS_TABLE, part.accepted, {DAY: day.isoformat()}, number) for day in days]
+    files = staging.write_partitions(EVENTS_TABLE, part.accepted, [DAY], number)
     return Staged.of(part, files, write_quarantine(staging, part.quarantine, number), suite)
 
 

@@ -1,6 +1,7 @@
 """Raw logs and catalogue: the landing files of each day, on record."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import date
 
 import dagster as dg
 import polars as pl
@@ -14,6 +15,8 @@ from assets.sources.ledger import LEDGERS, fingerprint, ledger_frame
 from assets.sources.source import RawTable, Source
 from models.columns import DAY, SOURCE_FILE, SOURCE_ROW
 from storage.lake import Lake
+
+PARQUET = ".parquet"
 
 
 @dg.asset(
@@ -57,17 +60,21 @@ def _landed(
     with damage_explained([files[0].path]):
         (rows,) = source.read(table, files[:1], days[:1])
         sample = rows.head(PREVIEW_ROWS).collect()
-    version, tell = lake.replace_days(LEDGERS[table], frame, days), days_told(context)
-    for (day,), of_day in frame.partition_by(DAY, as_dict=True, maintain_order=True).items():
-        tell(day, {"files": of_day.height, "bytes": int(of_day["bytes"].sum()), **_rows(of_day[SOURCE_FILE])})
+    version = lake.replace_days(LEDGERS[table], frame, days)
+    told = _told(frame)
     shown = sample.select(pl.exclude(SOURCE_FILE, SOURCE_ROW))
-    tell(max(days), {"days": len(days), "sample": dg.MetadataValue.md(markdown_table(shown)), **column_schema(shown)})
+    whole = {"days": len(days), "sample": dg.MetadataValue.md(markdown_table(shown)), **column_schema(shown)}
+    days_told(context)(told | {max(days): {**told.get(max(days), {}), **whole}})
     return dg.MaterializeResult(metadata={"table_version": version}, data_version=dg.DataVersion(fingerprint(files)))
 
 
-def _rows(paths: Iterable[str]) -> Mapping[str, int]:
-    """How many rows the files hold, where they say so themselves; those of other days are among them."""
-    files = list(paths)
-    if not all(path.endswith(".parquet") for path in files):
-        return {}
-    return {"rows_in_files": sum(pq.read_metadata(path).num_rows for path in files)}
+def _told(files: pl.DataFrame) -> dict[date, Mapping[str, int]]:
+    """Files and bytes of each day, and how many rows the files hold, where they say so themselves; those of other
+    days are among them."""
+    rows = {path: pq.read_metadata(path).num_rows for path in files[SOURCE_FILE].unique() if path.endswith(PARQUET)}
+    by_day = files.group_by(DAY, maintain_order=True).agg(SOURCE_FILE, pl.col("bytes").sum())
+    return {
+        day: {"files": len(paths), "bytes": size}
+        | ({"rows_in_files": sum(rows[path] for path in paths)} if rows.keys() >= set(paths) else {})
+        for day, paths, size in by_day.iter_rows()
+    }

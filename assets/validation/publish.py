@@ -8,14 +8,14 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import PARTITION_ROWS, markdown_table, table_metadata
-from assets.partitions import TellDay
+from assets.partitions import TellDays
 from assets.validation.checks import check_result, refusal
 from assets.validation.data_docs import DataDocs
 from assets.validation.expectation import Expectation
 from assets.validation.quarantine import by_reason, replace_quarantine
-from assets.validation.staged import Staged
+from assets.validation.staged import ROWS, Staged
 from assets.validation.validation import validate
-from models.columns import REASON
+from models.columns import DAY, REASON
 from storage.lake import Lake
 
 Published = dg.AssetCheckResult | dg.MaterializeResult[Any]
@@ -28,7 +28,7 @@ def publish(
     days: Sequence[date],
     summary: pl.DataFrame,
     expectations: Sequence[Expectation],
-    tell: TellDay,
+    tell: TellDays,
     data_docs: DataDocs,
     landed: bool = True,
 ) -> Iterator[Published]:
@@ -43,7 +43,8 @@ def publish(
     validation = validate(table, {"days": summary}, expectations, staged.counts)
     docs = dg.MetadataValue.url(data_docs.write(table, _page(days), validation.report))
     reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
-    metadata = {**_counts(staged), "quarantine": _quarantine(reasons), "data_docs": docs}
+    counts = _counts(staged.rows_accepted, staged.rows_rejected, dict(reasons.select(REASON, ROWS).iter_rows()))
+    metadata = {**counts, "quarantine": _quarantine(reasons), "data_docs": docs}
     if validation.blocking:
         if landed:
             replace_quarantine(lake, table, staged.quarantine_files, days)
@@ -52,12 +53,10 @@ def publish(
     # Rows leave the quarantine after they came in here, so that a kill in between loses none of those that got better.
     version = lake.commit_days(table, staged.files, staged.preview, days)
     replace_quarantine(lake, table, staged.quarantine_files, days)
-    for day in sorted(days):
-        of_day = staged.of_day(day)
-        tell(day, {PARTITION_ROWS: of_day.rows_accepted, **_counts(of_day)})
     # What is said of the whole table stands under the newest day alone, so that thousands do not repeat it.
     whole = table_metadata(staged.preview, lake.rows(table), days=len(days), quarantine=_quarantine(reasons))
-    tell(max(days), whole)
+    told = _told(staged, days)
+    tell(told | {max(days): {**told[max(days)], **whole}})
     yield dg.MaterializeResult(
         metadata={"data_docs": docs, "table_version": version},
         check_results=[check_result(result) for result in validation.results],
@@ -69,15 +68,31 @@ def _page(days: Sequence[date]) -> str:
     return first if first == last else f"{first}_{last}"
 
 
-def _counts(staged: Staged) -> Mapping[str, Any]:
-    accepted, rejected = staged.rows_accepted, staged.rows_rejected
-    reasons = by_reason(pl.concat([staged.rejected, staged.trimmed]))
+def _told(staged: Staged, days: Sequence[date]) -> dict[date, Mapping[str, Any]]:
+    """What is said of each day: how many rows it has, and what became of the others."""
+    accepted, rejected = (
+        dict(counts.group_by(DAY).agg(pl.col(ROWS).sum()).iter_rows()) for counts in (staged.accepted, staged.rejected)
+    )
+    reasons: dict[date, dict[str, int]] = {}
+    put_aside = pl.concat([staged.rejected, staged.trimmed]).group_by(DAY, REASON).agg(pl.col(ROWS).sum())
+    for day, reason, rows in put_aside.sort(DAY, ROWS, REASON, descending=[False, True, False]).iter_rows():
+        reasons.setdefault(day, {})[reason] = rows
+    return {
+        day: {
+            PARTITION_ROWS: accepted.get(day, 0),
+            **_counts(accepted.get(day, 0), rejected.get(day, 0), reasons.get(day, {})),
+        }
+        for day in sorted(days)
+    }
+
+
+def _counts(accepted: int, rejected: int, reasons: Mapping[str, int]) -> Mapping[str, Any]:
     return {
         "rows_in": accepted + rejected,
         "rows_accepted": accepted,
         "rows_rejected": rejected,
         "rejected_share": rejected / max(1, accepted + rejected),
-    } | {f"quarantined_{reason}": rows for reason, rows in reasons.select(REASON, "rows").iter_rows()}
+    } | {f"quarantined_{reason}": rows for reason, rows in reasons.items()}
 
 
 def _quarantine(reasons: pl.DataFrame) -> dg.MetadataValue[Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 import polars.selectors as cs
@@ -80,13 +79,6 @@ class Staged:
             {name: Counts.joined([part.counts[name] for part in every]) for name in every[0].counts},
             pl.concat([part.preview for part in every]).head(PREVIEW_ROWS),
         )
-
-    def of_day(self, day: date) -> "Staged":
-        """The counts of one day; files, expectations and preview are left out."""
-        accepted, rejected, trimmed = (
-            frame.filter(pl.col(DAY) == day) for frame in (self.accepted, self.rejected, self.trimmed)
-        )
-        return Staged([], [], accepted, rejected, trimmed, {}, self.preview.clear())
 
     @property
     def rows_accepted(self) -> int:

@@ -65,7 +65,7 @@ def clean_kept(folder: Path, days: list[date], **quality: Any) -> list[Published
     storage = Storage(root=str(folder / "lake"), id_type="int64")
     source = open_source({"kind": "files", "events": {"path": "e"}, "items": {"path": "i"}}, str(folder), FIRST)
     again = EventsRun(storage.open(), source, rules, "int64", 100_000, storage.data_docs())
-    return list(again.publish_again(days, print, lambda day, metadata: None))
+    return list(again.publish_again(days, print, lambda told: None))
 
 
 def test_what_was_put_aside_is_shown_with_its_place(folder: Path, instance: dg.DagsterInstance) -> None:

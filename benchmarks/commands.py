@@ -164,6 +164,22 @@ def nightly(
         _end("nightly", bench.run(events * 1_000_000, rounds, _kept(out), smoke, _report))
 
 
+@app.command()
+def sparse(
+    partitions: Annotated[str, typer.Option(help="Numbers of days, ascending.")] = "100,1000,5000",
+    before: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Another checkout of this project, set up, to measure too."),
+    ] = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """What days cost beside their rows, from raw logs to events, in one run of many days with few rows each."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import sparse as bench
+
+        _end("sparse", bench.run([int(days) for days in partitions.split(",")], before, smoke, _report))
+
+
 @app.command(name="training-set")
 def training_set(
     interactions: Annotated[int, typer.Option(min=1, help="Million interactions of the synthetic log.")] = 100,

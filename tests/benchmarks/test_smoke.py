@@ -57,6 +57,11 @@ def test_training_set(tmp_path: Path) -> None:
     assert found["log_to_limit_ratio"] * found["limit_mib"] * 2**20 > 20 * 200_000
 
 
+def test_sparse() -> None:
+    found = figures("sparse")
+    assert found["overhead_ms_per_partition"] == found["overhead_ms_per_partition_20"]
+
+
 def test_nightly(tmp_path: Path) -> None:
     found = figures("nightly", "--out", str(tmp_path))
     assert found["bytes_equal"] is True

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from assets.buckets import user_hashes
 from assets.events.clean import clean_events
 from assets.events.row_validator import RowValidator
+from assets.events.stage import apart
+from assets.sources.source import LandedFile
 from assets.validation.quarantine import Cleaned
 from assets.validation.settings import QualitySettings
 from storage.schema import QUARANTINE_SCHEMA, IdType, events_schema
@@ -281,3 +283,55 @@ def test_parts_of_a_day_come_in_order_of_users_and_time(
     keys = list(zip(user_hashes(accepted["user_id"]), accepted["timestamp"], accepted["item_id"], strict=True))
     assert keys == sorted(keys)
     assert len(set(keys)) == len(keys)
+
+
+MONTH = [FIRST + timedelta(days=n) for n in range(31)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=80),
+    st.integers(2, 60),
+)
+def test_days_cleaned_together_are_what_each_is_alone(events: list[tuple[int, int, int]], rows_in_memory: int) -> None:
+    rows = [
+        {"user_id": u, "timestamp": START + day * 24 * HOUR + t, "item_id": 1, "day": MONTH[day]}
+        for day, u, t in events
+    ]
+    validator = RowValidator(RULES, "int64", KNOWN["int64"], datetime(2026, 3, 1, tzinfo=UTC))
+
+    def cleaned(frame: pl.LazyFrame, days: list[date], most: int) -> list[pl.DataFrame]:
+        with TemporaryDirectory() as scratch:
+            parts = clean_events([frame], validator, days, rows_in_memory=most, scratch=Path(scratch))
+            return [part.accepted for part in parts if part.accepted.height]
+
+    together = cleaned(raw(rows), MONTH, rows_in_memory)
+    alone = [
+        part for day in MONTH for part in cleaned(raw(rows).filter(pl.col("day") == day), [day], 10**6) if part.height
+    ]
+    assert pl.concat(together).equals(pl.concat(alone))
+    if rows_in_memory > len(rows):
+        assert len(together) == 1, "days with few rows cost no part each"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=60))
+def test_days_that_share_a_file_are_cleaned_together(pairs: list[tuple[int, int]]) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    files = [LandedFile(MONTH[day], f"f{name}", 1, moment) for day, name in pairs]
+    groups = apart(files, MONTH)
+    assert sorted(day for days, _ in groups for day in days) == MONTH
+    assert [days[0] for days, _ in groups] == sorted(min(days) for days, _ in groups)
+    for days, of_days in groups:
+        assert days == sorted(days)
+        assert of_days == [file for file in files if file.day in days]
+        # Each day is reached from the first by files that two days share.
+        reached, ways = (
+            {days[0]},
+            [{file.day for file in files if file.path == path} for path in {f.path for f in files}],
+        )
+        for _ in days:
+            reached |= {day for way in ways if way & reached for day in way}
+        assert reached == set(days)
+    paths = [{file.path for file in of_days} for _, of_days in groups]
+    assert sum(map(len, paths)) == len(set().union(*paths)), "no file stands in two groups"

@@ -1,0 +1,103 @@
+"""`genrec bench sparse`: what days cost beside their rows, from raw logs to events, in one run of many days.
+
+The log is made up and sparse: a few rows a day. The command `genrec materialize` takes it day by day; the same rows on
+a single day say what is no overhead. `before` is another checkout of this project, to show what a change is worth.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+import polars as pl
+import yaml
+
+from benchmarks.figures import Figures, Report
+from orchestration.environment import HOME_VARIABLE
+
+FIRST_DAY = date(2000, 1, 1)
+ROWS_A_DAY = 24
+USERS, ITEMS = 3_000, 2_000
+DAY_MS = 86_400_000
+SMOKE = (20,)
+
+
+def run(partitions: Sequence[int], before: Path | None, smoke: bool, report: Report) -> Figures:
+    """Milliseconds of overhead a day, for each number of days.
+
+    Args:
+        partitions: How many days, ascending.
+        before: Another checkout of this project, set up by its README, to measure too; None: none.
+    """
+    sides = {"after": (Path(__file__).parents[1], sys.executable)}
+    if before:
+        sides["before"] = (before.resolve(), str(before.resolve() / ".venv" / "bin" / "python"))
+    figures: Figures = {}
+    with TemporaryDirectory() as folder:
+        for days in SMOKE if smoke else partitions:
+            profiles = write_world(Path(folder), days)
+            for side, (checkout, python) in sides.items():
+                seconds = {name: _materialized(profile, checkout, python) for name, profile in profiles.items()}
+                overhead = 1000 * (seconds["days"] - seconds["one"]) / days
+                name = "overhead_ms_per_partition" if side == "after" else f"{side}_overhead_ms_per_partition"
+                # The number without a suffix is that of the most days.
+                figures |= {name: overhead, f"{name}_{days}": overhead}
+                report(
+                    f"{side}: {days:,} days of {ROWS_A_DAY} rows in {seconds['days']:.0f} s, the same rows on one day "
+                    f"in {seconds['one']:.0f} s: {overhead:.1f} ms a day"
+                )
+    return figures
+
+
+def write_world(folder: Path, days: int) -> Mapping[str, Path]:
+    """Profiles of the same rows: `days`, on so many days, and `one`, on one."""
+    rng, rows = np.random.default_rng(days), days * ROWS_A_DAY
+    times = np.sort(rng.integers(0, days * DAY_MS, rows))
+    items = folder / "items.csv"
+    pl.DataFrame({"item_id": range(ITEMS), "title": [f"thing {n}" for n in range(ITEMS)]}).write_csv(items)
+    log = pl.DataFrame({"user_id": rng.integers(0, USERS, rows), "item_id": rng.integers(0, ITEMS, rows)})
+    start = (FIRST_DAY - date(1970, 1, 1)).days * DAY_MS
+    return {
+        name: _profile(folder / f"{name}-{days}", log.with_columns(timestamp=start + moments), items, span)
+        for name, moments, span in (("days", times, days), ("one", times // days, 1))
+    }
+
+
+def _profile(name: Path, log: pl.DataFrame, items: Path, days: int) -> Path:
+    events, profile = name.with_suffix(".csv"), name.with_suffix(".yaml")
+    log.write_csv(events)
+    settings = {
+        "first_day": FIRST_DAY,
+        "last_day": FIRST_DAY + timedelta(days=days),
+        "ray": {"mode": "inline"},
+        "source": {
+            "kind": "files",
+            "events": {"path": str(events), "constants": {"action": "purchase"}},
+            "items": {"path": str(items), "once": True},
+        },
+        "training": {"positive_actions": ["purchase"]},
+    }
+    profile.write_text(yaml.safe_dump(settings))
+    return profile
+
+
+def _materialized(profile: Path, checkout: Path, python: str) -> float:
+    """Seconds of the command, from a new home on.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    command = [python, "-m", "orchestration.cli", "materialize", "--profile", str(profile), "--select", "*events"]
+    with TemporaryDirectory() as home:
+        began = perf_counter()
+        environment = {**os.environ, HOME_VARIABLE: home}
+        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+        seconds = perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(f"{checkout}: `materialize` failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return seconds

@@ -22,6 +22,11 @@ daily = dg.DailyPartitionsDefinition(
 """`GENREC_LAST_DAY` is exclusive, as Dagster has it; unset means: up to yesterday, growing."""
 
 
+def profile_days() -> tuple[date, date | None]:
+    """The first day, and the day after the last; None where the days grow."""
+    return daily.start.date(), daily.end.date() if daily.end else None
+
+
 def days_of(context: dg.AssetExecutionContext) -> Sequence[date]:
     """The days this run materializes: one, or a range in a single-run backfill."""
     return [date.fromisoformat(key) for key in context.partition_keys]

@@ -5,6 +5,7 @@ a single day say what is no overhead. `before` is another checkout of this proje
 """
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,14 +43,16 @@ def run(partitions: Sequence[int], before: Path | None, smoke: bool, report: Rep
         for days in SMOKE if smoke else partitions:
             profiles = write_world(Path(folder), days)
             for side, (checkout, python) in sides.items():
-                seconds = {name: _materialized(profile, checkout, python) for name, profile in profiles.items()}
-                overhead = 1000 * (seconds["days"] - seconds["one"]) / days
-                name = "overhead_ms_per_partition" if side == "after" else f"{side}_overhead_ms_per_partition"
+                took = {name: _materialized(profile, checkout, python) for name, profile in profiles.items()}
+                prefix = "" if side == "after" else f"{side}_"
+                overhead, cpu = (1000 * (took["days"] - took["one"]) / days).tolist()
                 # The number without a suffix is that of the most days.
-                figures |= {name: overhead, f"{name}_{days}": overhead}
+                for suffix in ("", f"_{days}"):
+                    figures[f"{prefix}overhead_ms_per_partition{suffix}"] = overhead
+                    figures[f"{prefix}cpu_ms_per_partition{suffix}"] = cpu
                 report(
-                    f"{side}: {days:,} days of {ROWS_A_DAY} rows in {seconds['days']:.0f} s, the same rows on one day "
-                    f"in {seconds['one']:.0f} s: {overhead:.1f} ms a day"
+                    f"{side}: {days:,} days of {ROWS_A_DAY} rows in {took['days'][0]:.0f} s, the same rows on one day "
+                    f"in {took['one'][0]:.0f} s: {overhead:.1f} ms a day, {cpu:.1f} ms of them on a processor"
                 )
     return figures
 
@@ -86,18 +89,24 @@ def _profile(name: Path, log: pl.DataFrame, items: Path, days: int) -> Path:
     return profile
 
 
-def _materialized(profile: Path, checkout: Path, python: str) -> float:
-    """Seconds of the command, from a new home on.
+def _materialized(profile: Path, checkout: Path, python: str) -> np.ndarray:
+    """(2,) seconds of the command, from a new home on, and those that its process computed.
 
     Raises:
         RuntimeError: it failed.
     """
     command = [python, "-m", "orchestration.cli", "materialize", "--profile", str(profile), "--select", "*events"]
     with TemporaryDirectory() as home:
-        began = perf_counter()
+        before = np.array([perf_counter(), _computed()])
         environment = {**os.environ, HOME_VARIABLE: home}
         done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
-        seconds = perf_counter() - began
+        took = np.array([perf_counter(), _computed()]) - before
     if done.returncode:
         raise RuntimeError(f"{checkout}: `materialize` failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return seconds
+    return took
+
+
+def _computed() -> float:
+    """Processor seconds of the child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

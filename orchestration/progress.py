@@ -35,6 +35,7 @@ class LineProgress:
         self._planned = 0
         self._started: dict[str, float] = {}
         self._rows: dict[str, int] = {}
+        self._unmeasured: dict[tuple[str, str], list[str]] = {}
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("stage {task.fields[stage]} of {task.total:.0f}"),
@@ -96,6 +97,7 @@ class LineProgress:
         if step not in self._started:
             return
         self._done += 1
+        self._say_what_was_not_measured()
         rows = f", {self._rows[step]:,} rows" if step in self._rows else ""
         seconds = time.monotonic() - self._started[step]
         self._print("      ", outcome, f" in {seconds:.1f} s{rows}")
@@ -112,11 +114,22 @@ class LineProgress:
 
     def _check(self, event: dg.DagsterEvent) -> None:
         check = event.asset_check_evaluation_data
-        if not check.passed:
-            colour = "red" if check.severity == dg.AssetCheckSeverity.ERROR else "yellow"
-            measured = check.metadata.get("measured", dg.MetadataValue.bool(True)).value
-            what = f"check {check.check_name} of {check.asset_key.to_user_string()}{' failed' if measured else ''}"
-            self._print("      ", (what, colour), f": {unescaped(check.description)}" if check.description else "")
+        asset, why = check.asset_key.to_user_string(), unescaped(check.description or "")
+        if check.passed:
+            return
+        if not check.metadata.get("measured", dg.MetadataValue.bool(True)).value:
+            self._unmeasured.setdefault((asset, why), []).append(check.check_name)
+            return
+        colour = "red" if check.severity == dg.AssetCheckSeverity.ERROR else "yellow"
+        what = f"check {check.check_name} of {asset} failed"
+        self._print("      ", (what, colour), f": {why}" if why else "")
+
+    def _say_what_was_not_measured(self) -> None:
+        """Once for each cause, however many checks have it."""
+        for (asset, why), checks in self._unmeasured.items():
+            what = f"check{'s' if len(checks) > 1 else ''} {', '.join(checks)} of {asset}"
+            self._print("      ", (what, "yellow"), f": {why}" if why else "")
+        self._unmeasured.clear()
 
     def _left(self, step: str) -> str:
         """The time that this stage and those not yet started took last time, if every one of them is known."""

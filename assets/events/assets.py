@@ -8,7 +8,7 @@ import dagster as dg
 from assets.data_version import data_version
 from assets.events.expectations import events_expectations
 from assets.events.publish import EventsRun
-from assets.partitions import daily, days_of, days_told
+from assets.partitions import daily, days_of, days_told, profile_days
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
@@ -39,7 +39,7 @@ def events(
     fails and the days stay as they were.
     """
     store, days = lake.open_for_writing(), days_of(context)
-    run = EventsRun(store, source, quality, lake.id_type, lake.rows_in_memory, lake.data_docs())
+    run = EventsRun(store, source, quality, lake.id_type, lake.rows_in_memory, lake.data_docs(), profile_days())
     version = data_version(context, quality, lake.id_type, landed_files(store, "events", days))
     context.op_execution_context.set_data_version(context.asset_key, version)
     with lake.open_engine() as engine:

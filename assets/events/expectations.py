@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime
 
-from assets.validation.day_summary import REJECTED_SHARE, ROWS
+from assets.validation.day_summary import REJECTED_SHARE
 from assets.validation.drift import (
     ACTION_DISTANCE,
     DUPLICATE_SHARE,
     GAP_RATIO,
     ITEM_RATIO,
     NO_WEEK,
+    NONE_DUE,
+    ROWS_DUE,
     TOO_FEW_ROWS,
     UNKNOWN_ITEM_SHARE,
     USER_RATIO,
@@ -32,7 +34,7 @@ def events_expectations(rules: QualitySettings, now: datetime | None = None) -> 
         one_of(ACTION, rules.actions, "Actions are of the declared vocabulary"),
         unique_neighbours((USER_ID, ITEM_ID, TIMESTAMP, ACTION), DAY, "An event is counted once"),
         between(VALUE, *rules.value_range, "Values are plausible", severity="warn"),
-        between(ROWS, 1, None, "Every day has events", "warn", "days", name="every_day_has_events"),
+        between(ROWS_DUE, 1, None, "Every day has events", "warn", "days", NONE_DUE, name="every_day_has_events"),
         between(REJECTED_SHARE, 0.0, rules.max_rejected_share, "Few rows of a day are rejected", batch="days"),
         *_drift_expectations(rules.drift),
     ]

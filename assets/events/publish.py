@@ -11,7 +11,7 @@ from assets.events.row_validator import RowValidator, known_items
 from assets.events.stage import Cleaning, stage_events
 from assets.partitions import TellDays
 from assets.sources.ledger import landed_files
-from assets.sources.source import Source
+from assets.sources.source import Outside, Source
 from assets.validation.data_docs import DataDocs
 from assets.validation.day_summary import by_day
 from assets.validation.drift import with_drift
@@ -32,6 +32,7 @@ class EventsRun:
         source: Whose landing files are read; the ledger says which they are.
         rows_in_memory: About how many rows may be held at once.
         data_docs: Where the verdicts are told.
+        span: The profile's first day and the day after its last: rows of files on none of its days are counted.
     """
 
     lake: Lake
@@ -40,6 +41,7 @@ class EventsRun:
     id_type: IdType
     rows_in_memory: int
     data_docs: DataDocs
+    span: tuple[date, date | None] = (date.min, None)
 
     def publish(
         self, days: Sequence[date], engine: Engine, report: Callable[[str], None], tell: TellDays
@@ -52,7 +54,10 @@ class EventsRun:
         files = landed_files(self.lake, "events", days)
 
         def stage(staging: Staging, cleaning: Cleaning) -> tuple[Staged, Tally]:
-            return stage_events(staging, engine, self.source, files, days, cleaning)
+            staged, tally = stage_events(staging, engine, self.source, files, days, cleaning, self.span)
+            if staged.outside:
+                report(Outside(*self.span, staged.outside).said())
+            return staged, tally
 
         yield from self._publish(days, stage, report, tell)
 

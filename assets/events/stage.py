@@ -11,7 +11,7 @@ from assets.engine import Engine
 from assets.events.clean import clean_events
 from assets.events.row_validator import RowValidator
 from assets.sources.damage import damage_explained
-from assets.sources.source import LandedFile, Source
+from assets.sources.source import LandedFile, Outside, Source
 from assets.sources.undated import without_put_aside
 from assets.validation.expectation import Expectation
 from assets.validation.quarantine import Cleaned, write_quarantine
@@ -63,6 +63,7 @@ class DaysOfEvents:
     Attributes:
         token: Of the run that this belongs to.
         files: All landing files of `days`.
+        span: Of the profile, as `Outside` takes it.
     """
 
     lake: Lake
@@ -71,6 +72,7 @@ class DaysOfEvents:
     files: Sequence[LandedFile]
     days: Sequence[date]
     cleaning: Cleaning
+    span: tuple[date, date | None]
 
 
 def stage_events(
@@ -80,6 +82,7 @@ def stage_events(
     files: Sequence[LandedFile],
     days: Sequence[date],
     cleaning: Cleaning,
+    span: tuple[date, date | None],
 ) -> tuple[Staged, Tally]:
     """Cleans the landing files of `days` and stages what came of them, days side by side where their files allow it.
 
@@ -87,7 +90,7 @@ def stage_events(
     """
     share = replace(cleaning, rows_in_memory=max(1, cleaning.rows_in_memory // engine.workers))
     tasks = [
-        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, share)
+        DaysOfEvents(staging.lake, staging.token, source, files_of, days_of, share, span)
         for days_of, files_of in apart(files, days)
     ]
     staged, tallies = zip(*engine.map(stage_days, tasks), strict=True)
@@ -98,10 +101,12 @@ def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
     """Cleans one group of days."""
     paths, validator = [file.path for file in task.files], task.cleaning.validator
     with Staging(task.lake, task.token) as staging, damage_explained(paths):
-        landed = task.source.read("events", task.files, task.days)
+        outside = Outside(*task.span)
+        landed = task.source.read("events", task.files, task.days, outside)
         raw = apply_decisions(landed, task.lake, EVENTS_TABLE, task.days, validator.id_type)
         raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days, TIMESTAMP, validator.unit)
-        return task.cleaning.staged(staging, raw, task.days)
+        staged, tally = task.cleaning.staged(staging, raw, task.days)
+        return replace(staged, outside=outside.rows), tally
 
 
 def apart(files: Sequence[LandedFile], days: Sequence[date]) -> list[tuple[list[date], list[LandedFile]]]:

@@ -16,7 +16,7 @@ from assets.sources.formats.json_lines import absent_fields, scan_json_lines
 from assets.sources.formats.parquet import parquet_columns, scan_parquet
 from assets.sources.formats.text import first_line
 from assets.sources.paths import DAY_FIELD, expanded, matching
-from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
+from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError, of_one_schema
 from assets.validation.casts import TimestampUnit
 from models.columns import DAY
 from models.declared import NO_COLUMNS, DeclaredColumns
@@ -109,7 +109,9 @@ class Files:
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return self._part(table).timestamp_unit
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
+    def read(
+        self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None
+    ) -> list[pl.LazyFrame]:
         """The raw rows of `days` in order of file and row; values of CSV and JSON Lines are strings.
 
         Where the path has no `{day}`, an event without a readable or plausible time counts to the earliest of `days`,
@@ -127,6 +129,8 @@ class Files:
             paths = dict.fromkeys(file.path for file in files)
             together = of_one_schema(_rows(path, part, shape) for path in paths)
             rows = [with_day(frame, part, wanted[0], self.first_day) for frame in together]
+            if outside is not None and table == "events":
+                rows = [outside.counted(frame) for frame in rows]
         return [frame.filter(pl.col(DAY).is_in(wanted)) for frame in of_one_schema(rows)]
 
     def _part(self, table: RawTable) -> TableFilesSettings:

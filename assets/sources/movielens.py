@@ -20,7 +20,7 @@ from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
 from assets.sources.paths import expanded
-from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, because, of_one_schema
+from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError, because, of_one_schema
 from assets.validation.casts import TimestampUnit, as_epoch_ms
 from models.columns import (
     ACTION,
@@ -93,7 +93,9 @@ class MovieLens:
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return "s"
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
+    def read(
+        self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None
+    ) -> list[pl.LazyFrame]:
         """The raw rows of `days`; each file is read once however many days there are.
 
         A rating of an implausible time counts to the earliest of `days`.
@@ -104,6 +106,8 @@ class MovieLens:
         paths = [Path(name) for name in dict.fromkeys(file.path for file in files)]
         tables = [self._ratings(path, min(days)) if table == "events" else self._movies(path) for path in paths]
         rows = [_marked(rows, path) for rows, path in zip(tables, paths, strict=True)]
+        if outside is not None and table == "events":
+            rows = [outside.counted(frame) for frame in rows]
         return [frame.filter(pl.col(DAY).is_in(list(days))) for frame in of_one_schema(rows)]
 
     def _ratings(self, path: Path, undated: date) -> pl.LazyFrame:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from threading import Lock
 from typing import Literal, Protocol
 
 import polars as pl
 
+from assets.batches import map_rows
 from assets.validation.casts import TimestampUnit
+from models.columns import DAY
 
 RawTable = Literal["events", "items"]
 
@@ -51,6 +54,40 @@ def of_one_schema(frames: Iterable[pl.LazyFrame]) -> list[pl.LazyFrame]:
     return [pl.concat([frame for _, frame in group]) for _, group in groups]
 
 
+@dataclass
+class Outside:
+    """Counts what a source leaves out for good: rows of files of many days that lie on no day of the profile.
+
+    Attributes:
+        first: The profile's first day.
+        end: The day after its last; None where its days grow.
+        rows: So many were met.
+    """
+
+    first: date
+    end: date | None
+    rows: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def counted(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """`rows`, which have their own days, to be counted on their way."""
+        return map_rows(rows, self._count)
+
+    def _count(self, rows: pl.DataFrame) -> pl.DataFrame:
+        day = pl.col(DAY)
+        outside = rows.select(
+            ((day < self.first) | (pl.lit(False) if self.end is None else day >= self.end)).sum()
+        ).item()
+        with self._lock:
+            self.rows += int(outside)
+        return rows
+
+    def said(self) -> str:
+        """In a sentence."""
+        last = f" to {self.end - timedelta(days=1)}" if self.end else " on"
+        return f"{self.rows} rows of the files are left out: no day from {self.first}{last} is theirs"
+
+
 class Source(Protocol):
     """An adapter from a user's logs onto the data contract.
 
@@ -78,6 +115,12 @@ class Source(Protocol):
         """What a numeric or textual time in the raw rows counts."""
         ...
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
-        """The raw rows of `days` in `files`, one frame after another."""
+    def read(
+        self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None
+    ) -> list[pl.LazyFrame]:
+        """The raw rows of `days` in `files`, one frame after another.
+
+        Args:
+            outside: Counts events that no day of the profile has, while rows are read.
+        """
         ...

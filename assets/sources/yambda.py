@@ -15,7 +15,7 @@ from pydantic import Field
 from assets.sources.files import Files, Shape
 from assets.sources.files_settings import FilesSettings
 from assets.sources.formats.parquet import unfolded_parquet
-from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError
+from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError
 from models.columns import ACTION, DAY, ITEM_ID, MALFORMED, SOURCE_FILE, SOURCE_ROW, SURFACE, TIMESTAMP, USER_ID, VALUE
 from models.strict import Strict
 
@@ -71,12 +71,14 @@ class Yambda:
         self.files = Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes)
         self.land, self.timestamp_unit = self.files.land, self.files.timestamp_unit
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
+    def read(
+        self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None
+    ) -> list[pl.LazyFrame]:
         """The raw rows of `days`; an item stands where an event first names it.
 
         Memory for events is that of a row group; for items, that of all ids.
         """
-        rows = self.files.read(table, files, days)
+        rows = self.files.read(table, files, days, outside)
         if table == "events":
             return rows
         return [_once(frame) for frame in rows]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from assets.validation.day_summary import PERIOD
+from assets.validation.day_summary import PERIOD, WHOLE_RUN
 from assets.validation.statistics import (
     DUPLICATES,
     ITEMS,
@@ -24,6 +24,7 @@ ACTION_DISTANCE = "action_mix_distance"
 GAP_RATIO = "gap_ratio"
 DUPLICATE_SHARE = "duplicate_share"
 UNKNOWN_ITEM_SHARE = "unknown_item_share"
+ROWS_DUE = "rows_due"
 
 SHORTEST_GAP = 60
 """Minutes; a week whose longest gap is shorter counts as if it were this long: minutes are not worth a warning."""
@@ -31,6 +32,7 @@ SHORTEST_GAP = 60
 KNOWN_DAYS = "known_days"
 
 NO_WEEK = "no trailing week yet"
+NONE_DUE = "no event was due, by the few of the week before"
 TOO_FEW_ROWS = "too few rows to tell"
 
 
@@ -44,6 +46,9 @@ def with_drift(
     unknown_item_share (of the day's raw rows). Null where fewer than `min_days` of the seven are known or they have
     fewer than `min_rows_judged` events on average; a share, and the mix, also where the day itself has fewer rows.
 
+    Besides, rows_due: the rows of the day or run, null of a day without any of which none were due: in a run of several
+    days where the week before it does not show that there should be some, else where it shows that there are few.
+
     Args:
         summary: `assets.validation.day_summary.by_day`.
         statistics: Of the run (`assets.validation.statistics`); its later days are compared with its earlier.
@@ -51,6 +56,8 @@ def with_drift(
     """
     before = _weeks_before(statistics, pl.concat([earlier, statistics]))
     compared = (pl.col(KNOWN_DAYS) >= min_days) & (pl.col(_before(ROWS)) >= min_rows_judged)
+    alone = statistics.height == 1 and (pl.col(KNOWN_DAYS).fill_null(0) < min_days)
+    due = (pl.col(ROWS) > 0) | compared.fill_null(False) | alone
     raw = pl.col(ROWS) + pl.col(REJECTED)
     days = (
         statistics.join(before, on=DAY, how="left")
@@ -59,11 +66,13 @@ def with_drift(
             pl.col(DAY).cast(pl.String).alias(PERIOD),
             *(pl.when(compared).then(ratio).alias(name) for name, ratio in _ratios().items()),
             pl.when(compared & (pl.col(ROWS) >= min_rows_judged)).then(ACTION_DISTANCE),
+            pl.when(due).then(ROWS).alias(ROWS_DUE),
             pl.when(raw >= min_rows_judged).then(pl.col(DUPLICATES) / raw).alias(DUPLICATE_SHARE),
             pl.when(raw >= min_rows_judged).then(pl.col(UNKNOWN_ITEMS) / raw).alias(UNKNOWN_ITEM_SHARE),
         )
     )
-    return summary.join(days, on=PERIOD, how="left", maintain_order="left")
+    whole = pl.when(pl.col(PERIOD) == WHOLE_RUN).then(ROWS).otherwise(ROWS_DUE).alias(ROWS_DUE)
+    return summary.join(days, on=PERIOD, how="left", maintain_order="left").with_columns(whole)
 
 
 def _weeks_before(statistics: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:

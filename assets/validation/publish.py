@@ -55,6 +55,8 @@ def publish(
     replace_quarantine(lake, table, staged.quarantine_files, days)
     # What is said of the whole table stands under the newest day alone, so that thousands do not repeat it.
     whole = table_metadata(staged.preview, lake.rows(table), days=len(days), quarantine=_quarantine(reasons))
+    if staged.outside:
+        whole = {**whole, "rows_outside_profile": staged.outside}
     told = _told(staged, days)
     tell(told | {max(days): {**told[max(days)], **whole}})
     yield dg.MaterializeResult(

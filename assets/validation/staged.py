@@ -29,6 +29,7 @@ class Staged:
         trimmed: (day, reason, rows) of accepted rows that lost a cell.
         counts: What the accepted rows are in the eyes of each expectation on rows, by its name.
         preview: The first few accepted rows; its columns and types are the table's.
+        outside: Rows of the files that lie on no day of the profile.
     """
 
     files: Sequence[StagedFile]
@@ -38,6 +39,7 @@ class Staged:
     trimmed: pl.DataFrame
     counts: Mapping[str, Counts]
     preview: pl.DataFrame
+    outside: int = 0
 
     @classmethod
     def empty(cls, like: pl.DataFrame, suite: Sequence[Expectation] = ()) -> "Staged":
@@ -78,6 +80,7 @@ class Staged:
             _summed([part.trimmed for part in every], DAY, REASON),
             {name: Counts.joined([part.counts[name] for part in every]) for name in every[0].counts},
             pl.concat([part.preview for part in every]).head(PREVIEW_ROWS),
+            sum(part.outside for part in every),
         )
 
     @property

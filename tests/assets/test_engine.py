@@ -90,7 +90,9 @@ def build(lake: Lake, engine: Engine, source: Files) -> None:
     for days in (DAYS[:2], DAYS[2:]):
         with Staging(lake) as staging:
             files = source.land("events", days)
-            staged, _ = stage_events(staging, engine, source, files, days, Cleaning(validator, [], None, 600))
+            staged, _ = stage_events(
+                staging, engine, source, files, days, Cleaning(validator, [], None, 600), (date.min, None)
+            )
             lake.commit_days(EVENTS_TABLE, staged.files, staged.preview, days)
         with Staging(lake) as staging:
             bring_up_to_date(lake, staging, engine, DEFAULT_ACTIONS, "string", GAP, rows_in_memory=200, buckets=4)

@@ -8,7 +8,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from orchestration.environment import DAGSTER_YAML, FIXED
+from orchestration.environment import FIXED, dagster_home
 from orchestration.event_log import EventLog
 from storage.places import plain
 
@@ -34,13 +34,11 @@ def other() -> None:
 
 
 @pytest.fixture
-def instance(home: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
-    home.mkdir()
-    for name, value in {"DAGSTER_HOME": str(plain(home)), **FIXED}.items():
+def instance(monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
+    for name, value in {"DAGSTER_HOME": str(plain(dagster_home("shop"))), **FIXED}.items():
         monkeypatch.setenv(name, value)
     # Small, so that a run has several batches.
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "5")
-    (home / "dagster.yaml").write_text(DAGSTER_YAML)
     return dg.DagsterInstance.get()
 
 

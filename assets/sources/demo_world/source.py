@@ -15,7 +15,7 @@ from assets.sources.demo_world.log import DAY_MS, FIRST_USER_ID, OFFERED, event_
 from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
 from assets.sources.formats.parquet import scan_parquet
-from assets.sources.source import LandedFile, RawTable, Snapshot, SourceError, of_one_schema
+from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError, of_one_schema
 from assets.validation.casts import TimestampUnit
 from models.columns import DAY
 from models.declared import NO_COLUMNS, DeclaredColumns
@@ -64,7 +64,9 @@ class DemoWorld:
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return "ms"
 
-    def read(self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date]) -> list[pl.LazyFrame]:
+    def read(
+        self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None
+    ) -> list[pl.LazyFrame]:
         """The raw rows of `days`; timestamps of events are int64 epoch milliseconds."""
         scans = [scan_parquet(f.path).with_columns(pl.lit(f.day).alias(DAY)) for f in files if f.day in set(days)]
         return of_one_schema(scans)

@@ -281,3 +281,41 @@ def test_old_bad_lines_of_one_growing_log_do_not_block_the_next_night(
     assert run(landed, instance, names="all.jsonl").success
     assert table(landed, "quarantine").sort("source_row").select("day", "source_row").rows() == held
     assert table(landed, "events").height + len(held) == len(path.read_text().splitlines())
+
+
+def test_rows_of_no_day_of_the_profile_are_counted_and_said(
+    landed: Path, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (landed / "items" / "all.jsonl").write_text((landed / "items" / f"{FIRST}.jsonl").read_text())
+    rows = [*log(40), *log(3, day=-1), *log(2, day=-400), *log(20, day=1)]
+    (landed / "events" / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = run(landed, instance, NEXT, names="all.jsonl")
+    assert result.success
+    assert shown(result, "events")[str(NEXT)]["rows_outside_profile"] == 5
+    assert f"5 rows of the files are left out: no day from {FIRST} on is theirs" in capfd.readouterr().err
+    assert table(landed, "events").height == 60
+    alone = run(landed, instance, names="all.jsonl")
+    assert shown(alone, "events")[str(FIRST)]["rows_outside_profile"] == 5, "rows of other days are no such rows"
+
+
+def test_a_day_without_events_is_no_failure_where_the_log_is_sparse(landed: Path, instance: dg.DagsterInstance) -> None:
+    (landed / "items" / "all.jsonl").write_text((landed / "items" / f"{FIRST}.jsonl").read_text())
+
+    def judged(rows: list[dict[str, Any]], first: int, last: int) -> dg.AssetCheckEvaluation:
+        (landed / "events" / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        begin, end = (FIRST + timedelta(days=days) for days in (first, last))
+        result = run(landed, instance, end, names="all.jsonl", first=begin)
+        assert result.success
+        return checks(result, "events")[ROWS]
+
+    sparse = [row for day in (1, 3, 4, 8) for row in log(5, day=day)]
+    assert judged(sparse, 0, 9).passed
+    quiet = judged(sparse, 9, 9)
+    assert quiet.description == "not measured: no event was due, by the few of the week before"
+    dense = [row for day in range(5) for row in log(150, day=day)]
+    outage = judged(dense, 0, 6)
+    assert not outage.passed
+    assert "2 of 8 days" in (outage.description or ""), "days 5 and 6, of seven and the run"
+    assert not judged(dense, 5, 5).passed
+    nothing = judged(log(5, day=30), 0, 3)
+    assert "1 of 5 days" in (nothing.description or ""), "of four days and the run that speaks for them"

@@ -54,10 +54,26 @@ def test_a_day_against_its_week() -> None:
             "item_ratio": 0.25,
             "gap_ratio": 4.0,
             "action_mix_distance": 1.0,
+            "rows_due": 250,
             "duplicate_share": 0.5,
             "unknown_item_share": 0.1,
         }
     ]
+
+
+def test_a_day_without_events_counts_where_some_were_due() -> None:
+    """(rows of the week before, rows of the run's days) to what the check of empty days judges."""
+    dense, sparse = ([day(n, rows=rows) for n in range(5)] for rows in (500, 20))
+    unknown: list[dict[str, Any]] = []
+    empty = [day(n, rows=0) for n in (5, 6)]
+    for earlier, run, due in (
+        (dense, empty[:1], [0]),
+        (sparse, empty[:1], [None]),
+        (unknown, empty[:1], [0]),
+        (unknown, empty, [None, None]),
+        (dense, empty, [0, 0]),
+    ):
+        assert [row["rows_due"] for row in compare(run, earlier)] == due
 
 
 def test_a_day_like_its_week_has_not_moved() -> None:

@@ -100,7 +100,7 @@ def _materialized(profile: Path, checkout: Path, python: str) -> np.ndarray:
         before = np.array([perf_counter(), _computed()])
         environment = {**os.environ, HOME_VARIABLE: home}
         done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
-        took = np.array([perf_counter(), _computed()]) - before
+        took: np.ndarray = np.array([perf_counter(), _computed()]) - before
     if done.returncode:
         raise RuntimeError(f"{checkout}: `materialize` failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return took

@@ -19,7 +19,7 @@ from assets.buckets import SLOTS, slots_of, user_hashes
 from assets.events.order import order_events
 from assets.events.row_validator import REQUIRED, RowValidator
 from assets.validation.quarantine import Cleaned, Reason, quarantined
-from assets.validation.row_checks import checked
+from assets.validation.row_checks import checked, rejected_undated
 from models.columns import ACTION, ARRIVAL, DAY, HASH_SLOT, ITEM_ID, SOURCE_FILE, SOURCE_ROW, TIMESTAMP, USER_ID
 from storage.literal_paths import scan_arrow
 from storage.schema import EVENTS_TABLE, TIME
@@ -56,7 +56,8 @@ def clean_events(
     for batch in (batch for frame in raw for batch in _batches(frame, rows_in_memory // 2)):
         good, rejected = validator.validate(checked(batch, days, REQUIRED, EVENTS_TABLE))
         if rejected.height:
-            yield Cleaned(pl.DataFrame(schema=validator.schema), rejected, rejected.clear())
+            undated = rejected_undated(batch, rejected)
+            yield Cleaned(pl.DataFrame(schema=validator.schema), rejected, rejected.clear(), undated)
         held.append(_with_slot(arrivals.number(good)))
         if sum(frame.height for frame in held) > rows_in_memory:
             runs.append(Run.write(pl.concat(held), scratch / f"run-{len(runs)}.arrow"))

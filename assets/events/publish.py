@@ -93,7 +93,7 @@ class EventsRun:
             staged, tally = stage(staging, Cleaning(validator, suite, unsure, self.rows_in_memory))
             report(f"{staged.rows_accepted} events accepted, {staged.rows_rejected} rejected")
             statistics = tally.statistics(staged.rejected, days)
-            summary = by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged)
+            summary = by_day(staged.accepted, staged.rejected, days, rules.min_rows_judged, staged.undated)
             earlier = earlier_days(lake, days)
             summary = with_drift(summary, statistics, earlier, rules.drift.min_days, rules.min_rows_judged)
             yield from publish(lake, EVENTS_TABLE, staged, days, summary, suite, tell, self.data_docs, landed)

@@ -17,7 +17,7 @@ from assets.validation.expectation import Expectation
 from assets.validation.quarantine import Cleaned, write_quarantine
 from assets.validation.staged import Staged
 from assets.validation.statistics import Tally
-from models.columns import DAY, TIMESTAMP
+from models.columns import DAY
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE
 from storage.staged_files import Staging
@@ -104,7 +104,7 @@ def stage_days(task: DaysOfEvents) -> tuple[Staged, Tally]:
         outside = Outside(*task.span)
         landed = task.source.read("events", task.files, task.days, outside)
         raw = apply_decisions(landed, task.lake, EVENTS_TABLE, task.days, validator.id_type)
-        raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days, TIMESTAMP, validator.unit)
+        raw = without_put_aside(raw, task.lake, EVENTS_TABLE, task.files, task.days)
         staged, tally = task.cleaning.staged(staging, raw, task.days)
         return replace(staged, outside=outside.rows), tally
 

@@ -23,7 +23,7 @@ from assets.validation.publish import publish
 from assets.validation.quarantine import write_quarantine
 from assets.validation.settings import QualitySettings
 from assets.validation.staged import Staged
-from models.columns import AVAILABLE_FROM, DAY
+from models.columns import DAY
 from storage.schema import ITEMS_TABLE
 from storage.staged_files import Staging
 
@@ -58,7 +58,7 @@ def items(
         raw = apply_decisions(source.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
         unit = source.timestamp_unit("items")
         if source.snapshot == "changes":
-            raw = without_put_aside(raw, store, ITEMS_TABLE, landed, days, AVAILABLE_FROM, unit)
+            raw = without_put_aside(raw, store, ITEMS_TABLE, landed, days)
         cleaned = clean_items(raw, quality, lake.id_type, days, unit)
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:
@@ -66,7 +66,7 @@ def items(
         suite = items_expectations(quality)
         staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine), suite)
         summary = with_content(
-            by_day(staged.accepted, staged.rejected, days, quality.min_rows_judged), cleaned.accepted
+            by_day(staged.accepted, staged.rejected, days, quality.min_rows_judged, staged.undated), cleaned.accepted
         )
         yield from publish(store, ITEMS_TABLE, staged, days, summary, suite, days_told(context), lake.data_docs())
     listing = ListingRules(source.snapshot, quality.items.max_gone_share)

@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.validation.casts import TimestampUnit, as_epoch_ms, as_id, as_text, given
 from assets.validation.quarantine import Cleaned, Reason, quarantined
-from assets.validation.row_checks import checked, completed, first_reason, mark_duplicates
+from assets.validation.row_checks import checked, completed, first_reason, mark_duplicates, rejected_undated
 from assets.validation.settings import QualitySettings
 from models.columns import (
     AVAILABLE_FROM,
@@ -69,9 +69,11 @@ def clean_items(
     accepted = _finished(typed.filter(pl.col(REASON).is_null()), rules).select(*items_schema(id_type))
     verdicts = typed.select(FRAME, PLACE, REASON, TOO_LARGE).sort(FRAME, PLACE).partition_by(FRAME, as_dict=True)
     told = [(rows, verdicts[n,]) for n, rows in enumerate(frames) if rows.height]
+    rejected = [(rows, quarantined(rows, verdict[REASON], ITEMS_TABLE)) for rows, verdict in told]
     return Cleaned(
         accepted,
-        rejected=pl.concat([NOTHING, *(quarantined(rows, verdict[REASON], ITEMS_TABLE) for rows, verdict in told)]),
+        rejected=pl.concat([NOTHING, *(put_aside for _, put_aside in rejected)]),
+        undated=sum(rejected_undated(rows, put_aside) for rows, put_aside in rejected),
         trimmed=pl.concat([NOTHING, *(_trimmed(rows, verdict[TOO_LARGE]) for rows, verdict in told)]),
     )
 

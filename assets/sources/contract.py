@@ -24,6 +24,7 @@ from models.columns import (
     SOURCE_ROW,
     SURFACE,
     TITLE,
+    UNDATED,
     USER_ID,
     VALUE,
 )
@@ -90,14 +91,14 @@ def with_day(rows: pl.LazyFrame, files: TableFilesSettings, first_requested: dat
     dtype = rows.collect_schema().get(files.time)
     undated = first_day if isinstance(files, ItemFilesSettings) and files.once else first_requested
     if dtype is None:
-        return rows.with_columns(pl.lit(undated).alias(DAY))
+        return rows.with_columns(pl.lit(undated).alias(DAY), pl.lit(True).alias(UNDATED))
     moment = pl.from_epoch(as_epoch_ms(files.time, dtype, files.timestamp_unit), "ms")
     if not isinstance(files, ItemFilesSettings):
-        return rows.with_columns(day_of(moment, undated).alias(DAY))
+        return dated(rows, moment, undated)
     earliest = pl.lit(first_day).cast(pl.Datetime("ms"))
     moment = pl.when(moment < earliest).then(earliest).otherwise(moment)
-    dated = rows.with_columns(day_of(moment, undated).alias(DAY))
-    return dated if files.only_changes else dated.with_columns(_listed_on(first_requested).alias(DAY))
+    items = dated(rows, moment, undated)
+    return items if files.only_changes else items.with_columns(_listed_on(first_requested).alias(DAY))
 
 
 def _listed_on(first: date) -> pl.Expr:
@@ -108,16 +109,12 @@ def _listed_on(first: date) -> pl.Expr:
     return pl.when(pl.col(ITEM_ID).is_null() | (day == then)).then(pl.lit(first)).otherwise(day)
 
 
-def day_of(moment: pl.Expr, undated: date) -> pl.Expr:
-    """The UTC day of `moment`, `undated` where there is none or an implausible one, so that the row is judged there."""
-    return own_day(moment).fill_null(undated)
-
-
-def own_day(moment: pl.Expr) -> pl.Expr:
-    """The UTC day of `moment`, null where there is none or an implausible one."""
+def dated(rows: pl.LazyFrame, moment: pl.Expr, undated: date) -> pl.LazyFrame:
+    """`rows` with the UTC day of `moment`, `undated` where there is none or an implausible one, and which those are."""
     latest = datetime.now(UTC) + timedelta(days=1)
     plausible = moment.is_between(EARLIEST.replace(tzinfo=None), latest.replace(tzinfo=None))
-    return pl.when(plausible).then(moment.dt.date())
+    own = pl.when(plausible).then(moment.dt.date())
+    return rows.with_columns(own.fill_null(undated).alias(DAY), own.is_null().alias(UNDATED))
 
 
 def _item_columns(rows: pl.LazyFrame, files: ItemFilesSettings, folder: Path) -> pl.LazyFrame:

@@ -15,7 +15,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic import Field
 
-from assets.sources.contract import day_of
+from assets.sources.contract import dated
 from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
@@ -112,7 +112,7 @@ class MovieLens:
 
     def _ratings(self, path: Path, undated: date) -> pl.LazyFrame:
         moment = pl.from_epoch(as_epoch_ms(TIMESTAMP, pl.Int64(), "s"), "ms")
-        return scan_ratings(path).with_columns(pl.lit("rating").alias(ACTION), day_of(moment, undated).alias(DAY))
+        return dated(scan_ratings(path).with_columns(pl.lit("rating").alias(ACTION)), moment, undated)
 
     def _movies(self, path: Path) -> pl.LazyFrame:
         movies = read_movies(path).lazy()

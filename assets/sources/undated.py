@@ -1,7 +1,8 @@
 """Rows of a file of many days whose own day cannot be read: each counts once, on the day that first met it.
 
 Every run that reads the file meets them again, and counts them to its first day. If they were judged there each time,
-the few of a long log would in the end outweigh what a single day adds.
+the few of a long log would in the end outweigh what a single day adds. (A run of several days judges them by its rows
+as a whole: `assets.validation.day_summary`.)
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,10 @@ from datetime import date
 import polars as pl
 
 from assets.batches import map_rows
-from assets.sources.contract import own_day
 from assets.sources.source import LandedFile
-from assets.validation.casts import TimestampUnit, as_epoch_ms
 from assets.validation.corrections import COLUMN, Corrections, corrections_elsewhere
 from assets.validation.quarantine import BOOKKEEPING, cell_text, json_cell
-from models.columns import DAY, ORIGIN, ROW, SOURCE_FILE, SOURCE_ROW
+from models.columns import DAY, ORIGIN, ROW, SOURCE_FILE, SOURCE_ROW, UNDATED
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
 
@@ -29,8 +28,6 @@ def without_put_aside(
     origin: str,
     files: Sequence[LandedFile],
     days: Sequence[date],
-    time: str,
-    unit: TimestampUnit,
 ) -> Sequence[pl.LazyFrame]:
     """`raw` of `days` without undated rows that are quarantined or corrected on other days, batch by batch as before.
 
@@ -38,7 +35,6 @@ def without_put_aside(
 
     Args:
         raw: Rows of `files` as `Source.read` gives them, amended.
-        time: The column of a row's time, in `unit`.
     """
     held, mended = _put_aside(lake, origin, files, days), corrections_elsewhere(lake, origin, days)
     places = pl.concat([held.select(PLACE), mended.cells.select(PLACE)]).unique()
@@ -46,13 +42,13 @@ def without_put_aside(
         return raw
 
     def fresh(rows: pl.DataFrame) -> pl.DataFrame:
-        met = rows.with_row_index(POSITION).join(places, on=PLACE, how="semi")
+        met = rows.with_row_index(POSITION).filter(UNDATED).join(places, on=PLACE, how="semi")
         if met.is_empty():
             return rows
-        told = met.filter(_undated(met, time, unit) & (_held(met, held) | _mended(met, mended)))[POSITION]
+        told = met.filter(_held(met, held) | _mended(met, mended))[POSITION]
         return rows.filter(~pl.int_range(pl.len()).is_in(told.cast(pl.Int64).implode()))
 
-    return [map_rows(frame, fresh) for frame in raw]
+    return [map_rows(frame, fresh) if UNDATED in frame.collect_schema() else frame for frame in raw]
 
 
 def _put_aside(lake: Lake, origin: str, files: Sequence[LandedFile], days: Sequence[date]) -> pl.DataFrame:
@@ -62,13 +58,6 @@ def _put_aside(lake: Lake, origin: str, files: Sequence[LandedFile], days: Seque
     paths = list({file.path for file in files})
     there = (pl.col(ORIGIN) == origin) & pl.col(SOURCE_FILE).is_in(paths) & ~pl.col(DAY).is_in(list(days))
     return lake.scan(QUARANTINE_TABLE).filter(there).select(*PLACE, ROW).unique().collect()
-
-
-def _undated(rows: pl.DataFrame, time: str, unit: TimestampUnit) -> pl.Series:
-    if time not in rows.columns:
-        return pl.repeat(True, rows.height, eager=True)
-    moment = pl.from_epoch(as_epoch_ms(time, rows.schema[time], unit), "ms")
-    return rows.select(own_day(moment).is_null()).to_series()
 
 
 def _held(rows: pl.DataFrame, held: pl.DataFrame) -> pl.Series:

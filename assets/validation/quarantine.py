@@ -8,7 +8,7 @@ from enum import StrEnum
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from models.columns import DAY, MISTYPED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
+from models.columns import DAY, MISTYPED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, UNDATED
 from storage.commit import StagedFile
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
@@ -41,7 +41,7 @@ MEANINGS = {
     Reason.IMAGE_TOO_LARGE: "over quality.items.max_image_bytes; the item itself stays",
 }
 
-BOOKKEEPING = (DAY, SOURCE_FILE, SOURCE_ROW)
+BOOKKEEPING = (DAY, SOURCE_FILE, SOURCE_ROW, UNDATED)
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,13 @@ class Cleaned:
         accepted: Rows of the contract's types.
         rejected: The other rows (QUARANTINE_SCHEMA), one reason each.
         trimmed: Accepted rows that lost a cell (QUARANTINE_SCHEMA).
+        undated: Rejected rows that stand on the first day because their own cannot be read.
     """
 
     accepted: pl.DataFrame
     rejected: pl.DataFrame
     trimmed: pl.DataFrame
+    undated: int = 0
 
     @property
     def quarantine(self) -> pl.DataFrame:

@@ -5,8 +5,8 @@ from datetime import date
 
 import polars as pl
 
-from assets.validation.quarantine import Reason
-from models.columns import DAY, MALFORMED, MISTYPED, SOURCE_FILE, SOURCE_ROW
+from assets.validation.quarantine import BOOKKEEPING, Reason
+from models.columns import DAY, MALFORMED, MISTYPED, SOURCE_FILE, SOURCE_ROW, UNDATED
 
 
 def checked(rows: pl.DataFrame, days: Sequence[date], required: Sequence[str], table: str) -> pl.DataFrame:
@@ -39,7 +39,15 @@ def completed(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 def raw_columns(rows: pl.DataFrame) -> list[str]:
     """The columns that came from the file itself."""
-    return [column for column in rows.columns if column not in (DAY, SOURCE_FILE, SOURCE_ROW, MALFORMED, MISTYPED)]
+    return [column for column in rows.columns if column not in (*BOOKKEEPING, MALFORMED, MISTYPED)]
+
+
+def rejected_undated(raw: pl.DataFrame, rejected: pl.DataFrame) -> int:
+    """How many of the `rejected` rows (QUARANTINE_SCHEMA) of `raw` have no day of their own."""
+    if UNDATED not in raw.columns or rejected.is_empty():
+        return 0
+    place = [pl.col(SOURCE_FILE).cast(pl.String), pl.col(SOURCE_ROW).cast(pl.Int64)]
+    return rejected.join(raw.filter(UNDATED).select(place), on=[SOURCE_FILE, SOURCE_ROW], how="semi").height
 
 
 def first_reason(judged: pl.DataFrame, verdicts: dict[str, pl.Expr]) -> pl.Series:

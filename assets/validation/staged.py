@@ -29,6 +29,7 @@ class Staged:
         trimmed: (day, reason, rows) of accepted rows that lost a cell.
         counts: What the accepted rows are in the eyes of each expectation on rows, by its name.
         preview: The first few accepted rows; its columns and types are the table's.
+        undated: Rejected rows that stand on the first day because their own cannot be read.
         outside: Rows of the files that lie on no day of the profile.
     """
 
@@ -39,6 +40,7 @@ class Staged:
     trimmed: pl.DataFrame
     counts: Mapping[str, Counts]
     preview: pl.DataFrame
+    undated: int = 0
     outside: int = 0
 
     @classmethod
@@ -66,6 +68,7 @@ class Staged:
             count(rows, [expectation for expectation in suite if expectation.batch == "rows"]),
             # Copied row by row: a slice would keep the whole part in memory.
             pl.DataFrame(cleaned.accepted.head(PREVIEW_ROWS).rows(), cleaned.accepted.schema, orient="row"),
+            cleaned.undated,
         )
 
     @classmethod
@@ -80,6 +83,7 @@ class Staged:
             _summed([part.trimmed for part in every], DAY, REASON),
             {name: Counts.joined([part.counts[name] for part in every]) for name in every[0].counts},
             pl.concat([part.preview for part in every]).head(PREVIEW_ROWS),
+            sum(part.undated for part in every),
             sum(part.outside for part in every),
         )
 

@@ -59,7 +59,7 @@ def clean(lake: Lake, path: Path, days: Sequence[date]) -> Cleaned:
     validator = RowValidator(QualitySettings(actions=("view",)), "string", None, datetime(2026, 6, 1, tzinfo=UTC), "ms")
     files = source.land("events", days)
     raw = apply_decisions(source.read("events", files, days), lake, "events", days, "string")
-    raw = without_put_aside(raw, lake, "events", files, days, "timestamp", "ms")
+    raw = without_put_aside(raw, lake, "events", files, days)
     parts = list(clean_events(raw, validator, days, rows_in_memory=1000, scratch=path.parent))
     accepted = pl.concat([pl.DataFrame(schema=events_schema("string")), *(part.accepted for part in parts)])
     rejected = pl.concat([pl.DataFrame(schema=QUARANTINE_SCHEMA), *(part.rejected for part in parts)])

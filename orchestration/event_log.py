@@ -1,37 +1,26 @@
-"""Dagster's record of what runs did, for runs of thousands of days; `dagster.yaml` names the class.
+"""Dagster's record of what runs did, for runs of thousands of days.
 
 Dagster says of every day of every asset that it is planned and that it is made. Its own storage opens, locks and syncs
 two databases for each of these events; this one takes many at once, and says of a check what it is about: the run.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 from dagster import DagsterEventType, EventLogEntry
-from dagster._config import StringSource
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.events import ASSET_EVENTS, BATCH_WRITABLE_EVENTS
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._serdes import ConfigurableClassData
 from dagster_shared.record import copy
 from sqlalchemy import Connection
 
 
 class EventLog(SqliteEventLogStorage):
-    """The same databases as Dagster's own, in the place where those are by default."""
-
-    @classmethod
-    def config_type(cls) -> dict[str, Any]:
-        return {"home": StringSource}
-
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        return cls(str(Path(config_value["home"], "history", "runs")), inst_data)
+    """The same databases as Dagster's own."""
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Stores events of one run in one transaction of each database: all of them, or none."""
+        """Stores events of one run in one transaction of each database."""
         of_run = {event.run_id for event in events}
         if len(of_run) > 1 or any(event.dagster_event_type not in BATCH_WRITABLE_EVENTS for event in events):
             super().store_event_batch(events)

@@ -10,7 +10,6 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from orchestration.environment import FIXED, dagster_home
 from orchestration.event_log import EventLog
-from storage.places import plain
 
 daily = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 ONE, OTHER = dg.AssetKey("one"), dg.AssetKey("other")
@@ -35,7 +34,7 @@ def other() -> None:
 
 @pytest.fixture
 def instance(monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
-    for name, value in {"DAGSTER_HOME": str(plain(dagster_home("shop"))), **FIXED}.items():
+    for name, value in {"DAGSTER_HOME": str(dagster_home("shop")), **FIXED}.items():
         monkeypatch.setenv(name, value)
     # Small, so that a run has several batches.
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "5")

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import polars as pl
+
 from models.config import FamilyConfig
 from models.families.registry import read_config
 from models.manifest import Manifest, read_manifest
+from storage.lake import Lake
+from storage.schema import AT, SUPPRESSIONS_TABLE
 
 
-def why_not_from(folder: Path, model: FamilyConfig, manifest: Manifest) -> str | None:
+def why_not_from(lake: Lake, folder: Path, model: FamilyConfig, manifest: Manifest) -> str | None:
     """Why the training of a version cannot start from the one in `folder`, and what to do; None where it can.
 
     That is no error: a nightly run goes on from scratch.
@@ -23,6 +27,13 @@ def why_not_from(folder: Path, model: FamilyConfig, manifest: Manifest) -> str |
         read_parent(folder)
     except (OSError, ValueError) as error:
         return f"it is missing, damaged or of an earlier release ({error}); the version trained now can be started from"
+    if lake.exists(SUPPRESSIONS_TABLE):
+        forgotten = lake.scan(SUPPRESSIONS_TABLE).select(pl.col(AT).max()).collect().item()
+        if forgotten is not None and forgotten >= theirs.created:
+            return (
+                f"it was made before somebody was forgotten on {forgotten:%Y-%m-%d}, whom its weights have seen; the "
+                "version trained now can be started from"
+            )
     if theirs.cutoff > manifest.cutoff:
         return (
             f"it was trained until {theirs.cutoff:%Y-%m-%d %H:%M}, so it has seen what this version is asked; promote "

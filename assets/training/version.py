@@ -131,7 +131,7 @@ def train_version(
     )
     if parent:
         start = lake.folder(where) / model.family / parent
-        if why_not := why_not_from(start, job.model, manifest):
+        if why_not := why_not_from(lake, start, job.model, manifest):
             on_progress(f"training starts from scratch, not from version {parent}: {why_not}")
         else:
             on_progress(f"training starts from version {parent}")

@@ -22,7 +22,7 @@ from models.columns import DAY, ITEM_ID
 from models.config import TrainingConfig
 from models.manifest import MODEL, Manifest
 from storage.lake import Lake
-from storage.schema import ITEMS_TABLE, items_schema
+from storage.schema import ITEMS_TABLE, SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE, items_schema
 from tests.assets.sequences.test_build import FIRST, events, put, update
 
 ID_TABLE = "items.ids.weight"
@@ -191,8 +191,8 @@ def test_what_cannot_be_started_from_is_said_before_training(
         moved = getattr(manifest, name) + value if isinstance(value, timedelta) else value
         manifest = manifest.model_copy(update={name: moved})
     parent = changed.get("parent", first.manifest.version)
-    assert named in (why_not_from(artifacts_of(lake) / parent, model, manifest) or "")
-    assert why_not_from(first.folder, config, first.manifest) is None
+    assert named in (why_not_from(lake, artifacts_of(lake) / parent, model, manifest) or "")
+    assert why_not_from(lake, first.folder, config, first.manifest) is None
 
 
 def test_a_champion_of_another_width_is_named_before_the_first_step_and_training_goes_on_from_scratch(
@@ -207,10 +207,22 @@ def test_a_champion_of_another_width_is_named_before_the_first_step_and_training
     assert version.manifest.parent is None
 
 
-def test_a_damaged_champion_ends_no_nightly_run(
+def test_what_a_forgotten_person_taught_is_not_trained_on(
     nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]], tmp_path: Path
 ) -> None:
     _, first, _, _ = nights
+    config = load_artifact(first.folder).model.config
+    for when, refused in ((-timedelta(days=1), False), (timedelta(seconds=1), True)):
+        lake = Lake(str(tmp_path / str(refused)))
+        person = [(1, "salt", "digest", first.manifest.created + when, "a letter")]
+        lake.overwrite(SUPPRESSIONS_TABLE, pl.DataFrame(person, schema=SUPPRESSIONS_SCHEMA, orient="row"))
+        assert ("forgotten" in (why_not_from(lake, first.folder, config, first.manifest) or "")) == refused
+
+
+def test_a_damaged_champion_ends_no_nightly_run(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]], tmp_path: Path
+) -> None:
+    lake, first, _, _ = nights
     copy = tmp_path / "hstu" / first.manifest.version
     for name, spoil in (("model.safetensors", b"xx"), ("vocabulary.parquet", b"PAR1")):
         copy.mkdir(parents=True, exist_ok=True)
@@ -218,7 +230,7 @@ def test_a_damaged_champion_ends_no_nightly_run(
             (copy / path.name).write_bytes(path.read_bytes())
         (copy / name).write_bytes(spoil)
         config = load_artifact(first.folder).model.config
-        assert "damaged" in (why_not_from(copy, config, first.manifest) or "")
+        assert "damaged" in (why_not_from(lake, copy, config, first.manifest) or "")
 
 
 def test_a_model_that_is_finished_is_read_with_the_items_in_its_order(

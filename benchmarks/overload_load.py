@@ -68,7 +68,7 @@ def open_loop(url: str, rate: float, seconds: int) -> Reading:
 
 
 def shared_out(workers: int, processes: int) -> list[int]:
-    """How many workers each of at most so many processes has, at least one."""
+    """Numbers of workers of at most so many processes, one at least for each."""
     processes = min(workers, processes)
     return [workers // processes + (place < workers % processes) for place in range(processes)]
 

@@ -122,7 +122,7 @@ class Installation:
             raise RuntimeError(f"genrec {' '.join(arguments)} failed: {output}")
 
     def seconds_until_served(self, version: str) -> float:
-        """Until every replica has answered with `version`.
+        """Seconds until every replica has answered with `version`.
 
         Raises:
             TimeoutError: that does not happen.

@@ -14,7 +14,7 @@ Span = tuple[float, float]
 
 
 class Clients:
-    """They begin with the `with` block and end with it, or at `stop`.
+    """Clients that ask from the beginning of the `with` block to its end, or to `stop`.
 
     Args:
         url: The endpoint.
@@ -48,7 +48,7 @@ class Clients:
         return _within(self._sent, spans)
 
     def failed_within(self, spans: Sequence[Span]) -> int:
-        """Those of them that were answered with an error, or not at all."""
+        """Requests sent within any of the spans that were answered with an error, or not at all."""
         return _within(self._failed, spans)
 
     def _ask(self, number: int) -> None:

@@ -22,8 +22,10 @@ def action_bits(vocabulary: Sequence[str], chosen: Sequence[str]) -> int:
 
 
 def require_declared(vocabulary: Sequence[str], chosen: Sequence[str]) -> None:
-    """Raises:
-    ValueError: an action is not in the vocabulary.
+    """Refuses actions that a vocabulary lacks.
+
+    Raises:
+        ValueError: one of `chosen` is not in it.
     """
     unknown = [action for action in chosen if action not in vocabulary]
     if unknown:

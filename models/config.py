@@ -267,7 +267,7 @@ class WindowsConfig(Strict):
 
 
 class TrainingConfig(Strict):
-    """How a recommender is trained."""
+    """Settings of a recommender's training."""
 
     epochs: int = Field(default=10, ge=1, description="Passes over all users, at most.")
     patience: int = Field(

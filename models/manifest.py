@@ -21,7 +21,7 @@ EVALUATION = "evaluation.json"
 
 
 class Manifest(Strict):
-    """Where a version comes from and what it was made with."""
+    """The record of a version: where it comes from and what it was made with."""
 
     version: str
     family: str = Field(default="", description="Family of the model; whoever saves a version fills it in.")

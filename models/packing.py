@@ -10,7 +10,7 @@ from models.config import TrainingConfig
 def pack(lengths: np.ndarray, config: TrainingConfig, workers: int, epoch: int) -> list[list[np.ndarray]]:
     """Shuffles the users, cuts them into loads of one worker and step, and lets like loads run at the same time.
 
-    Attention costs a user the square of his length, and a step lasts as long as its most loaded worker. So loads with
+    Attention costs a user the square of their length, and a step lasts as long as its most loaded worker. So loads with
     about the same sum of squares make up a step; what remains unequal falls to each end of the ranks by turns. Every
     user is in one load; only where there are fewer users than loads, one for every worker, some are in two.
 

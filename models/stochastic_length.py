@@ -48,7 +48,7 @@ class StochasticLength:
     epoch: int
 
     def kept_lengths(self, users: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """How many of each user's tokens remain.
+        """(B,) int64 number of tokens of each user that remain.
 
         Args:
             users: (B,) int64 numbers of the users.

@@ -44,7 +44,7 @@ class Windows:
         return ended > begun
 
     def skipped(self, users: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """How many of each user's most recent interactions lie after his window.
+        """(B,) int64 number of each user's most recent interactions, those after the window.
 
         Args:
             users: (B,) int64 numbers of the users.

@@ -10,7 +10,7 @@ from storage.places import plain
 
 
 def interpreter() -> str:
-    """Where this Python is, or a link to it on a path of letters, digits and `/._+-`."""
+    """The path of this Python, or a link to it on a path of letters, digits and `/._+-`."""
     python, environment = Path(sys.executable), Path(sys.prefix)
     if not python.is_relative_to(environment):
         return str(python)

@@ -73,7 +73,7 @@ def _derived(sections: tuple[str, str], of: Callable[..., Any]) -> dg.ResourceDe
 
 
 def storage_of(profile: Profile) -> Storage:
-    """Where the profile's tables and folders are."""
+    """The place of the profile's tables and folders."""
     return Storage(
         root=profile.lake_root,
         storage_options=profile.lake.storage_options,

@@ -18,7 +18,7 @@ READING = ("GET", "HEAD")
 
 
 class AdmissionSettings(Strict):
-    """How many requests are let in."""
+    """Limits on the requests that are let in."""
 
     at_once: int = Field(default=16, ge=1, description="Requests that are worked on at the same time.")
     waiting: int = Field(

@@ -44,7 +44,7 @@ class ServeCluster:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else on this machine changes the cluster's configuration meanwhile.
+        """A block in which nobody else on this machine changes the cluster's configuration.
 
         To change it is to read all of it and to put all of it: of two who do so at once, one would be lost.
         """

@@ -84,7 +84,7 @@ class EndpointSettings(Strict):
 
     @property
     def base_url(self) -> str:
-        """Where clients reach the application, without a slash at the end."""
+        """URL by which clients reach the application, without a slash at the end."""
         if self.url:
             return self.url.rstrip("/")
         host = "127.0.0.1" if self.host == "0.0.0.0" else self.host

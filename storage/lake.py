@@ -137,7 +137,7 @@ class Lake:
         return pl.DataFrame(pl.from_arrow(actions)).select("path", "num_records", cs.starts_with("partition."))
 
     def rows(self, table: str) -> int:
-        """How many rows the whole table holds."""
+        """Number of rows of the whole table."""
         return int(self.files(table)["num_records"].sum())
 
     def days(self, table: str) -> list[date]:

@@ -96,7 +96,7 @@ def read_ledger(lake: Lake, version: int | None = None) -> pl.DataFrame:
 
 
 def state_of(ledger: pl.DataFrame) -> State | None:
-    """None where there are no sequences yet."""
+    """The state that a ledger records; None where there are no sequences yet."""
     if ledger.is_empty():
         return None
     row = ledger.row(0, named=True)

@@ -33,7 +33,7 @@ def read_local(source: str, settings: ImageSettings) -> bytes:
 
 
 def local_path(source: str, settings: ImageSettings) -> Path:
-    """Where the file at `source` really is, links resolved.
+    """The real path of the file at `source`, links resolved.
 
     Raises:
         ImageRejected: that is not below an allowed folder.

@@ -81,7 +81,7 @@ def has_training_set(lake: Lake, version: str) -> bool:
 
 
 def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
-    """How far `version` was trained on something else than what is served now, in one row.
+    """The differences, in one row, between what `version` was trained on and what is served now.
 
     Columns:
         users_read_otherwise: Users of whom the endpoint reads, from the sequences of the training and up to the cutoff,

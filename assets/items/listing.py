@@ -73,7 +73,7 @@ class ListingRules:
         return self.snapshot == "auto" and believed and repeated_before
 
     def doubtful(self, days: pl.DataFrame) -> pl.DataFrame:
-        """Those of `days` (ascending, all there are) that seem to be meant whole and cannot be believed."""
+        """The rows of `days` (ascending, all there are) that seem to be meant whole and cannot be believed."""
         repeats = pl.col(REPEATS)
         meant = pl.col(LISTED) > 0 if self.snapshot == "full" else repeats | repeats.shift(1).fill_null(False)
         return days.filter(meant & ~(repeats & (pl.col(UNREADABLE) == 0)))

@@ -22,8 +22,10 @@ class Person:
 
     @classmethod
     def named(cls, given: str, id_type: IdType) -> "Person":
-        """Raises:
-        ValueError: `given` is not an id of the profile's type.
+        """The person whose id is written as `given`.
+
+        Raises:
+            ValueError: it is not an id of the profile's type.
         """
         if id_type == "string":
             return cls(given, id_type)

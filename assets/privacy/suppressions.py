@@ -94,17 +94,18 @@ class Forgotten:
 
 
 def nobody(id_type: IdType) -> Forgotten:
+    """Suppressions of nobody."""
     return Forgotten(pl.DataFrame(schema=SUPPRESSIONS_SCHEMA), id_type)
 
 
 def only(user: str | int, id_type: IdType) -> Forgotten:
-    """As if `user` were the only one who was forgotten."""
+    """Suppressions as they would be if `user` were the only one who was forgotten."""
     length = len(str(user))
     return Forgotten(_entry(user, id_type, secrets.token_hex(16), ""), id_type, (length, length))
 
 
 def read_suppressions(lake: Lake, id_type: IdType) -> Forgotten:
-    """Nobody before the first was forgotten."""
+    """All suppressions of the lake; none before the first person was forgotten."""
     if not lake.exists(SUPPRESSIONS_TABLE):
         return nobody(id_type)
     return Forgotten(lake.scan(SUPPRESSIONS_TABLE).collect(), id_type)

@@ -28,7 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How a log is split.
+    """The rule by which a log is split.
 
     Attributes:
         cutoff: First instant (UTC) that training does not see.

@@ -40,7 +40,7 @@ class Encoder(nn.Module):
         return states
 
     def lay_out(self, batch: JaggedBatch) -> Layout:
-        """Where the batch's tokens stand, and when.
+        """The places and times of the batch's tokens.
 
         Raises:
             ValueError: a row is longer than the model's max_length.

@@ -13,7 +13,7 @@ from models.jagged import cumulative, token_places
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the tokens of a batch stand, and when: what attention must know besides queries, keys and values.
+    """The places and times of a batch's tokens: what attention must know besides queries, keys and values.
 
     Attributes:
         offsets: (B + 1,) int64 row boundaries of the keys.

@@ -57,7 +57,7 @@ def standard_slices(cases: EvaluationCases, catalogue: Catalogue, short_history:
     """The slices of every report, each a (T,) mask of the targets that count in it.
 
     `cold` counts targets without an interaction in training; `short_history` users with at most `short_history`
-    history items. A user counts in a slice if one of his targets does; lists are ranked once, over all candidates.
+    history items. A user counts in a slice if one of their targets does; lists are ranked once, over all candidates.
     """
     short = cases.histories.lengths[cases.target_cases] <= short_history
     return {

@@ -36,7 +36,7 @@ def metric_names(ks: Sequence[int]) -> list[str]:
 
 
 def hits(ranks: IntArray, offsets: IntArray, k: int) -> FloatArray:
-    """How many targets stand within the first K."""
+    """Number of targets within the first K."""
     return _sum_per_user(ranks <= k, offsets)
 
 

@@ -35,7 +35,7 @@ class Measure(Strict):
 
 
 class Rivals(Strict):
-    """How many other items the targets of a case were ranked against. With a few, every scorer looks good."""
+    """Numbers of other items that the targets of a case were ranked against. With a few, every scorer looks good."""
 
     fewest: int = Field(ge=0, description="Of the case that has the fewest.")
     median: float = Field(ge=0, description="Of the cases in the middle.")

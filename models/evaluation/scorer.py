@@ -53,5 +53,5 @@ class Catalogue:
 
     @property
     def offered(self) -> int:
-        """How many of the items are known."""
+        """Number of known items."""
         return self.items if self.known is None else int(self.known[1:].sum())

@@ -45,7 +45,7 @@ class FamilyModel(Protocol):
 
 
 class Family(ABC):
-    """One family.
+    """A family of models: how they are configured, built, trained, evaluated and exported.
 
     Attributes:
         name: As manifests, folders and profiles have it.

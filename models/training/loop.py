@@ -59,7 +59,7 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class StepReport:
-    """How far one epoch is.
+    """Progress within an epoch.
 
     Attributes:
         epoch: Counted from 1.

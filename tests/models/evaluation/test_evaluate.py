@@ -25,7 +25,7 @@ def test_every_slice_counts_its_own_targets_and_users() -> None:
     assert perfect["overall"]["recall@1"].mean == pytest.approx((1 / 2 + 1 + 1) / 3)
     assert perfect["overall"]["ndcg@1"].n == 3
     assert perfect["short_history"]["ndcg@1"].n == 2
-    # User 0's cold target is second in the list that he sees.
+    # User 0's cold target is second in the list that they see.
     assert {m: perfect["cold"][m].mean for m in ("hr@1", "hr@2", "mrr")} == {"hr@1": 0, "hr@2": 1, "mrr": 1 / 2}
     assert perfect["cold"]["hr@1"].n == 1
     assert constant["overall"]["hr@1"].mean == 0.0

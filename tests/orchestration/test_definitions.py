@@ -7,6 +7,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from assets.training.assets import hstu_model, tuned_hyperparameters
+from assets.training.set_assets import training_set
+from orchestration.all_assets import all_assets
 from orchestration.profile import load_profile
 
 GRAPH = Path(__file__).with_name("asset_graph.txt")
@@ -131,11 +136,12 @@ def test_the_nightly_tick_requests_yesterdays_partition_once(tmp_path: Path) -> 
     assert [key for _, key in found["requested"]] != [None]
 
 
-def test_the_search_is_an_input_of_a_model_that_takes_what_it_found(tmp_path: Path) -> None:
-    profile = tmp_path / "shop.yaml"
-    profile.write_text(
-        "first_day: 2026-01-01\nsource: {kind: demo_world}\ntraining: {positive_actions: [click], use_tuned: true}\n"
-    )
-    assert "hstu_model [training, whole] <- training_set, tuned_hyperparameters\n" in str(
-        described(str(profile))["graph"]
-    )
+@pytest.mark.parametrize("use_tuned", [False, True])
+def test_the_search_is_an_input_only_of_a_model_that_takes_what_it_found(use_tuned: bool, tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    training = {"positive_actions": ["click"], "use_tuned": use_tuned}
+    path.write_text(json.dumps({"first_day": "2026-01-01", "source": {"kind": "demo_world"}, "training": training}))
+    model, search = hstu_model.key, tuned_hyperparameters.key
+    (found,) = [asset for asset in all_assets(load_profile(str(path))) if model in asset.keys]
+    assert (search in found.asset_deps[model]) is use_tuned
+    assert training_set.key in found.asset_deps[model]

@@ -1,5 +1,6 @@
 """Training on from the champion: what it was stays to the bit, what is new is appended, and why it may not is said."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def test_what_the_champion_trained_is_the_same_to_the_bit_and_new_items_follow(
         workers=0,
         start=str(first.folder),
     )
+    assert TrainingJob.read(json.loads(json.dumps(job.as_json()))) == job, "every worker starts from what it is told"
     vocabulary = vocabulary_of(job, dataset)
     assert vocabulary.ids(vocabulary.trained).to_list() == ["b", "c", "d", "z", "a", "m"]
     kept = load_artifact(second.folder).vocabulary

@@ -136,10 +136,11 @@ def _trimmed(rows: pl.DataFrame, too_large: pl.Series) -> pl.DataFrame:
 
 
 def _as_texts(dtype: pl.DataType) -> pl.Expr:
-    """A list of texts without blanks; a single text is a list of one."""
+    """A list of texts, without blanks around them and without empty ones; a single text is a list of one."""
     if isinstance(dtype, pl.List | pl.Array) and not dtype.inner.is_nested():
         texts = pl.col(CATEGORIES).cast(pl.List(pl.String), strict=False)
-        return texts.list.filter((pl.element().str.strip_chars() != "").fill_null(False))
+        stripped = texts.list.eval(pl.element().str.strip_chars())
+        return stripped.list.filter((pl.element() != "").fill_null(False))
     if isinstance(dtype, pl.List | pl.Array | pl.Struct):
         return pl.lit(None, pl.List(pl.String))
     return pl.concat_list(as_text(CATEGORIES, dtype))

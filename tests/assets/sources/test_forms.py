@@ -127,6 +127,12 @@ def test_items_of_json_of_any_type_are_judged_as_those_of_parquet(tmp_path: Path
     assert told[0] == told[1]
 
 
+def test_blanks_around_a_category_are_no_part_of_it_in_any_form(tmp_path: Path) -> None:
+    for place in _in_both_forms(tmp_path, {"item_id": 1, "categories": ["a ", " ", "", " b"]}):
+        cleaned = clean_items(_read("items", place), RULES, "string", [DAY])
+        assert cleaned.accepted["categories"].to_list() == [["a", "b"]]
+
+
 def test_numbers_of_json_are_the_numbers_that_they_are_however_they_are_written(tmp_path: Path) -> None:
     users = ["1e2", "100", "1.0E+2", "100.0", "-1E1", "9007199254740993.0", "1e400", "1.5e0", "true", '"1e2"']
     lines = [

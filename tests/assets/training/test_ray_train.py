@@ -28,11 +28,14 @@ from assets.training.ray_train import (
     TrainingFailed,
     TrainingJob,
     kept_epoch,
+    new_model,
     read_progress,
     train,
     trained_model,
 )
+from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.manifest import Manifest
 from orchestration import environment, local_stack
 from orchestration.profile import load_profile
 from serving.ports import free_port
@@ -248,6 +251,24 @@ def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str
     assert driver.returncode == 0, errors
     assert_equal(weights(undisturbed), weights(lost))
     assert_equal(weights(undisturbed), weights(cancelled))
+
+
+@pytest.mark.cluster
+def test_workers_start_from_the_version_that_a_job_names(dataset: str, tmp_path: Path, head: Head) -> None:
+    before = job(dataset, tmp_path / "before", workers=0)
+    train(before)
+    data = read_dataset(Path(dataset))
+    manifest = Manifest(version="v1", created=START, cutoff=START, data_end=START, positive_actions=["view"])
+    parent = save_artifact(tmp_path / "versions", manifest, trained_model(before, data), data.vocabulary)
+    hardly = TRAINING.model_copy(update={"epochs": 1, "learning_rate": 1e-12})
+    started = replace(job(dataset, tmp_path / "started", workers=2, training=hardly), start=str(parent))
+    with head.driver(TRAIN, started) as driver:
+        _, errors = driver.communicate(timeout=200)
+    assert driver.returncode == 0, errors
+    untrained = new_model(before, data).state_dict()
+    for name, weight in weights(started).items():
+        torch.testing.assert_close(weight, weights(before)[name], atol=1e-7, rtol=0)
+        assert not torch.equal(weight, untrained[name]) or name.endswith("bias")
 
 
 @pytest.mark.cluster

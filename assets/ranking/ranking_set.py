@@ -8,12 +8,11 @@ from assets.sequences.item_rows import catalogue_with_rows
 from assets.splits.settings import EvaluationSettings, SplitSettings
 from assets.training.dataset import content_digest, read_dataset
 from assets.training.set_store import SetRecord, keep
-from assets.training.training_set import data_end_of
+from assets.training.training_set import content_of, data_end_of, newest_versions
 from assets.versions import RANKING_SETS
-from models.columns import ITEM_ID, VECTOR
 from models.strict import Strict
 from storage.lake import Lake
-from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE
 from storage.sequence_store import SEQUENCES_TABLE
 from storage.staged_files import Staging
 from storage.user_interactions import ROWS_IN_MEMORY
@@ -67,8 +66,7 @@ def make_ranking_set(
     Raises:
         ValueError: there is nothing to learn from.
     """
-    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if settings.use_content else []), SEQUENCES_TABLE]
-    versions = {table: lake.version(table) for table in tables}
+    versions = newest_versions(lake, settings.use_content)
     data_end = data_end_of(lake, versions[EVENTS_TABLE])
     cutoff = settings.evaluation.cutoff_time((data_end - timedelta(days=1)).date())
     rule = ShownRule(
@@ -81,7 +79,7 @@ def make_ranking_set(
     )
     log = lake.interactions(versions[SEQUENCES_TABLE])
     vocabulary = vocabulary_before(log, catalogue_with_rows(lake, versions[ITEMS_TABLE]), rule.cutoff_ms)
-    content = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]) if settings.use_content else None
+    content = content_of(lake, versions)
     with Staging(lake) as staging:
         draft = staging.scratch / RANKING_SETS
         shown = write_ranking_set(
@@ -89,7 +87,7 @@ def make_ranking_set(
             log,
             rule,
             vocabulary,
-            content.select(ITEM_ID, VECTOR).collect() if content is not None else None,
+            content,
             rows_in_memory,
         )
         dataset = read_dataset(draft)

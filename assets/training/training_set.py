@@ -1,5 +1,6 @@
 """A training set made of the tables as they are: split, written, counted and put in its place."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -68,8 +69,7 @@ def make_training_set(
         ValueError: there is nothing to train on.
     """
     data, held_out = settings.training, settings.evaluation
-    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if data.use_content else []), SEQUENCES_TABLE]
-    versions = {table: lake.version(table) for table in tables}
+    versions = newest_versions(lake, data.use_content)
     data_end = data_end_of(lake, versions[EVENTS_TABLE])
     cutoff = held_out.cutoff_time((data_end - timedelta(days=1)).date())
     log = lake.interactions(versions[SEQUENCES_TABLE])
@@ -83,13 +83,13 @@ def make_training_set(
         hold_out_ties=held_out.hold_out_ties,
         seed=held_out.seed,
     )
-    content = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]) if data.use_content else None
+    content = content_of(lake, versions)
     with Staging(lake) as staging:
         draft = write_training_set(
             staging.scratch / DATASETS,
             split(log, rule, rows_in_memory=rows_in_memory),
             catalogue_with_rows(lake, versions[ITEMS_TABLE]),
-            content.select(ITEM_ID, VECTOR).collect() if content is not None else None,
+            content,
             half_life_days=data.popularity_half_life_days,
             cold_start=timedelta(hours=data.cold_start_hours),
             merge_adjacent=data.merge_adjacent,
@@ -122,6 +122,19 @@ def record_of(
         cold_share=dataset.cold_share,
         cases={protocol: len(cases) for protocol, cases in asked.cases.items()},
     )
+
+
+def newest_versions(lake: Lake, use_content: bool) -> dict[str, int]:
+    """The version of each table that a training set of now is made of, whatever others write meanwhile."""
+    tables = [EVENTS_TABLE, ITEMS_TABLE, *([CONTENT_TABLE] if use_content else []), SEQUENCES_TABLE]
+    return {table: lake.version(table) for table in tables}
+
+
+def content_of(lake: Lake, versions: Mapping[str, int]) -> pl.DataFrame | None:
+    """`item_id`, `vector` of those `versions` of the tables; None where the content is not among them."""
+    if CONTENT_TABLE not in versions:
+        return None
+    return lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]).select(ITEM_ID, VECTOR).collect()
 
 
 def data_end_of(lake: Lake, version: int) -> datetime:

@@ -1,11 +1,13 @@
-"""Whether a lake was written for the same ids and by the same contract as what a run would add to it."""
+"""What earlier code left in a lake: tables of other ids or of another contract, and where it kept its decisions."""
 
 import polars as pl
 
 from assets.validation.corrections import CORRECTIONS_SCHEMA, CORRECTIONS_TABLE
 from assets.validation.statistics import EVENT_STATISTICS_SCHEMA, EVENT_STATISTICS_TABLE
 from models.columns import ITEM_ID, ROW
+from models.families.registry import FAMILIES
 from storage.lake import Lake, TableMissing
+from storage.releases import Releases
 from storage.schema import (
     CONTENT_TABLE,
     EVENTS_TABLE,
@@ -45,6 +47,17 @@ def require_compatible(lake: Lake, id_type: IdType) -> None:
         except TableMissing:
             continue
         require_same(lake.uri(table), {name: there[name] for name in wanted} if table in REMADE else there, wanted)
+
+
+def former_release_log(lake: Lake) -> str:
+    """The release log that a lake's log goes on from; empty where there is none.
+
+    For some days in November 2026 each family of models had a log of its own, and the endpoint served the champion of
+    one of them: of that which decided last.
+    """
+    logs = [Releases(lake.uri(f"releases_{family}"), lake.storage_options) for family in FAMILIES]
+    last = {log.uri: decided for log in logs if (decided := log.log()["at"].max()) is not None}
+    return max(last, key=lambda uri: str(last[uri]), default="")
 
 
 def _contract(id_type: IdType) -> dict[str, Schema]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from models.families.registry import family_named
+from assets.compatibility import former_release_log
+from models.families.registry import FAMILIES, family_named
 from models.manifest import Manifest, list_versions, read_manifest
 from storage.lake import Lake
 from storage.releases import Releases
@@ -32,13 +33,55 @@ MAKERS = {"retrieval": "hstu_model", "ranking": "ranker_model"}
 """Kind of family to the asset that trains a version of it."""
 
 
+class VersionMissing(ValueError):
+    """A version has no artifact in the lake; `version` is its name."""
+
+    def __init__(self, message: str, version: str) -> None:
+        super().__init__(message)
+        self.version = version
+
+
 def artifacts_of(lake: Lake, family: str | None = None) -> Path:
     """The folder with the versions of one family; None: of the lake's own."""
     return lake.folder(f"{ARTIFACTS}/{family or lake.family}")
 
 
+def versions_of(lake: Lake) -> dict[str, Path]:
+    """Every complete version to its folder, of all families that do the same as the lake's own, oldest first."""
+    return {version: artifact_of(lake, version) for version in list_versions(*_folders_of_kind(lake))}
+
+
+def artifact_of(lake: Lake, version: str) -> Path:
+    """The folder of a version, whatever its family; it may be damaged.
+
+    Raises:
+        VersionMissing: no family that does the same as the lake's own has it.
+    """
+    folders = _folders_of_kind(lake)
+    found = next((folder / version for folder in folders if (folder / version).is_dir()), None)
+    if found is None:
+        families = ", ".join(folder.name for folder in folders) or "no family"
+        raise VersionMissing(
+            f"version {version} is not in {lake.folder(ARTIFACTS)}, where {families} has versions: it was deleted; put "
+            "its folder back, or promote another version",
+            version,
+        )
+    return found
+
+
+def _folders_of_kind(lake: Lake) -> list[Path]:
+    """The folders of the families that find items, or of those that rank them, the lake's own first.
+
+    A family that has no version yet has no folder.
+    """
+    kind = family_named(lake.family).kind
+    names = [lake.family, *(name for name, family in FAMILIES.items() if family.kind == kind and name != lake.family)]
+    root = lake.folder(ARTIFACTS)
+    return [root / name for name in names if (root / name).is_dir()]
+
+
 def newest_manifest(lake: Lake) -> Manifest:
-    """The manifest of the newest trained version.
+    """The manifest of the newest trained version of the lake's own family.
 
     Raises:
         ValueError: nothing was trained yet.
@@ -54,19 +97,20 @@ def version_in_question(context: dg.AssetExecutionContext, lake: Lake, upstream:
     """The version that a step is about: its run's own, whatever other runs make meanwhile.
 
     That is the one asked for; else the one that the asset `upstream` was about in this run, or in the run that this one
-    executes again; else the one that `upstream` was about last; else, where Dagster knows of none, the newest one.
+    executes again; else the one that `upstream` was about last; else, where Dagster knows of none, the newest one of
+    the lake's own family.
 
     Raises:
         ValueError: that version is not there.
     """
-    trained = list_versions(artifacts_of(lake))
+    trained = versions_of(lake)
     version = asked or _of_this_run(context, upstream, VERSION)
     if version is None:
         last = _told(context.instance.get_latest_materialization_event(dg.AssetKey(upstream)), VERSION)
         return last if last in trained else newest_manifest(lake).version
     if version not in trained:
         raise ValueError(
-            f"version {version} is not in {artifacts_of(lake)}, which holds {', '.join(trained) or 'none'}: "
+            f"version {version} is not in {lake.folder(ARTIFACTS)}, which holds {', '.join(trained) or 'none'}: "
             f"name one of these, or materialize `{_maker(lake)}`"
         )
     return version
@@ -103,8 +147,15 @@ def list_sets(folder: Path) -> list[str]:
 
 
 def releases_of(lake: Lake) -> Releases:
-    """The release log of the lake's family: no version of another one can become its champion."""
-    return Releases(uri=lake.uri(f"{RELEASES_TABLE}_{lake.family}"), storage_options=lake.storage_options)
+    """The release log of the lake, whatever family a version is of."""
+    former = "" if lake.exists(RELEASES_TABLE) else former_release_log(lake)
+    return Releases(lake.uri(RELEASES_TABLE), lake.storage_options, former)
+
+
+def newest_champion_of_family(lake: Lake) -> str | None:
+    """The newest champion of the lake's own family that is still there; None where there is none."""
+    champions = reversed(releases_of(lake).standing().champion_history)
+    return next((version for version in champions if (artifacts_of(lake) / version).is_dir()), None)
 
 
 def _maker(lake: Lake) -> str:

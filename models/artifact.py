@@ -1,5 +1,6 @@
 """A trained version on disk: one folder, written whole, never changed, no pickle."""
 
+import glob
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,8 +95,11 @@ def save_artifact(folder: Path, manifest: Manifest, model: Any, vocabulary: Voca
     artifact = Artifact.of(manifest, model, vocabulary)
     of_family = folder / artifact.family.name
     final, temporary = of_family / manifest.version, of_family / f".{manifest.version}.partial"
-    if final.exists():
-        raise ArtifactError(f"version {manifest.version} exists already in {of_family}: versions are never overwritten")
+    if taken := next(folder.glob(f"*/{glob.escape(manifest.version)}"), None):
+        raise ArtifactError(
+            f"version {manifest.version} exists already in {taken.parent}: versions are never overwritten, and a name "
+            "is that of one version, whatever its family"
+        )
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary / MODEL)

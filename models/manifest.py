@@ -57,16 +57,16 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest.model_validate_json((folder / MANIFEST).read_text())
 
 
-def list_versions(folder: Path) -> list[str]:
-    """The complete versions below the folder of one family, oldest first.
+def list_versions(*folders: Path) -> list[str]:
+    """The complete versions below the folders of some families, oldest first.
 
-    One whose manifest cannot be read, or is of another family, is none.
+    One whose manifest cannot be read, or is of another family than its folder, is none.
     """
     created: dict[str, str] = {}
-    for path in folder.glob(f"[!.]*/{MANIFEST}"):
+    for path in (path for folder in folders for path in folder.glob(f"[!.]*/{MANIFEST}")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             told = json.loads(path.read_text())
-            if told["family"] == folder.name:
+            if told["family"] == path.parent.parent.name:
                 created[path.parent.name] = str(told["created"])
     return sorted(created, key=lambda version: (created[version], version))
 

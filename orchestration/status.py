@@ -7,9 +7,9 @@ from pydantic import Field
 from rich.console import Group
 from rich.table import Table
 
-from assets.versions import artifacts_of, releases_of
+from assets.versions import artifact_of, releases_of, versions_of
 from models.evaluation.report import VersionEvaluation
-from models.manifest import MANIFEST, read_manifest
+from models.manifest import EVALUATION, Manifest, read_manifest
 from models.strict import Strict
 from orchestration.environment import HOME_VARIABLE, home
 from orchestration.profile import Profile
@@ -36,6 +36,7 @@ class Status(Strict):
 
     profile: str
     champion: str | None = Field(description="The version that should be served; null before the first promotion.")
+    family: str | None = Field(default=None, description="The family of models that the champion is of.")
     parent: str | None = Field(
         default=None, description="The version whose weights the champion was trained on from; null: from scratch."
     )
@@ -54,11 +55,13 @@ def read_status(profile: Profile) -> Status:
     lake = Lake(profile.lake_root, profile.lake.storage_options, profile.artifacts_root, profile.family)
     settings = EndpointSettings.model_validate(profile.endpoint)
     champion = releases_of(lake).champion()
+    manifest = _manifest(lake, champion)
     evaluated, serving = _evaluation(lake, champion), _ask(settings)
     return Status(
         profile=profile.name,
         champion=champion,
-        parent=_parent(lake, champion),
+        family=manifest.family if manifest else None,
+        parent=manifest.parent if manifest else None,
         evaluated=evaluated.version if evaluated else None,
         endpoint=settings.base_url,
         serving=serving,
@@ -76,7 +79,10 @@ def status_table(status: Status) -> Group:
     state = f"{status.endpoint} serves {serving.version}" if serving.alive else serving.error
     for row in (
         ("profile", status.profile),
-        ("champion", status.champion or "none yet"),
+        (
+            "champion",
+            f"{status.champion} ({status.family or 'its artifact is gone'})" if status.champion else "none yet",
+        ),
         *([("trained on from", status.parent)] if status.parent else []),
         ("endpoint", state),
         *([("problem", status.problem)] if status.problem else []),
@@ -92,16 +98,22 @@ def status_table(status: Status) -> Group:
     return Group(about, *([metrics] if status.metrics else []), *([seconds] if status.seconds else []))
 
 
-def _parent(lake: Lake, champion: str | None) -> str | None:
-    folder = artifacts_of(lake) / champion if champion else None
-    return read_manifest(folder).parent if folder and (folder / MANIFEST).exists() else None
+def _manifest(lake: Lake, champion: str | None) -> Manifest | None:
+    """What is said about the champion; None where its artifact is gone or damaged."""
+    if champion is None:
+        return None
+    try:
+        return read_manifest(artifact_of(lake, champion))
+    except (OSError, ValueError):
+        return None
 
 
 def _evaluation(lake: Lake, champion: str | None) -> VersionEvaluation | None:
-    """The champion's evaluation; before the first champion, that of the newest version that has one."""
-    folders = sorted(artifacts_of(lake).glob("[!.]*/evaluation.json"), reverse=True)
-    named = [path.parent for path in folders if path.parent.name == champion] or [path.parent for path in folders]
-    return VersionEvaluation.read(named[0]) if named else None
+    """The champion's evaluation; where it has none of its own, that of the newest version that has one."""
+    evaluated = [folder for folder in versions_of(lake).values() if (folder / EVALUATION).exists()]
+    own = [folder for folder in evaluated if folder.name == champion]
+    newest = (own or evaluated)[-1:]
+    return VersionEvaluation.read(newest[0]) if newest else None
 
 
 def _ask(settings: EndpointSettings) -> Serving:

@@ -41,15 +41,17 @@ class ReleaseError(ValueError):
 
 @dataclass(frozen=True)
 class Releases:
-    """The release log of one profile.
+    """The release log of one lake, for versions of all families: a version's name is its own among all of them.
 
     Args:
         uri: Folder or object-store URI of the Delta table; it is created by the first decision.
         storage_options: Credentials and endpoint of an object store, as delta-rs names them.
+        former: The table that this one goes on from, whose rows its first decision takes over; empty: none.
     """
 
     uri: str
     storage_options: dict[str, str] = field(default_factory=dict)
+    former: str = ""
 
     def champion(self) -> str | None:
         """The version that should be served; None before the first promotion."""
@@ -116,9 +118,10 @@ class Releases:
 
     def log(self) -> pl.DataFrame:
         """Every decision, oldest first, in the columns of `LOG_SCHEMA`."""
-        if not has_table(self.uri, self.storage_options):
+        there = next((uri for uri in (self.uri, self.former) if uri and has_table(uri, self.storage_options)), None)
+        if there is None:
             return pl.DataFrame(schema=LOG_SCHEMA)
-        rows = scan_table(self.uri, options=self.storage_options)
+        rows = scan_table(there, options=self.storage_options)
         return rows.select(pl.col(name).cast(dtype) for name, dtype in LOG_SCHEMA.items()).collect().sort(pl.all())
 
     def _append(self, action: Action, version: str, previous: str | None, reason: str, evaluation: str) -> None:
@@ -126,17 +129,22 @@ class Releases:
             raise ReleaseError(f"cannot {action} a version without a name: name a folder of the artifacts")
         row = (self._next_time(), action, version, previous, reason, evaluation)
         frame, options = pl.DataFrame([row], schema=LOG_SCHEMA, orient="row"), self.storage_options or None
-        commit = Commit([write_file(self.uri, f"{uuid4().hex}.parquet", frame, {}, options)], frame)
         for attempt in range(1, APPEND_ATTEMPTS + 1):
             try:
-                if not has_table(self.uri, options) and commit.create(self.uri, options):
-                    return
-                commit.append(open_table(self.uri, options=options))
+                if not has_table(self.uri, options):
+                    first = pl.concat([self.log(), frame])
+                    if self._written(first).create(self.uri, options):
+                        return
+                self._written(frame).append(open_table(self.uri, options=options))
                 return
             except CommitFailedError:
                 if attempt == APPEND_ATTEMPTS:
                     raise
                 time.sleep(0.05 * attempt)
+
+    def _written(self, frame: pl.DataFrame) -> Commit:
+        """A file of these rows, to be made part of the table."""
+        return Commit([write_file(self.uri, f"{uuid4().hex}.parquet", frame, {}, self.storage_options or None)], frame)
 
     def _next_time(self) -> datetime:
         """Now, but later than every row seen: a clock that runs behind must not reorder decisions."""

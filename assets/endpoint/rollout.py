@@ -2,7 +2,7 @@
 
 import json
 
-from assets.versions import artifacts_of, releases_of
+from assets.versions import VersionMissing, artifact_of, releases_of
 from models.availability import CATALOGUE_DAYS_TABLE
 from models.manifest import read_manifest
 from serving.deploy import DeployError, LoadError, Superseded, deploy
@@ -26,6 +26,7 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
 
     Raises:
         NoChampion: no version was ever promoted.
+        VersionMissing: the champion's artifact is gone.
     """
     version = releases_of(lake).champion()
     if version is None:
@@ -33,7 +34,7 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
     return ReleaseConfig(
         profile=profile,
         version=version,
-        artifact=artifacts_of(lake) / version,
+        artifact=artifact_of(lake, version),
         sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
         items=_newest(lake, ITEMS_TABLE),
         catalogue_days=_newest(lake, CATALOGUE_DAYS_TABLE) if lake.exists(CATALOGUE_DAYS_TABLE) else None,
@@ -59,25 +60,26 @@ def _newest(lake: Lake, table: str) -> TableVersion:
 
 def positive_actions(lake: Lake, version: str) -> list[str]:
     """The actions that a version counts as liking an item."""
-    return read_manifest(artifacts_of(lake) / version).positive_actions
+    return read_manifest(artifact_of(lake, version)).positive_actions
 
 
 def deploy_champion(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> EndpointStatus:
     """Makes the endpoint serve the champion, records that it does, and returns once it is so.
 
     Which version that is, the log is asked while nobody else can deploy, and again where someone else deployed
-    meanwhile: the endpoint ends with the log's champion, however many deploy at once. A champion that does not load and
-    never served is champion no more; the one before it is deployed in its place.
+    meanwhile: the endpoint ends with the log's champion, however many deploy at once. A champion that does not load, or
+    is not there, and never served is champion no more; the one before it is deployed in its place.
 
     Raises:
         NoChampion: no version was ever promoted.
+        VersionMissing: the champion's artifact is gone; what was served before still is.
         DeployError: the champion does not load or the cluster does not answer; what was served before still is.
     """
     releases, broken = releases_of(lake), None
     while True:
         try:
             status = deploy(endpoint, lambda: champion_release(lake, profile), dashboard)
-        except LoadError as error:
+        except (LoadError, VersionMissing) as error:
             if not releases.failed(error.version, str(error)):
                 raise
             broken = error

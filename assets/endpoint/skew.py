@@ -12,7 +12,7 @@ import polars as pl
 from assets.training.dataset import read_dataset
 from assets.validation.expectation import Expectation, Severity, between, with_overrides
 from assets.validation.settings import SkewSettings
-from assets.versions import DATASETS, artifacts_of
+from assets.versions import DATASETS, artifact_of
 from models.columns import ACTIONS
 from models.interactions import Interactions
 from models.manifest import Manifest, read_manifest
@@ -77,7 +77,7 @@ def skew_expectations(rules: SkewSettings, severity: dict[str, Severity] | None 
 
 def has_training_set(lake: Lake, version: str) -> bool:
     """Whether what `version` was trained on is still there."""
-    return _training_set(lake, read_manifest(artifacts_of(lake) / version)) is not None
+    return _training_set(lake, read_manifest(artifact_of(lake, version))) is not None
 
 
 def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
@@ -99,7 +99,7 @@ def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
     """
     from models.artifact import load_artifact
 
-    artifact = load_artifact(artifacts_of(lake) / version)
+    artifact = load_artifact(artifact_of(lake, version))
     folder = _training_set(lake, artifact.manifest)
     trained = read_dataset(folder).histories if folder else None
     then = _served(_loaded(lake, artifact, artifact.manifest.table_versions[SEQUENCES_TABLE]), artifact)

@@ -21,7 +21,7 @@ from assets.sources.source import Source
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
 from assets.training.set_assets import training_set
-from assets.versions import ABLATIONS, artifacts_of, releases_of, version_in_question
+from assets.versions import ABLATIONS, VersionMissing, artifact_of, artifacts_of, releases_of, version_in_question
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
 from models.markdown import escaped
 from storage.lake import Lake
@@ -91,8 +91,14 @@ def evaluation(
 
 
 def _champion(lake: Lake, candidate: str) -> Path | None:
+    """The champion's folder, which may be gone; None where the candidate is the champion, or nobody is."""
     champion = releases_of(lake).champion()
-    return artifacts_of(lake) / champion if champion and champion != candidate else None
+    if champion is None or champion == candidate:
+        return None
+    try:
+        return artifact_of(lake, champion)
+    except VersionMissing:
+        return artifacts_of(lake) / champion
 
 
 def _reporting(context: dg.AssetExecutionContext) -> Callable[[str, int, int], None]:

@@ -10,9 +10,8 @@ from assets.release.page import release_metadata
 from assets.release.record import record
 from assets.release.settings import ReleaseSettings
 from assets.resources import LakeResource
-from assets.versions import artifacts_of, releases_of, version_in_question
+from assets.versions import artifact_of, releases_of, version_in_question, versions_of
 from models.evaluation.report import VersionEvaluation
-from models.manifest import list_versions
 from storage.lake import Lake
 
 
@@ -46,7 +45,7 @@ def release(
     releases = releases_of(tables)
     champion = releases.champion()
     if config.force_reason:
-        decision = decide_by_hand(version, list_versions(artifacts_of(tables)), champion, config.force_reason)
+        decision = decide_by_hand(version, list(versions_of(tables)), champion, config.force_reason)
     else:
         decision = decide(_evaluation(tables, version), champion, release)
     record(releases, decision, champion)
@@ -63,7 +62,7 @@ def _evaluation(lake: Lake, version: str) -> VersionEvaluation:
     Raises:
         ValueError: there is none.
     """
-    folder = artifacts_of(lake) / version
+    folder = artifact_of(lake, version)
     try:
         evaluated = VersionEvaluation.read(folder)
     except FileNotFoundError:

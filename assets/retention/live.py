@@ -1,35 +1,34 @@
 """Which trained versions and training sets live, and which table versions they must be able to read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from assets.retention.settings import RetentionSettings
 from assets.training.set_store import tables_of
-from assets.versions import ARTIFACTS, DATASETS, RANKING_SETS, artifacts_of, list_sets, releases_of
+from assets.versions import ARTIFACTS, DATASETS, RANKING_SETS, list_sets, releases_of
 from models.manifest import Manifest, list_versions, read_manifest
 from storage.lake import Lake
 
 
 def live_versions(lake: Lake, settings: RetentionSettings, now: datetime) -> list[Manifest]:
-    """Of each family the champion, earlier ones that a rollback can reach, the newest versions, and the young ones.
+    """The champion, earlier ones that a rollback can reach, and of each family the newest versions and the young ones.
 
     Oldest first.
 
     Args:
         now: With a time zone.
     """
-    folders = [artifacts_of(lake, path.name) for path in sorted(lake.folder(ARTIFACTS).glob("[!.]*"))]
-    live = [manifest for folder in folders for manifest in _live(replace(lake, family=folder.name), settings, now)]
+    champions = releases_of(lake).standing().champion_history
+    families = sorted(lake.folder(ARTIFACTS).glob("[!.]*"))
+    live = [manifest for folder in families for manifest in _live(folder, champions, settings, now)]
     return sorted(live, key=lambda manifest: manifest.created)
 
 
-def _live(lake: Lake, settings: RetentionSettings, now: datetime) -> list[Manifest]:
-    """The live versions of one family."""
-    folder = artifacts_of(lake)
+def _live(folder: Path, champions: Sequence[str], settings: RetentionSettings, now: datetime) -> list[Manifest]:
+    """The live versions of the family that has this folder."""
     trained = list_versions(folder)
-    champions = set(releases_of(lake).standing().champion_history)
-    kept = champions | set(trained[-settings.keep_versions :])
+    kept = {*champions, *trained[-settings.keep_versions :]}
     since = now - timedelta(days=settings.keep_days)
     manifests = [read_manifest(folder / version) for version in trained]
     return [manifest for manifest in manifests if manifest.version in kept or manifest.created >= since]

@@ -34,7 +34,7 @@ from assets.versions import (
     TRAINING_SET,
     VERSION,
     artifacts_of,
-    releases_of,
+    newest_champion_of_family,
     training_set_in_question,
     version_in_question,
 )
@@ -68,7 +68,7 @@ def hstu_model(
     manifest = new_manifest(
         lake.profile, settings, record, learned.positive_actions, learned.merge_adjacent, record.settings.evaluation
     )
-    parent = releases_of(tables).champion() if settings.start_from else None
+    parent = newest_champion_of_family(tables) if settings.start_from else None
     if settings.start_from and parent is None:
         context.log.info("there is no champion to start from yet: training starts from scratch")
     with cluster(ray):

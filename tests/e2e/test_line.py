@@ -290,7 +290,7 @@ def test_rollback_puts_the_first_back(installation: Installation) -> None:
     first, _ = installation.versions()
     installation.run("rollback", "--reason", "the test says so")
     assert installation.served() == first
-    assert installation.table("releases_hstu").sort("at")["action"].to_list()[-1] == "rollback"
+    assert installation.table("release_log").sort("at")["action"].to_list()[-1] == "rollback"
 
 
 def test_a_killed_run_leaves_nothing_half_written(installation: Installation) -> None:

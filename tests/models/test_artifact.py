@@ -117,11 +117,13 @@ def test_what_the_encoder_reads_and_what_queries_are_compared_with_are_kept_apar
 def test_the_family_stands_in_the_path_and_in_the_manifest(tmp_path: Path) -> None:
     other = ModelConfig(width=8, max_length=4, backbone=SasrecConfig(), items=CONFIG.items)
     folders = [
-        save_artifact(tmp_path, manifest(), build(of, 7, torch.arange(1, 6), torch.randn(8, 3)), vocabulary())
-        for of in (CONFIG, other)
+        save_artifact(tmp_path, manifest(name), build(of, 7, torch.arange(1, 6), torch.randn(8, 3)), vocabulary())
+        for name, of in (("v1", CONFIG), ("v2", other))
     ]
-    assert folders == [tmp_path / "hstu" / "v1", tmp_path / "sasrec" / "v1"]
+    assert folders == [tmp_path / "hstu" / "v1", tmp_path / "sasrec" / "v2"]
     assert [load_artifact(folder).family.name for folder in folders] == ["hstu", "sasrec"]
+    with pytest.raises(ArtifactError, match=r"v1 exists already in .*hstu: .* one version, whatever its family"):
+        save_artifact(tmp_path, manifest(), build(other, 7, torch.arange(1, 6), torch.randn(8, 3)), vocabulary())
 
 
 def test_a_version_of_another_family_is_none_of_this_one(tmp_path: Path) -> None:

@@ -79,10 +79,7 @@ def status_table(status: Status) -> Group:
     state = f"{status.endpoint} serves {serving.version}" if serving.alive else serving.error
     for row in (
         ("profile", status.profile),
-        (
-            "champion",
-            f"{status.champion} ({status.family or 'its artifact is gone'})" if status.champion else "none yet",
-        ),
+        ("champion", _named(status.champion, status.family)),
         *([("trained on from", status.parent)] if status.parent else []),
         ("endpoint", state),
         *([("problem", status.problem)] if status.problem else []),
@@ -96,6 +93,10 @@ def status_table(status: Status) -> Group:
     for stage, took in status.seconds.items():
         seconds.add_row(stage, f"{took:.1f}")
     return Group(about, *([metrics] if status.metrics else []), *([seconds] if status.seconds else []))
+
+
+def _named(champion: str | None, family: str | None) -> str:
+    return f"{champion} ({family or 'its artifact is gone'})" if champion else "none yet"
 
 
 def _manifest(lake: Lake, champion: str | None) -> Manifest | None:

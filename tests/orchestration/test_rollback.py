@@ -1,6 +1,5 @@
 """What happens to a champion at a real endpoint: it answers, it does not load, it is rolled back, and what is shown."""
 
-import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -8,7 +7,7 @@ import pytest
 
 from assets.endpoint.rollout import deploy_champion
 from assets.resources import RayCluster, Storage
-from assets.versions import artifacts_of, releases_of
+from assets.versions import VersionMissing, artifacts_of, releases_of
 from orchestration.jobs import rollback
 from serving.client import EndpointClient
 from serving.deploy import DeployError
@@ -44,7 +43,10 @@ def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp
         with EndpointClient(endpoint.base_url) as client:
             return client.status().version
 
-    shutil.rmtree(artifacts_of(lake) / "c")
+    releases.promote("gone", "looked best")
+    with pytest.raises(VersionMissing, match="version gone is not in"):
+        deployed()
+    (artifacts_of(lake) / "c" / "model.safetensors").unlink()
     releases.promote("c", "looked best")
     with pytest.raises(DeployError, match="version c was not loaded, nothing is served"):
         deployed()
@@ -58,9 +60,13 @@ def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp
     releases.promote("c", "beats b")
     with pytest.raises(DeployError, match=r"version c was not loaded, b keeps serving: .*; b is champion again"):
         deployed()
+    releases.promote("gone", "beats b")
+    with pytest.raises(DeployError, match=r"version gone is not in .*; b is champion again"):
+        deployed()
     assert (releases.champion(), releases.previous(), served()) == ("b", "a", "b")
     told = [row for row in releases.log().select("action", "version").rows() if row[0] in ("serve", "fail")]
-    assert told == [("fail", "c"), ("serve", "a"), ("serve", "b"), ("fail", "c")]
+    fallen, answered = [("fail", "c"), ("fail", "gone")], [("serve", "a"), ("serve", "b")]
+    assert told == [*reversed(fallen), *answered, *fallen]
 
     with dg.instance_for_test() as instance:
         resources = {

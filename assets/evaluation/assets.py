@@ -1,6 +1,7 @@
 """The `evaluation` asset and its checks."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,8 +22,17 @@ from assets.sources.source import Source
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
 from assets.training.set_assets import training_set
-from assets.versions import ABLATIONS, VersionMissing, artifact_of, artifacts_of, releases_of, version_in_question
+from assets.versions import (
+    ABLATIONS,
+    VersionMissing,
+    artifact_of,
+    artifacts_of,
+    releases_of,
+    version_in_question,
+    versions_of,
+)
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
+from models.manifest import Manifest, read_manifest
 from models.markdown import escaped
 from storage.lake import Lake
 from storage.schema import EVALUATIONS_TABLE
@@ -64,7 +74,8 @@ def evaluation(
         tables,
         folder,
         settings,
-        champion=_champion(tables, version),
+        champion=_champion(tables),
+        rivals=_rivals_of(tables, read_manifest(folder)),
         without_content=ablation if ablation.is_dir() else None,
         truth=source if isinstance(source, KnownTruth) else None,
         progress=_reporting(context),
@@ -90,15 +101,24 @@ def evaluation(
     )
 
 
-def _champion(lake: Lake, candidate: str) -> Path | None:
-    """The champion's folder, which may be gone; None where the candidate is the champion, or nobody is."""
+def _champion(lake: Lake) -> Path | None:
+    """The champion's folder, which may be gone; None where there is no champion."""
     champion = releases_of(lake).champion()
-    if champion is None or champion == candidate:
-        return None
     try:
-        return artifact_of(lake, champion)
+        return artifact_of(lake, champion) if champion else None
     except VersionMissing:
-        return artifacts_of(lake) / champion
+        return artifacts_of(lake) / str(champion)
+
+
+def _rivals_of(lake: Lake, candidate: Manifest) -> dict[str, Path]:
+    """By family the newest version that was made of the candidate's training set, but for its own family."""
+    rivals: dict[str, Path] = {}
+    for folder in versions_of(lake).values():
+        with suppress(OSError, ValueError):  # Earlier code's, which no rival is.
+            manifest = read_manifest(folder)
+            if manifest.training_set == candidate.training_set and manifest.family != candidate.family:
+                rivals[manifest.family] = folder
+    return rivals
 
 
 def _reporting(context: dg.AssetExecutionContext) -> Callable[[str, int, int], None]:
@@ -128,7 +148,7 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
         "cutoff": result.cutoff.isoformat(),
         "users": result.report.users,
         "targets": result.report.targets,
-        **_rivals(result),
+        **_rival_counts(result),
         **{f"{scorer}_left_out": why for scorer, why in result.left_out.items()},
     }
     for part in (OVERALL, COLD, SHORT_HISTORY):
@@ -142,7 +162,7 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
     return metadata
 
 
-def _rivals(result: VersionEvaluation) -> dict[str, float]:
+def _rival_counts(result: VersionEvaluation) -> dict[str, float]:
     rivals = result.report.rivals
     if rivals is None:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assets.evaluation.oracle import KnownTruth, Oracle
@@ -12,7 +13,7 @@ from assets.items.catalogue import catalogue_at, gone_at
 from assets.splits.settings import EvaluationSettings
 from assets.versions import DATASETS, RECORD
 from models.columns import AVAILABLE_FROM, ITEM_ID
-from models.evaluation.report import VersionEvaluation
+from models.evaluation.report import Contestant, VersionEvaluation
 from storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def evaluate_version(
     settings: EvaluationSettings,
     *,
     champion: Path | None = None,
+    rivals: Mapping[str, Path] = MappingProxyType({}),
     without_content: Path | None = None,
     truth: KnownTruth | None = None,
     progress: Progress | None = None,
@@ -58,6 +60,8 @@ def evaluate_version(
         champion: Artifact of the champion in place, evaluated on the same cases. It is left out if it was trained on
             data after this version's cutoff, for then it has seen the answers; and if it is broken, which the result
             says, too: what cannot be served cannot keep another version from being served.
+        rivals: Artifacts of other families that were made of the same training set, by the names of their families;
+            they take the places of the baselines of these names. Broken ones are left out.
         without_content: Artifact of the same model trained without content embeddings; left out if it is broken.
         truth: The source, where it knows what its users want.
         progress: Told of every batch.
@@ -70,7 +74,8 @@ def evaluate_version(
 
     candidate = load_artifact(folder)
     name = candidate.family.name
-    given = {CHAMPION: champion, ablation_of(name): without_content}
+    is_there = champion and champion.name in {candidate.version, *(path.name for path in rivals.values())}
+    given = {CHAMPION: None if is_there else champion, **rivals, ablation_of(name): without_content}
     others, broken = _load({name: path for name, path in given.items() if path})
     left_out = dict(broken)
     if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
@@ -78,15 +83,19 @@ def evaluate_version(
     questions = _ask(lake, candidate, settings)
     scorers = [
         *_models({name: candidate, **others}, candidate.vocabulary),
-        *_baselines(questions, settings),
+        *(baseline for baseline in _baselines(questions, settings) if baseline.name not in others),
         *([Oracle(truth, candidate.vocabulary)] if truth else []),
     ]
-    protocols, failed = _evaluate_all_that_can(scorers, others, questions, settings, progress)
+    contestants = _contestants({name: candidate, **others}, without=ablation_of(name))
+    protocols, failed = _evaluate_all_that_can(scorers, others, contestants, questions, settings, progress)
     broken, left_out = broken | failed, left_out | failed
+    contestants = {scorer: contestant for scorer, contestant in contestants.items() if scorer not in failed}
+    scored = {contestant.version for contestant in contestants.values()}
     return VersionEvaluation(
         version=candidate.version,
-        champion=champion.name if champion and CHAMPION not in left_out else None,
-        broken_champion=champion.name if champion and CHAMPION in broken else None,
+        champion=champion.name if champion and champion.name in scored else None,
+        broken_champion=_broken(champion, given, broken),
+        contestants=contestants,
         left_out=left_out,
         cutoff=candidate.manifest.cutoff,
         window_days=settings.window_days,
@@ -96,6 +105,19 @@ def evaluate_version(
         metric=settings.metric,
         protocols=protocols,
     )
+
+
+def _contestants(artifacts: Mapping[str, Artifact], without: str) -> dict[str, Contestant]:
+    return {
+        name: Contestant(version=artifact.version, family=artifact.family.name)
+        for name, artifact in artifacts.items()
+        if name != without
+    }
+
+
+def _broken(champion: Path | None, given: Mapping[str, Path | None], broken: Collection[str]) -> str | None:
+    """The champion's name, if it is among what is broken."""
+    return champion.name if champion and champion in (given.get(name) for name in broken) else None
 
 
 def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, str]]:
@@ -170,6 +192,7 @@ def _baselines(questions: Questions, settings: EvaluationSettings) -> list[Score
 def _evaluate_all_that_can(
     scorers: Sequence[Scorer],
     may_fail: Collection[str],
+    contestants: Collection[str],
     questions: Questions,
     settings: EvaluationSettings,
     progress: Progress | None,
@@ -178,17 +201,21 @@ def _evaluate_all_that_can(
     from models.evaluation.evaluate import ScoresError
 
     try:
-        return _evaluate(scorers, questions, settings, progress), {}
+        return _evaluate(scorers, contestants, questions, settings, progress), {}
     except ScoresError as error:
         if error.scorer not in may_fail:
             raise
         rest = [scorer for scorer in scorers if scorer.name != error.scorer]
-        reports, failed = _evaluate_all_that_can(rest, may_fail, questions, settings, progress)
+        reports, failed = _evaluate_all_that_can(rest, may_fail, contestants, questions, settings, progress)
         return reports, {error.scorer: str(error), **failed}
 
 
 def _evaluate(
-    scorers: Sequence[Scorer], questions: Questions, settings: EvaluationSettings, progress: Progress | None
+    scorers: Sequence[Scorer],
+    contestants: Collection[str],
+    questions: Questions,
+    settings: EvaluationSettings,
+    progress: Progress | None,
 ) -> dict[Protocol, EvaluationReport]:
     from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 
@@ -196,6 +223,6 @@ def _evaluate(
     reports = {}
     for protocol, cases in questions.cases.items():
         slices = standard_slices(cases, questions.catalogue, settings.short_history)
-        report = evaluate(scorers, cases, questions.catalogue, slices, ranking, progress)
+        report = evaluate(scorers, cases, questions.catalogue, slices, ranking, progress, contestants)
         reports[protocol] = report.without_rivals(questions.without_rivals[protocol])
     return reports

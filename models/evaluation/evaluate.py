@@ -1,8 +1,9 @@
 """Evaluates scorers side by side: same cases, same candidates, same bootstrap resamples."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from models.evaluation.metrics import coverage, per_user
 from models.evaluation.ranking import Ranking, rank, rivals
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, EvaluationReport, Measure, Measures, Rivals, Slices
 from models.evaluation.scorer import Catalogue, Scorer
+
+Name = TypeVar("Name", bound=Hashable)
 
 Progress = Callable[[str, int, int], None]
 """Told the scorer's name, the users done and the users in all."""
@@ -74,8 +77,12 @@ def evaluate(
     slices: Mapping[str, TargetMask],
     settings: RankingSettings,
     progress: Progress | None = None,
+    contestants: Collection[str] = (),
 ) -> EvaluationReport:
     """Ranks the catalogue by every scorer and measures each slice; the first scorer is the candidate.
+
+    Args:
+        contestants: Names of the scorers of which every two are compared.
 
     Raises:
         ScoresError: a scorer failed, or gave NaN or a wrong shape; the message names it and the user.
@@ -105,6 +112,7 @@ def evaluate(
         candidate=names[0],
         scorers=measured,
         differences=differences,
+        paired=_paired({name: rankings[name] for name in names if name in contestants}, cases, settings),
         seconds=seconds,
     )
 
@@ -178,7 +186,25 @@ def _measure_slice(
     return numbers, differences
 
 
-def _measures(by_metric: Mapping[str, FloatArray], settings: RankingSettings) -> Measures:
+def _paired(
+    rankings: Mapping[str, Ranking], cases: EvaluationCases, settings: RankingSettings
+) -> dict[str, dict[str, Measures]]:
+    """The paired differences of every two, over all targets, each pair once."""
+    if not len(cases):
+        return {}
+    values = {name: per_user(ranking.ranks, cases.target_offsets, settings.ks) for name, ranking in rankings.items()}
+    names, paired = list(values), {}
+    for place, first in enumerate(names[:-1]):
+        # One bootstrap for all that one scorer is compared with.
+        columns = {
+            (other, m): values[first][m] - values[other][m] for other in names[place + 1 :] for m in values[other]
+        }
+        measured = _measures(columns, settings)
+        paired[first] = {other: {m: measured[other, m] for m in values[other]} for other in names[place + 1 :]}
+    return paired
+
+
+def _measures(by_metric: Mapping[Name, FloatArray], settings: RankingSettings) -> dict[Name, Measure]:
     """Means and intervals of per-user values; every call with as many users sees the same resamples."""
     columns = np.stack(list(by_metric.values()), axis=1)
     intervals = bootstrap(columns, settings.resamples, settings.seed)

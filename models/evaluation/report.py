@@ -29,6 +29,13 @@ class Measure(Strict):
     high: float | None = Field(default=None, description="Upper bound of the 95 % interval.")
     n: int = Field(ge=1, description="Number of users.")
 
+    def __neg__(self) -> Measure:
+        """The same of the difference the other way round."""
+        turned = {"low": self.high, "high": self.low}
+        return Measure(
+            mean=-self.mean, n=self.n, **{name: None if end is None else -end for name, end in turned.items()}
+        )
+
     def clearly_above(self, other: Measure) -> bool:
         """Whether this interval lies wholly above the other one."""
         return self.low is not None and other.high is not None and self.low > other.high
@@ -61,6 +68,11 @@ class EvaluationReport(Strict):
     differences: dict[str, dict[str, Measures]] = Field(
         description="Slice to other scorer to metric to the paired difference candidate minus other."
     )
+    paired: dict[str, dict[str, Measures]] = Field(
+        default_factory=dict,
+        description="Of every two contestants, over all targets: the first one to the second one to metric to the "
+        "paired difference first minus second.",
+    )
     seconds: dict[str, float] = Field(default_factory=dict, description="Seconds that each scorer took.")
 
     def without_rivals(self, cases: int) -> EvaluationReport:
@@ -77,6 +89,20 @@ class EvaluationReport(Strict):
         """Candidate minus `other`, or None where it was not evaluated."""
         return self.differences.get(slice_name, {}).get(other, {}).get(metric)
 
+    def paired_difference(self, first: str, second: str, metric: str) -> Measure | None:
+        """`first` minus `second` over all targets, or None where the two are not both contestants."""
+        if told := self.paired.get(first, {}).get(second, {}).get(metric):
+            return told
+        turned = self.paired.get(second, {}).get(first, {}).get(metric)
+        return -turned if turned else None
+
+
+class Contestant(Strict):
+    """A scorer that is a version, and so may be released."""
+
+    version: str = Field(description="Name of the version.")
+    family: str = Field(description="Family of models that it is of.")
+
 
 class VersionEvaluation(Strict):
     """The whole evaluation of one version: what stands in its `evaluation.json`."""
@@ -85,6 +111,9 @@ class VersionEvaluation(Strict):
     champion: str | None = Field(description="The champion that was evaluated on the same cases; null: there was none.")
     broken_champion: str | None = Field(
         default=None, description="The champion where it can no longer score: there is nothing to be compared with."
+    )
+    contestants: dict[str, Contestant] = Field(
+        default_factory=dict, description="The scorers among which a release is decided: the candidate is the first."
     )
     left_out: dict[str, str] = Field(default_factory=dict, description="Scorers that are missing, and why.")
     cutoff: datetime = Field(description="Training data of every scorer ends before this instant (UTC).")

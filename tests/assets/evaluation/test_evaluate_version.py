@@ -77,6 +77,33 @@ def test_the_candidate_and_its_ablation_are_called_after_their_family(lake: Lake
     assert sentences[2].startswith("ndcg@2 on cold items, with content minus without: ")
 
 
+def test_versions_of_the_same_training_set_are_contestants_and_compared_with_each_other(lake: Lake) -> None:
+    shape = ModelConfig(width=8, max_length=8, backbone=SasrecConfig())
+    folder, rival = write_version(lake, "new"), write_version(lake, "rival", seed=1, shape=shape)
+    champion = write_version(lake, "old", seed=2, shape=shape)
+    result = evaluate_version(lake, folder, SETTINGS, champion=champion, rivals={"sasrec": rival})
+    versions = {scorer: (of.version, of.family) for scorer, of in result.contestants.items()}
+    assert versions == {"hstu": ("new", "hstu"), "champion": ("old", "sasrec"), "sasrec": ("rival", "sasrec")}
+    for report in result.protocols.values():
+        assert {"popularity", "item_knn"} < set(report.scorers)
+        against = [report.paired_difference(scorer, "sasrec", "ndcg@2") for scorer in ("hstu", "champion")]
+        assert None not in against
+        assert against[0] == report.difference("sasrec", "ndcg@2")
+    assert result.champion == "old"
+
+
+def test_a_champion_that_takes_part_already_is_not_asked_twice(lake: Lake) -> None:
+    shape = ModelConfig(width=8, max_length=8, backbone=SasrecConfig())
+    folder, rival = write_version(lake, "new"), write_version(lake, "rival", seed=1, shape=shape)
+    for champion in (folder, rival):
+        result = evaluate_version(lake, folder, SETTINGS, champion=champion, rivals={"sasrec": rival})
+        assert list(result.contestants) == ["hstu", "sasrec"]
+        assert (result.champion, result.broken_champion) == (champion.name, None)
+    BROKEN["half the weights"](rival)
+    result = evaluate_version(lake, folder, SETTINGS, champion=rival, rivals={"sasrec": rival})
+    assert (list(result.contestants), result.champion, result.broken_champion) == (["hstu"], None, "rival")
+
+
 def test_equal_models_differ_by_nothing(lake: Lake) -> None:
     folder, champion = write_version(lake, "new", seed=3), write_version(lake, "old", seed=3)
     difference = evaluate_version(lake, folder, SETTINGS, champion=champion).report.difference("champion", "ndcg@2")

@@ -41,8 +41,23 @@ def test_differences_are_paired_and_against_the_first_scorer() -> None:
     assert report.scorers["perfect"]["overall"]["ndcg@1"].clearly_above(report.scorers["constant"]["overall"]["ndcg@1"])
 
 
+def test_every_two_contestants_are_compared_user_by_user_as_each_is_with_the_candidate() -> None:
+    random = TableScorer(np.random.default_rng(0).random((3, 6)).astype(np.float32), name="random")
+    again = TableScorer(random.table, name="again")
+    scorers, contestants = [PERFECT, CONSTANT, random, again], ("perfect", "random", "again")
+    report = evaluate(scorers, CASES, CATALOGUE, SLICES, SETTINGS, contestants=contestants)
+    for first in contestants:
+        turned = evaluate(sorted(scorers, key=lambda scorer: scorer.name != first), CASES, CATALOGUE, SLICES, SETTINGS)
+        for second in set(contestants) - {first}:
+            for metric in ("ndcg@2", "mrr"):
+                assert report.paired_difference(first, second, metric) == turned.difference(second, metric)
+    assert report.paired_difference("random", "again", "ndcg@1") == Measure(mean=0.0, low=0.0, high=0.0, n=3)
+    assert report.paired_difference("perfect", "constant", "ndcg@1") is None
+    assert report.paired_difference("perfect", "random", "ndcg@7") is None
+
+
 def test_a_report_survives_json() -> None:
-    report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS)
+    report = evaluate([PERFECT, CONSTANT], CASES, CATALOGUE, SLICES, SETTINGS, contestants=("perfect", "constant"))
     assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Family
+from models.config import TrainedConfig
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Family, TrainedFamily
 from models.families.registry import family_of, read_config
 from models.golden import golden_requests
 from models.manifest import (
@@ -38,7 +38,7 @@ class Artifact:
     """A version in memory, ready to score.
 
     Attributes:
-        model: As its family builds it.
+        model: As its family makes it.
         vectors: (n + 1, d) float32 vectors of every item of the vocabulary, by the names that the family exports.
     """
 
@@ -133,12 +133,9 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(str(error)) from error
     vectors = {name: load_file(folder / vectors_file(name))[name] for name in family.vectors}
     for name, of_items in vectors.items():
-        _refuse_unfit(folder, name.replace("_", " "), of_items, vocabulary, config.width)
-    content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
-    trained, popularity = torch.from_numpy(vocabulary.trained), torch.from_numpy(vocabulary.popularity)
-    model = family.build(config, len(vocabulary), trained, content, popularity)
-    model.load_state_dict(load_file(folder / MODEL))
-    family.restore(model, vectors)
+        width = config.width if name == ITEM_VECTORS and isinstance(config, TrainedConfig) else of_items.shape[1]
+        _refuse_unfit(folder, name.replace("_", " "), of_items, vocabulary, width)
+    model = family.load(config, vocabulary, load_file(folder / MODEL), vectors)
     return Artifact(manifest, model.eval(), vocabulary, vectors)
 
 
@@ -154,7 +151,7 @@ def _require(folder: Path, *files: str) -> None:
 
 
 def _refuse_unfit(folder: Path, what: str, vectors: Tensor, vocabulary: Vocabulary, width: int) -> None:
-    if len(vectors) != len(vocabulary) + 1 or (what == "item vectors" and vectors.shape[1] != width):
+    if vectors.shape != (len(vocabulary) + 1, width):
         raise ArtifactError(
             f"the {what} in {folder} are {tuple(vectors.shape)}, not {len(vocabulary) + 1} of width {width}: train it "
             "again"
@@ -170,21 +167,20 @@ def _refuse_unfit(folder: Path, what: str, vectors: Tensor, vocabulary: Vocabula
 
 def model_card(artifact: Artifact) -> str:
     """What somebody should know before using this version, as Markdown."""
-    manifest, vocabulary, config = artifact.manifest, artifact.vocabulary, artifact.model.config
+    manifest, vocabulary = artifact.manifest, artifact.vocabulary
     does = {"retrieval": "finds the next item", "ranking": "ranks given items"}[artifact.family.kind]
-    parameters = sum(parameter.numel() for parameter in artifact.model.parameters())
     trained, cold = len(vocabulary.trained), len(vocabulary.known_items) - len(vocabulary.trained)
+    of_cold, made = _trained(artifact) if isinstance(artifact.family, TrainedFamily) else _fitted(artifact)
     metrics = "\n".join(f"- {escaped(name)}: {value:.4f}" for name, value in manifest.training_metrics.items())
     return f"""# {escaped(manifest.version)}
 
-A model of the family {manifest.family}, which {does} (width {config.width}, {parameters:,} parameters), of profile \
-{escaped(manifest.profile)}.
+A model of the family {manifest.family}, which {does}, of profile {escaped(manifest.profile)}.
 
-- Trained on interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
+- Learned from interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
 {", ".join(map(escaped, manifest.positive_actions))}.
-- {trained:,} items seen in training; {cold:,} more are represented by their content alone.
-- Trained {f"on from the weights of version {escaped(manifest.parent)}" if manifest.parent else "from scratch"}.
-- Reads the last {config.max_length} interactions of a user.
+- {trained:,} items seen in training; {cold:,} more {of_cold}.
+- {made}.
+- {_reads(artifact)}.
 - Not meant for users without history (the endpoint falls back to popularity).
 
 ## Training
@@ -192,3 +188,28 @@ A model of the family {manifest.family}, which {does} (width {config.width}, {pa
 
 The evaluation is in `{EVALUATION}`, the origin of the data in `{MANIFEST}`.
 """
+
+
+def _trained(artifact: Artifact) -> tuple[str, str]:
+    """What it makes of items that were not seen, and how it was made."""
+    manifest, model = artifact.manifest, artifact.model
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    start = f"on from the weights of version {escaped(manifest.parent)}" if manifest.parent else "from scratch"
+    return (
+        "are represented by their content alone",
+        f"Trained {start}: width {model.config.width}, {parameters:,} parameters",
+    )
+
+
+def _fitted(artifact: Artifact) -> tuple[str, str]:
+    settings = artifact.model.config.model_dump(exclude={"format", "family", "max_length"})
+    return (
+        "come after all of these",
+        f"Fitted at once: {', '.join(f'{name} {value}' for name, value in settings.items())}",
+    )
+
+
+def _reads(artifact: Artifact) -> str:
+    if artifact.family.reads == "nothing":
+        return "Reads nothing of a user: everybody who asks at a time gets the same"
+    return f"Reads the last {artifact.model.config.max_length} interactions of a user"

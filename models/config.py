@@ -126,9 +126,7 @@ class FamilyConfig(Strict):
     """What the configuration of every family has: everything that fixes the shape and the function of a model."""
 
     format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
-    width: int = Field(default=64, ge=1, description="Width of item vectors and hidden states.")
     max_length: int = Field(default=64, ge=1, description="Most recent interactions that the model sees.")
-    items: ItemTowerConfig = ItemTowerConfig()
 
     if TYPE_CHECKING:
         # A field of the configuration, or what follows from one; at run time a property here would hide the field.
@@ -137,7 +135,14 @@ class FamilyConfig(Strict):
             """The family's name in `models.families.registry`."""
 
 
-class RecommenderConfig(FamilyConfig):
+class TrainedConfig(FamilyConfig):
+    """What the configuration of every family has that is trained by gradient."""
+
+    width: int = Field(default=64, ge=1, description="Width of item vectors and hidden states.")
+    items: ItemTowerConfig = ItemTowerConfig()
+
+
+class RecommenderConfig(TrainedConfig):
     """A recommender, whatever the layers of its encoder are."""
 
     attention_divisor: int = Field(

@@ -14,7 +14,6 @@ from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.content import content_matrix
 from models.families.registry import build
-from models.inference import similar
 from models.interaction_frames import interaction_lists, interactions_in
 from models.interactions import Interactions
 from models.item_counts import ItemCounts
@@ -131,7 +130,7 @@ def similar_items(artifact: Artifact, item_id: str | int, k: int = 10) -> pl.Dat
         raise ValueError(
             f"item {item_id!r} is not among the {len(artifact.vocabulary.known_items)} items of this recommender"
         )
-    scores = similar(artifact, index).numpy()
+    scores = artifact.family.similar(artifact, index).numpy()
     best = top_k(scores, np.ones(len(scores), bool), k)
     rank = pl.int_range(1, len(best) + 1, eager=True)
     return pl.DataFrame({RANK: rank, ITEM_ID: artifact.vocabulary.ids(best), SCORE: scores[best]})

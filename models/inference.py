@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.batch import request_batch
+from models.batch import last_known, request_batch
 from models.interactions import Interactions
 from models.jagged import last_tokens
 
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 def as_read(artifact: Artifact, histories: Interactions) -> Interactions:
     """What the version reads of `histories`: the items that it knows, merged as it was trained."""
     return histories.known().merged(artifact.manifest.merge_adjacent)
+
+
+def read_of(artifact: Artifact, histories: Interactions) -> Interactions:
+    """The last interactions of each history that a version without an encoder reads (`as_read`).
+
+    Raises:
+        ValueError: an item is outside the vocabulary; it names the user.
+    """
+    histories = histories.within(len(artifact.vocabulary))
+    return last_known(as_read(artifact, histories), artifact.model.config.max_length)
 
 
 @torch.inference_mode()
@@ -64,13 +74,20 @@ def similar(artifact: Artifact, item_index: int) -> Tensor:
     Raises:
         ValueError: there is no such item.
     """
-    if not 1 <= item_index <= len(artifact.vocabulary):
-        raise ValueError(
-            f"item index {item_index} is not an item: version {artifact.version} has indices "
-            f"1..{len(artifact.vocabulary)}"
-        )
+    require_item(artifact, item_index)
     directions = artifact.model.head.directions(artifact.retrieval_vectors)
     scores = directions @ directions[item_index]
     scores[artifact.vocabulary.unknown_items] = -torch.inf
     scores[item_index] = -torch.inf
     return scores
+
+
+def require_item(artifact: Artifact, item_index: int) -> None:
+    """Raises:
+    ValueError: there is no item of this index.
+    """
+    if not 1 <= item_index <= len(artifact.vocabulary):
+        raise ValueError(
+            f"item index {item_index} is not an item: version {artifact.version} has indices "
+            f"1..{len(artifact.vocabulary)}"
+        )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inference import score
 from models.interactions import Interactions
 from models.top_k import top_k_of_each
 
@@ -25,7 +24,7 @@ class Recommended:
 
     Attributes:
         items: (B, K) int64 indices of the best items, best first; 0 where there are fewer.
-        scores: (B, K) float32 scores of the model (cosines; logits where it reads popularity), or popularity.
+        scores: (B, K) float32 scores of the model, by its family (`Family.score`), or popularity.
         by_model: (B,) bool, false where popularity answered.
     """
 
@@ -44,7 +43,7 @@ def recommend(
 ) -> Recommended:
     """The `k` best of the allowed items for each of B users.
 
-    A user without a known item gets what is popular.
+    A user without a known item gets what is popular, and so does everybody from a family that reads nothing.
 
     Args:
         histories: B users.
@@ -61,14 +60,15 @@ def recommend(
     asked = request_times.copy()
     asked[readable] = np.maximum(asked[readable], known.timestamps[known.offsets[1:][readable] - 1])
     scores = np.tile(artifact.vocabulary.popularity, (len(histories), 1))
+    reads = artifact.family.reads != "nothing"
     try:
-        users = np.flatnonzero(readable)
+        users = np.flatnonzero(readable) if reads else np.arange(len(histories))
         if len(users):
-            scores[users] = score(artifact, known.take(users), asked[users]).numpy()
+            scores[users] = artifact.family.score(artifact, known.take(users), asked[users]).numpy()
     except Exception as error:
         if on_failure is None:
             raise
         on_failure(error)
         readable = np.zeros(len(histories), bool)
     best = top_k_of_each(scores, allowed & artifact.vocabulary.known, k)
-    return Recommended(best, np.take_along_axis(scores, best, axis=1), readable)
+    return Recommended(best, np.take_along_axis(scores, best, axis=1), readable & reads)

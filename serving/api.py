@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from serving.admission import Admission
 from serving.limits import RETRY_AFTER_S, JsonOnly
-from serving.recommend import NotKnown, recommend, similar_items
+from serving.recommend import NotKnown, NotOffered, recommend, similar_items
 from serving.schema import (
     EndpointStatus,
     Health,
@@ -37,6 +37,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
     404: {"model": Problem, "description": "The item or category is not known."},
     408: {"model": Problem, "description": "The body did not arrive in time, or the answer took too long."},
+    409: {
+        "model": Problem,
+        "description": "The version that is served cannot tell: of popularity no item is like another.",
+    },
     413: {"model": Problem, "description": "The body is too long."},
     415: {"model": Problem, "description": "The body is not declared as JSON."},
     422: {"model": Problem, "description": "A field is missing, unknown, of the wrong type or out of range."},
@@ -101,6 +105,10 @@ def add_error_answers(api: FastAPI) -> None:
     @api.exception_handler(NotKnown)
     async def not_known(_: Request, error: NotKnown) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=404)
+
+    @api.exception_handler(NotOffered)
+    async def not_offered(_: Request, error: NotOffered) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=409)
 
     @api.exception_handler(NotLoaded)
     async def not_loaded(_: Request, error: NotLoaded) -> JSONResponse:

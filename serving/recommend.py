@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.inference import as_read, similar
+from models.families.family import NoNeighbours
+from models.inference import as_read
 from models.interactions import Interactions
 from models.recommend import recommend as recommend_to
 from models.request_time import request_time
@@ -32,6 +33,10 @@ NO_HISTORY = Interactions.of([([], [])])
 
 class NotKnown(LookupError):
     """The request names an item or category that this release does not have."""
+
+
+class NotOffered(LookupError):
+    """The request asks for what this release cannot tell."""
 
 
 def recommend(
@@ -80,16 +85,20 @@ def recommend(
 
 
 def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) -> SimilarItems:
-    """The nearest items in the model's space.
+    """The items that are most like one, as the model sees them.
 
     Raises:
         NotKnown: the item is not in the vocabulary.
+        NotOffered: the family of the version cannot tell.
     """
     vocabulary = release.artifact.vocabulary
     index = int(vocabulary.indices(stored_series([request.item_id], vocabulary.item_ids.dtype))[0])
     if not index:
         raise NotKnown(f"item {request.item_id!r} is not known to version {release.config.version}")
-    scores = similar(release.artifact, index).numpy()
+    try:
+        scores = release.artifact.family.similar(release.artifact, index).numpy()
+    except NoNeighbours as error:
+        raise NotOffered(str(error)) from error
     shelf = Shelf.at(release.catalogue, now_ms)
     shelf.take("excluded", np.arange(len(scores)) == index)
     nearest = top_k(scores, shelf.left, request.k)

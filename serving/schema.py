@@ -97,7 +97,10 @@ class RankedItem(Strict):
     item_id: str | int
     title: str | None
     categories: list[str]
-    score: float = Field(description="Cosine in [-1, 1] from the model; a decayed count from popularity.")
+    score: float = Field(
+        description="What items are ranked by, on the model's own scale: a cosine or logit, a sum of similarities, a "
+        "product; a decayed count from popularity."
+    )
 
 
 class Shortage(Strict):

@@ -38,6 +38,7 @@ from assets.versions import (
     training_set_in_question,
     version_in_question,
 )
+from models.config import TrainedConfig
 from models.families.registry import read_config
 from models.manifest import MODEL_CARD, new_version, read_manifest
 from storage.lake import Lake
@@ -117,12 +118,14 @@ def hstu_without_content(
     dataset = tables.folder(DATASETS) / manifest.training_set
     if not (manifest.training_set and dataset.exists()):
         return made(skipped=f"the training set of {manifest.version} was deleted")
+    model = read_config(folder)
+    assert isinstance(model, TrainedConfig)
     version = train_version(
         tables,
         manifest,
         dataset,
         settings,
-        read_config(folder),
+        model,
         manifest.training,
         workers=0,
         with_content=False,

@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
-from models.config import FamilyConfig, TrainingConfig
-from models.families.registry import family_named
+from models.config import TrainedConfig, TrainingConfig
+from models.families.registry import family_named, family_of
 from models.manifest import VOCABULARY
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class TrainingJob:
 
     dataset: str
     folder: str
-    model: FamilyConfig
+    model: TrainedConfig
     training: TrainingConfig
     workers: int
     use_gpu: bool = False
@@ -159,7 +159,6 @@ def train_loop(config: dict[str, Any]) -> None:
 
     from assets.training.dataset import read_dataset
     from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
-    from models.families.registry import family_of
     from models.training.early_stopping import StopTraining, has_stopped
     from models.training.loop import EpochReport, StepReport, Worker, fit
 
@@ -265,12 +264,12 @@ def kept_epoch(job: TrainingJob, curve: list[Progress]) -> Progress:
     values = judged(job, curve)
     if not job.training.patience or not values:
         return curve[-1]
-    return curve[best_epoch(values, family_named(job.model.family).better) - 1]
+    return curve[best_epoch(values, family_of(job.model).better) - 1]
 
 
 def judged(job: TrainingJob, curve: list[Progress]) -> list[float]:
     """What each epoch is judged by: the family's metric on held-out data; empty where nothing is held out."""
-    metric = family_named(job.model.family).metric
+    metric = family_of(job.model).metric
     return [entry.validation[metric] for entry in curve if metric in entry.validation]
 
 

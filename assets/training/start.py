@@ -4,14 +4,14 @@ from pathlib import Path
 
 import polars as pl
 
-from models.config import FamilyConfig
+from models.config import TrainedConfig
 from models.families.registry import read_config
 from models.manifest import Manifest, read_manifest
 from storage.lake import Lake
 from storage.schema import AT, SUPPRESSIONS_TABLE
 
 
-def why_not_from(lake: Lake, folder: Path, model: FamilyConfig, manifest: Manifest) -> str | None:
+def why_not_from(lake: Lake, folder: Path, model: TrainedConfig, manifest: Manifest) -> str | None:
     """Why the training of a version cannot start from the one in `folder`, and what to do; None where it can.
 
     That is no error: a nightly run goes on from scratch.

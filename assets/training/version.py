@@ -30,7 +30,7 @@ from assets.training.settings import TrainingSettings
 from assets.training.start import why_not_from
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, RUNS
-from models.config import FamilyConfig, ItemTowerConfig, TrainingConfig
+from models.config import ItemTowerConfig, TrainedConfig, TrainingConfig
 from models.manifest import Manifest, new_version
 from models.merging import Merging
 from storage.lake import Lake
@@ -93,7 +93,7 @@ def train_version(
     manifest: Manifest,
     dataset_folder: Path,
     settings: TrainingSettings,
-    model: FamilyConfig,
+    model: TrainedConfig,
     optimisation: TrainingConfig,
     workers: int,
     *,
@@ -170,7 +170,7 @@ def fingerprint_of(job: TrainingJob) -> str:
     )
 
 
-def fitted(model: FamilyConfig, settings: TrainingSettings, content_dim: int) -> FamilyConfig:
+def fitted(model: TrainedConfig, settings: TrainingSettings, content_dim: int) -> TrainedConfig:
     """`model` with its item tower fitted to the content embeddings at hand."""
     tower = ItemTowerConfig(content_dim=content_dim, id_masking=settings.id_masking if content_dim else 0.0)
     return model.model_copy(update={"items": tower})

@@ -1,4 +1,4 @@
-"""What a family of models is: all that the trainer, the artifact, the evaluation and the server ask of one.
+"""What a family of models is: all that whoever makes a model, the artifact, the evaluation and the server ask of one.
 
 A family is a file here and a line in `models.families.registry`. Its module is loaded with every profile, so what needs
 PyTorch is imported within its methods.
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from models.artifact import Artifact
-    from models.config import FamilyConfig, TrainingConfig
+    from models.config import FamilyConfig, TrainedConfig, TrainingConfig
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective
+    from models.vocabulary import Vocabulary
 
 Kind = Literal["retrieval", "ranking"]
 """retrieval: finds items among all; ranking: tells what a user would do with given ones."""
@@ -29,8 +30,12 @@ ITEM_VECTORS = "item_vectors"
 RETRIEVAL_VECTORS = "retrieval_vectors"
 """What a user's query is compared with."""
 
-Reads = Literal["positives", "all"]
-"""Which interactions are read: those with one of the profile's positive actions, or all."""
+Reads = Literal["positives", "all", "nothing"]
+"""Which interactions are read: those with one of the profile's positive actions, all, or none of anybody."""
+
+
+class NoNeighbours(ValueError):
+    """A family cannot tell which items are like another."""
 
 
 class FamilyModel(Protocol):
@@ -45,16 +50,14 @@ class FamilyModel(Protocol):
 
 
 class Family(ABC):
-    """A family of models: how they are configured, built, trained, evaluated and exported.
+    """A family of models: how they are configured, kept, loaded and asked. It is a `TrainedFamily` or a `FittedFamily`.
 
     Attributes:
         name: As manifests, folders and profiles have it.
         kind: What its models are for.
         config: Its typed configuration.
-        reads: Which interactions it reads.
+        reads: Which interactions it reads of whom it answers.
         columns: The columns that it reads of an interaction besides item and time.
-        metric: Name of the number by which a search judges a model, among those that `validate` gives.
-        better: Whether more of it is better, or less.
         vectors: Names of what `exports` gives.
         golden_requests: How many synthetic requests are kept with a version.
     """
@@ -64,10 +67,57 @@ class Family(ABC):
     config: ClassVar[type[FamilyConfig]]
     reads: ClassVar[Reads] = "positives"
     columns: ClassVar[tuple[str, ...]] = ()
-    metric: ClassVar[str]
-    better: ClassVar[Literal["max", "min"]]
     vectors: ClassVar[tuple[str, ...]] = ()
     golden_requests: ClassVar[int] = 64
+
+    @abstractmethod
+    def exports(self, model: Any, items: int) -> Mapping[str, Tensor]:
+        """Vectors of items 0..`items` by name, (items + 1, d) float32 each on the CPU, which a version keeps apart."""
+
+    @abstractmethod
+    def load(
+        self, config: Any, vocabulary: Vocabulary, weights: Mapping[str, Tensor], vectors: Mapping[str, Tensor]
+    ) -> nn.Module:
+        """The model of a version.
+
+        Args:
+            config: Of type `config`.
+            vocabulary: The version's.
+            weights: The model's state as it was kept.
+            vectors: What it exported.
+
+        Raises:
+            ValueError: these do not fit each other.
+        """
+
+    @abstractmethod
+    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """(B, n + 1) scores of every item for each of B users; -inf where the vocabulary does not know one, as at 0."""
+
+    def similar(self, artifact: Artifact, item_index: int) -> Tensor:
+        """(n + 1,) how like the item `item_index` every item is; -inf at itself and at those that cannot be told.
+
+        Raises:
+            NoNeighbours: the family cannot tell of any.
+            ValueError: there is no such item.
+        """
+        raise NoNeighbours(
+            f"version {artifact.version} is of the family {self.name}, which cannot tell which items are alike: ask a "
+            "version of another family"
+        )
+
+
+class TrainedFamily(Family):
+    """A family whose models learn by gradient, in epochs.
+
+    Attributes:
+        metric: Name of the number by which a search judges a model, among those that `validate` gives.
+        better: Whether more of it is better, or less.
+    """
+
+    config: ClassVar[type[TrainedConfig]]
+    metric: ClassVar[str]
+    better: ClassVar[Literal["max", "min"]]
 
     @abstractmethod
     def build(
@@ -109,15 +159,43 @@ class Family(ABC):
     def validate(self, model: Any, dataset: Any) -> dict[str, float]:
         """Numbers of the learning curve by name, on what the training set holds out; empty where that is nothing."""
 
-    @abstractmethod
-    def exports(self, model: Any, items: int) -> Mapping[str, Tensor]:
-        """Vectors of items 0..`items` by name, (items + 1, d) float32 each on the CPU, which a version keeps apart."""
-
     def restore(self, model: Any, vectors: Mapping[str, Tensor]) -> None:
         """Readies a model whose weights were loaded, and whose tower has no content, with the vectors kept with it."""
         # Most need nothing: they read the vectors themselves.
         return
 
+    def load(
+        self, config: Any, vocabulary: Vocabulary, weights: Mapping[str, Tensor], vectors: Mapping[str, Tensor]
+    ) -> nn.Module:
+        import torch
+
+        content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
+        trained, popularity = torch.from_numpy(vocabulary.trained), torch.from_numpy(vocabulary.popularity)
+        model = self.build(config, len(vocabulary), trained, content, popularity)
+        model.load_state_dict(weights)
+        self.restore(model, vectors)
+        return model
+
+
+class FittedFamily(Family):
+    """A family whose models are counted or solved from the interactions at once, and find items.
+
+    What such a model knows nothing of, it never puts before what it knows; whom it has nothing to read of, it gives
+    what is popular.
+    """
+
+    kind: ClassVar[Kind] = "retrieval"
+
     @abstractmethod
-    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
-        """(B, n + 1) scores of every item for each of B users; -inf where the vocabulary does not know one, as at 0."""
+    def fit(self, config: Any, training: Interactions, vocabulary: Vocabulary, threads: int = 1) -> nn.Module:
+        """The model of these interactions.
+
+        Args:
+            config: Of type `config`.
+            training: Of all users, oldest first; they may lie in files, and are left as they are.
+            vocabulary: Of their items, with the popularity at the end of the training set.
+            threads: CPU threads at most.
+        """
+
+    def exports(self, model: Any, items: int) -> Mapping[str, Tensor]:
+        return {}

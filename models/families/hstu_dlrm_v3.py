@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models.columns import ACTIONS, STARTED
-from models.families.family import ITEM_VECTORS, Family
+from models.families.family import ITEM_VECTORS, TrainedFamily
 from models.ranking.config import RankerConfig
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.ranking.ranker import Ranker
 
 
-class HstuDlrmV3(Family):
+class HstuDlrmV3(TrainedFamily):
     """The family `hstu_dlrm_v3`. Actions are bit masks by the configuration's own list of them."""
 
     name = "hstu_dlrm_v3"

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union, overload
 
 from pydantic import Discriminator, Tag
 
-from models.families.family import Family, Kind
+from models.families.family import Family, FittedFamily, Kind, TrainedFamily
 from models.families.hstu import Hstu
 from models.families.hstu_dlrm_v3 import HstuDlrmV3
+from models.families.ials import Ials
+from models.families.item_knn import ItemKnn
 from models.families.ligr import Ligr
+from models.families.popularity import Popularity
 from models.families.sasrec import Sasrec
 from models.manifest import CONFIG, read_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from models.config import FamilyConfig
+    from models.config import FamilyConfig, TrainedConfig
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (Hstu(), Sasrec(), Ligr(), HstuDlrmV3())}
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (Hstu(), Sasrec(), Ligr(), HstuDlrmV3(), Popularity(), ItemKnn(), Ials())
+}
 
 
 def family_named(name: str) -> Family:
@@ -33,6 +38,15 @@ def family_named(name: str) -> Family:
     return FAMILIES[name]
 
 
+def fitted_families() -> dict[str, FittedFamily]:
+    """Those that are fitted at once rather than trained, by name."""
+    return {name: family for name, family in FAMILIES.items() if isinstance(family, FittedFamily)}
+
+
+@overload
+def family_of(config: TrainedConfig) -> TrainedFamily: ...
+@overload
+def family_of(config: FamilyConfig) -> Family: ...
 def family_of(config: FamilyConfig) -> Family:
     """The family that a configuration is of.
 
@@ -43,14 +57,15 @@ def family_of(config: FamilyConfig) -> Family:
 
 
 def any_config(kind: Kind) -> Any:
-    """The type of a field that takes the configuration of any family of `kind`; `family` tells which.
+    """The type of a field that takes the configuration of any family of `kind` that is trained; `family` tells which.
 
     What names none is of the first such family's type.
     """
-    configs = list(dict.fromkeys(family.config for family in FAMILIES.values() if family.kind == kind))
+    trained = [family for family in FAMILIES.values() if isinstance(family, TrainedFamily) and family.kind == kind]
+    configs = list(dict.fromkeys(family.config for family in trained))
     if len(configs) == 1:
         return configs[0]
-    types = {family.name: family.config.__name__ for family in FAMILIES.values() if family.kind == kind}
+    types = {family.name: family.config.__name__ for family in trained}
 
     def type_of(value: object) -> str | None:
         if not isinstance(value, dict):
@@ -79,7 +94,7 @@ def read_config(folder: Path) -> FamilyConfig:
 
 
 def build(
-    config: FamilyConfig,
+    config: TrainedConfig,
     items: int,
     trained: Tensor | None = None,
     content: Tensor | None = None,

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from models.config import FamilyConfig, ModelConfig, TrainingConfig
-from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Family, Kind
+from models.config import ModelConfig, TrainedConfig, TrainingConfig
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Kind, TrainedFamily
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from models.recommender import Recommender
 
 
-class RetrievalFamily(Family):
+class RetrievalFamily(TrainedFamily):
     """A recommender; its families differ in the layers of the encoder."""
 
     kind: ClassVar[Kind] = "retrieval"
-    config: ClassVar[type[FamilyConfig]] = ModelConfig
+    config: ClassVar[type[TrainedConfig]] = ModelConfig
     metric: ClassVar[str] = "ndcg_at_10"
     better: ClassVar[Literal["max", "min"]] = "max"
     vectors: ClassVar[tuple[str, ...]] = (ITEM_VECTORS, RETRIEVAL_VECTORS)
@@ -79,3 +79,8 @@ class RetrievalFamily(Family):
         from models.inference import score
 
         return score(artifact, histories, request_times)
+
+    def similar(self, artifact: Artifact, item_index: int) -> Tensor:
+        from models.inference import similar
+
+        return similar(artifact, item_index)

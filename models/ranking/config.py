@@ -2,10 +2,10 @@
 
 from pydantic import Field, model_validator
 
-from models.config import FamilyConfig, InputEncodingConfig, StuConfig
+from models.config import InputEncodingConfig, StuConfig, TrainedConfig
 
 
-class RankerConfig(FamilyConfig):
+class RankerConfig(TrainedConfig):
     """Everything that fixes the shape and the function of a ranker (HSTU spec sections 2.5-2.7 and 8, dlrm_v3)."""
 
     width: int = Field(default=128, ge=1, description="Width of item vectors and hidden states.")

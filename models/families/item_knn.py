@@ -1,0 +1,60 @@
+"""Item-kNN: what the same users chose as the items of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from models.families.family import FittedFamily
+from models.fitted.config import ItemKnnConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from models.artifact import Artifact
+    from models.fitted.item_knn import ItemKnnModel
+    from models.interactions import Interactions
+    from models.vocabulary import Vocabulary
+
+
+class ItemKnn(FittedFamily):
+    """The family `item_knn`."""
+
+    name = "item_knn"
+    config = ItemKnnConfig
+
+    def fit(
+        self, config: ItemKnnConfig, training: Interactions, vocabulary: Vocabulary, threads: int = 1
+    ) -> ItemKnnModel:
+        from models.fitted.item_knn import ItemKnnModel
+
+        return ItemKnnModel.fit(config, training, vocabulary)
+
+    def load(
+        self,
+        config: ItemKnnConfig,
+        vocabulary: Vocabulary,
+        weights: Mapping[str, Tensor],
+        vectors: Mapping[str, Tensor],
+    ) -> ItemKnnModel:
+        from models.fitted.item_knn import ItemKnnModel
+
+        return ItemKnnModel(config, vocabulary, **weights)
+
+    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """Weighted sums of similarities; from 0 down to -1, by popularity, for items that are like none of them."""
+        import torch
+
+        from models.inference import read_of
+
+        scores: Tensor = artifact.model(read_of(artifact, histories))
+        scores[:, artifact.vocabulary.unknown_items] = -torch.inf
+        return scores
+
+    def similar(self, artifact: Artifact, item_index: int) -> Tensor:
+        from models.inference import require_item
+
+        require_item(artifact, item_index)
+        neighbours: Tensor = artifact.model.neighbours_of(item_index)
+        return neighbours

@@ -75,7 +75,7 @@ def fit_recommender(
     recommender = build(model, len(vocabulary), trained, torch.from_numpy(vectors) if given else None, popularity)
     worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
     fit(recommender, packed, training, worker, on_epoch)
-    return Artifact.of(_manifest(interactions, training), recommender, vocabulary)
+    return Artifact.of(_manifest(interactions, training, model.family), recommender, vocabulary)
 
 
 def recommend(
@@ -186,10 +186,10 @@ def _items(interactions: pl.DataFrame, content: pl.DataFrame | None) -> pl.Serie
     return pl.concat([seen, content[ITEM_ID].filter(~content[ITEM_ID].is_in(seen.implode())).unique().sort()])
 
 
-def _manifest(interactions: pl.DataFrame, training: TrainingConfig) -> Manifest:
+def _manifest(interactions: pl.DataFrame, training: TrainingConfig, family: str) -> Manifest:
     end = interactions.select(pl.col(TIMESTAMP).max()).item() + timedelta(milliseconds=1)
     return Manifest(
-        version=new_version(),
+        version=new_version(family),
         created=datetime.now(UTC),
         cutoff=end,
         data_end=end,

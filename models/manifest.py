@@ -71,6 +71,7 @@ def list_versions(*folders: Path) -> list[str]:
     return sorted(created, key=lambda version: (created[version], version))
 
 
-def new_version(now: datetime | None = None) -> str:
-    """A version name that sorts by time."""
-    return (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%f")[:-3].replace(".", "-")
+def new_version(family: str, now: datetime | None = None) -> str:
+    """A version name that sorts by time, and that no version of another family has."""
+    moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S.%f")[:-3].replace(".", "-")
+    return f"{moment}-{family}"

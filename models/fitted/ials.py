@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
 from models.fitted.config import IalsConfig
@@ -60,7 +61,7 @@ class IalsModel(nn.Module):
                 num_threads=threads,
                 random_state=config.seed,
             )
-            solver.fit(chosen, show_progress=False)
+            solver.fit(sparse.csr_matrix(chosen), show_progress=False)
         factors = torch.from_numpy(solver.item_factors.copy())
         seen = np.zeros(len(factors), bool)
         seen[vocabulary.trained] = True

@@ -142,5 +142,7 @@ def test_a_version_from_before_there_were_families_is_refused(tmp_path: Path) ->
         load_artifact(folder)
 
 
-def test_version_names_sort_by_time() -> None:
-    assert new_version(datetime(2026, 1, 2, 3, 4, 5, 6000, UTC)) == "20260102T030405-006"
+def test_version_names_sort_by_time_and_say_of_which_family_they_are() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 6000, UTC)
+    assert new_version("hstu", moment) == "20260102T030405-006-hstu"
+    assert new_version("ials", moment) < new_version("hstu", moment.replace(second=6))

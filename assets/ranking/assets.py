@@ -114,7 +114,9 @@ def ranker_model(
     with cluster(ray):
         version = train_version(
             tables,
-            new_manifest(lake.profile, training, record, [ranking.exposure, *ranking.model.actions]),
+            new_manifest(
+                lake.profile, ranking.model.family, training, record, [ranking.exposure, *ranking.model.actions]
+            ),
             folder,
             training,
             ranking.model,

@@ -67,7 +67,13 @@ def hstu_model(
     folder, record = _training_set(context, tables, set_settings)
     learned = record.settings.training
     manifest = new_manifest(
-        lake.profile, settings, record, learned.positive_actions, learned.merge_adjacent, record.settings.evaluation
+        lake.profile,
+        settings.model.family,
+        settings,
+        record,
+        learned.positive_actions,
+        learned.merge_adjacent,
+        record.settings.evaluation,
     )
     parent = newest_champion_of_family(tables) if settings.start_from else None
     if settings.start_from and parent is None:
@@ -153,7 +159,7 @@ def tuned_hyperparameters(
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
     dataset, record = _training_set(context, tables, set_settings)
-    storage = tables.folder(RUNS) / "tuning" / new_version()
+    storage = tables.folder(RUNS) / "tuning" / new_version(settings.model.family)
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(
         str(dataset), str(storage), fitted(settings.model, settings, content_width(dataset)), optimisation, workers=0

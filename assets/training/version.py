@@ -58,19 +58,20 @@ class TrainedVersion:
 
 def new_manifest(
     profile: str,
+    family: str,
     settings: TrainingSettings,
     training_set: SetRecord,
     positive_actions: Sequence[str],
     merge_adjacent: Merging | None = None,
     split: SplitSettings | None = None,
 ) -> Manifest:
-    """What is said of a new version of whatever family, before it is trained.
+    """What is said of a new version of a family, before it is made.
 
     Args:
         split: By which interactions were held out; None: none were.
     """
     return Manifest(
-        version=new_version(),
+        version=new_version(family),
         created=datetime.now(UTC),
         profile=profile,
         cutoff=training_set.cutoff,

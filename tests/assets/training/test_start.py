@@ -64,7 +64,7 @@ def list_items(lake: Lake, items: list[str]) -> None:
 
 def prepared(lake: Lake) -> tuple[TrainingSetRecord, Path, Manifest]:
     record = make_training_set(lake, SET_SETTINGS)
-    manifest = new_manifest("shop", SETTINGS, record, ["click"], split=SET_SETTINGS.evaluation)
+    manifest = new_manifest("shop", SETTINGS.model.family, SETTINGS, record, ["click"], split=SET_SETTINGS.evaluation)
     return record, lake.folder(DATASETS) / record.name, manifest
 
 

@@ -10,11 +10,11 @@ from assets.decisions import apply_decisions
 from assets.events.row_validator import REQUIRED, RowValidator
 from assets.events.stage import Cleaning
 from assets.sources.source import of_one_schema
-from assets.validation.casts import TimestampUnit, as_epoch_ms
 from assets.validation.quarantine import Cleaned, Reason
 from assets.validation.row_checks import checked
 from assets.validation.staged import Staged
 from assets.validation.statistics import Tally
+from assets.validation.times import TimestampUnit, as_epoch_ms
 from models.columns import ARRIVAL, DAY, MALFORMED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, TIMESTAMP
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, QUARANTINE_TABLE, TIME, with_declared

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from assets.validation.casts import (
-    TimestampUnit,
-    as_epoch_ms,
     as_float32,
     as_id,
     as_text,
@@ -19,6 +17,7 @@ from assets.validation.casts import (
 from assets.validation.quarantine import Reason, quarantined
 from assets.validation.row_checks import completed, first_reason
 from assets.validation.settings import QualitySettings
+from assets.validation.times import TimestampUnit, as_epoch_ms
 from models.columns import (
     ACTION,
     DAY,

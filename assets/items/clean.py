@@ -5,10 +5,11 @@ from datetime import date
 
 import polars as pl
 
-from assets.validation.casts import TimestampUnit, as_epoch_ms, as_id, as_text, given
+from assets.validation.casts import as_id, as_text, given
 from assets.validation.quarantine import Cleaned, Reason, quarantined
 from assets.validation.row_checks import checked, completed, first_reason, mark_duplicates, rejected_undated
 from assets.validation.settings import QualitySettings
+from assets.validation.times import TimestampUnit, as_epoch_ms
 from models.columns import (
     AVAILABLE_FROM,
     CATEGORIES,

@@ -9,7 +9,7 @@ import polars.selectors as cs
 from assets.sources.files_settings import ItemFilesSettings, TableFilesSettings
 from assets.sources.formats.json_lists import listed
 from assets.sources.formats.json_types import REFUSED, Column, Kind
-from assets.validation.casts import as_epoch_ms
+from assets.validation.times import as_epoch_ms
 from models.columns import (
     ACTION,
     CATEGORIES,

@@ -17,7 +17,7 @@ from assets.sources.formats.parquet import parquet_columns, scan_parquet
 from assets.sources.formats.text import first_line
 from assets.sources.paths import DAY_FIELD, expanded, matching
 from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError, of_one_schema
-from assets.validation.casts import TimestampUnit
+from assets.validation.times import TimestampUnit
 from models.columns import DAY
 from models.declared import NO_COLUMNS, DeclaredColumns
 

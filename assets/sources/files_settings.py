@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, field_validator
 
 from assets.sources.source import Snapshot, SourceError
-from assets.validation.casts import TimestampUnit
+from assets.validation.times import TimestampUnit
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,

@@ -21,7 +21,7 @@ from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
 from assets.sources.paths import expanded
 from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError, because, of_one_schema
-from assets.validation.casts import TimestampUnit, as_epoch_ms
+from assets.validation.times import TimestampUnit, as_epoch_ms
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,

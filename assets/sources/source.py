@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import polars as pl
 
 from assets.batches import map_rows
-from assets.validation.casts import TimestampUnit
+from assets.validation.times import TimestampUnit
 from models.columns import DAY
 
 RawTable = Literal["events", "items"]

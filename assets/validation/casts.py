@@ -4,39 +4,15 @@ Each function returns a Polars expression that is null where the raw value canno
 caller tells a missing value (`given` is false) from a wrong one (`given` is true and the conversion is null).
 """
 
-from typing import Literal
-
 import polars as pl
 
 from storage.schema import IdType
-
-TimestampUnit = Literal["s", "ms", "us", "ns", "iso", "datetime"]
 
 EXACT_FLOAT = 2**53
 """Up to here every whole number has a float64 of its own."""
 
 EXACT_NARROW_FLOATS: dict[type[pl.DataType], int] = {pl.Float16: 2**11, pl.Float32: 2**24}
 """The same of floats with fewer bits; a whole one beyond may have been any of several numbers."""
-
-FLOAT_ERROR_MS = 5e-4
-"""A float64 holds a time of our days to a quarter of a microsecond, in whatever unit; this is twice as much."""
-
-MAX_SECONDS = 9_000_000_000_000_000
-"""Seconds are clipped here before they become milliseconds, so that int64 cannot wrap around."""
-
-DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}"
-HOUR, SIXTIETH = r"(?:[01][0-9]|2[0-3])", r"[0-5][0-9]"
-CLOCK = rf"{HOUR}(?::{SIXTIETH}:{SIXTIETH}|{SIXTIETH}{SIXTIETH})(?:[.,][0-9]+)?|{HOUR}:?{SIXTIETH}"
-OFFSET = r"[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)"
-ZULU, BRACKETS = r"(?:[Zz]|(?i:UTC|GMT))", r"(?:\[[^\]]*\])?"
-ZONE = rf"(?P<offset>{OFFSET}){BRACKETS}|{ZULU}{BRACKETS}|[+-]00:?00\s*{ZULU}"
-ISO_8601 = rf"^\s*(?P<date>{DATE})(?:(?:[Tt]| +)(?P<clock>{CLOCK})\s*(?:{ZONE})?|\s*{ZULU})?\s*$"
-"""Date, clock and zone as ISO 8601, databases and warehouses write them; what does not match is no time.
-
-An offset follows a clock alone, for 2026-01-31-05 may as well be an hour, and is at most 14 hours, as the farthest zone
-is. Neither a 24th hour nor a 60th second is one: which moment they mean depends on who wrote them. Names of zones other
-than UTC are not known, but for one in brackets behind the offset that it stands for.
-"""
 
 SHORTENED = r"^-?[0-9](?:[.,][0-9]{0,5})?(?:E\+[0-9]+|e\+(?:0[0-9]|1[0-5]))$"
 """A number as spreadsheets and `%g` shorten it: 1.23457E+12 may have been any of ten millions.
@@ -63,7 +39,7 @@ def given(column: str, dtype: pl.DataType) -> pl.Expr:
     value = pl.col(column)
     if dtype.is_float():
         return value.is_not_nan().fill_null(False)
-    if _is_text(dtype):
+    if is_text(dtype):
         return (value.cast(pl.String).str.strip_chars() != "").fill_null(False)
     return value.is_not_null()
 
@@ -80,7 +56,7 @@ def as_text(column: str, dtype: pl.DataType) -> pl.Expr:
         text = value.cast(pl.String)
         if limit := EXACT_NARROW_FLOATS.get(type(dtype)):
             text = pl.when(value.cast(pl.Float64).abs() <= limit).then(text)
-        return pl.coalesce(_whole(value, dtype).cast(pl.String), text)
+        return pl.coalesce(whole_number(value, dtype).cast(pl.String), text)
     return value.cast(pl.String)
 
 
@@ -91,12 +67,12 @@ def as_id(column: str, dtype: pl.DataType, id_type: IdType) -> pl.Expr:
     """
     value = pl.col(column)
     if dtype.is_float():
-        number = _whole(value, dtype)
+        number = whole_number(value, dtype)
     elif dtype.is_integer():
         number = value if id_type == "string" else value.cast(pl.Int64, strict=False)
-    elif _is_text(dtype) or dtype.is_decimal():
+    elif is_text(dtype) or dtype.is_decimal():
         text = without_point(value.cast(pl.String), exact=dtype.is_decimal())
-        if _is_text(dtype):
+        if is_text(dtype):
             text = pl.when(~text.str.contains(NESTED)).then(text)
         if id_type == "string":
             return pl.when(given(column, dtype)).then(text)
@@ -132,7 +108,7 @@ def _without_point(texts: pl.Series) -> pl.Series:
         .when(text.str.contains(EXPONENT))
         .then(None)
         .when(text.str.contains(JAVA_FLOAT))
-        .then(_whole(text.cast(pl.Float64, strict=False), pl.Float64()).cast(pl.String))
+        .then(whole_number(text.cast(pl.Float64, strict=False), pl.Float64()).cast(pl.String))
         .otherwise(text)
     )
     return texts.to_frame("text").select(number).to_series().alias(texts.name)
@@ -142,84 +118,28 @@ def as_float32(column: str, dtype: pl.DataType) -> pl.Expr:
     """A finite float32; null for anything else."""
     if not _is_scalar(dtype):
         return pl.lit(None, pl.Float32)
-    value = pl.col(column).cast(pl.String) if _is_text(dtype) else pl.col(column)
+    value = pl.col(column).cast(pl.String) if is_text(dtype) else pl.col(column)
     number = value.cast(pl.Float64, strict=False).cast(pl.Float32)
     return pl.when(number.is_finite()).then(number)
 
 
 def given_number(column: str, dtype: pl.DataType) -> pl.Expr:
     """As `given`, and the text 'NaN', which some writers put for a missing number, does not count either."""
-    if not _is_text(dtype):
+    if not is_text(dtype):
         return given(column, dtype)
     number = pl.col(column).cast(pl.String).cast(pl.Float64, strict=False)
     return given(column, dtype) & ~number.is_nan().fill_null(False)
 
 
-def as_epoch_ms(column: str, dtype: pl.DataType, unit: TimestampUnit) -> pl.Expr:
-    """Milliseconds since 1970 UTC as int64, finer resolution cut off; null where `unit` does not fit the value.
-
-    A float of fewer than 64 bits is a time only as an exact whole number: one of our days it would move by seconds.
-    """
-    value = pl.col(column)
-    if isinstance(dtype, pl.Datetime):
-        return value.dt.timestamp("ms")
-    if isinstance(dtype, pl.Date):
-        return value.cast(pl.Datetime("ms")).dt.timestamp("ms")
-    if unit == "datetime":
-        return pl.lit(None, pl.Int64)
-    if unit == "iso":
-        return _iso_to_ms(value.cast(pl.String)) if _is_text(dtype) else pl.lit(None, pl.Int64)
-    if dtype.is_integer():
-        return _integer_to_ms(value.cast(pl.Int64, strict=False), unit)
-    if type(dtype) in EXACT_NARROW_FLOATS:
-        return _integer_to_ms(_whole(value, dtype), unit)
-    if dtype.is_float() or (dtype.is_decimal() and unit == "s"):
-        return _float_to_ms(value, unit)
-    if dtype.is_decimal():
-        return _integer_to_ms(value.cast(pl.Int64, strict=False), unit)
-    if _is_text(dtype):
-        text = value.cast(pl.String)
-        whole = _integer_to_ms(text.cast(pl.Int64, strict=False), unit)
-        number = pl.when(~text.str.contains(SHORTENED)).then(text.cast(pl.Float64, strict=False))
-        return pl.coalesce(whole, _float_to_ms(number, unit))
-    return pl.lit(None, pl.Int64)
-
-
-def _is_text(dtype: pl.DataType) -> bool:
+def is_text(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
 
 
 def _is_scalar(dtype: pl.DataType) -> bool:
-    return _is_text(dtype) or dtype.is_numeric() or isinstance(dtype, pl.Boolean)
+    return is_text(dtype) or dtype.is_numeric() or isinstance(dtype, pl.Boolean)
 
 
-def _whole(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def whole_number(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     number = value.cast(pl.Float64)
     exact = (number == number.floor()) & (number.abs() <= EXACT_NARROW_FLOATS.get(type(dtype), EXACT_FLOAT))
     return pl.when(exact).then(number).cast(pl.Int64, strict=False)
-
-
-def _integer_to_ms(value: pl.Expr, unit: TimestampUnit) -> pl.Expr:
-    if unit == "s":
-        return value.clip(-MAX_SECONDS, MAX_SECONDS) * 1000
-    return value // {"ms": 1, "us": 1_000, "ns": 1_000_000}[unit]
-
-
-def _float_to_ms(value: pl.Expr, unit: TimestampUnit) -> pl.Expr:
-    per_ms = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}[unit]
-    return (value.cast(pl.Float64) * per_ms + FLOAT_ERROR_MS).floor().cast(pl.Int64, strict=False)
-
-
-def _iso_to_ms(text: pl.Expr) -> pl.Expr:
-    parts = text.str.extract_groups(ISO_8601).struct
-    day = parts.field("date").str.replace_all("-", "", literal=True).str.to_date("%Y%m%d", strict=False)
-    clock, offset = (parts.field(part).str.replace_all(":", "", literal=True) for part in ("clock", "offset"))
-    sign = pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
-    minutes = _number(clock, 0) * 60 + _number(clock, 2) - sign * (_number(offset, 1) * 60 + _number(offset, 3))
-    milliseconds = _number(clock.str.pad_end(len("hhmmss.fff"), "0"), len("hhmmss."), 3)
-    return day.cast(pl.Datetime("ms")).dt.timestamp("ms") + (minutes * 60 + _number(clock, 4)) * 1000 + milliseconds
-
-
-def _number(digits: pl.Expr, place: int, count: int = 2) -> pl.Expr:
-    """The digits at `place`; 0 where there are none."""
-    return digits.str.slice(place, count).cast(pl.Int64, strict=False).fill_null(0)

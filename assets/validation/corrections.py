@@ -11,8 +11,8 @@ from datetime import date
 
 import polars as pl
 
-from assets.validation.casts import as_epoch_ms
 from assets.validation.quarantine import Reason, cell_text, json_cell
+from assets.validation.times import as_epoch_ms
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,

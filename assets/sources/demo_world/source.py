@@ -16,7 +16,7 @@ from assets.sources.demo_world.settings import DemoWorldSettings
 from assets.sources.demo_world.streams import Stream, stream
 from assets.sources.formats.parquet import scan_parquet
 from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError, of_one_schema
-from assets.validation.casts import TimestampUnit
+from assets.validation.times import TimestampUnit
 from models.columns import DAY
 from models.declared import NO_COLUMNS, DeclaredColumns
 

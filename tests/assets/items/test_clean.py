@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.items.clean import clean_items
-from assets.validation.casts import TimestampUnit
 from assets.validation.quarantine import Cleaned
 from assets.validation.settings import ItemSettings, QualitySettings
+from assets.validation.times import TimestampUnit
 from storage.schema import IdType, items_schema
 
 FIRST = date(2026, 1, 1)

@@ -10,7 +10,8 @@ from hypothesis import given as cases
 from hypothesis import strategies as st
 from polars.datatypes.classes import FloatType
 
-from assets.validation.casts import TimestampUnit, as_epoch_ms, as_float32, as_id, as_text, given, given_number
+from assets.validation.casts import as_float32, as_id, as_text, given, given_number
+from assets.validation.times import TimestampUnit, as_epoch_ms
 
 NOON_MS = 1_767_268_800_000
 """2026-01-01 12:00 UTC."""

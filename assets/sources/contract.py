@@ -9,7 +9,9 @@ import polars.selectors as cs
 from assets.sources.files_settings import ItemFilesSettings, TableFilesSettings
 from assets.sources.formats.json_lists import listed
 from assets.sources.formats.json_types import REFUSED, Column, Kind
-from assets.validation.times import as_epoch_ms
+from assets.sources.formats.numbers import with_point
+from assets.validation.casts import given_number
+from assets.validation.times import NUMERIC, as_epoch_ms
 from models.columns import (
     ACTION,
     CATEGORIES,
@@ -72,7 +74,28 @@ def in_contract(rows: pl.LazyFrame, files: TableFilesSettings, path: Path) -> pl
         *(pl.col(name).alias(MISTYPED) for name in [REFUSED] if name in columns),
         pl.lit(str(path)).alias(SOURCE_FILE),
     )
+    if files.decimal == ",":
+        frame = _with_points(frame, files)
     return _item_columns(frame, files, path.parent) if isinstance(files, ItemFilesSettings) else frame
+
+
+def _with_points(rows: pl.LazyFrame, files: TableFilesSettings) -> pl.LazyFrame:
+    """`rows` whose numbers in text have a point for the decimal comma; columns where one is no number are named."""
+    schema = rows.collect_schema()
+    numbers = [VALUE, *(name for name, column in files.declared.items() if column.type == "number")]
+    if files.timestamp_format is None and files.timestamp_unit in NUMERIC:
+        numbers.append(files.time)
+    texts = [name for name in numbers if schema.get(name) == pl.String and name not in files.constants]
+    refused = [
+        pl.when(given_number(name, pl.String()) & with_point(pl.col(name)).is_null()).then(pl.lit(name))
+        for name in texts
+    ]
+    before = [pl.col(MISTYPED)] if MISTYPED in schema else []
+    named = pl.concat_str(*before, *refused, separator=", ", ignore_nulls=True)
+    return rows.with_columns(
+        *(pl.coalesce(with_point(pl.col(name)), name).alias(name) for name in texts),
+        *([pl.when(named != "").then(named).alias(MISTYPED)] if texts else []),
+    )
 
 
 def with_day(rows: pl.LazyFrame, files: TableFilesSettings, first_requested: date, first_day: date) -> pl.LazyFrame:
@@ -92,7 +115,7 @@ def with_day(rows: pl.LazyFrame, files: TableFilesSettings, first_requested: dat
     undated = first_day if isinstance(files, ItemFilesSettings) and files.once else first_requested
     if dtype is None:
         return rows.with_columns(pl.lit(undated).alias(DAY), pl.lit(True).alias(UNDATED))
-    moment = pl.from_epoch(as_epoch_ms(files.time, dtype, files.timestamp_unit), "ms")
+    moment = pl.from_epoch(as_epoch_ms(files.time, dtype, files.unit(first_day)), "ms")
     if not isinstance(files, ItemFilesSettings):
         return dated(rows, moment, undated)
     earliest = pl.lit(first_day).cast(pl.Datetime("ms"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -10,28 +10,19 @@ from pathlib import Path
 import polars as pl
 
 from assets.sources.contract import in_contract, typed_columns, with_day
-from assets.sources.files_settings import FilesSettings, Format, TableFilesSettings
+from assets.sources.files_settings import FilesSettings, TableFilesSettings
 from assets.sources.formats.delimited import Dialect, delimited_columns, scan_delimited
 from assets.sources.formats.json_lines import absent_fields, scan_json_lines
+from assets.sources.formats.kinds import Format, delimiter_of, format_of
 from assets.sources.formats.parquet import parquet_columns, scan_parquet
 from assets.sources.formats.text import first_line
+from assets.sources.named_items import named_items
 from assets.sources.paths import DAY_FIELD, expanded, matching
+from assets.sources.places import placed
 from assets.sources.source import LandedFile, Outside, RawTable, Snapshot, SourceError, of_one_schema
 from assets.validation.times import TimestampUnit
-from models.columns import DAY
+from models.columns import DAY, TIMESTAMP
 from models.declared import NO_COLUMNS, DeclaredColumns
-
-ENDINGS: dict[str, Format] = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".csv.gz": "csv",
-    ".tsv.gz": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".jsonl.gz": "jsonl",
-    ".ndjson.gz": "jsonl",
-}
 
 ANY_DAY = "????-??-??"
 
@@ -84,6 +75,8 @@ class Files:
             SourceError: a day has no file, or a file is empty, damaged, or lacks a required or mapped column; JSON
                 Lines lack one that is a key of no line, be it of another day.
         """
+        if table == "items" and self.settings.items is None:
+            table = "events"
         part = self._part(table)
         pattern = expanded(part.path, f"source.{table}.path")
         daily = DAY_FIELD in pattern
@@ -103,11 +96,12 @@ class Files:
 
     @property
     def snapshot(self) -> Snapshot:
-        """As the profile says; a catalogue that was published once for all tells nothing of what is gone."""
-        return "changes" if self.settings.items.only_changes else self.settings.items.snapshot
+        """As the profile says; a catalogue that was published once for all, or none, tells nothing of what is gone."""
+        items = self.settings.items
+        return "changes" if items is None or items.only_changes else items.snapshot
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
-        return self._part(table).timestamp_unit
+        return self._part(table).unit(self.first_day)
 
     def read(
         self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None
@@ -121,65 +115,68 @@ class Files:
         Raises:
             SourceError: a text file is empty or unreadable; while rows are collected: it is damaged further on.
         """
-        part, shape, wanted = self._part(table), self.shapes.get(table), sorted(days)
-        if DAY_FIELD in part.path:
-            asked = [file for file in files if file.day in set(wanted)]
-            rows = [_rows(file.path, part, shape).with_columns(pl.lit(file.day).alias(DAY)) for file in asked]
+        wanted = sorted(days)
+        if table == "items" and self.settings.items is None:
+            once = self.first_day if self.settings.events.ordinal else None
+            rows = [named_items(self._with_days("events", files, wanted), once)]
         else:
-            paths = dict.fromkeys(file.path for file in files)
-            together = of_one_schema(_rows(path, part, shape) for path in paths)
-            rows = [with_day(frame, part, wanted[0], self.first_day) for frame in together]
-            if outside is not None and table == "events":
-                rows = [outside.counted(frame) for frame in rows]
+            rows = self._with_days(table, files, wanted)
+        if outside is not None and table == "events" and DAY_FIELD not in self.settings.events.path:
+            rows = [outside.counted(frame) for frame in rows]
         return [frame.filter(pl.col(DAY).is_in(wanted)) for frame in of_one_schema(rows)]
 
+    def _with_days(self, table: RawTable, files: Sequence[LandedFile], wanted: Sequence[date]) -> list[pl.LazyFrame]:
+        """All rows of `files`, of files of a day each only those of the days `wanted`, with the day they tell of."""
+        part, shape = self._part(table), self.shapes.get(table)
+        if DAY_FIELD in part.path:
+            asked = [file for file in files if file.day in set(wanted)]
+            return [_rows(file.path, part, shape).with_columns(pl.lit(file.day).alias(DAY)) for file in asked]
+        frames = of_one_schema(_rows(path, part, shape) for path in dict.fromkeys(file.path for file in files))
+        if table == "events" and self.settings.events.ordinal:
+            frames = placed(frames) if TIMESTAMP not in frames[0].collect_schema() else frames
+        return [with_day(frame, part, wanted[0], self.first_day) for frame in frames]
+
     def _part(self, table: RawTable) -> TableFilesSettings:
-        return self.settings.events if table == "events" else self.settings.items
+        return self.settings.events if table == "events" or self.settings.items is None else self.settings.items
 
 
 def _rows(name: str, part: TableFilesSettings, shape: Shape | None) -> pl.LazyFrame:
     """One file's rows in contract columns."""
     path = Path(name)
     if shape is None:
-        return in_contract(_scan(path, part, [part.column(name) for name in part.names]), part, path)
-    return in_contract(shape.rows(_scan(path, part, shape.needs, whole=True), path), part, path)
+        return in_contract(_scan(path, part, None), part, path)
+    return in_contract(shape.rows(_scan(path, part, shape), path), part, path)
 
 
-def _scan(path: Path, part: TableFilesSettings, fields: Sequence[str], *, whole: bool = False) -> pl.LazyFrame:
-    """The file's `fields`, and what else it has if `whole`; of JSON objects `fields` alone."""
+def _scan(path: Path, part: TableFilesSettings, shape: Shape | None) -> pl.LazyFrame:
+    """The file's columns that are mapped, or, for a `shape`, all; of JSON objects those that it needs."""
     form = _format(path, part)
+    fields = shape.needs if shape else [part.column(name) for name in part.names]
     if form == "parquet":
-        return scan_parquet(path, None if whole else fields)
+        return scan_parquet(path, None if shape else fields)
     if form == "csv":
-        return scan_delimited(path, _dialect(path, part))
-    columns = [] if whole else typed_columns(part)
+        return scan_delimited(path, _dialect(path, part, shape))
+    columns = [] if shape else typed_columns(part)
     return scan_json_lines(path, fields, part.encoding, columns=columns, literals=form == "literals")
 
 
-def _dialect(path: Path, part: TableFilesSettings) -> Dialect:
-    usual = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
-    return Dialect(part.delimiter or usual, part.encoding, part.header, nulls=part.nulls)
+def _dialect(path: Path, part: TableFilesSettings, shape: Shape | None) -> Dialect:
+    dialect = Dialect(encoding=part.encoding, names=part.header, quoted=part.quoted, nulls=part.nulls)
+    names = shape.needs if shape else part.expected.values()
+    return replace(dialect, delimiter=part.delimiter or delimiter_of(path, dialect, names))
 
 
 def _format(path: Path, part: TableFilesSettings) -> Format:
-    """Raises SourceError where the name's ending says nothing."""
-    if part.format != "auto":
-        return part.format
-    endings = [ending for ending in ENDINGS if path.name.lower().endswith(ending)]
-    if not endings:
-        raise SourceError(f"{path} has an ending that says no format: set `format` to parquet, csv or jsonl")
-    return ENDINGS[endings[0]]
+    return format_of(path, part.encoding) if part.format == "auto" else part.format
 
 
 def _check(path: Path, table: RawTable, part: TableFilesSettings, shape: Shape | None) -> None:
     """Raises SourceError where the file is empty, damaged, or lacks a required or mapped column."""
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty: write it again, or remove it and leave its day out")
     match _format(path, part):
         case "parquet":
             there = parquet_columns(path)
         case "csv":
-            there = delimited_columns(path, _dialect(path, part))
+            there = delimited_columns(path, _dialect(path, part, shape))
         case _:
             first_line(path, part.encoding)
             return

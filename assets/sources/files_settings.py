@@ -1,11 +1,14 @@
 """Where a user's own log and catalogue files are, and how their columns map onto the contract."""
 
+from datetime import date, timedelta
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from assets.sources.formats.kinds import Format
 from assets.sources.source import Snapshot, SourceError
-from assets.validation.times import TimestampUnit
+from assets.validation.time_formats import TimeFormat
+from assets.validation.times import Positions, TimestampUnit, TimeUnit
 from models.columns import (
     ACTION,
     AVAILABLE_FROM,
@@ -24,8 +27,6 @@ from models.columns import (
 from models.declared import DeclaredColumns
 from models.strict import Strict
 
-Format = Literal["auto", "parquet", "csv", "jsonl", "literals"]
-
 
 class TableFilesSettings(Strict):
     """The files of one table."""
@@ -42,14 +43,21 @@ class TableFilesSettings(Strict):
     )
     format: Format = Field(
         default="auto",
-        description="Format of the files; auto goes by the name's ending. Literals are JSON Lines in which a line may "
-        "also be a Python dictionary.",
+        description="Format of the files; auto goes by the name's ending, or else by how a file begins. Literals are "
+        "JSON Lines in which a line may also be a Python dictionary.",
     )
     delimiter: str | None = Field(
         default=None,
         min_length=1,
         max_length=1,
-        description="What separates the fields of a CSV; null: a tab where the name ends with .tsv, else a comma.",
+        description="What separates the fields of a CSV; null: that of comma, tab, semicolon and bar with which its "
+        "header has the mapped columns.",
+    )
+    quoted: bool = Field(
+        default=True, description="Whether a field of a CSV may stand in quotes; if not, a quote is a mark like others."
+    )
+    decimal: Literal[".", ","] = Field(
+        default=".", description="What stands before the decimals of a number in text, be it a time."
     )
     header: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="The columns of a CSV that has no header line."
@@ -67,8 +75,15 @@ class TableFilesSettings(Strict):
     constants: dict[str, str | int | float] = Field(
         default_factory=dict, description="Name to a value that all rows have."
     )
-    timestamp_unit: TimestampUnit = Field(
-        default="ms", description="Unit of a numeric or textual time, by which rows are told apart into days."
+    timestamp_unit: TimeUnit = Field(
+        default="ms",
+        description="Unit of a numeric time since 1970, as number or text, by which rows are told apart into days; "
+        "iso: text of ISO 8601; rfc2822: text as mails have it.",
+    )
+    timestamp_format: str | None = Field(
+        default=None,
+        description="Form of a textual time in the directives of strftime, such as `%d.%m.%Y %H:%M`, in place of the "
+        "unit.",
     )
 
     @field_validator("encoding")
@@ -79,6 +94,19 @@ class TableFilesSettings(Strict):
         except LookupError:
             raise ValueError(f"there is no encoding {encoding!r}; use a name such as utf-8 or latin-1") from None
         return encoding
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _names_a_moment(cls, form: str | None) -> str | None:
+        if form is not None:
+            TimeFormat(form)
+        return form
+
+    @model_validator(mode="after")
+    def _unit_or_format(self) -> Self:
+        if self.timestamp_format is not None and "timestamp_unit" in self.model_fields_set:
+            raise ValueError("timestamp_unit and timestamp_format exclude each other: leave one out")
+        return self
 
     _declared: DeclaredColumns = PrivateAttr(default_factory=dict)
 
@@ -100,8 +128,17 @@ class TableFilesSettings(Strict):
 
     @property
     def strange(self) -> list[str]:
-        """Mapped columns that the table cannot have."""
-        return [name for name in (*self.columns, *self.constants) if name not in self.names]
+        """Keys of columns that the table cannot have."""
+        keys = [*(f"columns.{name}" for name in self.columns), *(f"constants.{name}" for name in self.constants)]
+        return [key for key in keys if key.partition(".")[2] not in self.names]
+
+    def unit(self, first_day: date) -> TimestampUnit:
+        """What a numeric or textual time means.
+
+        Args:
+            first_day: First day of the profile.
+        """
+        return TimeFormat(self.timestamp_format) if self.timestamp_format else self.timestamp_unit
 
     def column(self, name: str) -> str:
         """The file's column that holds the column `name`."""
@@ -121,6 +158,35 @@ class EventFilesSettings(TableFilesSettings):
     contract = (USER_ID, ITEM_ID, TIMESTAMP, ACTION, VALUE, SURFACE, REQUEST_ID)
     required = (USER_ID, ITEM_ID, TIMESTAMP, ACTION)
     time = TIMESTAMP
+
+    ordinal: bool = Field(
+        default=False,
+        description="Whether the log has an order and no times: `timestamp` is then the place of an event in the order "
+        "of its user (0, 1, ...), and where no column is mapped to it, that of its row.",
+    )
+    step: timedelta = Field(
+        default=timedelta(days=1),
+        gt=timedelta(0),
+        description="How far apart two places of an `ordinal` log count to be; place 0 is the profile's first day.",
+    )
+
+    @model_validator(mode="after")
+    def _places_or_times(self) -> Self:
+        if not self.ordinal:
+            return self
+        if self.timestamp_format is not None or "timestamp_unit" in self.model_fields_set:
+            raise ValueError("an ordinal log has no times: leave timestamp_unit and timestamp_format out")
+        if "{day}" in self.path:
+            raise ValueError("an ordinal log has no days: leave {day} out of its path")
+        return self
+
+    def unit(self, first_day: date) -> TimestampUnit:
+        return Positions(first_day, self.step) if self.ordinal else super().unit(first_day)
+
+    @property
+    def expected(self) -> dict[str, str]:
+        missing_time = self.ordinal and TIMESTAMP not in self.columns
+        return {name: column for name, column in super().expected.items() if name != TIMESTAMP or not missing_time}
 
 
 class ItemFilesSettings(TableFilesSettings):
@@ -156,7 +222,9 @@ class FilesSettings(Strict):
 
     kind: Literal["files"]
     events: EventFilesSettings = Field(description="The event logs.")
-    items: ItemFilesSettings = Field(description="The catalogue.")
+    items: ItemFilesSettings | None = Field(
+        default=None, description="The catalogue; without one the items are those that the events name."
+    )
 
     def declaring(self, declared: DeclaredColumns) -> Self:
         """The same files with the columns of events that the profile declares.
@@ -166,9 +234,9 @@ class FilesSettings(Strict):
         """
         files = self.model_copy(update={"events": self.events.declaring(declared)})
         for table, part in (("events", files.events), ("items", files.items)):
-            if part.strange:
+            if part is not None and part.strange:
                 raise SourceError(
-                    f"source.{table}: {part.strange[0]!r} is no column of the contract, which has "
+                    f"source.{table}.{part.strange[0]} is no column of the contract, which has "
                     f"{', '.join(part.contract)}; a column of events beside these is declared in quality.columns"
                 )
         return files

@@ -17,6 +17,9 @@ TimeUnit = Literal["s", "ms", "us", "ns", "iso", "rfc2822", "datetime"]
 """What a number counts since 1970, or the standard by which a text is written; `datetime` takes neither."""
 
 
+NUMERIC: tuple[TimeUnit, ...] = ("s", "ms", "us", "ns")
+
+
 @dataclass(frozen=True)
 class Positions:
     """Times of a log that has none: the place of an event in the order of its user, as if a clock had ticked between.

@@ -249,8 +249,9 @@ def whole(text: Text) -> dict[str, FileDamage]:
         "byte order mark": once(b"\xef\xbb\xbf" + content, NOTHING, strict, ROWS),
         "CRLF": once(content.replace(b"\n", b"\r\n"), NOTHING, strict, ROWS),
         "no last line break": once(content.rstrip(b"\n"), NOTHING, True, ROWS),
-        "empty": once(b"", EVERYTHING, False),
-        "blank": once(b" \n\n\t\n", EVERYTHING, False),
+        # What has no header has no other form for a quiet day.
+        "empty": once(b"", EVERYTHING, text.ending == "jsonl", 0),
+        "blank": once(b" \n\n\t\n", EVERYTHING, text.ending == "jsonl", 0),
         "NULs": once(bytes(3000), EVERYTHING, False),
         "UTF-16": once(content.decode().encode("utf-16"), EVERYTHING, False),
         "CR alone": once(content.replace(b"\n", b"\r"), EVERYTHING, False),

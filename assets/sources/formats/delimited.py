@@ -50,7 +50,7 @@ def delimited_columns(path: Path, dialect: Dialect) -> list[str]:
     """The names of the columns.
 
     Raises:
-        SourceError: the file is empty or unreadable, or its header is no record or has a name twice.
+        SourceError: the file is unreadable, or its header is missing, no record, or has a name twice.
     """
     if dialect.names is not None:
         first_line(path, dialect.encoding)
@@ -63,7 +63,7 @@ def scan_delimited(path: Path, dialect: Dialect, block_bytes: int = BLOCK_BYTES)
     """The file's columns as strings (an empty field is null), plus `source_row` and `malformed`.
 
     Raises:
-        SourceError: the file is empty or unreadable; while rows are collected: it is damaged further on.
+        SourceError: as `delimited_columns`; while rows are collected: the file is damaged further on.
     """
     schema = dict.fromkeys(delimited_columns(path, dialect), pl.String()) | {
         SOURCE_ROW: pl.Int64(),
@@ -118,6 +118,8 @@ def _header(path: Path, dialect: Dialect, blocks: Iterator[pl.Series]) -> tuple[
             if twice:
                 raise SourceError(f"{path} has the column {twice[0]!r} twice in its header: rename one of them")
             return names, lines.slice(count)
+    if lines.is_empty():
+        raise SourceError(f"{path} is empty, without a header: write it again, or remove it and leave its day out")
     raise SourceError(f"{path} has a header that cannot be read ({problem}): check its delimiter and quotes")
 
 

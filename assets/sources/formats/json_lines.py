@@ -37,7 +37,7 @@ def scan_json_lines(
         literals: Whether a line may be a Python literal, as in `{'asin': '1', 'title': None}`, instead of JSON.
 
     Raises:
-        SourceError: the file is empty or unreadable; while rows are collected: it is damaged further on.
+        SourceError: the file is unreadable; while rows are collected: it is damaged further on.
     """
     first_line(path, encoding)
     distinct = list(dict.fromkeys(fields))
@@ -57,7 +57,7 @@ def absent_fields(
         to_the_end: Whether to go on after the first block.
 
     Raises:
-        SourceError: the file is empty or unreadable.
+        SourceError: the file is unreadable.
     """
     absent, keys = list(fields), list[str]()
     for lines in _lines(path, encoding, BLOCK_BYTES):

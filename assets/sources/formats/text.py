@@ -33,25 +33,24 @@ def line_blocks(path: Path, encoding: str = "utf-8", block_bytes: int = BLOCK_BY
 
     Lines end with a line feed, which may follow a carriage return; where a file begins without any, with that alone.
 
+    A file without any is that of a quiet day.
+
     Raises:
-        SourceError: the file is missing, empty, a damaged gzip archive, or has a line longer than `LONGEST_LINE`.
+        SourceError: the file is missing, a damaged gzip archive, or has a line longer than `LONGEST_LINE`.
     """
-    rest, empty = "", True
+    rest = ""
     for text in _with_line_feeds(_texts(path, encoding, block_bytes)):
         whole, end, rest = (rest + text).rpartition("\n")
         if len(rest) > LONGEST_LINE:
             raise SourceError(f"{path} has a line of more than {LONGEST_LINE} characters: check that it is a text file")
         if end:
-            empty &= not whole.strip()
             yield _lines(whole)
     if rest.strip():
         yield _lines(rest)
-    elif empty:
-        raise _empty(path)
 
 
 def first_line(path: Path, encoding: str = "utf-8") -> str:
-    """The first line that is not blank, without reading the rest.
+    """The first line that is not blank, without reading the rest; empty where there is none.
 
     Raises:
         SourceError: as `line_blocks`.
@@ -60,7 +59,7 @@ def first_line(path: Path, encoding: str = "utf-8") -> str:
         filled = lines.filter(lines.str.strip_chars() != "")
         if not filled.is_empty():
             return str(filled[0])
-    raise _empty(path)
+    return ""
 
 
 def _with_line_feeds(texts: Iterator[str]) -> Iterator[str]:
@@ -115,7 +114,3 @@ def _unpacked(path: Path, block_bytes: int) -> Iterator[bytes]:
 def _lines(text: str) -> pl.Series:
     # A text that is empty is one blank line, which read_lines would not see.
     return pl.read_lines(io.BytesIO(f"{text}\n".encode()), name=LINE)[LINE]
-
-
-def _empty(path: Path) -> SourceError:
-    return SourceError(f"{path} is empty: write it again, or remove it and leave its day out")

@@ -282,7 +282,7 @@ def test_truncated_parquet_stops_with_its_name(tmp_path: Path) -> None:
         _source(tmp_path, {"path": str(path)}).land("events", [DAY])
 
 
-@pytest.mark.parametrize("name", ["e.csv", "e.parquet", "e.jsonl"])
+@pytest.mark.parametrize("name", ["e.csv", "e.csv.gz", "e.parquet"])
 @pytest.mark.parametrize("content", [b"", b"\n \n"])
 def test_an_empty_file_stops_with_its_name(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
@@ -317,8 +317,18 @@ def test_a_column_named_twice_is_an_error(tmp_path: Path) -> None:
         _source(tmp_path).land("events", [DAY])
 
 
-def test_an_unknown_ending_asks_for_the_format(tmp_path: Path) -> None:
-    (tmp_path / "e.log").write_text(HEADER + f"1,a,{START * 1_000},click\n")
-    with pytest.raises(SourceError, match=r"e\.log has an ending that says no format"):
-        _source(tmp_path, {"path": f"{tmp_path}/e.log"}).land("events", [DAY])
-    assert _read(_source(tmp_path, {"path": f"{tmp_path}/e.log", "format": "csv"}), "events", [DAY]).height == 1
+def test_where_the_ending_says_no_format_the_beginning_does(tmp_path: Path) -> None:
+    row = {"user_id": "1", "item_id": "a", "timestamp": START * 1_000, "action": "click"}
+    (tmp_path / "csv.log").write_text(HEADER + f"1,a,{START * 1_000},click\n")
+    (tmp_path / "lines.json").write_text(json.dumps(row) + "\n")
+    (tmp_path / "zipped.json").write_bytes(gzip.compress(json.dumps(row).encode()))
+    pl.DataFrame([row]).write_parquet(tmp_path / "table.dat")
+    for path in tmp_path.iterdir():
+        rows = _read(_source(tmp_path, {"path": str(path)}), "events", [DAY])
+        assert rows.select(pl.col("user_id", "timestamp").cast(pl.String)).rows() == [("1", str(START * 1_000))]
+
+
+def test_one_list_of_json_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "e.json").write_text('[{"user_id": 1}]')
+    with pytest.raises(SourceError, match=r"e\.json is one JSON list: write each of its objects on a line"):
+        _source(tmp_path, {"path": f"{tmp_path}/e.json"}).land("events", [DAY])

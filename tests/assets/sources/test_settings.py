@@ -38,11 +38,11 @@ def test_kind_chooses_the_adapter(tmp_path: Path, settings: dict[str, Any], kind
     [
         ({}, "source: .*kind"),
         ({"kind": "kafka"}, "source: .*'kafka'.*'demo_world'"),
-        ({"kind": "demo_world", "event": 5}, r"source\.demo_world\.event: Extra inputs"),
-        ({"kind": "demo_world", "events": "many"}, r"source\.demo_world\.events: .*integer"),
-        ({"kind": "movielens"}, r"source\.movielens\.path: Field required"),
-        ({"kind": "amazon_reviews", "release": "2020"}, r"source\.amazon_reviews\.release: .*'2014', '2018' or '2023'"),
-        (FILES | {"events": {"path": "e", "columns": {"user": "u"}}}, r"'user' is no column of the contract"),
+        ({"kind": "demo_world", "event": 5}, r"source\.event: Extra inputs"),
+        ({"kind": "demo_world", "events": "many"}, r"source\.events: .*integer"),
+        ({"kind": "movielens"}, r"source\.path: Field required"),
+        ({"kind": "amazon_reviews", "release": "2020"}, r"source\.release: .*'2014', '2018' or '2023'"),
+        (FILES | {"events": {"path": "e", "columns": {"user": "u"}}}, r"source\.events\.columns\.user is no column of the contract"),
         (FILES | {"events": {"path": "e", "encoding": "utf-99"}}, r"there is no encoding 'utf-99'"),
     ],
 )

@@ -1,6 +1,7 @@
 """A profile: one YAML file that says whose data, which model, when to release and where to serve."""
 
 import os
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from storage.places import absolute, is_uri
 
 PROFILES = Path(__file__).parent / "profiles"
 AUTO_DAYS = 14
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 RESERVED_NAMES = ("bench", "ray")
 """Folders beside those of the profiles."""
 
@@ -106,7 +108,7 @@ class UiSettings(Strict):
 class Profile(Strict):
     """Everything that tells one installation of the line from another."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the profile and of its state folder.")
+    name: str = Field(description="Name of the profile and of its state folder.")
     origin: str = Field(description="What `load_profile` was given: a name, or the absolute path of a file.")
     first_day: date | Literal["auto"] = Field(description="First daily partition; auto: 14 days before the first use.")
     last_day: date | None = Field(default=None, description="Day after the last partition; none: up to yesterday.")
@@ -152,8 +154,14 @@ class Profile(Strict):
 
     @field_validator("name")
     @classmethod
-    def _no_other_folder(cls, name: str) -> str:
-        if name in RESERVED_NAMES:
+    def _names_a_folder(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            spelled = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "shop"
+            raise ValueError(
+                f"{name!r} is no name of a profile, which is made of a-z, A-Z, 0-9, _ and -, the first no _ or -: "
+                f"write `name: {spelled}` in it"
+            )
+        if name.lower() in RESERVED_NAMES:
             raise ValueError(f"'{name}' names another folder of the state: choose another name")
         return name
 
@@ -228,7 +236,7 @@ def section_settings(section: str, values: Mapping[str, Any]) -> Any:
     try:
         return TypeAdapter(getattr(import_module(module), name)).validate_python(values)
     except ValidationError as error:
-        raise SectionError(sentence(error, section)) from error
+        raise SectionError(sentence(error, section, given=values)) from error
 
 
 def load_profile(name_or_path: str) -> Profile:
@@ -249,7 +257,7 @@ def load_profile(name_or_path: str) -> Profile:
     except SectionError as error:
         raise ProfileError(f"profile {path}: {error}") from error
     except ValidationError as error:
-        raise ProfileError(f"profile {path}: {sentence(error)}") from error
+        raise ProfileError(f"profile {path}: {sentence(error, given=content)}") from error
     return profile
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from assets.validation.day_summary import REJECTED_SHARE
+from assets.validation.day_summary import REJECTED_SHARE, WITHOUT_TIME_SHARE
 from assets.validation.drift import (
     ACTION_DISTANCE,
     DUPLICATE_SHARE,
@@ -36,6 +36,7 @@ def events_expectations(rules: QualitySettings, now: datetime | None = None) -> 
         between(VALUE, *rules.value_range, "Values are plausible", severity="warn"),
         between(ROWS_DUE, 1, None, "Every day has events", "warn", "days", NONE_DUE, name="every_day_has_events"),
         between(REJECTED_SHARE, 0.0, rules.max_rejected_share, "Few rows of a day are rejected", batch="days"),
+        between(WITHOUT_TIME_SHARE, 0.0, rules.max_without_time_share, "Most rows say when they were", batch="days"),
         *_drift_expectations(rules.drift),
     ]
     return with_overrides(suite, EVENTS_TABLE, rules.severity)

@@ -39,7 +39,7 @@ COLUMNS = (*REQUIRED, VALUE, SURFACE, REQUEST_ID)
 
 PLAIN = "_plain"
 
-ABOUT_RAW_VALUES = (Reason.MALFORMED, Reason.NULL_KEY, Reason.WRONG_TYPE)
+ABOUT_RAW_VALUES = (Reason.MALFORMED, Reason.NULL_KEY, Reason.NO_TIME, Reason.WRONG_TYPE)
 
 FIRST_VISIBLE, AFTER_VISIBLE = "!", "\x7f"
 
@@ -133,7 +133,10 @@ class RowValidator:
             SOURCE_FILE,
             SOURCE_ROW,
             pl.col(MALFORMED).is_not_null().alias(f"_{Reason.MALFORMED}"),
-            pl.any_horizontal(~there[column] for column in REQUIRED).alias(f"_{Reason.NULL_KEY}"),
+            pl.any_horizontal(~there[column] for column in REQUIRED if column != TIMESTAMP).alias(
+                f"_{Reason.NULL_KEY}"
+            ),
+            (~there[TIMESTAMP]).alias(f"_{Reason.NO_TIME}"),
             pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(f"_{Reason.WRONG_TYPE}"),
             *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
         )
@@ -170,6 +173,7 @@ class RowValidator:
         return {
             Reason.MALFORMED: pl.col(f"_{Reason.MALFORMED}"),
             Reason.NULL_KEY: pl.col(f"_{Reason.NULL_KEY}"),
+            Reason.NO_TIME: pl.col(f"_{Reason.NO_TIME}"),
             Reason.WRONG_TYPE: pl.col(f"_{Reason.WRONG_TYPE}"),
             Reason.UNKNOWN_ACTION: ~pl.col(ACTION).is_in(self.rules.actions),
             Reason.TIMESTAMP_TOO_OLD: pl.col(TIMESTAMP) < _epoch_ms(self.rules.earliest),

@@ -18,6 +18,7 @@ from assets.sources.open_bandit import OpenBanditSettings
 from assets.sources.source import Source, SourceError
 from assets.sources.yambda import Yambda, YambdaSettings
 from models.declared import NO_COLUMNS, DeclaredColumns
+from models.strict import sentence
 
 SourceSettings = Annotated[
     DemoWorldSettings
@@ -40,7 +41,7 @@ def source_settings(settings: dict[str, Any] | SourceSettings) -> SourceSettings
     try:
         checked: SourceSettings = TypeAdapter(SourceSettings).validate_python(settings)
     except ValidationError as error:
-        raise SourceError("; ".join(_sentence(fault) for fault in error.errors())) from error
+        raise SourceError(sentence(error, "source", given=settings)) from error
     return checked
 
 
@@ -106,8 +107,3 @@ def open_source(
             return open_bandit.open_bandit(bandit, first_day, declared)
         case files:
             return Files(files, first_day, declared=declared)
-
-
-def _sentence(fault: Any) -> str:
-    where = ".".join(("source", *(str(step) for step in fault["loc"])))
-    return f"{where}: {fault['msg']}"

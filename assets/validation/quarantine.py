@@ -20,6 +20,7 @@ class Reason(StrEnum):
 
     MALFORMED = "malformed"
     NULL_KEY = "null_key"
+    NO_TIME = "no_time"
     WRONG_TYPE = "wrong_type"
     UNKNOWN_ACTION = "unknown_action"
     TIMESTAMP_TOO_OLD = "timestamp_too_old"
@@ -32,6 +33,7 @@ class Reason(StrEnum):
 MEANINGS = {
     Reason.MALFORMED: "the source could not parse the row",
     Reason.NULL_KEY: "a required column is empty",
+    Reason.NO_TIME: "it does not say when it was; no sign of a damaged day",
     Reason.WRONG_TYPE: "a value does not convert to its column's type without loss",
     Reason.UNKNOWN_ACTION: "the action is not in quality.actions",
     Reason.TIMESTAMP_TOO_OLD: "before quality.earliest; is the source's time unit right?",

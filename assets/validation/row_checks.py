@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from assets.validation.quarantine import BOOKKEEPING, Reason
-from models.columns import DAY, MALFORMED, MISTYPED, SOURCE_FILE, SOURCE_ROW, UNDATED
+from models.columns import DAY, MALFORMED, MISTYPED, REASON, SOURCE_FILE, SOURCE_ROW, UNDATED
 
 
 def checked(rows: pl.DataFrame, days: Sequence[date], required: Sequence[str], table: str) -> pl.DataFrame:
@@ -43,10 +43,11 @@ def raw_columns(rows: pl.DataFrame) -> list[str]:
 
 
 def rejected_undated(raw: pl.DataFrame, rejected: pl.DataFrame) -> int:
-    """How many of the `rejected` rows (QUARANTINE_SCHEMA) of `raw` have no day of their own."""
+    """How many of the `rejected` rows (QUARANTINE_SCHEMA) of `raw` have a time that tells no day."""
     if UNDATED not in raw.columns or rejected.is_empty():
         return 0
     place = [pl.col(SOURCE_FILE).cast(pl.String), pl.col(SOURCE_ROW).cast(pl.Int64)]
+    rejected = rejected.filter(pl.col(REASON) != Reason.NO_TIME)
     return rejected.join(raw.filter(UNDATED).select(place), on=[SOURCE_FILE, SOURCE_ROW], how="semi").height
 
 

@@ -107,6 +107,12 @@ class QualitySettings(Strict):
     max_rejected_share: float = Field(
         default=0.05, ge=0, le=1, description="A larger share of rejected rows, in a day or in the run, blocks."
     )
+    max_without_time_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="A larger share of a run's rows without a time blocks; fewer are put aside and spoil no day.",
+    )
     min_rows_judged: int = Field(
         default=100, ge=1, description="Days with fewer raw rows are not judged by their own rejected share."
     )

@@ -205,7 +205,7 @@ def test_a_column_that_the_source_does_not_have_is_refused(tmp_path: Path) -> No
         load_profile(write(tmp_path, quality={"columns": {"stay_ms": {**COLUMNS["stay_ms"], "known": "request"}}}))
     files = {"kind": "files", "items": {"path": "i.csv"}, "events": {"path": "e.csv", "columns": {"stay_ms": "ms"}}}
     assert load_profile(write(tmp_path, source=files, quality={"columns": COLUMNS}))
-    with pytest.raises(ProfileError, match=r"source\.events: 'stay_ms' is no column of the contract"):
+    with pytest.raises(ProfileError, match=r"source\.events\.columns\.stay_ms is no column of the contract"):
         load_profile(write(tmp_path, source=files))
 
 

@@ -75,7 +75,7 @@ def test_a_good_row_has_the_contracts_types() -> None:
         ({"malformed": '{"user_id": 1, "item'}, "malformed"),
         ({"user_id": None}, "null_key"),
         ({"action": "  "}, "null_key"),
-        ({"timestamp": None}, "null_key"),
+        ({"timestamp": None}, "no_time"),
         ({"item_id": 2**63}, "wrong_type"),
         ({"user_id": 1.5}, "wrong_type"),
         ({"value": "a lot"}, "wrong_type"),

@@ -42,7 +42,10 @@ def test_kind_chooses_the_adapter(tmp_path: Path, settings: dict[str, Any], kind
         ({"kind": "demo_world", "events": "many"}, r"source\.events: .*integer"),
         ({"kind": "movielens"}, r"source\.path: Field required"),
         ({"kind": "amazon_reviews", "release": "2020"}, r"source\.release: .*'2014', '2018' or '2023'"),
-        (FILES | {"events": {"path": "e", "columns": {"user": "u"}}}, r"source\.events\.columns\.user is no column of the contract"),
+        (
+            FILES | {"events": {"path": "e", "columns": {"user": "u"}}},
+            r"source\.events\.columns\.user is no column of the contract",
+        ),
         (FILES | {"events": {"path": "e", "encoding": "utf-99"}}, r"there is no encoding 'utf-99'"),
     ],
 )

@@ -47,6 +47,12 @@ def test_a_file_takes_its_name_and_its_state_from_its_stem(tmp_path: Path, home:
     assert load_profile(profile.origin) == profile
 
 
+@pytest.mark.parametrize("name", ["Shop_2", "MovieLens-1M", "2026"])
+def test_a_profile_is_named_as_people_write_it(tmp_path: Path, home: Path, name: str) -> None:
+    Path(write(tmp_path)).rename(path := tmp_path / f"{name}.yaml")
+    assert load_profile(str(path)).lake_root == str(home / name)
+
+
 @pytest.mark.parametrize(
     ("lake", "expected"),
     [
@@ -103,7 +109,16 @@ def test_an_unset_variable_is_named_with_its_key() -> None:
         ({"first_day": "yesterday"}, "first_day"),
         ({"last_day": "2025-12-31"}, "last_day"),
         ({"id_type": "uuid"}, "id_type"),
-        ({"name": "My Shop"}, "name"),
+        ({"name": "My Shop!"}, "name: .*'My Shop!' is no name of a profile.*write `name: my-shop`"),
+        ({"source": {"kind": "files", "events": {"pth": "e.csv"}}}, r"source\.events\.path: .*; source\.events\.pth: "),
+        (
+            {"source": {"kind": "files", "events": {"path": "e", "columns": {"user_id": 5}}}},
+            r"source\.events\.columns\.user_id:",
+        ),
+        (
+            {"quality": {"columns": {"tab": {"known": "later"}}}},
+            r"quality\.columns\.tab\.known:.*; quality\.columns\.tab\.type: Field",
+        ),
         ({"training": {**TRAINING, "epochz": 3}}, r"training\.epochz"),
         ({"training": {}}, r"training\.positive_actions"),
         ({"evaluation": {"ks": [10, 5]}}, r"evaluation\.ks"),

@@ -117,8 +117,8 @@ class Files:
         """
         wanted = sorted(days)
         if table == "items" and self.settings.items is None:
-            once = self.first_day if self.settings.events.ordinal else None
-            rows = [named_items(self._with_days("events", files, wanted), once)]
+            events = self._with_days("events", files, wanted)
+            rows = [named_items(events, self.first_day, ordinal=self.settings.events.ordinal)]
         else:
             rows = self._with_days(table, files, wanted)
         if outside is not None and table == "events" and DAY_FIELD not in self.settings.events.path:

@@ -321,9 +321,12 @@ def test_a_day_without_events_is_no_failure_where_the_log_is_sparse(landed: Path
     assert "1 of 5 days" in (nothing.description or ""), "of four days and the run that speaks for them"
 
 
-def test_rows_without_a_time_spoil_no_day_of_a_run_of_many(landed: Path, instance: dg.DagsterInstance) -> None:
+@pytest.mark.parametrize("time", [None, "soon"])
+def test_rows_of_no_day_spoil_no_day_of_a_run_of_many(
+    landed: Path, instance: dg.DagsterInstance, time: str | None
+) -> None:
     (landed / "items" / "all.jsonl").write_text((landed / "items" / f"{FIRST}.jsonl").read_text())
-    undated = [{"user_id": n, "item_id": 1, "timestamp": None, "action": "view"} for n in range(20)]
+    undated = [{"user_id": n, "item_id": 1, "timestamp": time, "action": "view"} for n in range(20)]
     rows = [row for day in range(5) for row in log(110, day=day)]
     (landed / "events" / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, *undated]))
     last = FIRST + timedelta(days=4)
@@ -331,9 +334,10 @@ def test_rows_without_a_time_spoil_no_day_of_a_run_of_many(landed: Path, instanc
     assert result.success, "20 of 570, although 20 of 130 on the first day"
     assert shown(result, "events")[str(FIRST)]["rows_rejected"] == 20
     assert table(landed, "quarantine").select(pl.col("day").unique()).to_series().to_list() == [FIRST]
-    strict = run(landed, instance, last, names="all.jsonl", quality={"max_rejected_share": 0.03})
+    rule, check = ("max_rejected_share", SHARE) if time else ("max_without_time_share", "without_time_share_in_range")
+    strict = run(landed, instance, last, names="all.jsonl", quality={rule: 0.03})
     assert not strict.success
-    assert "1 of 6 days" in (checks(strict, "events")[SHARE].description or ""), "the run as a whole, and no day"
+    assert "is broken by 1 of " in (checks(strict, "events")[check].description or ""), "the run as a whole, and no day"
     bad = [{**row, "action": "zap"} for row in log(20)]
     (landed / "events" / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, *bad]))
     assert not run(landed, instance, last, names="all.jsonl").success, "rows of the day itself still spoil it"

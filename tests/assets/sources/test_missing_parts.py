@@ -40,12 +40,19 @@ def events_of(folder: Path, text: str, name: str = "e.csv", **settings: Any) -> 
 
 
 def test_without_a_catalogue_each_item_is_there_from_its_first_event_on(tmp_path: Path) -> None:
-    rows = ["1,b,2026-01-02,click", "1,a,2026-01-03,click", "2,a,2026-01-02,click", "2,b,2026-01-03,click"]
+    rows = [
+        "1,e,2025-12-01,click",
+        "1,b,2026-01-02,click",
+        "1,a,2026-01-03,click",
+        "2,a,2026-01-02,click",
+        "2,b,2026-01-03,click",
+    ]
     unusable = ["2,c,,click", "2,,2026-01-02,click", "2,d,2026-01-02", "2,late,2027-01-01,click"]
     (tmp_path / "e.csv").write_text(HEADER + "\n".join([*rows, *unusable]) + "\n")
     files = source({"path": f"{tmp_path}/e.csv", "timestamp_unit": "iso"})
     assert files.snapshot == "changes"
-    assert read(files, "items").select("item_id", "day", "source_row").rows() == [("b", DAYS[1], 0), ("a", DAYS[1], 2)]
+    named = read(files, "items").select("item_id", "day", "source_row").rows()
+    assert named == [("e", FIRST, 0), ("b", DAYS[1], 1), ("a", DAYS[1], 3)]
     assert read(files, "items", DAYS[2:]).is_empty(), "an item that came before does not come again"
 
 

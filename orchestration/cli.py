@@ -37,6 +37,19 @@ def demo(profile: ProfileOption = environment.DEFAULT_PROFILE) -> None:
 
 
 @app.command()
+def init(
+    log: Annotated[Path, typer.Argument(help="The file of events: CSV, TSV, JSON Lines or Parquet, plain or gzip.")],
+    catalogue: Annotated[Path | None, typer.Argument(help="The file of items, if there is one.")] = None,
+    profile: Annotated[Path | None, typer.Option(help="Where the profile goes; default: the log's name here.")] = None,
+) -> None:
+    """Looks at your files and writes the profile that reads them, with a reason for every guess; asks nothing."""
+    with errors_as_sentences():
+        from orchestration.init import write_profile
+
+        write_profile(log, catalogue, profile, _tell)
+
+
+@app.command()
 def materialize(
     profile: ProfileOption = environment.DEFAULT_PROFILE,
     days: Annotated[str | None, typer.Option(help="First and last day, A:B, both included; default: all days.")] = None,

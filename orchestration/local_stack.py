@@ -39,7 +39,13 @@ class Head:
     command: list[str]
 
     def runs_with(self, ray: RaySettings) -> bool:
-        return f"--port={ray.port}" in self.command and f"--dashboard-port={ray.dashboard_port}" in self.command
+        return self.ports == {"port": ray.port, "dashboard_port": ray.dashboard_port}
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """As a profile names them."""
+        named = dict(argument.removeprefix("--").split("=", 1) for argument in self.command if "=" in argument)
+        return {"port": int(named["port"]), "dashboard_port": int(named["dashboard-port"])}
 
 
 def up(profile: Profile) -> bool:
@@ -86,6 +92,15 @@ def running(ray: RaySettings) -> bool:
     """Whether the head that was started from this home is alive and answers."""
     head = _recorded()
     return bool(head and head.process.alive() and head.runs_with(ray) and _answers(ray))
+
+
+def ports_for_new_profile(usual: RaySettings) -> dict[str, int]:
+    """The ports that a new profile has to name: those of this home's head where it runs with others than the `usual`
+    ones, and free ones in place of those that are taken."""
+    head = _recorded()
+    if head and head.process.alive():
+        return {} if head.runs_with(usual) else head.ports
+    return {key: free_port() for key in ("port", "dashboard_port") if not is_free(getattr(usual, key))}
 
 
 def dashboard_request(method: str, path: str, ray: RaySettings, timeout: float = 5) -> httpx.Response:

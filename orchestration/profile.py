@@ -37,6 +37,11 @@ class CheckedBy:
     settings: str
 
 
+def spelled(name: str) -> str:
+    """`name` itself where a profile may be called so, else what comes near it."""
+    return name if NAME.fullmatch(name) else re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "shop"
+
+
 class SectionError(ValueError):
     """A section does not fit its settings; the message names the keys."""
 
@@ -156,10 +161,9 @@ class Profile(Strict):
     @classmethod
     def _names_a_folder(cls, name: str) -> str:
         if not NAME.fullmatch(name):
-            spelled = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "shop"
             raise ValueError(
                 f"{name!r} is no name of a profile, which is made of a-z, A-Z, 0-9, _ and -, the first no _ or -: "
-                f"write `name: {spelled}` in it"
+                f"write `name: {spelled(name)}` in it"
             )
         if name.lower() in RESERVED_NAMES:
             raise ValueError(f"'{name}' names another folder of the state: choose another name")

@@ -1,0 +1,125 @@
+"""Which columns of a catalogue are the id, the title, the texts, the categories and the image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from assets.sources.guess import names
+from assets.sources.guess.look import Look
+from assets.sources.guess.roles import NUMBER
+from assets.sources.guess.shares import share
+from assets.sources.source import SourceError
+from assets.validation.casts import as_id
+
+LEAST_FOUND = 0.3
+"""Share of the log's items without which a file is not its catalogue."""
+
+SEPARATORS = ("|", ">", ";", ",")
+SEPARATED = 0.1
+"""Share of the values that have to hold what separates categories."""
+
+LONGEST_TITLE = 120
+MOSTLY = 0.5
+PICTURES = r"(?i)\.(jpe?g|png|webp|gif|bmp)$"
+LOOKED_AT = 1_000
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Columns of a catalogue, by the contract's names.
+
+    Attributes:
+        columns: Those that are proposed.
+        separator: What separates categories in text; None where nothing does.
+        found: Share of the log's items that it has.
+        images: What was found of the pictures, where a column names some that cannot be read as they stand.
+        why: The reason for each column.
+    """
+
+    columns: dict[str, str]
+    separator: str | None
+    found: float
+    images: tuple[str, str] | None
+    why: dict[str, str] = field(default_factory=dict)
+
+
+def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
+    """What the file is as a catalogue of `items`, the ids of the log as text.
+
+    Raises:
+        SourceError: no column holds their ids.
+    """
+    shares = {name: _found(look, name, items) for name in look.names}
+    key = max(shares, key=lambda name: (round(shares[name], 2), names.score(name, names.ITEM, names.NO_ID)))
+    if shares[key] < LEAST_FOUND:
+        raise SourceError(
+            f"no column of {look.path} holds the items of the log: {key!r} has most of them, {shares[key]:.0%}; leave the "
+            "catalogue out, or name the one of this log"
+        )
+    columns, why = {"item_id": key}, {"item_id": f"it has {shares[key]:.1%} of the log's items"}
+    free = [name for name in look.names if name != key and not look.texts[name].is_null().all()]
+    texts = [name for name in free if not _is_number(look.texts[name])]
+
+    def take(role: str, candidates: list[str], fit: Callable[[str], float], reason: str) -> None:
+        scores = {name: fit(name) for name in candidates if name not in columns.values()}
+        best = max(scores, key=lambda name: scores[name], default=None)
+        if best is not None and scores[best] > 0:
+            columns[role], why[role] = best, reason
+
+    images = [name for name in texts if names.score(name, names.IMAGE) > 0 and _are_addresses(look.texts[name])]
+    texts = [name for name in texts if name not in images]
+    take("title", texts, lambda name: _title(look, name), "by its name; a short text")
+    take("description", texts, lambda name: names.score(name, names.DESCRIPTION), "by its name; a text")
+    if "title" not in columns and _short(look, columns.get("description")):
+        columns["title"], why["title"] = columns.pop("description"), f"{why.pop('description')}, as short as a title"
+    take(
+        "categories",
+        [n for n in free if n not in images],
+        lambda name: names.score(name, names.CATEGORIES),
+        "by its name",
+    )
+    separator = _separator(look.texts[columns["categories"]]) if "categories" in columns else None
+    unreadable = _unreadable(look, images[0]) if images else None
+    if images and unreadable is None:
+        columns["image"], why["image"] = images[0], "files that are there"
+    return Catalogue(columns, separator, shares[key], (images[0], unreadable) if unreadable else None, why)
+
+
+def _found(look: Look, name: str, items: pl.Series) -> float:
+    ids = look.raw.select(as_id(name, look.raw.schema[name], "string")).to_series().drop_nulls().unique()
+    return share(items.is_in(ids.implode()))
+
+
+def _is_number(values: pl.Series) -> bool:
+    return bool(values.drop_nulls().str.contains(NUMBER).all())
+
+
+def _title(look: Look, name: str) -> float:
+    return names.score(name, names.TITLE, {"id": 2.0, "url": 2.0}) if _short(look, name) else 0.0
+
+
+def _short(look: Look, name: str | None) -> bool:
+    return name is not None and share(look.texts[name].drop_nulls().str.len_chars() <= LONGEST_TITLE) > MOSTLY
+
+
+def _separator(values: pl.Series) -> str | None:
+    there = values.drop_nulls()
+    if share(there.str.starts_with("[")) == 1:
+        return None
+    shares = {one: share(there.str.contains(one, literal=True)) for one in SEPARATORS}
+    return next((one for one in SEPARATORS if shares[one] >= SEPARATED), None)
+
+
+def _are_addresses(values: pl.Series) -> bool:
+    first = values.drop_nulls().head(LOOKED_AT)
+    return share(first.str.contains(PICTURES) | first.str.contains("://", literal=True)) > MOSTLY
+
+
+def _unreadable(look: Look, name: str) -> str | None:
+    """What stands against the pictures of a column; None where half of them are files that are there."""
+    first = look.texts[name].drop_nulls().head(LOOKED_AT)
+    if (first.str.contains("://", literal=True)).any():
+        return "addresses, which are off unless `content: {image: {download: true}}` lets them be fetched"
+    there = sum((look.path.parent / path).is_file() for path in first)
+    return None if there * 2 >= len(first) else f"{there:,} of {len(first):,} of its files are there"

@@ -1,0 +1,165 @@
+"""What is proposed for a log and its catalogue, and how it fares by the rules of data quality."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assets.data_report.survey import Span, Survey, span, survey
+from assets.sources.contract import EARLIEST
+from assets.sources.files import Files
+from assets.sources.files_settings import FilesSettings
+from assets.sources.guess.catalogue import Catalogue, guess_catalogue
+from assets.sources.guess.look import Look, look_at
+from assets.sources.guess.roles import Roles, guess_roles
+from assets.sources.guess.shares import share
+from assets.sources.source import SourceError
+from assets.validation.casts import as_id
+from assets.validation.settings import QualitySettings
+from models.columns import ITEM_ID, USER_ID
+from storage.schema import IdType
+
+ORDINAL_FIRST = date(2000, 1, 1)
+MOST_PLACES = 2_000
+"""With longer histories a step of an ordinal log is an hour, not a day."""
+
+MOST_STRANGE = 0.01
+"""Share of events whose item the catalogue lacks, up to which these are put aside."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """All that was found.
+
+    Attributes:
+        log: The file of events, and
+        roles: its columns;
+        listing: the catalogue, where one was given, and
+        catalogue: its columns.
+        days: The days of the log.
+        found: What the rules of data quality leave of it.
+        id_type: Of users and items.
+        unlisted_share: Share of events whose item the catalogue lacks.
+        actions: All actions, the most frequent first; one where no column tells.
+    """
+
+    log: Look
+    roles: Roles
+    listing: Look | None
+    catalogue: Catalogue | None
+    days: Span
+    found: Survey
+    id_type: IdType
+    unlisted_share: float
+    actions: tuple[str, ...]
+
+
+def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
+    """Looks at the files.
+
+    Raises:
+        SourceError: they cannot be read, or nothing can be recommended from them; the sentence says why.
+    """
+    log = look_at(log_path)
+    roles = guess_roles(log)
+    actions = roles.actions or (one_action(roles),)
+    first = EARLIEST.date() if roles.time else ORDINAL_FIRST
+    days = span(_source(log, roles, first), first)
+    if days is None:
+        raise SourceError(
+            f"no row of {log_path} has a time from {EARLIEST.year} on: give a column of times, or leave it out"
+        )
+    found = _survey(_source(log, roles, days.first), actions, days)
+    _require_worth(log_path, found)
+    listing = look_at(catalogue_path) if catalogue_path else None
+    catalogue = guess_catalogue(listing, found.events[ITEM_ID].unique()) if listing else None
+    unlisted = _unlisted(listing, catalogue, found) if listing and catalogue else 0.0
+    return Guess(log, roles, listing, catalogue, days, found, _id_type(found, listing, catalogue), unlisted, actions)
+
+
+def one_action(roles: Roles) -> str:
+    """What the only action of a log is called."""
+    return "rating" if roles.value and roles.value.lower() in ("rating", "overall", "stars", "score") else "interaction"
+
+
+def events_section(log: Look, roles: Roles) -> dict[str, Any]:
+    """`source.events` of the profile, without its comments."""
+    columns = {"user_id": roles.user, "item_id": roles.item}
+    section: dict[str, Any] = {"path": str(log.path.absolute()), **log.form}
+    if roles.times and roles.time:
+        columns["timestamp"] = roles.time
+        section |= {roles.times.key: roles.times.value} if roles.times.value else {}
+        section |= {"decimal": ","} if roles.times.comma else {}
+    else:
+        section["ordinal"] = True
+        columns |= {"timestamp": roles.place} if roles.place else {}
+        section |= {"step": "PT1H"} if _longest(log, roles) > MOST_PLACES else {}
+    columns |= {"action": roles.action} if roles.action else {}
+    columns |= {"value": roles.value} if roles.value else {}
+    constants = {} if roles.action else {"constants": {"action": one_action(roles)}}
+    return section | {"columns": columns} | constants
+
+
+def items_section(listing: Look, catalogue: Catalogue) -> dict[str, Any]:
+    """`source.items` of the profile, without its comments."""
+    separator = {"category_delimiter": catalogue.separator} if catalogue.separator not in (None, "|") else {}
+    return {"path": str(listing.path.absolute()), **listing.form, "columns": catalogue.columns, **separator}
+
+
+def _longest(log: Look, roles: Roles) -> int:
+    """The last place of all users, as far as the first rows tell."""
+    if roles.place is None:
+        return int(log.texts.group_by(roles.user).len().select(pl.col("len").max()).item() or 0)
+    places = pl.col(roles.place).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+    return int(log.texts.select(places.max()).item() or 0)
+
+
+def _source(log: Look, roles: Roles, first: date) -> Files:
+    settings = {"kind": "files", "events": events_section(log, roles)}
+    return Files(FilesSettings.model_validate(settings), first)
+
+
+def _survey(source: Files, actions: Sequence[str], days: Span) -> Survey:
+    every = [days.first + timedelta(days=n) for n in range((days.last - days.first).days + 1)]
+    rules = QualitySettings(actions=tuple(actions))
+    with tempfile.TemporaryDirectory(prefix="genrec-init-") as scratch:
+        return survey(source, rules, "string", every, Path(scratch))
+
+
+def _require_worth(path: Path, found: Survey) -> None:
+    """Raises SourceError where nobody could learn from what is left."""
+    if found.events.is_empty():
+        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in found.reasons.iter_rows())
+        raise SourceError(
+            f"no row of {path} is an event ({reasons}): write a profile by hand, as docs/your-own-data.md says"
+        )
+    if found.items < 2:
+        raise SourceError(f"all events of {path} are of one item: there is nothing to choose from")
+    if found.users == found.events.height:
+        raise SourceError(
+            f"every user of {path} has a single event: without histories there is nothing to learn from; is there "
+            "another column that names who it was?"
+        )
+
+
+def _unlisted(listing: Look, catalogue: Catalogue, found: Survey) -> float:
+    column = catalogue.columns[ITEM_ID]
+    listed = listing.raw.select(as_id(column, listing.raw.schema[column], "string")).to_series().drop_nulls()
+    return 1 - share(found.events[ITEM_ID].is_in(listed.unique().implode()))
+
+
+def _id_type(found: Survey, listing: Look | None, catalogue: Catalogue | None) -> IdType:
+    """int64 where every id of log and catalogue is such a number, and is written as one."""
+    columns = [found.events[USER_ID], found.events[ITEM_ID]]
+    if listing and catalogue:
+        column = catalogue.columns[ITEM_ID]
+        columns.append(listing.raw.select(as_id(column, listing.raw.schema[column], "string")).to_series())
+    numbers = (
+        ids.drop_nulls().to_frame("x").select(as_id("x", pl.String(), "int64").is_not_null().all()).item()
+        for ids in columns
+    )
+    return "int64" if all(numbers) else "string"

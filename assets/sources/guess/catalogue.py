@@ -54,8 +54,8 @@ def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
     key = max(shares, key=lambda name: (round(shares[name], 2), names.score(name, names.ITEM, names.NO_ID)))
     if shares[key] < LEAST_FOUND:
         raise SourceError(
-            f"no column of {look.path} holds the items of the log: {key!r} has most of them, {shares[key]:.0%}; leave the "
-            "catalogue out, or name the one of this log"
+            f"no column of {look.path} holds the items of the log: {key!r} has most of them, {shares[key]:.0%}; leave "
+            "the catalogue out, or name the one of this log"
         )
     columns, why = {"item_id": key}, {"item_id": f"it has {shares[key]:.1%} of the log's items"}
     free = [name for name in look.names if name != key and not look.texts[name].is_null().all()]

@@ -103,6 +103,8 @@ def _encoding(path: Path) -> str:
 
 def _dialect(path: Path, encoding: str) -> tuple[Dialect, dict[str, Any], dict[str, str]]:
     lines = first_lines(path, encoding)
+    if not lines:
+        raise SourceError(f"{path} is empty: nothing can be said of it")
     delimiter = max(DELIMITERS, key=lambda one: _regularity(lines, one))
     width = _width(lines, delimiter)
     if width == 1:

@@ -1,0 +1,284 @@
+"""`genrec init`: of made-up files in many shapes the profile that it writes reads the very events that were written."""
+
+import gzip
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from assets.data_report.survey import survey
+from assets.sources.settings import open_source
+from assets.validation.settings import QualitySettings
+from orchestration.cli import app
+from orchestration.profile import Profile, load_profile
+
+USERS, ITEMS, ROWS = 40, 30, 400
+START = datetime(2024, 3, 2, tzinfo=UTC)
+
+Event = tuple[str, str, datetime, str]
+
+
+def world(step: timedelta = timedelta(seconds=7_919)) -> list[Event]:
+    """Events in the order of their times, each at a time of its own, all of whole seconds."""
+    random = np.random.default_rng(7)
+    actions = random.choice(["view", "purchase"], ROWS, p=[0.8, 0.2])
+    users, items = random.integers(0, USERS, ROWS), random.integers(0, ITEMS, ROWS)
+    return [
+        (f"{user}", f"A-{item}", START + n * step, str(action))
+        for n, (user, item, action) in enumerate(zip(users, items, actions, strict=True))
+    ]
+
+
+def init(folder: Path, log: str, *more: str) -> tuple[Profile, str]:
+    """The profile that is written, and what is said."""
+    out = folder / "made.yaml"
+    done = CliRunner().invoke(
+        app, ["init", str(folder / log), *(str(folder / one) for one in more), "--profile", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    return load_profile(str(out)), out.read_text()
+
+
+def refused(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["init", *arguments])
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def events(profile: Profile, folder: Path) -> pl.DataFrame:
+    """The good events that the profile reads."""
+    assert profile.first_day != "auto"
+    assert profile.last_day
+    source = open_source(profile.source, "", profile.first_day)
+    days = [profile.first_day + timedelta(days=n) for n in range((profile.last_day - profile.first_day).days)]
+    found = survey(source, QualitySettings.model_validate(profile.quality), profile.id_type, days, folder)
+    assert found.reasons.is_empty()
+    return found.events
+
+
+def told(frame: pl.DataFrame) -> list[Event]:
+    rows = frame.sort("timestamp").select(pl.col("user_id", "item_id").cast(pl.String), "timestamp", "action").rows()
+    return [(user, item, moment, action) for user, item, moment, action in rows]
+
+
+def lines(header: Sequence[str], rows: Sequence[Sequence[Any]], delimiter: str = ",") -> str:
+    return "\n".join(delimiter.join(map(str, row)) for row in [header, *rows]) + "\n"
+
+
+TEXTS: dict[str, Callable[[datetime], str]] = {
+    "seconds": lambda moment: str(int(moment.timestamp())),
+    "fractions of seconds": lambda moment: f"{moment.timestamp():.3f}",
+    "milliseconds": lambda moment: str(int(moment.timestamp() * 1000)),
+    "ISO": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    "UTC behind it": lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
+    "German": lambda moment: moment.strftime("%d.%m.%Y %H:%M:%S"),
+    "American": lambda moment: moment.strftime("%m/%d/%Y %I:%M:%S %p"),
+    "mail": format_datetime,
+    "web server": lambda moment: moment.strftime("%d/%b/%Y:%H:%M:%S %z"),
+}
+
+
+@pytest.mark.parametrize("form", TEXTS)
+def test_times_in_any_form(tmp_path: Path, form: str) -> None:
+    log = world()
+    rows = [(user, item, action, f'"{TEXTS[form](moment)}"') for user, item, moment, action in log]
+    (tmp_path / "shop.csv").write_text(lines(["customer", "sku", "event", "created"], rows))
+    profile, _ = init(tmp_path, "shop.csv")
+    assert told(events(profile, tmp_path)) == log
+    assert profile.training["positive_actions"] == ["view", "purchase"]
+    assert (profile.first_day, profile.last_day) == (START.date(), log[-1][2].date() + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("form", "truncated"),
+    [
+        ("%d-%m-%Y", lambda moment: moment.replace(hour=0, minute=0, second=0)),
+        ("%Y-%m", lambda moment: moment.replace(day=1, hour=0, minute=0, second=0)),
+    ],
+)
+def test_days_and_months(tmp_path: Path, form: str, truncated: Callable[[datetime], datetime]) -> None:
+    log = [(f"u{n}", item, moment, action) for n, (_, item, moment, action) in enumerate(world(timedelta(days=1)))]
+    log += [(user, "A-99", moment, action) for user, _, moment, action in log]
+    rows = [(user, item, moment.strftime(form)) for user, item, moment, _ in log]
+    (tmp_path / "shop.csv").write_text(lines(["Member_number", "itemDescription", "Date"], rows))
+    profile, text = init(tmp_path, "shop.csv")
+    found = events(profile, tmp_path)
+    expected = {(user, item, truncated(moment), "interaction") for user, item, moment, _ in log}
+    assert set(told(found)) == expected
+    assert "times are days" in text
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_decimal_commas_words_for_nothing_and_line_ends(tmp_path: Path, delimiter: str) -> None:
+    log = [(user, item, moment, "interaction") for user, item, moment, _ in world()]
+    rows = [
+        (n, "NA", user, item, f"{moment.timestamp():.1f}".replace(".", ","), "3,5")
+        for n, (user, item, moment, _) in enumerate(log)
+    ]
+    text = lines(["row", "user_id", "session_id", "article", "ts", "price"], rows, delimiter).replace("\n", "\r\n")
+    (tmp_path / "shop.txt").write_bytes(gzip.compress(text.encode()))
+    profile, _ = init(tmp_path, "shop.txt")
+    assert told(events(profile, tmp_path)) == log
+    assert profile.source["events"]["columns"]["user_id"] == "session_id", "that of the user is empty"
+    assert profile.source["events"]["columns"]["value"] == "price"
+
+
+def test_json_lines_by_any_ending(tmp_path: Path) -> None:
+    log = [(user, item, moment, "rating") for user, item, moment, _ in world()]
+    rows = [
+        {
+            "reviewer": {"id": int(user), "name": "x"},
+            "asin": item,
+            "overall": 4.0,
+            "unixReviewTime": int(moment.timestamp()),
+        }
+        | ({"vote": n} if n % 3 else {})
+        for n, (user, item, moment, _) in enumerate(log)
+    ]
+    (tmp_path / "reviews.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    profile, _ = init(tmp_path, "reviews.json")
+    assert told(events(profile, tmp_path)) == log
+    assert profile.source["events"]["columns"]["user_id"] == "reviewer.id"
+
+
+def test_parquet_with_times_and_numbers(tmp_path: Path) -> None:
+    log = [(user, item.removeprefix("A-"), moment, action) for user, item, moment, action in world()]
+    frame = pl.DataFrame(log, schema=["uid", "movieId", "when", "behavior_type"], orient="row")
+    frame.with_columns(pl.col("uid", "movieId").cast(pl.Int64)).write_parquet(tmp_path / "film.dat")
+    profile, _ = init(tmp_path, "film.dat")
+    assert profile.id_type == "int64"
+    assert told(events(profile, tmp_path)) == log
+
+
+def test_without_a_header_contents_tell(tmp_path: Path) -> None:
+    log = [(user, item, moment, "interaction") for user, item, moment, _ in world()]
+    rows = [(user, TEXTS["ISO"](moment), 40.5 + n / 7, item) for n, (user, item, moment, _) in enumerate(log)]
+    (tmp_path / "checkins.csv").write_text(lines([], rows, "\t").lstrip("\n"))
+    profile, text = init(tmp_path, "checkins.csv")
+    assert told(events(profile, tmp_path)) == log
+    assert "not sure" in text
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_an_order_without_times(tmp_path: Path, numbered: bool) -> None:
+    log = sorted(world(), key=lambda event: int(event[0]))
+    places = [sum(other[0] == user for other in log[:n]) for n, (user, *_) in enumerate(log)]
+    rows = [(user, item, *([place] if numbered else [])) for (user, item, *_), place in zip(log, places, strict=True)]
+    (tmp_path / "order.tsv").write_text(lines(["user_id", "item_id", *(["position"] if numbered else [])], rows, "\t"))
+    profile, text = init(tmp_path, "order.tsv")
+    found = events(profile, tmp_path).sort("user_id", "timestamp")
+    first = datetime(2000, 1, 1, tzinfo=UTC)
+    assert set(found.select("user_id", "item_id", "timestamp").rows()) == {
+        (int(user), item, first + timedelta(days=place))
+        if profile.id_type == "int64"
+        else (user, item, first + timedelta(days=place))
+        for (user, item, *_), place in zip(log, places, strict=True)
+    }
+    assert profile.evaluation == {"primary_protocol": "leave_one_out"}
+    assert ("Not sure" in text) is not numbered
+
+
+def test_a_catalogue(tmp_path: Path) -> None:
+    rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in world()]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time"], rows))
+    (tmp_path / "pictures").mkdir()
+    items = []
+    for n in range(ITEMS):
+        (tmp_path / "pictures" / f"{n}.jpg").write_bytes(b"")
+        items.append((n, f"A-{n}", f"Thing number {n}", "a; b;c", f"pictures/{n}.jpg", f"https://shop.example/{n}.jpg"))
+    header = ["row", "key", "product_name", "genres", "photo", "image_url"]
+    (tmp_path / "items.csv").write_text(lines(header[:5], [row[:5] for row in items], "\t"))
+    profile, _ = init(tmp_path, "log.csv", "items.csv")
+    section = profile.source["items"]
+    assert section["columns"] == {"item_id": "key", "title": "product_name", "categories": "genres", "image": "photo"}
+    assert section["category_delimiter"] == ";"
+    (tmp_path / "made.yaml").unlink()
+    (tmp_path / "items.csv").write_text(lines([*header[:4], header[5]], [(*row[:4], row[5]) for row in items], "\t"))
+    profile, text = init(tmp_path, "log.csv", "items.csv")
+    assert "image" not in profile.source["items"]["columns"]
+    assert "images are left out: of 'image_url', addresses" in text
+
+
+def test_a_catalogue_that_lacks_items_lets_their_events_in(tmp_path: Path) -> None:
+    rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in world()]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time"], rows))
+    (tmp_path / "items.csv").write_text(lines(["item", "title"], [(f"A-{n}", f"t{n}") for n in range(ITEMS // 2)]))
+    profile, _ = init(tmp_path, "log.csv", "items.csv")
+    assert profile.quality["reject_unknown_items"] is False
+    (tmp_path / "items.csv").write_text(lines(["item", "title"], [(f"B-{n}", f"t{n}") for n in range(ITEMS)]))
+    assert "no column of" in refused(
+        str(tmp_path / "log.csv"), str(tmp_path / "items.csv"), "--profile", f"{tmp_path}/x.yaml"
+    )
+
+
+def test_a_few_stray_days_do_not_stretch_the_span(tmp_path: Path) -> None:
+    rows = [(user, item, moment.date()) for user, item, moment, _ in world() * 5]
+    rows = [(user, f"{item}-{n}", day) for n, (user, item, day) in enumerate(rows)] + [("1", "x", date(1996, 6, 1))]
+    rows += [("1", "y", date(1956, 6, 1)), ("1", "x-1", START.date())]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "date"], rows))
+    profile, text = init(tmp_path, "log.csv")
+    assert profile.first_day == START.date()
+    assert "1 stray rows far from the others are left out" in text
+
+
+def test_many_repeats_are_allowed_for(tmp_path: Path) -> None:
+    rows = [(user, item, moment.date()) for user, item, moment, _ in world()]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "date"], [*rows, *rows, *rows]))
+    profile, _ = init(tmp_path, "log.csv")
+    assert 0.66 < profile.quality["max_rejected_share"] <= 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        (
+            "a.csv",
+            "user,item,time\n" + "".join(f"{n},{n % 5},{1_700_000_000 + n}\n" for n in range(50)),
+            "every user of .* single event",
+        ),
+        (
+            "a.csv",
+            "user,item,time\n" + "".join(f"{n % 5},1,{1_700_000_000 + n}\n" for n in range(50)),
+            "no two columns",
+        ),
+        ("a.csv", "time,price\n1700000000,3.5\n1700000001,4.5\n", "no two columns .*it has time, price"),
+        ("a.txt", "".join(f"{n} 1 2 3 4 5\n" for n in range(9)), "a history a line"),
+        ("a.dat", "1::2::3\n2::3::4\n", "separates its fields with '::'"),
+        ("a.json", '[{"user": 1}]', "one JSON list"),
+        ("a.csv", "user,item,time\n", "no rows"),
+        ("a.csv", "", "is empty"),
+    ],
+)
+def test_what_cannot_succeed_is_refused_in_a_sentence(tmp_path: Path, name: str, text: str, why: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert re.search(why, refused(str(tmp_path / name), "--profile", f"{tmp_path}/out.yaml"))
+    assert not (tmp_path / "out.yaml").exists()
+
+
+def test_no_file_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item,time\n1,2,3\n")
+    (tmp_path / "out.yaml").write_text("mine")
+    assert "is there already" in refused(str(tmp_path / "log.csv"), "--profile", f"{tmp_path}/out.yaml")
+    assert (tmp_path / "out.yaml").read_text() == "mine"
+    assert "is no file" in refused(f"{tmp_path}/none.csv")
+    assert "does not end with .yaml" in refused(str(tmp_path / "log.csv"), "--profile", f"{tmp_path}/out.txt")
+
+
+def test_names_of_files_and_columns_survive_as_text(tmp_path: Path) -> None:
+    folder = tmp_path / "$HOME: [x] #1"
+    folder.mkdir()
+    rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in world()]
+    (folder / "events.csv").write_text(lines(["user: $id", "item #", "time"], rows))
+    profile, text = init(folder, "events.csv")
+    assert yaml.safe_load(text)["source"]["events"]["columns"]["user_id"] == "user: $$id"
+    assert events(profile, tmp_path).height == ROWS

@@ -45,6 +45,26 @@ ACTION = {
     **dict.fromkeys(["operation", "verb", "feedback"], 2.0),
     "type": 1.0,
 }
+ACTIONS = {
+    *("view", "pageview", "pv", "click", "buy", "purchase", "order", "transaction", "cart", "addtocart", "add_to_cart"),
+    *(
+        "fav",
+        "favorite",
+        "like",
+        "dislike",
+        "play",
+        "listen",
+        "watch",
+        "skip",
+        "share",
+        "comment",
+        "follow",
+        "impression",
+    ),
+    *("rating", "rate", "review", "save", "wishlist", "remove_from_cart", "checkout", "download", "install", "search"),
+}
+"""What actions are called, whatever the column that holds them is called."""
+
 VALUE = {
     **dict.fromkeys(["rating", "ratings", "stars", "score", "overall"], 3.0),
     **dict.fromkeys(["quantity", "qty", "weight"], 2.0),

@@ -139,9 +139,8 @@ def _id_score(log: Look, name: str, by_name: dict[str, float]) -> float:
 
 def _place(log: Look, user: str, taken: set[str], why: dict[str, str]) -> str | None:
     """A column of whole numbers that are distinct within a user, and are called a place."""
-    for name in sorted(set(log.names) - taken, key=lambda name: -names.score(name, names.ORDER)):
-        if names.score(name, names.ORDER) <= 0:
-            break
+    scores = {name: names.score(name, names.ORDER, {"id": 3.0}) for name in log.names if name not in taken}
+    for name in sorted((name for name in scores if scores[name] > 0), key=lambda name: -scores[name]):
         places = log.texts.select(
             user, pl.col(name).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
         ).drop_nulls()
@@ -160,12 +159,18 @@ def _action(log: Look, free: list[str], why: dict[str, str]) -> tuple[str | None
             values
         )
 
-    best = _best(free, lambda name: names.score(name, names.ACTION, {"id": 1.0}) if suits(name) else 0.0)
+    def fit(name: str) -> float:
+        if not suits(name):
+            return 0.0
+        known = set(log.texts[name].drop_nulls().str.to_lowercase().unique()) <= names.ACTIONS
+        return max(names.score(name, names.ACTION, {"id": 1.0}), 4.0 if known else 0.0)
+
+    best = _best(free, fit)
     if best is None:
         return None, ()
     counts = log.texts[best].drop_nulls().value_counts(sort=True)
     found = tuple(counts[best].to_list())
-    why["action"] = f"by its name; {len(found)} different"
+    why["action"] = f"by its name or its values; {len(found)} different"
     return best, found
 
 

@@ -161,8 +161,10 @@ def test_parquet_with_times_and_numbers(tmp_path: Path) -> None:
 
 
 def test_without_a_header_contents_tell(tmp_path: Path) -> None:
-    log = [(user, item, moment, "interaction") for user, item, moment, _ in world()]
-    rows = [(user, TEXTS["ISO"](moment), 40.5 + n / 7, item) for n, (user, item, moment, _) in enumerate(log)]
+    log = world()
+    rows = [
+        (user, TEXTS["ISO"](moment), 40.5 + n / 7, item, action) for n, (user, item, moment, action) in enumerate(log)
+    ]
     (tmp_path / "checkins.csv").write_text(lines([], rows, "\t").lstrip("\n"))
     profile, text = init(tmp_path, "checkins.csv")
     assert told(events(profile, tmp_path)) == log

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from models.auto import Choice
 from models.columns import USER_ID
 from models.markdown import escaped
 from storage.schema import COLUMN_DESCRIPTIONS
@@ -55,6 +56,14 @@ def markdown_table(frame: pl.DataFrame) -> str:
     anonymous = frame.with_columns(pl.when(user.is_not_null()).then(pl.lit(ANONYMOUS)).alias(USER_ID) for user in named)
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in anonymous.iter_rows()]
     return "\n".join(lines)
+
+
+def choices_table(chosen: Mapping[str, Choice]) -> str:
+    """What the data decided, as a Markdown table: setting, value, why."""
+    if not chosen:
+        return "The profile decides everything."
+    rows = [f"| {escaped(path)} | {choice.value} | {escaped(choice.reason)} |" for path, choice in chosen.items()]
+    return "\n".join(["| setting | value | why |", "| --- | --- | --- |", *rows])
 
 
 def plain_name(name: str) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from models.auto import FROM_DATA, FromData
 from models.strict import Strict
 
 
@@ -14,7 +15,9 @@ class HstuConfig(Strict):
     layers: int = Field(default=2, ge=1, description="Number of HSTU layers.")
     heads: int = Field(default=2, ge=1, description="Attention heads per layer.")
     head_dim: int = Field(default=32, ge=1, description="Width of queries, keys and values of one head.")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before each layer's output projection.")
+    dropout: Annotated[float, FROM_DATA] = Field(
+        default=0.2, ge=0, lt=1, description="Dropout before each layer's output projection."
+    )
     eps: float = Field(default=1e-6, gt=0, description="Epsilon of the affine-free layer norms; part of the model.")
     attention: Literal["silu", "softmax"] = Field(
         default="silu", description="silu: pointwise, the paper's; softmax: the ablation that shows what it is worth."
@@ -27,7 +30,9 @@ class SasrecConfig(Strict):
     name: Literal["sasrec"] = "sasrec"
     layers: int = Field(default=2, ge=1, description="Number of layers.")
     heads: int = Field(default=1, ge=1, description="Attention heads per layer; they divide the width.")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout of attention weights and in the feed-forward.")
+    dropout: Annotated[float, FROM_DATA] = Field(
+        default=0.2, ge=0, lt=1, description="Dropout of attention weights and in the feed-forward."
+    )
     eps: float = Field(default=1e-8, gt=0, description="Epsilon of the affine-free layer norms; part of the model.")
 
 
@@ -38,7 +43,9 @@ class LigrConfig(Strict):
     layers: int = Field(default=2, ge=1, description="Number of layers.")
     heads: int = Field(default=1, ge=1, description="Attention heads per layer; they divide the width.")
     expansion: int = Field(default=4, ge=1, description="Width of the feed-forward in widths of the model.")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout of attention weights and of each part.")
+    dropout: Annotated[float, FROM_DATA] = Field(
+        default=0.2, ge=0, lt=1, description="Dropout of attention weights and of each part."
+    )
     eps: float = Field(default=1e-5, gt=0, description="Epsilon of the layer norms; part of the model.")
 
 
@@ -126,7 +133,9 @@ class FamilyConfig(Strict):
     """What the configuration of every family has: everything that fixes the shape and the function of a model."""
 
     format: Literal[1] = Field(default=1, description="Version of this configuration's format.")
-    max_length: int = Field(default=64, ge=1, description="Most recent interactions that the model sees.")
+    max_length: Annotated[int, FROM_DATA] = Field(
+        default=64, ge=1, description="Most recent interactions that the model sees."
+    )
 
     if TYPE_CHECKING:
         # A field of the configuration, or what follows from one; at run time a property here would hide the field.
@@ -145,14 +154,16 @@ class TrainedConfig(FamilyConfig):
 class RecommenderConfig(TrainedConfig):
     """A recommender, whatever the layers of its encoder are."""
 
-    attention_divisor: int = Field(
+    attention_divisor: Annotated[int, FromData(also=0)] = Field(
         default=0,
         ge=0,
         description="N, which divides the attention weights: frozen with the model, never taken from a batch. "
         "0 chooses max_length + 11, the padded width of the published code.",
     )
-    input_dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout on the encoder's input.")
-    popularity: bool = Field(
+    input_dropout: Annotated[float, FROM_DATA] = Field(
+        default=0.2, ge=0, lt=1, description="Dropout on the encoder's input."
+    )
+    popularity: Annotated[bool, FROM_DATA] = Field(
         default=False,
         description="Whether the score of an item has a part for its popularity at the cutoff, at a learned weight, so "
         "that an untrained model recommends what is popular. It pays on short histories; scores are logits then, and "
@@ -199,7 +210,9 @@ class ModelConfig(RecommenderConfig):
 class SampledSoftmaxConfig(Strict):
     """Next-item loss over sampled negatives (HSTU spec section 3)."""
 
-    negatives: int = Field(default=128, ge=1, description="Negatives per position, drawn with replacement.")
+    negatives: Annotated[int, FROM_DATA] = Field(
+        default=128, ge=1, description="Negatives per position, drawn with replacement."
+    )
     source: Literal["uniform", "in_batch"] = Field(
         default="uniform",
         description="What they are drawn from, each item as likely as any other: uniform, all items of training; "
@@ -210,7 +223,7 @@ class SampledSoftmaxConfig(Strict):
         description="What the negatives' logits are lowered by: none; logq, the logarithm of how often the source is "
         "expected to draw each, so that the loss estimates the softmax over all that can be drawn.",
     )
-    shared: bool = Field(
+    shared: Annotated[bool, FROM_DATA] = Field(
         default=False,
         description="Whether all positions of a batch share one draw: several times as fast, so that many more "
         "negatives can be had in the same time.",
@@ -221,13 +234,13 @@ class SampledSoftmaxConfig(Strict):
         description="Without shared: successive positions that have a draw in common. 1, as published: each its own; "
         "16 costs about an eighth and still draws afresh hundreds of times a step.",
     )
-    cold_negatives: float = Field(
+    cold_negatives: Annotated[float, FROM_DATA] = Field(
         default=0.0,
         ge=0,
         lt=1,
         description="Share of negatives without ID: as many as items of the catalogue are too new to have one.",
     )
-    temperature: float = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
+    temperature: Annotated[float, FROM_DATA] = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
 
     @model_validator(mode="after")
     def _one_way_of_sharing(self) -> "SampledSoftmaxConfig":
@@ -274,14 +287,14 @@ class WindowsConfig(Strict):
 class TrainingConfig(Strict):
     """Settings of a recommender's training."""
 
-    epochs: int = Field(default=10, ge=1, description="Passes over all users, at most.")
-    patience: int = Field(
+    epochs: Annotated[int, FROM_DATA] = Field(default=10, ge=1, description="Passes over all users, at most.")
+    patience: Annotated[int, FROM_DATA] = Field(
         default=0,
         ge=0,
         description="Where not 0, training ends once so many epochs in a row were no better on the learning "
         "curve's users than one before, whose weights are kept. 0: all epochs, and the weights of the last.",
     )
-    batch_size: int = Field(default=128, ge=1, description="Users per step and worker.")
+    batch_size: Annotated[int, FROM_DATA] = Field(default=128, ge=1, description="Users per step and worker.")
     tokens_per_step: int = Field(
         default=0,
         ge=0,
@@ -294,22 +307,24 @@ class TrainingConfig(Strict):
         default="adamw", description="adamw: weight decay apart from the gradient; adam: as a part of it."
     )
     betas: tuple[float, float] = Field(default=(0.9, 0.98), description="The optimiser's decay of both its moments.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="The optimiser's learning rate, at its highest.")
+    learning_rate: Annotated[float, FROM_DATA] = Field(
+        default=1e-3, gt=0, description="The optimiser's learning rate, at its highest."
+    )
     learning_rates: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default={},
         description="Factors on it by group: the beginning of a parameter's name in the model, such as items.ids or "
         "encoder; the longest that fits counts.",
     )
-    schedule: Literal["constant", "cosine"] = Field(
+    schedule: Annotated[Literal["constant", "cosine"], FROM_DATA] = Field(
         default="constant", description="constant, as published; cosine: down to zero at the last step."
     )
-    warmup: float = Field(
+    warmup: Annotated[float, FROM_DATA] = Field(
         default=0.0, ge=0, lt=1, description="Share of all steps over which the learning rate rises from zero."
     )
     clip_norm: float = Field(
         default=0.0, ge=0, description="Greatest norm of the whole gradient; a longer one is scaled down. 0: no limit."
     )
-    weight_decay: float = Field(default=0.0, ge=0, description="The optimiser's weight decay.")
+    weight_decay: Annotated[float, FROM_DATA] = Field(default=0.0, ge=0, description="The optimiser's weight decay.")
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Matrix products in fp32 or bf16 autocast.")
     seed: int = Field(default=0, ge=0, description="Seed of initialisation, order, dropout and negatives.")
     loss: SampledSoftmaxConfig = SampledSoftmaxConfig()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from models.auto import Choice
 from models.config import TrainingConfig
 from models.merging import Merging
 from models.strict import Strict
@@ -41,6 +42,10 @@ class Manifest(Strict):
     code_version: str = ""
     parent: str | None = Field(default=None, description="Version that this one was warm-started from.")
     training: TrainingConfig = TrainingConfig()
+    workers: int = Field(default=1, description="Processes that each took a batch of that a step.")
+    chosen: dict[str, Choice] = Field(
+        default_factory=dict, description="Settings that the data decided, by their path in the profile, and why."
+    )
     training_metrics: dict[str, float] = Field(default_factory=dict)
     hardware: str = ""
     libraries: dict[str, str] = Field(default_factory=dict)

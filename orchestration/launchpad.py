@@ -5,7 +5,7 @@ different. What a schema cannot say, such as ranges, the model itself refuses be
 """
 
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,12 +13,14 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from models.auto import AUTO, LEFT_TO_DATA, FollowsData, mark_of
+
 TEXTS = {str: "", date: "ISO date", datetime: "ISO date and time", timedelta: "ISO 8601 duration, such as PT10M"}
 SCALARS: dict[Any, Any] = {bool: dg.Bool, int: dg.Int, float: dg.Float} | dict.fromkeys(TEXTS, dg.String)
 SEQUENCES = (tuple, list, set, frozenset)
 
 
-def schema(annotation: Any, settings: object = None) -> Any:
+def schema(annotation: Any, settings: object = None, left: Collection[str] | None = None) -> Any:
     """The Dagster config type of values that `annotation` describes.
 
     A choice of models is one mapping with the fields of all of them, as in the profile; its tag says which are meant.
@@ -26,6 +28,7 @@ def schema(annotation: Any, settings: object = None) -> Any:
     Args:
         annotation: A pydantic model, or what the field of one is annotated with.
         settings: What counts where a launch says nothing; it is told with each field, not filled into the launchpad.
+        left: Paths below that are left to the data; None where nothing can be.
 
     Raises:
         TypeError: there is no such type yet; give it a branch here.
@@ -37,7 +40,9 @@ def schema(annotation: Any, settings: object = None) -> Any:
     if plain is Any:
         return dg.Any
     if models:
-        return _fields_of(models, settings)
+        if isinstance(settings, FollowsData):
+            left = settings.left_to_data
+        return _fields_of(models, settings, left)
     match get_origin(plain):
         case origin if origin is Literal:
             return _choice(options)
@@ -73,20 +78,21 @@ def models_of(annotation: Any) -> list[type[BaseModel]]:
     return []
 
 
-def _fields_of(models: list[type[BaseModel]], settings: object) -> dg.Shape:
+def _fields_of(models: list[type[BaseModel]], settings: object, left: Collection[str] | None) -> dg.Shape:
     fields: dict[str, list[FieldInfo]] = {}
     for model in models:
         for name, field in model.model_fields.items():
-            fields.setdefault(name, []).append(field)
+            if name != LEFT_TO_DATA:
+                fields.setdefault(name, []).append(field)
     tag = _tag(models)
     return dg.Shape(  # type: ignore[no-untyped-call]
         {
             name: dg.Field(
                 _choice([value for field in variants for value in get_args(field.annotation)])
                 if name == tag
-                else _of_any(variants, getattr(settings, name, None)),
+                else _of_any(variants, getattr(settings, name, None), _below(left, name)),
                 is_required=False,
-                description=_description(variants, settings, name),
+                description=_description(variants, settings, name, left),
             )
             for name, variants in fields.items()
         },
@@ -106,10 +112,23 @@ def _is_tag(model: type[BaseModel], name: str) -> bool:
     return name in model.model_fields and get_origin(model.model_fields[name].annotation) is Literal
 
 
-def _of_any(variants: list[FieldInfo], value: object) -> Any:
+def _of_any(variants: list[FieldInfo], value: object, left: Collection[str] | None) -> Any:
     """One type for a field that several models have."""
     distinct = list({str(field.annotation): field.annotation for field in variants}.values())
-    return schema(distinct[0], value) if len(distinct) == 1 else _either(tuple(distinct))
+    if left is not None and any(mark_of(field.metadata) for field in variants):
+        return _or_auto(distinct)
+    return schema(distinct[0], value, left) if len(distinct) == 1 else _either(tuple(distinct))
+
+
+def _or_auto(annotations: list[Any]) -> Any:
+    """One of some names or `auto`; there is no type of a number or `auto`, so the section refuses what is neither."""
+    names = [name for annotation in annotations if get_origin(annotation) is Literal for name in get_args(annotation)]
+    return _choice([*names, AUTO]) if names else dg.Any
+
+
+def _below(left: Collection[str] | None, name: str) -> Collection[str] | None:
+    """Of the paths that are left to the data those below `name`."""
+    return None if left is None else [path.removeprefix(f"{name}.") for path in left if path.startswith(f"{name}.")]
 
 
 def _either(options: tuple[Any, ...]) -> Any:
@@ -127,7 +146,7 @@ def _choice(values: Any) -> Any:
     return dg.Enum("_or_".join(distinct), [dg.EnumValue(value) for value in distinct])
 
 
-def _description(variants: list[FieldInfo], settings: object, name: str) -> str:
+def _description(variants: list[FieldInfo], settings: object, name: str, left: Collection[str] | None) -> str:
     """What the field says of itself, and what counts where a launch says nothing."""
     field = variants[0]
     described = list(dict.fromkeys(field.description for field in variants if field.description))
@@ -135,7 +154,9 @@ def _description(variants: list[FieldInfo], settings: object, name: str) -> str:
     told = [" Or: ".join(described), TEXTS.get(_plain(field.annotation), "")]
     if not models_of(field.annotation):
         default = None if field.is_required() else field.get_default(call_default_factory=True)
-        told.append(f"Unless given: {_shown(getattr(settings, name, default))}")
+        if left is not None and mark_of(field.metadata):
+            told.append(f"{AUTO}: what the data say")
+        told.append(f"Unless given: {AUTO if name in (left or ()) else _shown(getattr(settings, name, default))}")
     return " ".join(f"{text.rstrip('.')}." for text in told if text)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from models.auto import FollowsData, NotFromData, read_section
 from models.strict import Strict, sentence
 from orchestration.environment import HOME_VARIABLE, home, state_folder
 from orchestration.profile_yaml import ProfileError, read_yaml
@@ -237,10 +238,15 @@ def section_settings(section: str, values: Mapping[str, Any]) -> Any:
         SectionError: an unknown key, a missing one, or a value that does not fit.
     """
     module, name = SECTIONS[section].split(":")
+    kind = getattr(import_module(module), name)
     try:
-        return TypeAdapter(getattr(import_module(module), name)).validate_python(values)
+        if isinstance(kind, type) and issubclass(kind, FollowsData):
+            return read_section(kind, values)
+        return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         raise SectionError(sentence(error, section, given=values)) from error
+    except NotFromData as error:
+        raise SectionError(f"{section}.{error}") from error
 
 
 def load_profile(name_or_path: str) -> Profile:

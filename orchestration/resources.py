@@ -10,6 +10,7 @@ from assets.ranking.ranking_set import RankingSetSettings
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import SourceSettings, open_source
 from assets.sources.source import Source
+from assets.splits.settings import CutoffSettings
 from assets.training.training_set import TrainingSetSettings
 from assets.validation.settings import QualitySettings
 from orchestration.environment import state_folder
@@ -19,9 +20,10 @@ from orchestration.suites import suites
 from storage.owner import claim
 from storage.places import is_uri
 
-DERIVED: Mapping[str, tuple[tuple[str, str], Callable[..., Any]]] = {
+DERIVED: Mapping[str, tuple[tuple[str, ...], Callable[..., Any]]] = {
+    "cutoff_settings": (("training", "evaluation"), CutoffSettings.of),
     "set_settings": (("training", "evaluation"), TrainingSetSettings.of),
-    "ranking_set_settings": (("ranking", "evaluation"), RankingSetSettings.of),
+    "ranking_set_settings": (("ranking", "evaluation", "training"), RankingSetSettings.of),
 }
 """The names by which assets ask for what decides a training set, to the sections of which it is some, and how."""
 
@@ -63,7 +65,7 @@ def settings_of(profile: Profile, resources: Collection[str]) -> dict[str, Any]:
     return whole | some
 
 
-def _derived(sections: tuple[str, str], of: Callable[..., Any]) -> dg.ResourceDefinition:
+def _derived(sections: tuple[str, ...], of: Callable[..., Any]) -> dg.ResourceDefinition:
     return dg.ResourceDefinition(
         lambda context: of(*(getattr(context.resources, section) for section in sections)),
         config_schema={},

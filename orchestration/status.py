@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 
 from assets.versions import artifact_of, releases_of, versions_of
+from models.auto import Choice
 from models.evaluation.report import VersionEvaluation
 from models.manifest import EVALUATION, Manifest, read_manifest
 from models.strict import Strict
@@ -47,6 +48,9 @@ class Status(Strict):
     metrics: dict[str, dict[str, Any]] = Field(
         description="Scorer to metric to mean, low, high, n; other slices, such as `cold`, under their own name."
     )
+    chosen: dict[str, Choice] = Field(
+        default={}, description="Settings of that version that the data decided, by their path in the profile, and why."
+    )
     seconds: dict[str, float] = Field(description="Asset to the seconds of its newest materialization.")
 
 
@@ -57,6 +61,7 @@ def read_status(profile: Profile) -> Status:
     champion = releases_of(lake).champion()
     manifest = _manifest(lake, champion)
     evaluated, serving = _evaluation(lake, champion), _ask(settings)
+    about = _manifest(lake, evaluated.version if evaluated else None)
     return Status(
         profile=profile.name,
         champion=champion,
@@ -67,6 +72,7 @@ def read_status(profile: Profile) -> Status:
         serving=serving,
         problem=_problem(profile.name, champion, serving),
         metrics=evaluated.summary() if evaluated else {},
+        chosen=about.chosen if about else {},
         seconds=_seconds(),
     )
 
@@ -92,19 +98,23 @@ def status_table(status: Status) -> Group:
     seconds = Table("stage", "seconds", title="newest materializations")
     for stage, took in status.seconds.items():
         seconds.add_row(stage, f"{took:.1f}")
-    return Group(about, *([metrics] if status.metrics else []), *([seconds] if status.seconds else []))
+    chosen = Table("setting", "value", "why", title=f"chosen from the data for version {status.evaluated}")
+    for path, choice in status.chosen.items():
+        chosen.add_row(path, str(choice.value), choice.reason)
+    tables = ((metrics, status.metrics), (chosen, status.chosen), (seconds, status.seconds))
+    return Group(about, *(table for table, rows in tables if rows))
 
 
 def _named(champion: str | None, family: str | None) -> str:
     return f"{champion} ({family or 'its artifact is gone'})" if champion else "none yet"
 
 
-def _manifest(lake: Lake, champion: str | None) -> Manifest | None:
-    """What is said about the champion; None where its artifact is gone or damaged."""
-    if champion is None:
+def _manifest(lake: Lake, version: str | None) -> Manifest | None:
+    """What is said about a version; None where its artifact is gone or damaged."""
+    if version is None:
         return None
     try:
-        return read_manifest(artifact_of(lake, champion))
+        return read_manifest(artifact_of(lake, version))
     except (OSError, ValueError):
         return None
 

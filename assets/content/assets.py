@@ -19,11 +19,12 @@ from assets.items.catalogue import catalogue, catalogue_at
 from assets.metadata import markdown_table, table_metadata
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landing_folders
-from assets.splits.settings import EvaluationSettings
+from assets.splits.auto import cutoff_day
+from assets.splits.settings import CutoffSettings
 from models.columns import CONTENT_HASH, ITEM_ID, REASON, VECTOR
 from models.markdown import escaped
 from storage.lake import Lake
-from storage.schema import CONTENT_TABLE, EVENTS_TABLE, IMAGE_TABLE, MODALITIES, TEXT_TABLE, has
+from storage.schema import CONTENT_TABLE, IMAGE_TABLE, MODALITIES, TEXT_TABLE, has
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
 SIGNIFICANCE = 0.01
@@ -31,7 +32,7 @@ SIGNIFICANCE = 0.01
 
 
 @dg.asset(
-    deps=["items", "events"],
+    deps=["items", "sequences"],
     kinds={"sentencetransformers", "delta"},
     description="One vector per item from its title, categories and description; unchanged texts keep theirs.",
     group_name="content",
@@ -43,17 +44,17 @@ def text_embeddings(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     content: dg.ResourceParam[ContentSettings],
-    evaluation: dg.ResourceParam[EvaluationSettings],
+    cutoff_settings: dg.ResourceParam[CutoffSettings],
 ) -> dg.MaterializeResult[None]:
     tables = lake.open_for_writing()
-    items = _catalogue_at_cutoff(tables, evaluation)
+    items = _catalogue_at_cutoff(tables, cutoff_settings, lake.rows_in_memory)
     table = text_table(items, _known(tables, TEXT_TABLE), content.text, context.log.info)
     tables.overwrite(TEXT_TABLE, table.frame)
     return _result(table, model=content.text.model)
 
 
 @dg.asset(
-    deps=["items", "events", text_embeddings],
+    deps=["items", "sequences", text_embeddings],
     kinds={"pytorch", "delta"},
     description="One vector per item from its image, by an open_clip tower; unchanged images keep theirs.",
     check_specs=[
@@ -72,12 +73,12 @@ def image_embeddings(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
     content: dg.ResourceParam[ContentSettings],
-    evaluation: dg.ResourceParam[EvaluationSettings],
+    cutoff_settings: dg.ResourceParam[CutoffSettings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables = lake.open_for_writing()
     settings = _image_settings(tables, content)
     embeddings = image_table(
-        _catalogue_at_cutoff(tables, evaluation),
+        _catalogue_at_cutoff(tables, cutoff_settings, lake.rows_in_memory),
         tables.scan(TEXT_TABLE).collect(),
         _known(tables, IMAGE_TABLE),
         tables.folder("image_towers"),
@@ -140,12 +141,10 @@ image_rows = _row_check(image_embeddings, IMAGE_TABLE)
 content_rows = _row_check(content_embeddings, CONTENT_TABLE)
 
 
-def _catalogue_at_cutoff(tables: Lake, evaluation: EvaluationSettings) -> pl.LazyFrame:
+def _catalogue_at_cutoff(tables: Lake, settings: CutoffSettings, rows_in_memory: int) -> pl.LazyFrame:
     """What the next version may know of the items: how one was described later would tell training of the future."""
-    days = tables.days(EVENTS_TABLE)
-    if not days:
-        return catalogue(tables)
-    return catalogue_at(tables, evaluation.cutoff_time(max(days)).date())
+    day = cutoff_day(tables, settings, rows_in_memory)
+    return catalogue_at(tables, day) if day else catalogue(tables)
 
 
 def _image_settings(tables: Lake, content: ContentSettings) -> ImageSettings:

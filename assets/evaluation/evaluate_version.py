@@ -17,7 +17,7 @@ from models.evaluation.report import Contestant, VersionEvaluation
 from storage.lake import Lake
 
 if TYPE_CHECKING:
-    from assets.training.dataset import HeldOut
+    from assets.training.training_set import TrainingSetRecord
     from models.artifact import Artifact
     from models.evaluation.evaluate import Progress
     from models.evaluation.report import EvaluationReport, Protocol
@@ -70,6 +70,7 @@ def evaluate_version(
         EvaluationError: the primary protocol has no case, or the training set is gone or of another window.
         NoRivals: cases have no item that their targets could be ranked against.
     """
+    from assets.training.training_set import evaluation_of
     from models.artifact import load_artifact
 
     candidate = load_artifact(folder)
@@ -80,7 +81,9 @@ def evaluate_version(
     left_out = dict(broken)
     if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
         left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
-    questions = _ask(lake, candidate, settings)
+    record = _training_set(lake, candidate, settings)
+    settings = evaluation_of(record, settings)
+    questions = _ask(lake, candidate, record, settings)
     scorers = [
         *_models({name: candidate, **others}, candidate.vocabulary),
         *(baseline for baseline in _baselines(questions, settings) if baseline.name not in others),
@@ -139,18 +142,22 @@ def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, s
     return artifacts, broken
 
 
-def _ask(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> Questions:
-    held_out = _held_out(lake, candidate, settings)
+def _ask(lake: Lake, candidate: Artifact, record: TrainingSetRecord, settings: EvaluationSettings) -> Questions:
+    from assets.training.dataset import read_held_out
+    from assets.training.training_set import without_cases
+
+    if missing := without_cases(record, settings.primary_protocol):
+        raise EvaluationError(f"version {candidate.version} cannot be evaluated: {missing}")
+    held_out = read_held_out(lake.folder(DATASETS) / candidate.manifest.training_set)
     day = candidate.manifest.cutoff.date()
     items = catalogue_at(lake, day).select(ITEM_ID, AVAILABLE_FROM).join(gone_at(lake, day), on=ITEM_ID, how="left")
     return make_questions(held_out, items.collect(), candidate.vocabulary)
 
 
-def _held_out(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> HeldOut:
-    """What the training set of the candidate holds to ask it, whatever training sets were made since."""
-    from assets.training.dataset import read_held_out
+def _training_set(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> TrainingSetRecord:
+    """The record of the candidate's own, whatever training sets were made since."""
     from assets.training.set_store import read_record
-    from assets.training.training_set import TrainingSetRecord, without_cases
+    from assets.training.training_set import TrainingSetRecord
 
     name, refusal = candidate.manifest.training_set, f"version {candidate.version} cannot be evaluated"
     folder = lake.folder(DATASETS) / name
@@ -163,14 +170,12 @@ def _held_out(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> 
     record = read_record(folder, TrainingSetRecord)
     for key in ("window_days", "max_users"):
         made, asked = getattr(record.settings.evaluation, key), getattr(settings, key)
-        if made != asked:
+        if made != asked and key not in settings.left_to_data:
             raise EvaluationError(
                 f"{refusal}: evaluation.{key} is {asked}, but its training set was made with {made}; materialize "
                 "`training_set` and `hstu_model` again, or set it back"
             )
-    if missing := without_cases(record, settings.primary_protocol):
-        raise EvaluationError(f"{refusal}: {missing}")
-    return read_held_out(folder)
+    return record
 
 
 def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[Scorer]:

@@ -9,7 +9,7 @@ import dagster as dg
 from assets.content.assets import content_embeddings
 from assets.data_version import data_version
 from assets.items.assets import items
-from assets.metadata import ROWS, plain_name
+from assets.metadata import ROWS, choices_table, plain_name
 from assets.ranking.evaluate import RANKER, evaluate_ranker
 from assets.ranking.plots import metric_bars, metric_table
 from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, make_ranking_set, nothing_asked
@@ -63,6 +63,7 @@ def ranking_set(
             "items_trained": record.trained_items,
             "items_without_id": record.items - record.trained_items,
             "cutoff": record.cutoff.isoformat(),
+            "chosen": dg.MetadataValue.md(choices_table(record.chosen)),
             "shown": record.shown,
             "shown_after_cutoff": record.asked,
             "users_after_cutoff": record.asked_users,
@@ -110,7 +111,9 @@ def ranker_model(
     tables = lake.open()
     folder = training_set_in_question(context, tables, "ranking_set")
     record = read_record(folder, RankingSetRecord)
-    require_same(record.settings, ranking_set_settings, "ranking", "ranking_set")
+    require_same(record.settings.evaluation, ranking_set_settings.evaluation, "evaluation", "ranking_set")
+    rest = ranking_set_settings.model_copy(update={"evaluation": record.settings.evaluation})
+    require_same(record.settings, rest, "ranking", "ranking_set")
     with cluster(ray):
         version = train_version(
             tables,

@@ -73,7 +73,8 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings
     from models.ranking.predictions import predict
 
     manifest, config = artifact.manifest, artifact.model.config
-    folder = _training_set(lake, manifest, settings)
+    folder, window_days = _training_set(lake, manifest, settings)
+    settings = settings.model_copy(update={"window_days": window_days})
     since, until = (int(moment.timestamp() * 1000) for moment in (manifest.cutoff, manifest.cutoff + settings.window))
     try:
         examples = RankingExamples(read_interactions(folder, ASKED), config, since, until)
@@ -109,8 +110,8 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings
     )
 
 
-def _training_set(lake: Lake, manifest: Manifest, settings: EvaluationSettings) -> Path:
-    """The ranker's own, whatever training sets were made since."""
+def _training_set(lake: Lake, manifest: Manifest, settings: EvaluationSettings) -> tuple[Path, int]:
+    """The ranker's own, whatever training sets were made since, and the days of its window."""
     refusal = f"version {manifest.version} cannot be evaluated"
     folder = lake.folder(RANKING_SETS) / manifest.training_set
     if not (manifest.training_set and (folder / RECORD).exists()):
@@ -120,9 +121,9 @@ def _training_set(lake: Lake, manifest: Manifest, settings: EvaluationSettings) 
             "earlier code; materialize `ranking_set` and `ranker_model` for a version that can"
         )
     made = read_record(folder, RankingSetRecord).settings.evaluation.window_days
-    if made != settings.window_days:
+    if made != settings.window_days and "window_days" not in settings.left_to_data:
         raise NotEvaluated(
             f"{refusal}: evaluation.window_days is {settings.window_days}, but its training set was made with {made}; "
             "materialize `ranking_set` and `ranker_model` again, or set it back"
         )
-    return folder
+    return folder, made

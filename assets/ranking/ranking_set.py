@@ -5,11 +5,13 @@ from datetime import timedelta
 from assets.ranking.dataset import ShownRule, vocabulary_before, write_ranking_set
 from assets.ranking.settings import RankingSettings
 from assets.sequences.item_rows import catalogue_with_rows
-from assets.splits.settings import EvaluationSettings, SplitSettings
+from assets.splits.auto import choose_split
+from assets.splits.settings import EvaluationSettings, Positives, SplitSettings
 from assets.training.dataset import content_digest, read_dataset
 from assets.training.set_store import SetRecord, keep
 from assets.training.training_set import content_of, data_end_of, newest_versions
 from assets.versions import RANKING_SETS
+from models.actions import action_bits
 from models.strict import Strict
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ITEMS_TABLE
@@ -29,17 +31,19 @@ class RankingSetSettings(Strict):
     actions: tuple[str, ...]
     use_content: bool
     validation_users: int
+    positive_actions: tuple[str, ...]
     evaluation: SplitSettings
     seed: int
 
     @classmethod
-    def of(cls, ranking: RankingSettings, evaluation: EvaluationSettings) -> "RankingSetSettings":
-        """Of both sections, what counts here."""
+    def of(cls, ranking: RankingSettings, evaluation: EvaluationSettings, training: Positives) -> "RankingSetSettings":
+        """Of these sections, what counts here; data end where they do for the other models."""
         return cls(
             exposure=ranking.exposure,
             actions=ranking.model.actions,
             use_content=ranking.use_content,
             validation_users=ranking.validation_users,
+            positive_actions=training.positive_actions,
             evaluation=SplitSettings.part_of(evaluation),
             seed=ranking.optimisation.seed,
         )
@@ -68,7 +72,12 @@ def make_ranking_set(
     """
     versions = newest_versions(lake, settings.use_content)
     data_end = data_end_of(lake, versions[EVENTS_TABLE])
-    cutoff = settings.evaluation.cutoff_time((data_end - timedelta(days=1)).date())
+    last_day = (data_end - timedelta(days=1)).date()
+    log = lake.interactions(versions[SEQUENCES_TABLE])
+    positives = action_bits(log.actions, settings.positive_actions)
+    split, chosen, _ = choose_split(log, positives, settings.evaluation, last_day, rows_in_memory)
+    settings = settings.model_copy(update={"evaluation": split})
+    cutoff = split.cutoff_time(last_day)
     rule = ShownRule(
         actions=settings.actions,
         exposure=settings.exposure,
@@ -77,7 +86,6 @@ def make_ranking_set(
         validation_users=settings.validation_users,
         seed=settings.seed,
     )
-    log = lake.interactions(versions[SEQUENCES_TABLE])
     vocabulary = vocabulary_before(log, catalogue_with_rows(lake, versions[ITEMS_TABLE]), rule.cutoff_ms)
     content = content_of(lake, versions)
     with Staging(lake) as staging:
@@ -105,6 +113,7 @@ def make_ranking_set(
             shown=shown.learned,
             asked=shown.asked,
             asked_users=shown.asked_users,
+            chosen={f"evaluation.{key}": choice for key, choice in chosen.items()},
         )
         keep(lake, RANKING_SETS, draft, record)
     return record

@@ -4,10 +4,12 @@ It lies with the split, which training and evaluation both read.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Annotated, Any
+from typing import Protocol as Structure
 
 from pydantic import Field, field_validator, model_validator
 
+from models.auto import FROM_DATA, FollowsData, part_of
 from models.evaluation.metrics import metric_names
 from models.evaluation.report import Protocol
 from models.strict import Strict
@@ -23,17 +25,19 @@ class ItemKnnSettings(Strict):
     )
 
 
-class SplitSettings(Strict):
+class SplitSettings(FollowsData):
     """What is held out of training: that part of the section on which a training set depends."""
 
-    window_days: int = Field(default=1, ge=1, description="Days after the cutoff whose positives are the targets.")
+    window_days: Annotated[int, FROM_DATA] = Field(
+        default=1, ge=1, description="Days after the cutoff whose positives are the targets."
+    )
     cutoff: date | None = Field(
         default=None,
         description="Day (UTC) at whose start training data ends; null: the last `window_days` days are held out.",
     )
     seed: int = Field(default=0, description="Seed of the bootstrap and of every sample of users.")
     max_users: int = Field(default=10_000, ge=1, description="Users evaluated at most by the time split.")
-    leave_one_out_users: int = Field(
+    leave_one_out_users: Annotated[int, FROM_DATA] = Field(
         default=1_000, ge=0, description="Users at most whose last positive is held out of training; 0: none."
     )
     hold_out_ties: bool = Field(
@@ -45,7 +49,7 @@ class SplitSettings(Strict):
     @classmethod
     def part_of(cls, settings: "SplitSettings") -> "SplitSettings":
         """That part alone of the whole section."""
-        return cls.model_validate(settings.model_dump(include=set(cls.model_fields)))
+        return part_of(settings, cls)
 
     @property
     def window(self) -> timedelta:
@@ -57,17 +61,36 @@ class SplitSettings(Strict):
         return datetime.combine(day, time(), UTC)
 
 
+class Positives(Structure):
+    """Settings that say which actions make an interaction a positive."""
+
+    @property
+    def positive_actions(self) -> tuple[str, ...]: ...
+
+
+class CutoffSettings(Strict):
+    """All that a profile says of where training data end; the data say the rest."""
+
+    positive_actions: tuple[str, ...]
+    split: SplitSettings
+
+    @classmethod
+    def of(cls, training: Positives, evaluation: "EvaluationSettings") -> "CutoffSettings":
+        """Of both sections, what counts here."""
+        return cls(positive_actions=training.positive_actions, split=SplitSettings.part_of(evaluation))
+
+
 class EvaluationSettings(SplitSettings):
     """The held-out window and users, the metrics, and the baselines that a model is compared with."""
 
-    primary_protocol: Protocol = Field(
+    primary_protocol: Annotated[Protocol, FROM_DATA] = Field(
         default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
     )
     metric: str = Field(default="ndcg@10", description="The metric of checks and plots, such as ndcg@10, or mrr.")
     ks: tuple[int, ...] = Field(default=(10, 50), description="List lengths K of the metrics, ascending.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
     short_history: int = Field(default=10, ge=1, description="Longest history that counts as short.")
-    popularity_half_life_days: float = Field(
+    popularity_half_life_days: Annotated[float, FROM_DATA] = Field(
         default=3.0, gt=0, description="Age in days at which an interaction counts half in the popularity baseline."
     )
     item_knn: ItemKnnSettings = Field(default_factory=ItemKnnSettings, description="The item-kNN baseline.")

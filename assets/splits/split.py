@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 import polars_hash as plh
 
+from assets.splits.settings import SplitSettings
 from models.interactions import Interactions
 from storage.user_interactions import ROWS_IN_MEMORY, InteractionLog, UserInteractions, concatenated, read_positives
 
@@ -47,6 +48,19 @@ class SplitRule:
     max_users: int | None = None
     hold_out_ties: bool = False
     seed: int = 0
+
+    @classmethod
+    def by(cls, settings: SplitSettings, cutoff: datetime, positives: int) -> "SplitRule":
+        """The rule that `settings` give for a log that is cut there."""
+        return cls(
+            cutoff=cutoff,
+            window=settings.window,
+            positives=positives,
+            leave_one_out_users=settings.leave_one_out_users,
+            max_users=settings.max_users,
+            hold_out_ties=settings.hold_out_ties,
+            seed=settings.seed,
+        )
 
     @property
     def cutoff_ms(self) -> int:
@@ -138,18 +152,24 @@ def _read(
     return read_positives(log, rule.positives, columns, rows_in_memory)
 
 
+def first_choices(positives: Interactions) -> np.ndarray:
+    """(L,) bool, the first positive that a user has with an item."""
+    owner = np.repeat(np.arange(len(positives)), positives.lengths)
+    key = owner * (int(positives.item_index.max(initial=0)) + 1) + positives.item_index
+    first = np.zeros(len(key), bool)
+    # Interactions are in order of time, so the first of a user's with an item decides whether it is new.
+    first[np.unique(key, return_index=True)[1]] = True
+    return first
+
+
 def _new_targets(positives: Interactions, rule: SplitRule) -> np.ndarray:
     """(L,) bool: first choices, within the window, of items that their user had not chosen before; known items are what
     retrieval excludes. Of users without a past there are none.
     """
     times = positives.timestamps
     owner = np.repeat(np.arange(len(positives)), positives.lengths)
-    key = owner * (int(positives.item_index.max(initial=0)) + 1) + positives.item_index
-    first = np.zeros(len(times), bool)
-    # Interactions are in order of time, so the first of a user's with an item decides whether it is new.
-    first[np.unique(key, return_index=True)[1]] = True
     has_past = np.bincount(owner[times < rule.cutoff_ms], minlength=len(positives)) > 0
-    return first & (times >= rule.cutoff_ms) & (times < rule.end_ms) & has_past[owner]
+    return first_choices(positives) & (times >= rule.cutoff_ms) & (times < rule.end_ms) & has_past[owner]
 
 
 def _asked(positives: Interactions, rule: SplitRule) -> np.ndarray:

@@ -9,9 +9,11 @@ from typing import Any
 import dagster as dg
 
 from assets.data_version import data_version
-from assets.metadata import table_metadata
+from assets.metadata import choices_table, table_metadata
 from assets.ray_cluster import attached
 from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource
+from assets.training.auto import Statistics, choose_training
+from assets.training.dataset import read_dataset
 from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Entry, TrainingJob
 from assets.training.set_assets import training_set
@@ -23,6 +25,7 @@ from assets.training.version import (
     TrainedVersion,
     content_width,
     fitted,
+    in_one_process,
     new_manifest,
     train_version,
     tuned,
@@ -38,6 +41,7 @@ from assets.versions import (
     training_set_in_question,
     version_in_question,
 )
+from models.auto import Choice
 from models.config import TrainedConfig
 from models.families.registry import read_config
 from models.manifest import MODEL_CARD, new_version, read_manifest
@@ -65,7 +69,8 @@ def hstu_model(
     if settings.use_tuned:
         settings = tuned(settings, tables.scan(TUNING_TABLE).collect())
     folder, record = _training_set(context, tables, set_settings)
-    learned = record.settings.training
+    learned, workers = record.settings.training, settings.workers if ray.mode == "attach" else 0
+    settings, chosen = _chosen(context, settings, folder, workers)
     manifest = new_manifest(
         lake.profile,
         settings.model.family,
@@ -74,6 +79,7 @@ def hstu_model(
         learned.positive_actions,
         learned.merge_adjacent,
         record.settings.evaluation,
+        chosen,
     )
     parent = newest_champion_of_family(tables) if settings.start_from else None
     if settings.start_from and parent is None:
@@ -87,7 +93,7 @@ def hstu_model(
             settings,
             settings.model,
             settings.optimisation,
-            workers=settings.workers if ray.mode == "attach" else 0,
+            workers=workers,
             with_content=True,
             parent=parent,
             on_progress=reporting(context),
@@ -124,6 +130,8 @@ def hstu_without_content(
     dataset = tables.folder(DATASETS) / manifest.training_set
     if not (manifest.training_set and dataset.exists()):
         return made(skipped=f"the training set of {manifest.version} was deleted")
+    if not Statistics.of(read_dataset(dataset)).has_content:
+        return made(skipped=f"{manifest.version} was trained without content, too: no item has any")
     model = read_config(folder)
     assert isinstance(model, TrainedConfig)
     version = train_version(
@@ -132,7 +140,7 @@ def hstu_without_content(
         dataset,
         settings,
         model,
-        manifest.training,
+        in_one_process(manifest.training, manifest.workers),
         workers=0,
         with_content=False,
         parent=manifest.parent,
@@ -160,6 +168,7 @@ def tuned_hyperparameters(
     tables, settings = lake.open(), training
     dataset, record = _training_set(context, tables, set_settings)
     storage = tables.folder(RUNS) / "tuning" / new_version(settings.model.family)
+    settings, _ = _chosen(context, settings, dataset, workers=0)
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(
         str(dataset), str(storage), fitted(settings.model, settings, content_width(dataset)), optimisation, workers=0
@@ -180,6 +189,16 @@ def tuned_hyperparameters(
         ),
         data_version=data_version(context, settings, record.data_version),
     )
+
+
+def _chosen(
+    context: dg.AssetExecutionContext, settings: TrainingSettings, dataset: Path, workers: int
+) -> tuple[TrainingSettings, dict[str, Choice]]:
+    """The settings with what the training set decides, and that by its path in the profile."""
+    settings, chosen = choose_training(settings, Statistics.of(read_dataset(dataset)), max(1, workers))
+    for path, choice in chosen.items():
+        context.log.info(f"training.{path} is {choice.value}: {choice.reason}")
+    return settings, {f"training.{path}": choice for path, choice in chosen.items()}
 
 
 def _training_set(
@@ -229,6 +248,7 @@ def version_metadata(version: TrainedVersion) -> dict[str, Any]:
         "tokens_per_second": kept.tokens_per_second,
         "sparsity": kept.sparsity,
         "tokens_kept": kept.tokens_kept,
+        "chosen": dg.MetadataValue.md(choices_table(version.manifest.chosen)),
         "learning_curve": dg.MetadataValue.md(learning_curve(version.curve)),
         "model_card": dg.MetadataValue.md((version.folder / MODEL_CARD).read_text()),
         "artifact": dg.MetadataValue.path(str(version.folder)),

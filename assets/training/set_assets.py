@@ -6,14 +6,20 @@ import dagster as dg
 
 from assets.content.assets import content_embeddings
 from assets.items.assets import items
-from assets.metadata import ROWS
+from assets.metadata import ROWS, choices_table
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sequences.assets import sequences
 from assets.splits.settings import EvaluationSettings
 from assets.training.dataset import read_dataset, read_held_out
 from assets.training.plots import lengths_of, over_time
 from assets.training.set_store import read_record
-from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, make_training_set, without_cases
+from assets.training.training_set import (
+    TrainingSetRecord,
+    TrainingSetSettings,
+    evaluation_of,
+    make_training_set,
+    without_cases,
+)
 from assets.versions import DATASETS, TRAINING_SET, training_set_in_question
 from models.markdown import escaped
 
@@ -52,6 +58,7 @@ def training_set(
             **{f"cases_{protocol}": record.cases.get(protocol, 0) for protocol in ("time", "leave_one_out")},
             "validation_users": len(dataset.validation),
             "cold_share": record.cold_share,
+            "chosen": dg.MetadataValue.md(choices_table(record.chosen)),
             "over_time": dg.MetadataValue.md(over_time(held_out, record.cutoff)),
             "lengths": dg.MetadataValue.md(lengths_of(dataset.histories.lengths)),
             "folder": dg.MetadataValue.path(str(folder)),
@@ -72,8 +79,9 @@ def has_evaluation_cases(
     folder = training_set_in_question(context, lake.open())
     record = read_record(folder, TrainingSetRecord)
     cases: dict[str, Any] = {f"cases_{protocol}": count for protocol, count in record.cases.items()}
-    missing = without_cases(record, evaluation.primary_protocol)
-    there = f"{record.cases.get(evaluation.primary_protocol)} users are asked ({evaluation.primary_protocol})"
+    protocol = evaluation_of(record, evaluation).primary_protocol
+    missing = without_cases(record, protocol)
+    there = f"{record.cases.get(protocol)} users are asked ({protocol})"
     return dg.AssetCheckResult(
         passed=missing is None,
         severity=dg.AssetCheckSeverity.ERROR,

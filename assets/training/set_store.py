@@ -11,6 +11,7 @@ from pydantic import Field
 
 from assets.data_version import digest
 from assets.versions import RECORD
+from models.auto import Choice
 from models.strict import Strict
 from storage.lake import Lake
 
@@ -31,6 +32,7 @@ class SetRecord(Strict):
     interactions: int = Field(description="That are trained on.")
     trained_items: int = Field(description="Items among these.")
     items: int = Field(description="These, and the rest of the catalogue.")
+    chosen: dict[str, Choice] = Field(default={}, description="What the data decided, by its path in the profile.")
 
     @property
     def name(self) -> str:
@@ -40,7 +42,7 @@ class SetRecord(Strict):
     @property
     def data_version(self) -> str:
         """Equal for sets from which the same is learned."""
-        return digest(self.model_dump(mode="json", exclude={"created", "data_end", "table_versions"}))
+        return digest(self.model_dump(mode="json", exclude={"created", "data_end", "table_versions", "chosen"}))
 
 
 R = TypeVar("R", bound=SetRecord)

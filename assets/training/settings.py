@@ -1,9 +1,10 @@
 """The model and how it is trained: the profile's `training:` section."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from models.auto import FROM_DATA, FollowsData
 from models.config import ModelConfig, RecommenderConfig, TrainingConfig
 from models.families.registry import any_config
 from models.merging import Merging
@@ -42,14 +43,14 @@ class SearchSettings(Strict):
         return space
 
 
-class TrainingDataSettings(Strict):
+class TrainingDataSettings(FollowsData):
     """What a model learns from: that part of the section on which a training set depends."""
 
     positive_actions: tuple[str, ...] = Field(
         min_length=1, description="Actions that make an interaction part of a history and a target."
     )
     use_content: bool = Field(default=True, description="Whether items carry their content embedding.")
-    cold_start_hours: float = Field(
+    cold_start_hours: Annotated[float, FROM_DATA] = Field(
         default=24.0,
         ge=0,
         description="Time between a version's cutoff and what it serves: training hides the ID of an item that has "
@@ -61,17 +62,21 @@ class TrainingDataSettings(Strict):
         description="Makes one step of adjacent interactions: item, with the same item; kind, with the same item by "
         "the same actions; null, of none. In training, evaluation and serving alike.",
     )
-    popularity_half_life_days: float = Field(
+    popularity_half_life_days: Annotated[float, FROM_DATA] = Field(
         default=7.0, gt=0, description="Age at which an interaction counts half in the endpoint's popularity fallback."
     )
-    validation_users: int = Field(default=500, ge=1, description="Users of the learning curve's NDCG@10.")
+    validation_users: Annotated[int, FROM_DATA] = Field(
+        default=500, ge=1, description="Users of the learning curve's NDCG@10."
+    )
 
 
 class TrainingSettings(TrainingDataSettings):
     """What is trained, on what, and by how many workers."""
 
     model: RetrievalConfig = Field(default=ModelConfig(), description="Which model, and its shape.")
-    id_masking: float = Field(default=0.1, ge=0, lt=1, description="Share of a history's IDs hidden in training.")
+    id_masking: Annotated[float, FROM_DATA] = Field(
+        default=0.1, ge=0, lt=1, description="Share of a history's IDs hidden in training."
+    )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(
         default=True, description="Also train an ablation without content, for the evaluation."

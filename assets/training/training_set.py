@@ -1,13 +1,14 @@
 """A training set made of the tables as they are: split, written, counted and put in its place."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from assets.sequences.item_rows import catalogue_with_rows
+from assets.splits.auto import choose_learning, choose_protocol, choose_split
 from assets.splits.settings import EvaluationSettings, SplitSettings
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import content_digest, read_dataset, read_held_out, write_training_set
@@ -15,12 +16,13 @@ from assets.training.set_store import SetRecord, keep
 from assets.training.settings import TrainingDataSettings, TrainingSettings
 from assets.versions import DATASETS
 from models.actions import action_bits, require_declared
+from models.auto import AUTO, LEFT_TO_DATA, Choice, FollowsData, part_of, with_values_at
 from models.columns import DAY, ITEM_ID, VECTOR
 from models.evaluation.report import Protocol
 from models.strict import Strict
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
-from storage.sequence_store import SEQUENCES_TABLE
+from storage.sequence_store import SEQUENCES_TABLE, SequenceFiles
 from storage.staged_files import Staging
 from storage.user_interactions import ROWS_IN_MEMORY
 
@@ -39,16 +41,19 @@ class TrainingSetSettings(Strict):
     @classmethod
     def of(cls, training: TrainingSettings, evaluation: EvaluationSettings) -> "TrainingSetSettings":
         """Of both sections, what counts here."""
-        learned = training.model_dump(include=set(TrainingDataSettings.model_fields))
         return cls(
-            training=TrainingDataSettings.model_validate(learned),
+            training=part_of(training, TrainingDataSettings),
             evaluation=SplitSettings.part_of(evaluation),
             seed=training.optimisation.seed,
         )
 
 
 class TrainingSetRecord(SetRecord):
-    """What a training set was made of, and what it came to."""
+    """What a training set was made of, and what it came to.
+
+    Attributes:
+        settings: What counted: what was left to the data has the value that was chosen, and is on record as such.
+    """
 
     settings: TrainingSetSettings
     first: datetime
@@ -68,22 +73,13 @@ def make_training_set(
     Raises:
         ValueError: there is nothing to train on.
     """
-    data, held_out = settings.training, settings.evaluation
-    versions = newest_versions(lake, data.use_content)
+    versions = newest_versions(lake, settings.training.use_content)
     data_end = data_end_of(lake, versions[EVENTS_TABLE])
-    cutoff = held_out.cutoff_time((data_end - timedelta(days=1)).date())
     log = lake.interactions(versions[SEQUENCES_TABLE])
-    require_declared(log.actions, data.positive_actions)
-    rule = SplitRule(
-        cutoff=cutoff,
-        window=held_out.window,
-        positives=action_bits(log.actions, data.positive_actions),
-        leave_one_out_users=held_out.leave_one_out_users,
-        max_users=held_out.max_users,
-        hold_out_ties=held_out.hold_out_ties,
-        seed=held_out.seed,
-    )
     content = content_of(lake, versions)
+    settings, chosen = chosen_settings(log, settings, (data_end - timedelta(days=1)).date(), content, rows_in_memory)
+    data, cutoff = settings.training, settings.evaluation.cutoff_time((data_end - timedelta(days=1)).date())
+    rule = SplitRule.by(settings.evaluation, cutoff, action_bits(log.actions, data.positive_actions))
     with Staging(lake) as staging:
         draft = write_training_set(
             staging.scratch / DATASETS,
@@ -96,15 +92,61 @@ def make_training_set(
             validation_users=data.validation_users,
             seed=settings.seed,
         )
-        record = record_of(draft, settings, cutoff, data_end, versions)
+        record = record_of(draft, settings, cutoff, data_end, versions, chosen)
         keep(lake, DATASETS, draft, record)
     return record
 
 
+def chosen_settings(
+    log: SequenceFiles,
+    settings: TrainingSetSettings,
+    last_day: date,
+    content: pl.DataFrame | None,
+    rows_in_memory: int = ROWS_IN_MEMORY,
+) -> tuple[TrainingSetSettings, dict[str, Choice]]:
+    """The settings with what the data say where the profile leaves it to them (`assets.splits.auto`).
+
+    Returns:
+        The settings, and each choice by its path in the profile.
+
+    Raises:
+        ValueError: an action is not declared.
+    """
+    data = settings.training
+    require_declared(log.actions, data.positive_actions)
+    if not (data.left_to_data or settings.evaluation.left_to_data):
+        return settings, {}
+    positives = action_bits(log.actions, data.positive_actions)
+    split, held_out, window = choose_split(log, positives, settings.evaluation, last_day, rows_in_memory)
+    rule = SplitRule.by(split, split.cutoff_time(last_day), positives)
+    data, learned = choose_learning(log, rule, window, data, described_share(content), rows_in_memory)
+    chosen = _below("evaluation", held_out) | _below("training", learned)
+    return settings.model_copy(update={"training": data, "evaluation": split}), chosen
+
+
+def evaluation_of(record: TrainingSetRecord, settings: EvaluationSettings) -> EvaluationSettings:
+    """How a version of the training set is evaluated: what is left to the data is as the set has it."""
+    found = {
+        **{name: getattr(record.settings.evaluation, name) for name in SplitSettings.model_fields},
+        "primary_protocol": choose_protocol(record.cases).value,
+        "popularity_half_life_days": record.settings.training.popularity_half_life_days,
+    }
+    return with_values_at(settings, {path: found[path] for path in settings.left_to_data})
+
+
 def record_of(
-    written: Path, settings: TrainingSetSettings, cutoff: datetime, data_end: datetime, versions: dict[str, int]
+    written: Path,
+    settings: TrainingSetSettings,
+    cutoff: datetime,
+    data_end: datetime,
+    versions: dict[str, int],
+    chosen: Mapping[str, Choice] | None = None,
 ) -> TrainingSetRecord:
-    """The record of the set that was `written` of those table versions."""
+    """The record of the set that was `written` of those table versions.
+
+    Args:
+        chosen: Those of the `settings` that the data decided.
+    """
     dataset, asked = read_dataset(written), read_held_out(written)
     times = asked.training.timestamps
     return TrainingSetRecord(
@@ -121,6 +163,7 @@ def record_of(
         last=_moment(np.max(times)),
         cold_share=dataset.cold_share,
         cases={protocol: len(cases) for protocol, cases in asked.cases.items()},
+        chosen=dict(chosen or {}),
     )
 
 
@@ -149,6 +192,15 @@ def data_end_of(lake: Lake, version: int) -> datetime:
     return datetime.combine(last + timedelta(days=1), time(), UTC)
 
 
+def described_share(content: pl.DataFrame | None) -> float:
+    """Share of the items whose content vector is not zero, 0 where there is none."""
+    if content is None or content.is_empty():
+        return 0.0
+    vectors = pl.col(VECTOR).list
+    described = content.select((vectors.max() != 0) | (vectors.min() != 0)).to_series()
+    return int(described.sum()) / content.height
+
+
 def require_made_by(record: TrainingSetRecord, settings: TrainingSetSettings) -> None:
     """Raises:
     ValueError: the training set was made by other settings; it names the first.
@@ -163,15 +215,23 @@ def require_same(made: Strict, now: Strict, section: str, asset: str) -> None:
     """Raises:
     ValueError: the training set that `asset` made was made by other settings of the `section`; it names the first.
     """
+    left = [settings.left_to_data if isinstance(settings, FollowsData) else () for settings in (made, now)]
     for name in type(made).model_fields:
-        if getattr(made, name) != getattr(now, name):
-            raise _made_otherwise(f"{section}.{name}", getattr(made, name), getattr(now, name), asset)
+        if name == LEFT_TO_DATA or all(name in some for some in left):
+            continue
+        then, today = (AUTO if name in some else getattr(of, name) for of, some in zip((made, now), left, strict=True))
+        if then != today:
+            raise _made_otherwise(f"{section}.{name}", then, today, asset)
 
 
 def _made_otherwise(name: str, made: object, now: object, asset: str) -> ValueError:
     return ValueError(
         f"{name} is {now!r}, but the training set was made with {made!r}: materialize `{asset}` again, or set it back"
     )
+
+
+def _below(section: str, chosen: Mapping[str, Choice]) -> dict[str, Choice]:
+    return {f"{section}.{path}": choice for path, choice in chosen.items()}
 
 
 def without_cases(record: TrainingSetRecord, protocol: Protocol) -> str | None:

@@ -3,7 +3,7 @@
 import json
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -30,6 +30,7 @@ from assets.training.settings import TrainingSettings
 from assets.training.start import why_not_from
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, RUNS
+from models.auto import LEFT_TO_DATA, Choice
 from models.config import ItemTowerConfig, TrainedConfig, TrainingConfig
 from models.manifest import Manifest, new_version
 from models.merging import Merging
@@ -64,11 +65,13 @@ def new_manifest(
     positive_actions: Sequence[str],
     merge_adjacent: Merging | None = None,
     split: SplitSettings | None = None,
+    chosen: Mapping[str, Choice] | None = None,
 ) -> Manifest:
     """What is said of a new version of a family, before it is made.
 
     Args:
         split: By which interactions were held out; None: none were.
+        chosen: What the training set decided of how it is trained, beside what was decided when it was made.
     """
     return Manifest(
         version=new_version(family),
@@ -82,6 +85,7 @@ def new_manifest(
         held_out_seed=split.seed if split else 0,
         held_out_ties=split.hold_out_ties if split else True,
         training_set=training_set.name,
+        chosen={**training_set.chosen, **(chosen or {})},
         table_versions=training_set.table_versions,
         code_version=code_version(),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",
@@ -118,8 +122,6 @@ def train_version(
 
     dataset = read_dataset(dataset_folder)
     where = ARTIFACTS if with_content else ABLATIONS
-    loss = optimisation.loss.model_copy(update={"cold_negatives": dataset.cold_share})
-    optimisation = optimisation.model_copy(update={"loss": loss})
     job = TrainingJob(
         dataset=str(dataset_folder),
         folder="",
@@ -149,7 +151,14 @@ def train_version(
     trained = trained_model(job, dataset)
     metrics = metrics_of(kept)
     origin = parent if job.start else None
-    final = manifest.model_copy(update={"training": optimisation, "training_metrics": metrics, "parent": origin})
+    final = manifest.model_copy(
+        update={
+            "training": optimisation,
+            "workers": max(1, workers),
+            "training_metrics": metrics,
+            "parent": origin,
+        }
+    )
     folder = save_artifact(lake.folder(where), final, trained, vocabulary_of(job, dataset))
     shutil.rmtree(run, ignore_errors=True)
     return TrainedVersion(
@@ -178,7 +187,7 @@ def fitted(model: TrainedConfig, settings: TrainingSettings, content_dim: int) -
 
 
 def tuned(settings: TrainingSettings, trials: pl.DataFrame) -> TrainingSettings:
-    """The settings with what the best trial of a search found.
+    """The settings with what the best trial of a search found, which then counts as written by hand.
 
     Raises:
         ValueError: the table is of an earlier version of this program, which did not say what it had searched.
@@ -192,8 +201,15 @@ def tuned(settings: TrainingSettings, trials: pl.DataFrame) -> TrainingSettings:
         update={
             MODEL: with_values(settings.model, MODEL, found),
             OPTIMISATION: with_values(settings.optimisation, OPTIMISATION, found),
+            LEFT_TO_DATA: tuple(path for path in settings.left_to_data if path not in found),
         }
     )
+
+
+def in_one_process(training: TrainingConfig, workers: int) -> TrainingConfig:
+    """`training` with as large a step as so many workers take together."""
+    sizes = {"batch_size": training.batch_size * workers, "tokens_per_step": training.tokens_per_step * workers}
+    return training.model_copy(update=sizes)
 
 
 def metrics_of(kept: Progress) -> dict[str, float]:

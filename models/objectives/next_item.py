@@ -26,17 +26,17 @@ class NextItem(Objective):
     def forward(self, view: Positions) -> dict[str, Tensor]:
         """The mean loss over all positions.
 
-        IDs are hidden at the rates that serving will meet (Netflix, arXiv 2605.23312, collaborative masking): in a
-        history at random and where the item was new; of a label only where it was new; of a negative as often as an
-        item of the catalogue is new. Were negatives hidden more rarely than that, the model would put every new item
-        first; more often, none.
+        IDs are hidden at the rates that serving will meet (Netflix, arXiv 2605.23312, collaborative masking), where
+        content stands in for them: in a history at random and where the item was new; of a label only where it was new;
+        of a negative as often as an item of the catalogue is new. Were negatives hidden more rarely than that, the
+        model would put every new item first; more often, none.
         """
         model, items = view.model, view.model.items
         labels = items.places[view.labels.item_index]
         draw = self._draw(view, labels)
         different, columns = distinct(draw.places, items.trained + 1)
-        cold = chance(different.shape, self.config.cold_negatives, view.generator)
         drawn = items.trained_items[different]
+        cold = chance(different.shape, self.config.cold_negatives, view.generator) & items.has_content[drawn]
         negatives = model.head.items(items(drawn, cold), drawn, cold)
         positives = _positives(view, labels)
         draws = columns[draw.places]

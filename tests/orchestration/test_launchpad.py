@@ -89,7 +89,7 @@ def test_typed_depths_are_those_of_the_models(profile: Profile) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        {"training": {"optimisation": {"epochs": "many"}}},
+        {"training": {"workers": "many"}},
         {"training": {"optimisation": {"schedule": "linear"}}},
         {"training": {"model": {"backbone": {"name": "sasre"}}}},
         {"training": {"merge_adjacent": "items"}},
@@ -119,7 +119,8 @@ def test_every_field_is_described_and_tells_what_counts_unless_it_is_given(profi
         undescribed = [path for path, field in described(settings_resource(profile, stage)) if not field.description]
         assert not undescribed, stage
     told = {path: field.description for path, field in described(settings_resource(profile, "training"))}
-    assert told["optimisation", "epochs"] == "Passes over all users, at most. Unless given: 12."
+    assert told["optimisation", "epochs"] == "Passes over all users, at most. auto: what the data say. Unless given: 12."
+    assert told["optimisation", "patience"].endswith("Unless given: auto.")
     assert (
         told["optimisation", "learning_rate"] == "The optimiser's learning rate, at its highest. Unless given: 0.001."
     )

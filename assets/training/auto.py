@@ -1,0 +1,157 @@
+"""How a model is trained where the profile leaves it to the data: all the rules, in the order in which they are asked.
+
+They read the training set alone. Starting points are what did best over a dozen public logs of 600 to 100,000 users; a
+rule is changed here and nowhere else.
+"""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+import numpy as np
+
+from assets.training.dataset import Dataset
+from assets.training.settings import TrainingSettings
+from models.auto import Choice, Choosing, chosen_in, value_at
+
+USERS_A_STEP = {0: 32, 5_000: 64, 50_000: 128}
+"""From so many users on, so many a step, over all workers: small steps learn most from few users."""
+
+STEPS = 2_000
+MOST_EPOCHS = 100
+"""Few users would be seen more often than that."""
+
+LEARNING_RATE, LEARNING_RATE_USERS = 1e-3, 32
+"""The rate of a step over so many users; it grows with the root of their number."""
+
+WARMUP = 0.05
+PATIENCE_SHARE, LEAST_PATIENCE = 0.2, 3
+"""Training ends after so many of its epochs without gain."""
+
+NEGATIVES = 512
+MOST_COLD_NEGATIVES = 0.5
+"""Of the negatives, so many keep their ID in any case: a catalogue of which little is in use would hide all others."""
+
+WEIGHT_DECAY = 0.1
+DROPOUT = 0.2
+ID_MASKING = 0.1
+
+SHORTEST, LONGEST = 16, 200
+LENGTH_QUANTILE = 0.95
+"""The model sees so many of all histories whole."""
+
+PADDING = 11
+
+TEMPERATURE = 0.05
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a training set says of itself.
+
+    Attributes:
+        users: Users with a next item to learn.
+        mean_length, long: Interactions of a user: the mean, and what `LENGTH_QUANTILE` of them do not exceed.
+        trained_items: Items with an ID.
+        has_content: Whether any item has content.
+        cold_share: Share of the items that are too new to have an ID.
+        judges: Users who judge the epochs.
+    """
+
+    users: int
+    mean_length: float
+    long: int
+    trained_items: int
+    has_content: bool
+    cold_share: float
+    judges: int
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Statistics":
+        lengths = dataset.histories.lengths
+        lengths = lengths[lengths > 1] if (lengths > 1).any() else np.ones(1, np.int64)
+        return cls(
+            users=int((dataset.histories.lengths > 1).sum()),
+            mean_length=float(lengths.mean()),
+            long=ceil(np.quantile(lengths, LENGTH_QUANTILE)),
+            trained_items=len(dataset.vocabulary.trained),
+            has_content=bool(dataset.content.any()),
+            cold_share=dataset.cold_share,
+            judges=len(dataset.validation),
+        )
+
+
+def choose_training(
+    settings: TrainingSettings, found: Statistics, workers: int
+) -> tuple[TrainingSettings, dict[str, Choice]]:
+    """The settings with what the training set says where they are left to it, and the choices by key.
+
+    Args:
+        workers: Processes that each take `batch_size` users a step.
+    """
+    choose = Choosing(settings)
+    _choose_steps(choose, found, workers)
+    _choose_loss(choose, found)
+    _choose_model(choose, found)
+    return chosen_in(settings, choose.chosen), choose.chosen
+
+
+def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers: int) -> None:
+    wanted = max(some for users, some in USERS_A_STEP.items() if found.users >= users)
+    among = f" over {workers} workers" if workers > 1 else ""
+    why = f"{found.users:,} users learn best from about {wanted} a step{among}."
+    batch = choose("optimisation.batch_size", max(1, wanted // workers), why)
+    tokens = value_at(choose.settings, "optimisation.tokens_per_step")
+    together = workers * (max(1.0, tokens / found.mean_length) if tokens else batch)
+    steps = max(1, ceil(found.users / together))
+    wished = max(1, min(MOST_EPOCHS, round(STEPS / steps)))
+    told = f"{found.users:,} users make {steps:,} steps an epoch"
+    why = f"{told}, so {wished} epochs are about {wished * steps:,} steps."
+    epochs = choose("optimisation.epochs", wished, why)
+    if found.judges:
+        patience = max(LEAST_PATIENCE, round(PATIENCE_SHARE * epochs))
+        why = f"a fifth of {epochs} epochs, at least {LEAST_PATIENCE}; {found.judges:,} users judge which one is kept."
+        choose("optimisation.patience", patience, why)
+    else:
+        choose("optimisation.patience", 0, "no user could be held out to judge the epochs.")
+    rate = float(f"{LEARNING_RATE * sqrt(together / LEARNING_RATE_USERS):.2g}")
+    why = f"{LEARNING_RATE:g} for {LEARNING_RATE_USERS} users a step, and its root more for {together:.0f}."
+    choose("optimisation.learning_rate", rate, why)
+    choose("optimisation.schedule", "cosine", "the rate falls to zero, so that the last epochs settle.")
+    choose("optimisation.warmup", WARMUP, f"the rate rises over {WARMUP:.0%} of the steps.")
+    choose("optimisation.weight_decay", WEIGHT_DECAY, "did best over public logs.")
+
+
+def _choose_loss(choose: Choosing[TrainingSettings], found: Statistics) -> None:
+    negatives = max(1, min(NEGATIVES, found.trained_items))
+    why = f"{NEGATIVES:,}, but no more than the {found.trained_items:,} items with an ID."
+    choose("optimisation.loss.negatives", negatives, why)
+    runs = value_at(choose.settings, "optimisation.loss.positions_per_draw")
+    why = "one draw for all positions of a step is several times as fast."
+    choose("optimisation.loss.shared", runs == 1, why if runs == 1 else f"{runs} positions have a draw in common.")
+    if found.has_content:
+        cold = float(f"{min(MOST_COLD_NEGATIVES, found.cold_share):.3g}")
+        why = f"{found.cold_share:.0%} of the catalogue are too new to have an ID"
+        why += f"; no more than {MOST_COLD_NEGATIVES:.0%} are hidden." if found.cold_share > cold + 0.001 else "."
+    else:
+        cold, why = 0.0, "no item has content that could stand in for its ID."
+    choose("optimisation.loss.cold_negatives", cold, why)
+
+
+def _choose_model(choose: Choosing[TrainingSettings], found: Statistics) -> None:
+    popularity = choose("model.popularity", True, "on short histories, most of what can be known is what is popular.")
+    why = "not read: the head learns the scale itself." if popularity else "as published, without popularity."
+    choose("optimisation.loss.temperature", TEMPERATURE, why)
+    length = SHORTEST
+    while length < min(found.long, LONGEST):
+        length *= 2
+    free = "model.attention_divisor" in choose.settings.left_to_data
+    most = LONGEST if free else getattr(choose.settings.model, "attention_divisor", LONGEST)
+    why = f"{LENGTH_QUANTILE:.0%} of the users have at most {found.long:,} interactions ({SHORTEST} to {LONGEST} fit)."
+    length = choose("model.max_length", min(length, LONGEST, most), why)
+    why = f"{length} + {PADDING}, the padded width of the published code."
+    choose("model.attention_divisor", length + PADDING, why)
+    for path in ("model.input_dropout", "model.backbone.dropout"):
+        choose(path, DROPOUT, "as published.")
+    hidden = ID_MASKING if found.has_content else 0.0
+    why = "content stands in for IDs." if found.has_content else "no item has content that could stand in for its ID."
+    choose("id_masking", hidden, why)

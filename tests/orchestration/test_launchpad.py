@@ -119,8 +119,10 @@ def test_every_field_is_described_and_tells_what_counts_unless_it_is_given(profi
         undescribed = [path for path, field in described(settings_resource(profile, stage)) if not field.description]
         assert not undescribed, stage
     told = {path: field.description for path, field in described(settings_resource(profile, "training"))}
-    assert told["optimisation", "epochs"] == "Passes over all users, at most. auto: what the data say. Unless given: 12."
-    assert told["optimisation", "patience"].endswith("Unless given: auto.")
+    assert (
+        told["optimisation", "epochs"] == "Passes over all users, at most. auto: what the data say. Unless given: 12."
+    )
+    assert str(told["optimisation", "patience"]).endswith("Unless given: auto.")
     assert (
         told["optimisation", "learning_rate"] == "The optimiser's learning rate, at its highest. Unless given: 0.001."
     )

@@ -21,7 +21,7 @@ from assets.content.settings import ContentSettings, ImageSettings, TextSettings
 from assets.resources import Storage
 from assets.sources.ledger import ledger_frame
 from assets.sources.source import LandedFile
-from assets.splits.settings import EvaluationSettings
+from assets.splits.settings import CutoffSettings, SplitSettings
 from storage.lake import Lake
 from storage.schema import (
     CONTENT_TABLE,
@@ -48,7 +48,7 @@ def materialize(lake: Lake, image: ImageSettings) -> dg.ExecuteInProcessResult:
     resources = {
         "lake": Storage(root=lake.root, id_type="int64"),
         "content": ContentSettings.model_validate(settings.model_dump()),
-        "evaluation": EvaluationSettings(),
+        "cutoff_settings": CutoffSettings(positive_actions=("click",), split=SplitSettings()),
     }
     return dg.materialize(STAGE, resources=resources)
 

@@ -10,7 +10,7 @@ from assets.content.assets import content_embeddings, image_embeddings, text_emb
 from assets.content.settings import ContentSettings
 from assets.content.vectors import to_matrix
 from assets.resources import Storage
-from assets.splits.settings import EvaluationSettings
+from assets.splits.settings import CutoffSettings, SplitSettings
 from storage.lake import Lake
 from storage.literal_paths import scan_parquet
 from storage.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
@@ -44,7 +44,7 @@ def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
         [text_embeddings, image_embeddings, content_embeddings],
         resources={
             "lake": Storage(root=lake.root, id_type="int64"),
-            "evaluation": EvaluationSettings(),
+            "cutoff_settings": CutoffSettings(positive_actions=("click",), split=SplitSettings()),
             "content": ContentSettings.model_validate({"image": {"adapt": {"epochs": 1}}, "text": {"max_length": 64}}),
         },
     )

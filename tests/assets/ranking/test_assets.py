@@ -55,16 +55,17 @@ class Shop:
     def run(self, *only: str, evaluation: dict[str, Any] | None = None, **ranking: Any) -> dg.ExecuteInProcessResult:
         asked = EvaluationSettings.model_validate({**EVALUATION_SETTINGS, **(evaluation or {})})
         section = RankingSettings.model_validate({**RANKING, **ranking})
+        training = TrainingSettings(positive_actions=("click",))
         return dg.materialize(
             [ranking_set, has_something_to_ask, ranker_model, ranker_evaluation],
             instance=self.instance,
             selection=dg.AssetSelection.assets(*only) if only else None,
             resources={
                 "lake": Storage(root=self.lake.root),
-                "training": TrainingSettings(positive_actions=("click",)),
+                "training": training,
                 "ranking": section,
                 "evaluation": asked,
-                "ranking_set_settings": RankingSetSettings.of(section, asked),
+                "ranking_set_settings": RankingSetSettings.of(section, asked, training),
                 "ray": RayCluster(mode="inline"),
             },
             raise_on_error=False,

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from assets.training.settings import SearchSettings, TrainingSettings
 from assets.training.tune import MODEL, OPTIMISATION, with_values
 from assets.training.version import tuned
+from models.auto import read_section
 from models.config import ModelConfig, TrainingConfig
 
 
@@ -39,5 +40,8 @@ def test_a_model_takes_what_the_best_trial_found() -> None:
     taken = tuned(settings, trials)
     assert (taken.optimisation.learning_rate, taken.model.width) == (0.004, 32)
     assert taken.optimisation.loss == settings.optimisation.loss
+    left = read_section(TrainingSettings, {"positive_actions": ["click"]})
+    found_by_hand = {"optimisation.learning_rate"}
+    assert set(left.left_to_data) - set(tuned(left, trials).left_to_data) == found_by_hand
     with pytest.raises(ValueError, match="materialize `tuned_hyperparameters` again"):
         tuned(settings, trials.drop("settings"))

@@ -1,0 +1,120 @@
+"""How a model is trained where the profile leaves it to the data: always something valid, with a reason."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.splits.settings import EvaluationSettings, SplitSettings
+from assets.training.auto import LONGEST, SHORTEST, STEPS, Statistics, choose_training
+from assets.training.settings import TrainingDataSettings, TrainingSettings
+from models.auto import marked, part_of, read_section, value_at
+
+TRAINING = {"positive_actions": ["click"]}
+
+WRITTEN: dict[str, Any] = {
+    "cold_start_hours": 1.0,
+    "id_masking": 0.3,
+    "model.max_length": 32,
+    "model.backbone.dropout": 0.5,
+    "optimisation.epochs": 2,
+    "optimisation.loss.negatives": 9,
+    "optimisation.schedule": "cosine",
+}
+
+
+@given(st.sets(st.sampled_from(sorted(WRITTEN))))
+def test_a_section_leaves_to_the_data_exactly_what_is_not_written(paths: set[str]) -> None:
+    values: dict[str, Any] = dict(TRAINING)
+    for path in paths:
+        place = values
+        *above, last = path.split(".")
+        for name in above:
+            place = place.setdefault(name, {})
+        place[last] = WRITTEN[path]
+    settings = read_section(TrainingSettings, values)
+    assert set(settings.left_to_data) == set(marked(settings)) - paths
+    assert {path: value_at(settings, path) for path in paths} == {path: WRITTEN[path] for path in paths}
+    data = part_of(settings, TrainingDataSettings)
+    assert set(data.left_to_data) == set(marked(data)) - paths
+    assert TrainingSettings.model_validate(settings.model_dump()) == settings
+
+
+@pytest.mark.parametrize("backbone", ["hstu_research", "sasrec", "ligr"])
+def test_another_backbone_follows_the_data_in_its_own_fields(backbone: str) -> None:
+    values = {**TRAINING, "model": {"backbone": {"name": backbone, "layers": 1}}}
+    settings = read_section(TrainingSettings, values)
+    assert {"model.backbone.dropout", "model.max_length", "model.attention_divisor"} <= set(settings.left_to_data)
+
+
+def test_a_class_that_is_built_by_hand_leaves_nothing_to_the_data() -> None:
+    assert not TrainingSettings(positive_actions=("click",)).left_to_data
+    assert not SplitSettings.part_of(EvaluationSettings()).left_to_data
+
+
+SHOP = Statistics(
+    users=1_912, mean_length=6.5, long=23, trained_items=300, has_content=True, cold_share=0.1, judges=240
+)
+MADE_WITH_THE_SET = set(TrainingDataSettings.model_fields)
+
+
+def chosen_for(found: Statistics, workers: int = 2, **training: Any) -> TrainingSettings:
+    return choose_training(read_section(TrainingSettings, {**TRAINING, **training}), found, workers)[0]
+
+
+@given(
+    st.builds(
+        Statistics,
+        users=st.integers(0, 10**9),
+        mean_length=st.floats(1, 10**6),
+        long=st.integers(1, 10**6),
+        trained_items=st.integers(1, 10**8),
+        has_content=st.booleans(),
+        cold_share=st.floats(0, 1),
+        judges=st.integers(0, 500),
+    ),
+    st.integers(1, 1_000),
+    st.sampled_from([{}, {"loss": {"positions_per_draw": 16}}, {"tokens_per_step": 4096}, {"batch_size": 1}]),
+)
+def test_whatever_the_data_say_each_value_fits_its_field_and_has_a_reason(
+    found: Statistics, workers: int, optimisation: dict[str, Any]
+) -> None:
+    settings = read_section(TrainingSettings, {**TRAINING, "optimisation": optimisation})
+    made, chosen = choose_training(settings, found, workers)
+    assert type(made).model_validate(made.model_dump()) == made
+    assert set(chosen) == {path for path in settings.left_to_data if path not in MADE_WITH_THE_SET}
+    assert {path: value_at(made, path) for path in chosen} == {path: choice.value for path, choice in chosen.items()}
+    assert all(choice.reason[-1] == "." for choice in chosen.values())
+    assert made.optimisation.loss.negatives <= max(1, found.trained_items)
+    assert made.model.max_length <= LONGEST
+    if not found.has_content:
+        assert (made.id_masking, made.optimisation.loss.cold_negatives) == (0, 0)
+
+
+def test_the_steps_of_all_epochs_are_the_budget_however_many_workers_take_them() -> None:
+    for workers in (1, 2, 4):
+        training = chosen_for(SHOP, workers).optimisation
+        assert training.batch_size * workers == 32
+        assert training.epochs == round(STEPS / 60)
+    _, chosen = choose_training(read_section(TrainingSettings, TRAINING), SHOP, 2)
+    assert chosen["optimisation.epochs"].reason == (
+        "1,912 users make 60 steps an epoch, so 33 epochs are about 1,980 steps."
+    )
+
+
+def test_later_rules_follow_what_is_written_by_hand() -> None:
+    by_hand = chosen_for(SHOP, optimisation={"batch_size": 64, "loss": {"positions_per_draw": 8}})
+    assert by_hand.optimisation.learning_rate == pytest.approx(2e-3)
+    assert by_hand.optimisation.epochs == 100
+    assert not by_hand.optimisation.loss.shared
+    short = chosen_for(replace(SHOP, long=150), model={"attention_divisor": 90})
+    assert (short.model.max_length, short.model.attention_divisor) == (90, 90)
+    assert chosen_for(SHOP, model={"max_length": 50}).model.attention_divisor == 61
+    assert chosen_for(SHOP, optimisation={"loss": {"cold_negatives": 0.4}}).optimisation.loss.cold_negatives == 0.4
+
+
+@pytest.mark.parametrize(("long", "seen"), [(1, SHORTEST), (17, 32), (64, 64), (129, LONGEST), (4_000, LONGEST)])
+def test_the_model_sees_about_all_of_most_histories(long: int, seen: int) -> None:
+    assert chosen_for(Statistics(100, 3.0, long, 50, False, 0.0, 10)).model.max_length == seen

@@ -90,6 +90,8 @@ def test_typed_depths_are_those_of_the_models(profile: Profile) -> None:
     "config",
     [
         {"training": {"workers": "many"}},
+        {"training": {"workers": "auto"}},
+        {"training": {"optimisation": {"optimizer": "auto"}}},
         {"training": {"optimisation": {"schedule": "linear"}}},
         {"training": {"model": {"backbone": {"name": "sasre"}}}},
         {"training": {"merge_adjacent": "items"}},
@@ -122,9 +124,9 @@ def test_every_field_is_described_and_tells_what_counts_unless_it_is_given(profi
     assert (
         told["optimisation", "epochs"] == "Passes over all users, at most. auto: what the data say. Unless given: 12."
     )
-    assert str(told["optimisation", "patience"]).endswith("Unless given: auto.")
     assert (
-        told["optimisation", "learning_rate"] == "The optimiser's learning rate, at its highest. Unless given: 0.001."
+        told["optimisation", "learning_rate"]
+        == "The optimiser's learning rate, at its highest. auto: what the data say. Unless given: auto."
     )
 
 
@@ -152,10 +154,26 @@ def test_a_launch_changes_what_it_names_and_leaves_the_rest_to_the_profile(job: 
     assert settings["source"] == section_settings("source", GIVEN["source"])
 
 
+def test_a_launch_leaves_to_the_data_what_the_profile_writes_and_the_other_way_round(
+    job: dg.JobDefinition, seen: list[Any]
+) -> None:
+    config = launched(
+        training={"optimisation": {"epochs": "auto", "schedule": "auto", "learning_rate": 1e-3}},
+        evaluation={"primary_protocol": "auto", "window_days": 1},
+    )
+    assert job.execute_in_process(run_config=config).success
+    training, evaluation = seen[0]["training"], seen[0]["evaluation"]
+    assert {"optimisation.epochs", "optimisation.schedule"} <= set(training.left_to_data)
+    assert not {"optimisation.learning_rate", "optimisation.loss.temperature"} & set(training.left_to_data)
+    assert "primary_protocol" in evaluation.left_to_data
+    assert "window_days" not in evaluation.left_to_data
+
+
 @pytest.mark.parametrize(
     ("config", "told"),
     [
         ({"training": {"optimisation": {"epochs": 0}}}, "training.optimisation.epochs: Input should be greater"),
+        ({"training": {"optimisation": {"epochs": "many"}}}, "training.optimisation.epochs: Input should be a valid"),
         ({"training": {"model": {"backbone": {"name": "sasrec", "head_dim": 3}}}}, "head_dim: Extra inputs"),
         ({"evaluation": {"metric": "ndcg@3"}}, "'ndcg@3' is not measured"),
         ({"quality": {"actions": ["view", "view"]}}, "names an action twice"),

@@ -14,14 +14,23 @@ from assets.evaluation.evaluate_version import EvaluationError, evaluate_version
 from assets.privacy.forget import forget
 from assets.privacy.person import Person
 from assets.resources import Storage
-from assets.splits.settings import EvaluationSettings
+from assets.splits.auto import cutoff_day
+from assets.splits.settings import CutoffSettings, EvaluationSettings
 from assets.training import training_set as making
-from assets.training.dataset import read_held_out
+from assets.training.dataset import read_dataset, read_held_out
 from assets.training.set_assets import has_evaluation_cases, training_set
 from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
-from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, require_made_by, without_cases
+from assets.training.training_set import (
+    TrainingSetRecord,
+    TrainingSetSettings,
+    evaluation_of,
+    make_training_set,
+    require_made_by,
+    without_cases,
+)
 from assets.versions import list_sets, training_set_in_question
+from models.auto import read_section
 from models.columns import DAY, ITEM_ID
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, items_schema
@@ -79,6 +88,14 @@ TRAINING = {"positive_actions": ["click"], "use_content": False, "validation_use
 def hstu_model(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Storage]) -> dg.MaterializeResult[None]:
     """Stands for the model: it says what it would be trained on."""
     return dg.MaterializeResult(metadata={"trained_on": training_set_in_question(context, lake.open()).name})
+
+
+def from_data(training: dict[str, Any] | None = None, **evaluation: Any) -> TrainingSetSettings:
+    """As a profile has them that writes this and leaves the rest to the data."""
+    return TrainingSetSettings.of(
+        read_section(TrainingSettings, {"positive_actions": ["click"], "use_content": False, **(training or {})}),
+        read_section(EvaluationSettings, evaluation),
+    )
 
 
 def settings(**evaluation: Any) -> TrainingSetSettings:
@@ -198,6 +215,47 @@ def test_another_setting_than_it_was_made_by_is_named(lake: Lake, instance: dg.D
     require_made_by(record, settings())
     with pytest.raises(ValueError, match=r"evaluation.window_days is 3, .* made with 1: materialize `training_set`"):
         require_made_by(record, settings(window_days=3))
+
+
+def test_what_is_left_to_the_data_is_chosen_when_the_set_is_made_and_read_from_its_record(
+    lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    asked = from_data({"cold_start_hours": 5}, max_users=7)
+    resources = {
+        "lake": Storage(root=lake.root),
+        "evaluation": read_section(EvaluationSettings, {"max_users": 7}),
+        "set_settings": asked,
+    }
+    result = dg.materialize([training_set, has_evaluation_cases], instance=instance, resources=resources)
+    record = read_record(Path(told(result)["folder"]), TrainingSetRecord)
+    assert set(record.chosen) == {
+        "evaluation.window_days",
+        "evaluation.leave_one_out_users",
+        "training.validation_users",
+        "training.popularity_half_life_days",
+    }
+    made = record.settings
+    # A tenth of the twelve users, and an eighth of them, rounded up.
+    assert (made.evaluation.leave_one_out_users, made.training.validation_users) == (2, 2)
+    assert (made.training.cold_start_hours, made.evaluation.max_users) == (5, 7)
+    assert "| evaluation.leave\\_one\\_out\\_users | 2 | 12 users have two positives" in told(result)["chosen"]
+    assert read_dataset(Path(told(result)["folder"])).validation_targets.shape == (2,)
+    require_made_by(record, asked)
+    with pytest.raises(ValueError, match=r"training.validation_users is 2, but .* made with 'auto': materialize"):
+        require_made_by(record, from_data({"cold_start_hours": 5, "validation_users": 2}, max_users=7))
+    half_life = made.training.popularity_half_life_days
+    found = evaluation_of(record, read_section(EvaluationSettings, {"max_users": 7}))
+    assert (found.primary_protocol, found.popularity_half_life_days, found.window_days) == ("time", half_life, 1)
+    by_hand = read_section(EvaluationSettings, {"primary_protocol": "leave_one_out", "popularity_half_life_days": 2})
+    found = evaluation_of(record, by_hand)
+    assert (found.primary_protocol, found.popularity_half_life_days) == ("leave_one_out", 2)
+
+
+def test_content_is_described_as_it_was_where_the_set_will_be_cut(lake: Lake) -> None:
+    for asked in (from_data(), from_data(window_days=2), from_data(cutoff="2026-01-02")):
+        record = make_training_set(lake, asked)
+        split = CutoffSettings(positive_actions=("click",), split=asked.evaluation)
+        assert cutoff_day(lake, split) == record.cutoff.date()
 
 
 def test_after_forgetting_a_model_waits_for_a_new_set(lake: Lake, instance: dg.DagsterInstance) -> None:

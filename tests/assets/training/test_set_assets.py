@@ -238,7 +238,7 @@ def test_what_is_left_to_the_data_is_chosen_when_the_set_is_made_and_read_from_i
     # A tenth of the twelve users, and an eighth of them, rounded up.
     assert (made.evaluation.leave_one_out_users, made.training.validation_users) == (2, 2)
     assert (made.training.cold_start_hours, made.evaluation.max_users) == (5, 7)
-    assert "| evaluation.leave\\_one\\_out\\_users | 2 | 12 users have two positives" in told(result)["chosen"]
+    assert "| evaluation.leave_one_out_users | 2 | 12 users have two positives" in told(result)["chosen"]
     assert read_dataset(Path(told(result)["folder"])).validation_targets.shape == (2,)
     require_made_by(record, asked)
     with pytest.raises(ValueError, match=r"training.validation_users is 2, but .* made with 'auto': materialize"):

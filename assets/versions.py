@@ -69,6 +69,14 @@ def artifact_of(lake: Lake, version: str) -> Path:
     return found
 
 
+def family_of(lake: Lake, version: str | None) -> str | None:
+    """The family of a version; None where it has no artifact."""
+    try:
+        return artifact_of(lake, version).parent.name if version else None
+    except VersionMissing:
+        return None
+
+
 def _folders_of_kind(lake: Lake) -> list[Path]:
     """The folders of the families that find items, or of those that rank them, the lake's own first.
 

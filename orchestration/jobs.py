@@ -57,7 +57,7 @@ def put_previous_champion_back(
     releases = releases_of(tables)
     version = releases.rollback(config.reason)
     context.log.info(f"{version} is champion again; deploying it")
-    context.log_event(dg.AssetMaterialization("release", metadata=release_metadata(releases, version, config.reason)))
+    context.log_event(dg.AssetMaterialization("release", metadata=release_metadata(tables, version, config.reason)))
     try:
         status = deploy_champion(tables, lake.profile, endpoint, ray.dashboard)
     except Exception as error:

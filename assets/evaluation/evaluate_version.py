@@ -14,6 +14,7 @@ from assets.splits.settings import EvaluationSettings
 from assets.versions import DATASETS, RECORD
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import Contestant, VersionEvaluation
+from models.manifest import read_manifest
 from storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def evaluate_version(
         version=candidate.version,
         champion=champion.name if champion and champion.name in scored else None,
         broken_champion=_broken(champion, given, broken),
+        incumbent=_incumbent(champion),
         contestants=contestants,
         left_out=left_out,
         cutoff=candidate.manifest.cutoff,
@@ -112,10 +114,21 @@ def evaluate_version(
 
 def _contestants(artifacts: Mapping[str, Artifact], without: str) -> dict[str, Contestant]:
     return {
-        name: Contestant(version=artifact.version, family=artifact.family.name)
+        name: Contestant(version=artifact.version, family=artifact.family.name, created=artifact.manifest.created)
         for name, artifact in artifacts.items()
         if name != without
     }
+
+
+def _incumbent(champion: Path | None) -> Contestant | None:
+    """What the champion's folder says of it, though its model may not load."""
+    if champion is None:
+        return None
+    try:
+        manifest = read_manifest(champion)
+    except (OSError, ValueError):
+        return None
+    return Contestant(version=champion.name, family=manifest.family, created=manifest.created)
 
 
 def _broken(champion: Path | None, given: Mapping[str, Path | None], broken: Collection[str]) -> str | None:

@@ -6,7 +6,7 @@ from pydantic import Field
 from assets.data_version import data_version
 from assets.evaluation.assets import evaluation
 from assets.release.gate import decide, decide_by_hand
-from assets.release.page import release_metadata
+from assets.release.page import contestants_table, release_metadata
 from assets.release.record import record
 from assets.release.settings import ReleaseSettings
 from assets.resources import LakeResource
@@ -32,7 +32,8 @@ class ReleaseRun(dg.Config):
     kinds={"delta"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
-    description="Promotes the evaluated version if it beats the champion (the first one: popularity); records why.",
+    description="Makes the best of tonight's versions champion, of whatever family, or lets the champion go on: a "
+    "version than which another one is clearly better is not released. Records why, and what to do about a refusal.",
 )
 def release(
     context: dg.AssetExecutionContext,
@@ -43,15 +44,18 @@ def release(
     tables = lake.open()
     version = version_in_question(context, tables, "evaluation", config.version)
     releases = releases_of(tables)
-    champion = releases.champion()
+    champion, contestants = releases.champion(), None
     if config.force_reason:
         decision = decide_by_hand(version, list(versions_of(tables)), champion, config.force_reason)
     else:
-        decision = decide(_evaluation(tables, version), champion, release)
+        evaluated = _evaluation(tables, version)
+        decision = decide(evaluated, champion, release)
+        contestants = contestants_table(evaluated, decision, release.metric)
     record(releases, decision, champion)
-    context.log.info(decision.reason)
+    for told in filter(None, (decision.reason, decision.refusal)):
+        context.log.info(told)
     return dg.MaterializeResult(
-        metadata=release_metadata(releases, version, decision.reason, decision.numbers),
+        metadata=release_metadata(tables, version, decision.reason, decision, contestants),
         data_version=data_version(context, release, version, releases.champion()),
     )
 

@@ -1,57 +1,63 @@
-"""The release gate: whether a version may become champion, and why."""
+"""The release gate: which of tonight's versions becomes champion, if any, and why.
 
-from math import isfinite
+A night makes versions of several families: the model that the run trained (the candidate), and simple ones, popularity
+among them. Together with the champion, which is asked anew on the same cases, they are the contestants.
+
+1. A protocol counts if it has cases of at least `min_users` users. The primary protocol decides if it counts, else the
+   other one. Where none counts, numbers decide nothing (`_without_numbers`).
+2. A contestant is beaten where another one is clearly better: the 95 % interval of their paired difference lies wholly
+   above 0 on one protocol that counts, and wholly below 0 on none. What is beaten is not released.
+3. A champion that is not beaten stays, but for a newer version of its own family that is no worse in the mean. The
+   interval does not count there: between two nights of one model it nearly always holds 0, so to ask for more would
+   keep the oldest version, which knows no new item, and to ask for less would lose a little night by night.
+   A version of another family must be clearly better: noise switches no families.
+4. A champion that is beaten gives way to the best, on the deciding protocol, of those that are not beaten, and among
+   them of those that are clearly better than it or newer and no worse. A first night's best becomes champion likewise.
+5. A champion that cannot be asked, as it has seen the answers or does not load, locks nobody out: the newest version of
+   its family stands in for it by rules 3 and 4, else popularity. But a version that was made before it does not.
+"""
 
 from pydantic import Field
 
-from assets.evaluation.evaluate_version import CHAMPION, POPULARITY
-from assets.evaluation.plots import cell
+from assets.evaluation.evaluate_version import POPULARITY
+from assets.release import reasons
+from assets.release.contest import Contest
 from assets.release.settings import ReleaseSettings
 from models.evaluation.report import VersionEvaluation
 from models.strict import Strict
 
 
 class Decision(Strict):
-    """What the gate says of one version."""
+    """What the gate says of one night."""
 
-    version: str = Field(description="The version in question.")
-    promote: bool = Field(description="Whether it becomes champion.")
-    reason: str = Field(description="One sentence with the numbers.")
-    numbers: dict[str, float] = Field(default_factory=dict, description="The numbers behind the reason.")
+    promoted: str | None = Field(default=None, description="The version that becomes champion; null: all stays.")
+    reason: str = Field(description="Who is champion and why: one sentence with the numbers.")
+    refused: str | None = Field(default=None, description="The run's candidate, where it does not become champion.")
+    refusal: str = Field(default="", description="Why it does not, and what to do about it.")
+    numbers: dict[str, float] = Field(default_factory=dict, description="The numbers behind the decision.")
+    verdicts: dict[str, str] = Field(default_factory=dict, description="Contestant to what became of it.")
 
 
 def decide(evaluation: VersionEvaluation, champion: str | None, settings: ReleaseSettings) -> Decision:
-    """Decides on `evaluation.version`.
-
-    The first version must beat popularity, a later one the champion, each by strictly more than the margin in the mean
-    of the per-user differences on the same cases. A missing or non-finite number never promotes. A champion that can no
-    longer score counts as beaten; then popularity is what is to be beaten, as for a first version.
+    """Decides among the contestants of `evaluation`.
 
     Args:
-        evaluation: The version's evaluation.
+        evaluation: That of the run's candidate.
         champion: The champion in place; None where there is none.
         settings: The profile's gate.
     """
-    version = evaluation.version
-    if version == champion:
-        return Decision(version=version, promote=False, reason=f"{version} is the champion already.")
-    why = evaluation.left_out.get(CHAMPION)
-    if champion and champion == evaluation.broken_champion:
-        decision = _compare(evaluation, POPULARITY, POPULARITY, settings)
-        reason = f"{decision.reason} The champion {champion} is broken and counts as beaten: {why}."
-        return decision.model_copy(update={"reason": reason})
-    if champion and evaluation.champion != champion:
-        because = f": {why}" if why else ""
-        return _stays_back(version, f"it was not evaluated on the same cases as the champion {champion}{because}")
-    opponents = {CHAMPION: f"champion {champion}"} if champion else {}
-    if settings.must_beat_popularity or not champion:
-        opponents[POPULARITY] = POPULARITY
-    decisions = [_compare(evaluation, opponent, title, settings) for opponent, title in opponents.items()]
-    return next((decision for decision in decisions if not decision.promote), decisions[0])
+    contest = Contest(evaluation, settings, champion)
+    if contest.candidate not in contest.contestants or not _took_part(contest):
+        return _unjudged(contest, reasons.evaluate_again(contest))
+    if _is_older(contest):
+        return _unjudged(contest, reasons.older(contest))
+    holder = _holder(contest)
+    winner, why = (_by_numbers if contest.protocols else _without_numbers)(contest, holder)
+    return _decision(contest, holder, winner, why)
 
 
 def decide_by_hand(version: str, versions: list[str], champion: str | None, why: str) -> Decision:
-    """A person's decision to promote `version` without the gate.
+    """A person's decision to promote `version`, of whatever family, without the gate.
 
     Raises:
         ValueError: there is no such version among `versions`.
@@ -59,29 +65,92 @@ def decide_by_hand(version: str, versions: list[str], champion: str | None, why:
     if version not in versions:
         raise ValueError(f"version {version} is not among the artifacts {versions}: name one of them")
     if version == champion:
-        return Decision(version=version, promote=False, reason=f"{version} is the champion already.")
-    return Decision(version=version, promote=True, reason=f"{version} was promoted by hand: {why}")
+        return Decision(reason=f"{version} is the champion already.")
+    return Decision(promoted=version, reason=f"{version} was promoted by hand: {why}")
 
 
-def _compare(evaluation: VersionEvaluation, opponent: str, title: str, settings: ReleaseSettings) -> Decision:
-    version, report, metric = evaluation.version, evaluation.report, settings.metric
-    ours, theirs = report.measure(report.candidate, metric), report.measure(opponent, metric)
-    difference = report.difference(opponent, metric)
-    if ours is None or theirs is None or difference is None:
-        return _stays_back(version, f"its evaluation does not compare it with {title} on {metric}")
-    if not all(map(isfinite, (ours.mean, theirs.mean, difference.mean))):
-        return _stays_back(version, f"{metric} against {title} is not a finite number")
-    wins = difference.mean > settings.margin
-    reason = (
-        f"{version} {'beats' if wins else 'does not beat'} {title} on {metric} "
-        f"({evaluation.primary_protocol}, {ours.n} users): "
-        f"{ours.mean:.4f} against {theirs.mean:.4f}, difference {cell(difference)}, "
-        f"{'more' if wins else 'not more'} than the margin {settings.margin:g}"
-        f"{', though chance may explain it' if wins and difference.low is not None and difference.low <= 0 else ''}."
+def _took_part(contest: Contest) -> bool:
+    """Whether the evaluation knows of the champion, even if it could not be asked."""
+    champion, evaluation = contest.champion, contest.evaluation
+    known = {evaluation.broken_champion, evaluation.incumbent.version if evaluation.incumbent else None}
+    return champion is None or contest.scorer_of(champion) is not None or champion in known
+
+
+def _is_older(contest: Contest) -> bool:
+    """Whether the champion could not be asked, and the candidate was made before it: no new night's version."""
+    champion, incumbent = contest.champion, contest.evaluation.incumbent
+    if champion is None or contest.scorer_of(champion) or champion == contest.evaluation.broken_champion:
+        return False
+    return incumbent is not None and contest.contestants[contest.candidate].created < incumbent.created
+
+
+def _holder(contest: Contest) -> str | None:
+    """The champion, or who stands in for one that cannot be asked; None where there is neither."""
+    if contest.champion is None:
+        return None
+    return contest.scorer_of(contest.champion) or contest.of_family(_family(contest)) or contest.of_family(POPULARITY)
+
+
+def _family(contest: Contest) -> str | None:
+    """The champion's family; None where nothing tells."""
+    scorer, incumbent = contest.scorer_of(contest.champion), contest.evaluation.incumbent
+    return contest.family(scorer) if scorer else incumbent.family if incumbent else None
+
+
+def _by_numbers(contest: Contest, holder: str | None) -> tuple[str, str]:
+    """The scorer that is champion from now on, and why."""
+    unbeaten = contest.unbeaten()
+    if holder is None:
+        return contest.best(unbeaten), reasons.first(contest)
+    others = [scorer for scorer in unbeaten if scorer != holder]
+    successors = [scorer for scorer in others if contest.lead(scorer, holder) or contest.freshens(scorer, holder)]
+    if successors:
+        winner = contest.best(successors)
+        return winner, reasons.succeeds(contest, winner, holder)
+    if holder in unbeaten:
+        return holder, reasons.stays(contest, holder)
+    return contest.best(unbeaten), reasons.beaten(contest, holder)
+
+
+def _without_numbers(contest: Contest, holder: str | None) -> tuple[str | None, str]:
+    """The same where too few users were asked; None where a champion stays that was not asked.
+
+    Popularity is the first champion. Later the champion stays, as nothing is known against it; but where its family is
+    not the candidate's, and so is counted and not trained, tonight's version follows: it cannot have gone wrong, and
+    knows more. A champion that does not load gives way to whoever stands in for it.
+    """
+    popularity = contest.of_family(POPULARITY) or contest.candidate
+    if contest.champion is None:
+        return popularity, reasons.floor(contest)
+    if contest.champion == contest.evaluation.broken_champion:
+        return holder or popularity, reasons.broken(contest)
+    family = _family(contest)
+    counted = contest.of_family(family) if family != contest.family(contest.candidate) else None
+    if counted and contest.version(counted) != contest.champion:
+        return counted, reasons.counted_anew(contest, counted)
+    return contest.scorer_of(contest.champion), reasons.too_few(contest)
+
+
+def _decision(contest: Contest, holder: str | None, winner: str | None, why: str) -> Decision:
+    version = contest.version(winner) if winner else contest.champion
+    candidate = contest.version(contest.candidate)
+    promoted = version if version != contest.champion else None
+    refused = candidate if candidate not in (version, contest.champion) else None
+    verdicts = {scorer: reasons.verdict(contest, scorer, holder, winner) for scorer in contest.contestants}
+    return Decision(
+        promoted=promoted,
+        reason=reasons.outcome(contest, winner, why),
+        refused=refused,
+        refusal=reasons.refusal(contest, holder, verdicts[contest.candidate]) if refused else "",
+        numbers=reasons.numbers(contest, holder, winner),
+        verdicts=verdicts,
     )
-    numbers = {metric: ours.mean, f"{opponent} {metric}": theirs.mean, "difference": difference.mean}
-    return Decision(version=version, promote=wins, reason=reason, numbers=numbers)
 
 
-def _stays_back(version: str, why: str) -> Decision:
-    return Decision(version=version, promote=False, reason=f"{version} stays back: {why}.")
+def _unjudged(contest: Contest, why: str) -> Decision:
+    """Nothing changes, and the candidate is refused unless it is the champion."""
+    version, champion = contest.evaluation.version, contest.champion
+    if version == champion:
+        return Decision(reason=f"{version} is the champion already.")
+    reason = f"{champion} stays champion." if champion else "There is no champion yet."
+    return Decision(reason=reason, refused=version, refusal=f"{version} is not released: {why}.")

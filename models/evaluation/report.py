@@ -102,6 +102,7 @@ class Contestant(Strict):
 
     version: str = Field(description="Name of the version.")
     family: str = Field(description="Family of models that it is of.")
+    created: datetime = Field(description="When it was made.")
 
 
 class VersionEvaluation(Strict):
@@ -109,8 +110,9 @@ class VersionEvaluation(Strict):
 
     version: str = Field(description="The version that was evaluated.")
     champion: str | None = Field(description="The champion that was evaluated on the same cases; null: there was none.")
-    broken_champion: str | None = Field(
-        default=None, description="The champion where it can no longer score: there is nothing to be compared with."
+    broken_champion: str | None = Field(default=None, description="The champion, where it can no longer score.")
+    incumbent: Contestant | None = Field(
+        default=None, description="The champion, whether or not it took part; null, too, where nothing is left of it."
     )
     contestants: dict[str, Contestant] = Field(
         default_factory=dict, description="The scorers among which a release is decided: the candidate is the first."

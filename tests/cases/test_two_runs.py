@@ -79,7 +79,7 @@ def test_each_run_evaluates_and_judges_its_own_version(tmp_path: Path) -> None:
                     "validation_users": 5,
                 },
                 "evaluation": {"leave_one_out_users": 20, "resamples": 100},
-                "release": {"margin": -1.0, "must_beat_popularity": False},
+                "release": {"margin": -1.0, "min_users": 1},
                 "ray": {"mode": "inline"},
             }
         )

@@ -189,7 +189,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                 },
                 "evaluation": {"leave_one_out_users": 20, "resamples": 100},
                 # This test is about the way to the endpoint: whatever was trained last goes there.
-                "release": {"margin": -1.0, "must_beat_popularity": False},
+                "release": {"margin": -1.0, "min_users": 1},
                 "endpoint": {"port": port},
                 "ray": {"port": free_port(), "dashboard_port": free_port(), "object_store_mb": 200},
             }

@@ -53,7 +53,7 @@ def shop(tmp_path: Path) -> Path:
     for_this_test = [
         f"last_day: {FIRST + timedelta(days=DAYS)}",
         "ray: {mode: inline}",
-        "release: {margin: -1, must_beat_popularity: false}",
+        "release: {margin: -1, min_users: 1}",
     ]
     profile.write_text("\n".join([printed[1].replace("/data/shop", str(tmp_path)), *for_this_test]))
     return profile

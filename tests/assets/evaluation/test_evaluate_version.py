@@ -160,12 +160,10 @@ def test_a_broken_champion_is_reported_and_keeps_nobody_from_becoming_one(lake: 
     assert (result.champion, result.broken_champion) == (None, "old")
     assert result.left_out["champion"]
     assert list(list_versions(lake.folder("artifacts/hstu")))[-1] in ("new", "old")
-    decision = decide(result, "old", ReleaseSettings(metric="ndcg@2", margin=-1, must_beat_popularity=False))
-    assert decision.promote
-    assert "beats popularity" in decision.reason
-    assert "The champion old is broken and counts as beaten: " in decision.reason
-    assert not decide(result, "old", ReleaseSettings(metric="ndcg@2", margin=1)).promote
-    assert not decide(result, "another", ReleaseSettings(metric="ndcg@2", margin=-1)).promote
+    for users in (1, 1_000):
+        decision = decide(result, "old", ReleaseSettings(metric="ndcg@2", min_users=users))
+        assert decision.promoted == "new"
+    assert decide(result, "another", ReleaseSettings(metric="ndcg@2")).promoted is None
 
 
 def test_a_champion_that_fails_while_it_scores_is_left_out_and_the_others_are_compared(

@@ -15,6 +15,7 @@ from assets.resources import Storage
 from assets.sources.settings import open_source
 from assets.splits.settings import EvaluationSettings
 from assets.versions import releases_of, version_in_question
+from models.config import ModelConfig, SasrecConfig
 from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake
 from storage.releases import Releases
@@ -22,7 +23,9 @@ from tests.assets.evaluation.worlds import write_version, write_world
 from tests.measured import measured
 
 EVALUATION = {"ks": [2, 5], "metric": "ndcg@2", "resamples": 100, "leave_one_out_users": 10}
-NEVER, ALWAYS = {"metric": "ndcg@2", "margin": 2.0}, {"metric": "ndcg@2", "margin": 0.0}
+FEW = {"metric": "ndcg@2", "min_users": 1}
+NEVER = {**FEW, "margin": 2.0}
+SASREC = ModelConfig(width=8, max_length=8, backbone=SasrecConfig())
 
 
 @pytest.fixture
@@ -84,27 +87,47 @@ def test_the_evaluation_is_written_shown_and_checked(lake: Lake) -> None:
     assert all(check.severity is dg.AssetCheckSeverity.WARN for check in checks.values())
 
 
-def test_a_version_below_the_gate_is_rejected_and_can_be_promoted_by_hand(lake: Lake) -> None:
+def test_a_night_shows_who_took_part_and_what_became_of_them(lake: Lake) -> None:
     write_version(lake, "one")
-    result = materialize(lake, NEVER)
-    shown = metadata(result, "release")
+    write_version(lake, "other", seed=3, shape=SASREC)
+    result = materialize(lake, FEW)
+    shown, log = metadata(result, "release"), releases(lake).log()
     (unmeasured,) = (c for c in result.get_asset_check_evaluations() if c.check_name == "content_helps_cold_items")
     assert not unmeasured.passed
     assert str(unmeasured.description).startswith("Not measured: the version has no ablation without content")
     assert unmeasured.metadata["measured"].value is False
-    assert (shown["promoted"], shown["champion"]) == (False, "none")
-    assert "one does not beat popularity on ndcg@2" in shown["reason"]
-    assert releases(lake).champion() is None
-    shown = metadata(materialize(lake, NEVER, release=ReleaseRun(force_reason="first launch")), "release")
-    assert (shown["promoted"], shown["champion"]) == (True, "one")
-    assert releases(lake).log()["reason"].to_list()[1] == "one was promoted by hand: first launch"
+    assert (shown["version"], shown["champion"]) == ("one", str(releases(lake).champion()))
+    assert shown["family"] == {"one": "hstu", "other": "sasrec"}[shown["champion"]]
+    header, _, *rows = shown["contestants"].splitlines()
+    assert (
+        header
+        == "| contestant | version | family | ndcg@2 (time, 30 users) | ndcg@2 (leave_one_out, 10 users) | outcome |"
+    )
+    assert {row.split(" | ")[1] for row in rows} == {"one", "other"}
+    assert log["action"].to_list() == (["promote"] if shown["promoted"] else ["reject", "promote"])
+    assert shown["reason"] in log["reason"].to_list()
+
+
+def test_a_version_below_the_gate_is_refused_and_can_be_promoted_by_hand_whatever_its_family(lake: Lake) -> None:
+    write_version(lake, "one")
+    materialize(lake, FEW)
+    write_version(lake, "two", seed=1)
+    shown = metadata(materialize(lake, NEVER), "release")
+    assert (shown["promoted"], shown["champion"]) == (False, "one")
+    assert "two is not released: in the mean it is not better by 2 than champion" in shown["refusal"]
+    assert releases(lake).log()["action"].to_list() == ["promote", "reject"]
+    write_version(lake, "three", seed=3, shape=SASREC)
+    by_hand = ReleaseRun(version="three", force_reason="a campaign")
+    shown = metadata(materialize(lake, NEVER, release=by_hand), "release")
+    assert (shown["promoted"], shown["champion"], shown["family"]) == (True, "three", "sasrec")
+    assert releases(lake).log()["reason"].to_list()[-1] == "three was promoted by hand: a campaign"
 
 
 def test_a_second_run_on_the_champion_changes_nothing(lake: Lake) -> None:
     write_version(lake, "one")
     materialize(lake, NEVER, release=ReleaseRun(force_reason="first launch"))
-    shown = metadata(materialize(lake, ALWAYS), "release")
-    assert shown["reason"] == "one is the champion already."
+    shown = metadata(materialize(lake, FEW), "release")
+    assert shown["reason"].startswith("one (hstu) stays champion: nothing is clearly better than the champion one")
     assert releases(lake).log().height == 1
 
 
@@ -112,21 +135,22 @@ def test_an_equal_version_does_not_replace_the_champion(lake: Lake) -> None:
     write_version(lake, "one", seed=1)
     materialize(lake, NEVER, release=ReleaseRun(force_reason="first launch"))
     write_version(lake, "two", seed=1)
-    result = materialize(lake, ALWAYS, evaluation=EvaluationRun(version="two"), release=ReleaseRun(version="two"))
-    shown = metadata(result, "release")
+    result = materialize(lake, FEW, evaluation=EvaluationRun(version="two"), release=ReleaseRun(version="two"))
     assert metadata(result, "evaluation")["champion"] == "one"
-    assert "two does not beat champion one" in shown["reason"]
+    assert (
+        "two is not released: in the mean it is not better by 0 than champion" in metadata(result, "release")["refusal"]
+    )
     assert releases(lake).champion() == "one"
 
 
 def test_a_run_evaluates_and_judges_the_version_that_it_trained_itself(lake: Lake) -> None:
     with dg.instance_for_test() as instance:
-        result = materialize(lake, ALWAYS, instance, trained="mine")
+        result = materialize(lake, FEW, instance, trained="mine")
         assert metadata(result, "evaluation")["version"] == "mine"
         assert metadata(result, "release")["version"] == "mine"
         write_version(lake, "newest", seed=3)
-        assert metadata(materialize(lake, ALWAYS, instance), "evaluation")["version"] == "mine"
-    assert metadata(materialize(lake, ALWAYS), "evaluation")["version"] == "newest"
+        assert metadata(materialize(lake, FEW, instance), "evaluation")["version"] == "mine"
+    assert metadata(materialize(lake, FEW), "evaluation")["version"] == "newest"
 
 
 def test_what_is_judged_is_what_was_evaluated(lake: Lake) -> None:
@@ -147,8 +171,8 @@ def test_a_run_executed_again_goes_on_with_the_version_of_the_run_before_it(lake
         context.log.info(version_in_question(context, lake, "hstu_model"))
 
     with dg.instance_for_test() as instance:
-        first = materialize(lake, ALWAYS, instance, trained="mine")
-        materialize(lake, ALWAYS, instance, trained="later")
+        first = materialize(lake, FEW, instance, trained="mine")
+        materialize(lake, FEW, instance, trained="later")
         job = dg.Definitions(
             [about], executor=dg.in_process_executor, jobs=[dg.define_asset_job("again", "about")]
         ).resolve_job_def("again")

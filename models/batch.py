@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.columns import ID_MASKED
+from models.columns import ID_MASKED, REPEATED
 from models.interactions import Interactions
 from models.jagged import longest
 from models.stochastic_length import StochasticLength
@@ -80,15 +80,18 @@ class Labels:
         item_index: (L,) int64.
         id_masked: (L,) bool as in the batch.
         columns: (L,) further columns of what comes next, the same as the batch's.
+        repeated: (L,) bool, items that the user had chosen before; None: there are none.
     """
 
     item_index: Tensor
     id_masked: Tensor
     columns: Mapping[str, Tensor] = field(default_factory=dict)
+    repeated: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Labels":
         columns = {name: column.to(device) for name, column in self.columns.items()}
-        return Labels(self.item_index.to(device), self.id_masked.to(device), columns)
+        repeated = None if self.repeated is None else self.repeated.to(device)
+        return Labels(self.item_index.to(device), self.id_masked.to(device), columns, repeated)
 
 
 def request_batch(
@@ -162,7 +165,8 @@ def training_batch(
     if shortening is not None:
         inputs, labels = shortening.shorten(inputs, labels, users if numbers is None else numbers)
     batch = _batch(inputs, labels.timestamps, columns)
-    return batch, Labels(_tensor(labels.item_index, np.int64), _id_masked(labels), _columns(labels, columns))
+    items = _tensor(labels.item_index, np.int64)
+    return batch, Labels(items, _id_masked(labels), _columns(labels, columns), _repeated(labels))
 
 
 def _batch(inputs: Interactions, following: np.ndarray, columns: Iterable[str]) -> JaggedBatch:
@@ -196,6 +200,11 @@ def _longest(offsets: Tensor, tokens: int) -> int:
 def _id_masked(interactions: Interactions) -> Tensor:
     marks = interactions.columns.get(ID_MASKED)
     return _tensor(np.zeros(len(interactions.timestamps), bool) if marks is None else marks, np.bool_)
+
+
+def _repeated(labels: Interactions) -> Tensor | None:
+    marks = labels.columns.get(REPEATED)
+    return None if marks is None or not marks.any() else _tensor(marks, np.bool_)
 
 
 def _columns(interactions: Interactions, names: Iterable[str]) -> dict[str, Tensor]:

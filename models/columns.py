@@ -41,6 +41,7 @@ STARTED = "started"
 REQUEST_GROUP = "request_group"
 COUNT = "count"
 ID_MASKED = "id_masked"
+REPEATED = "repeated"
 
 CONTENT_HASH = "content_hash"
 VECTOR = "vector"

@@ -10,14 +10,15 @@ import torch
 
 from models.artifact import Artifact
 from models.cold_start import COLD_START, cold_share
-from models.columns import ITEM_ID, ITEM_IDS, TIMESTAMP, TIMESTAMPS, USER_ID
+from models.columns import ITEM_ID, ITEM_IDS, REPEATED, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.content import content_matrix
 from models.families.registry import build
 from models.interaction_frames import interaction_lists, interactions_in
 from models.interactions import Interactions
-from models.item_counts import ItemCounts
+from models.item_counts import POPULARITY_HALF_LIFE_DAYS, ItemCounts
 from models.manifest import Manifest, new_version
+from models.popularity import PopularityOverTime
 from models.recommend import recommend as recommend_to
 from models.request_time import request_time
 from models.top_k import top_k
@@ -71,9 +72,11 @@ def fit_recommender(
     loss = training.loss.model_copy(update={"cold_negatives": share})
     training = training.model_copy(update={"loss": loss})
     torch.manual_seed(training.seed)
-    trained, popularity = torch.from_numpy(vocabulary.trained), torch.from_numpy(vocabulary.popularity)
-    recommender = build(model, len(vocabulary), trained, torch.from_numpy(vectors) if given else None, popularity)
+    trained, table = torch.from_numpy(vocabulary.trained), torch.from_numpy(vectors) if given else None
+    popularity = PopularityOverTime.of(packed, len(vocabulary), counts.end_ms, POPULARITY_HALF_LIFE_DAYS)
+    recommender = build(model, len(vocabulary), trained, table, popularity)
     worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
+    packed = packed.with_columns({REPEATED: packed.repeated()})
     fit(recommender, packed, training, worker, on_epoch)
     return Artifact.of(_manifest(interactions, training, model.family), recommender, vocabulary)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.columns import ACTIONS, ID_MASKED, ITEM_INDEX, REQUEST_GROUP, STARTED, TIMESTAMP
+from models.columns import ACTIONS, ID_MASKED, ITEM_INDEX, REPEATED, REQUEST_GROUP, STARTED, TIMESTAMP
 from models.known import CONTRACT, Known
 from models.merging import Merging, merge_runs
 
-NO_FEATURES = frozenset({ITEM_INDEX, TIMESTAMP, STARTED, REQUEST_GROUP, ID_MASKED})
+NO_FEATURES = frozenset({ITEM_INDEX, TIMESTAMP, STARTED, REQUEST_GROUP, ID_MASKED, REPEATED})
 """Columns that interactions may have and that no model reads as a feature."""
 
 Whole = Sequence[int] | np.ndarray
@@ -35,6 +35,7 @@ class Interactions:
             request_group: int64, equal for what one request showed,
             count: int64 interactions that were merged into one,
             id_masked: bool, for training alone: the item was too new to have an ID then,
+            repeated: bool, for training alone: the user had chosen the item before,
             and the columns that a profile declares.
         declared: When each feature is known: those of the contract and of a profile (`models.known`).
 
@@ -181,6 +182,15 @@ class Interactions:
             ValueError: these interactions have no actions.
         """
         return (self.column(ACTIONS) & bits) != 0
+
+    def repeated(self) -> np.ndarray:
+        """(L,) bool, the interactions with an item that their user had chosen before."""
+        owner = np.repeat(np.arange(len(self)), self.lengths)
+        key = owner * (int(self.item_index.max(initial=0)) + 1) + self.item_index
+        again = np.ones(len(key), bool)
+        # Interactions are in order of time, so the first of a user's with an item is the new one.
+        again[np.unique(key, return_index=True)[1]] = False
+        return again
 
     def merged(self, by: Merging | None, cutoff_ms: int | None = None) -> "Interactions":
         """With each run of adjacent interactions of one kind (`models.merging`) as one, at the time of its last.

@@ -13,7 +13,18 @@ from typing import Literal
 
 import numpy as np
 
-from models.columns import ACTIONS, COUNT, ID_MASKED, ITEM_INDEX, REQUEST_GROUP, STARTED, SURFACE, TIMESTAMP, VALUE
+from models.columns import (
+    ACTIONS,
+    COUNT,
+    ID_MASKED,
+    ITEM_INDEX,
+    REPEATED,
+    REQUEST_GROUP,
+    STARTED,
+    SURFACE,
+    TIMESTAMP,
+    VALUE,
+)
 from models.known import Known
 
 Merging = Literal["item", "kind"]
@@ -95,6 +106,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         TIMESTAMP: _last,
         ID_MASKED: _last,
         STARTED: _first,
+        # Who chose it in between chose the same item.
+        REPEATED: _first,
         # The request that began the run.
         SURFACE: _first,
         REQUEST_GROUP: _first,

@@ -15,6 +15,7 @@ from models.heads.retrieval import RetrievalHead
 from models.items import ItemTower
 from models.jagged import last_tokens
 from models.next_items import NextItems
+from models.popularity import PopularityOverTime
 
 
 class Recommender(nn.Module):
@@ -24,10 +25,7 @@ class Recommender(nn.Module):
         config: Shape and function of the model.
         layers: The encoder's; an iterator's are made after what comes before them, as the seed of the weights has it.
         items, trained, content: As in `models.items.ItemTower`.
-        popularity: (n + 1,) float32 as in `models.heads.popularity.PopularityHead`, for a head that has it.
-
-    Raises:
-        ValueError: the head needs popularity, and none is given.
+        popularity: Of every item over time, for a head that reads it; None: it comes with the weights.
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class Recommender(nn.Module):
         items: int,
         trained: Tensor | None = None,
         content: Tensor | None = None,
-        popularity: Tensor | None = None,
+        popularity: PopularityOverTime | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -95,12 +93,8 @@ class Positions:
         return queries
 
 
-def _head(config: RecommenderConfig, popularity: Tensor | None) -> RetrievalHead:
-    if not config.popularity:
-        return RetrievalHead()
-    if popularity is None:
-        raise ValueError("the model reads how popular items are, and is not told: give the popularity of each item")
-    return PopularityHead(popularity)
+def _head(config: RecommenderConfig, popularity: PopularityOverTime | None) -> RetrievalHead:
+    return PopularityHead(popularity) if config.popularity else RetrievalHead()
 
 
 def chance(shape: torch.Size, rate: float, generator: torch.Generator) -> Tensor:

@@ -60,7 +60,9 @@ def start_from(parent: Parent, model: Any, vocabulary: Vocabulary) -> None:
     before = torch.from_numpy(np.concatenate([[0], np.flatnonzero(items) + 1]))
     after = model.items.places[torch.from_numpy(np.concatenate([[0], items[items > 0]]))]
     table = model.state_dict()[ID_TABLE].index_copy(0, after, parent.weights[ID_TABLE][before])
-    model.load_state_dict({**parent.weights, ID_TABLE: table})
+    # Only what is learned: what the model was told of its own data stays.
+    learned = {name: parent.weights[name] for name, _ in model.named_parameters()}
+    model.load_state_dict({**model.state_dict(), **learned, ID_TABLE: table})
 
 
 def differences(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

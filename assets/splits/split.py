@@ -152,16 +152,6 @@ def _read(
     return read_positives(log, rule.positives, columns, rows_in_memory)
 
 
-def first_choices(positives: Interactions) -> np.ndarray:
-    """(L,) bool, the first positive that a user has with an item."""
-    owner = np.repeat(np.arange(len(positives)), positives.lengths)
-    key = owner * (int(positives.item_index.max(initial=0)) + 1) + positives.item_index
-    first = np.zeros(len(key), bool)
-    # Interactions are in order of time, so the first of a user's with an item decides whether it is new.
-    first[np.unique(key, return_index=True)[1]] = True
-    return first
-
-
 def _new_targets(positives: Interactions, rule: SplitRule) -> np.ndarray:
     """(L,) bool: first choices, within the window, of items that their user had not chosen before; known items are what
     retrieval excludes. Of users without a past there are none.
@@ -169,7 +159,7 @@ def _new_targets(positives: Interactions, rule: SplitRule) -> np.ndarray:
     times = positives.timestamps
     owner = np.repeat(np.arange(len(positives)), positives.lengths)
     has_past = np.bincount(owner[times < rule.cutoff_ms], minlength=len(positives)) > 0
-    return first_choices(positives) & (times >= rule.cutoff_ms) & (times < rule.end_ms) & has_past[owner]
+    return ~positives.repeated() & (times >= rule.cutoff_ms) & (times < rule.end_ms) & has_past[owner]
 
 
 def _asked(positives: Interactions, rule: SplitRule) -> np.ndarray:

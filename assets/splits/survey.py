@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from assets.splits.split import SplitRule, first_choices
+from assets.splits.split import SplitRule
 from models.interactions import Interactions
 from storage.user_interactions import ROWS_IN_MEMORY, InteractionLog, read_positives
 
@@ -44,7 +44,7 @@ def survey_windows(
     counts = np.zeros((len(rules), 6), np.int64)
     first_ms = np.array([rule.cutoff_ms for rule in rules])
     for positives in _positives(log, rules[0], rows_in_memory):
-        first, times = first_choices(positives), positives.timestamps
+        first, times = ~positives.repeated(), positives.timestamps
         owner = np.repeat(np.arange(len(positives)), positives.lengths)
         for place, rule in enumerate(rules):
             past = times < rule.cutoff_ms
@@ -98,7 +98,7 @@ def rank_gains(
         for place, half_life in enumerate(half_lives_days):
             weights = 0.5 ** (ages / half_life)
             popularity[place] += np.bincount(positives.item_index[past], weights, items)
-        asked = first_choices(positives) & ~past & (times < rule.cutoff_ms)
+        asked = ~positives.repeated() & ~past & (times < rule.cutoff_ms)
         chosen += np.bincount(positives.item_index[asked], minlength=items)
     return [_gain(scores[1:], chosen[1:]) for scores in popularity]
 

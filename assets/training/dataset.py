@@ -18,13 +18,14 @@ import polars as pl
 from assets.splits.split import Cases, Split
 from assets.versions import RECORD
 from models.cold_start import cold_share
-from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, STARTED, TIMESTAMP, USER_ID
+from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, REPEATED, STARTED, TIMESTAMP, USER_ID
 from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
 from models.interactions import Interactions
 from models.item_counts import ItemCounts
 from models.merging import Merging
+from models.popularity import DayCounts, PopularityCounter, PopularityOverTime
 from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
@@ -36,8 +37,9 @@ COLUMNS: Mapping[str, np.dtype[Any]] = {
     STARTED: np.dtype(np.int64),
     ACTIONS: np.dtype(np.int32),
     ID_MASKED: np.dtype(np.bool_),
+    REPEATED: np.dtype(np.bool_),
 }
-READ_BY_TRAINER = (ITEM_INDEX, TIMESTAMP, ID_MASKED)
+READ_BY_TRAINER = (ITEM_INDEX, TIMESTAMP, ID_MASKED, REPEATED)
 READ_BY_BASELINES = (ITEM_INDEX, TIMESTAMP)
 
 
@@ -53,6 +55,7 @@ class Dataset:
         validation_times: (B,) int64 ms when it happened.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
+        popularity: Of every item over time, of all interactions of the split's training part.
     """
 
     vocabulary: Vocabulary
@@ -62,6 +65,7 @@ class Dataset:
     validation_times: np.ndarray
     content: np.ndarray
     cold_share: float
+    popularity: PopularityOverTime
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,11 @@ def write_training_set(
     np.save(folder / "cold_share.npy", share)
     for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
         _write_cases(folder, protocol, cases, vocabulary)
-    _write_interactions(folder, split, survey, counts.first_seen, cold_start, merge_adjacent, chosen)
+    popularity = PopularityCounter(survey.days.moments(len(item_ids), rule.cutoff_ms), len(item_ids), half_life_days)
+    _write_interactions(folder, split, survey, counts.first_seen, cold_start, merge_adjacent, chosen, popularity)
+    over_time = popularity.over_time()
+    np.save(folder / "popularity.moments.npy", over_time.moments)
+    np.save(folder / "popularity.counts.npy", over_time.counts)
     return folder
 
 
@@ -135,6 +143,7 @@ def read_dataset(folder: Path) -> Dataset:
         validation_times=_array(folder, "validation_times"),
         content=_array(folder, "content"),
         cold_share=float(_array(folder, "cold_share")),
+        popularity=PopularityOverTime(_array(folder, "popularity.moments"), _array(folder, "popularity.counts")),
     )
 
 
@@ -167,26 +176,33 @@ class _Survey:
         lengths: (U,) int64 interactions of each, by place.
         merged_lengths: The same once they are merged.
         alone: (U,) bool, by place: whether the last, when merged, happened after the one before it.
+        new: (U,) bool, by place: whether the last, when merged, is with an item that the user had not chosen before.
+        days: Interactions of each day.
     """
 
     places: np.ndarray
     lengths: np.ndarray
     merged_lengths: np.ndarray
     alone: np.ndarray
+    new: np.ndarray
+    days: DayCounts
 
 
 def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
     """Looks at the training part once, and counts its items in `counts`."""
-    users, lengths, merged_lengths, alone = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+    users, lengths, merged_lengths = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    alone, new, days = [np.zeros(0, bool)], [np.zeros(0, bool)], DayCounts()
     for part in split.training():
         whole = part.interactions
         counts.add(whole)
+        days.add(whole)
         merged = whole.merged(by)
         users.append(part.users)
         lengths.append(whole.lengths)
         merged_lengths.append(merged.lengths)
         last = merged.offsets[1:] - 1
         alone.append((merged.lengths > 1) & (merged.timestamps[last] > merged.timestamps[last - 1]))
+        new.append(~merged.repeated()[last])
     if not sum(len(some) for some in users):
         raise ValueError(
             f"there is no positive interaction before {split.rule.cutoff:%Y-%m-%d %H:%M}: nothing to train on"
@@ -199,6 +215,8 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
         np.concatenate(lengths)[order],
         np.concatenate(merged_lengths)[order],
         np.concatenate(alone)[order],
+        np.concatenate(new)[order],
+        days,
     )
 
 
@@ -210,6 +228,7 @@ def _write_interactions(
     cold_start: timedelta,
     by: Merging | None,
     chosen: np.ndarray,
+    popularity: PopularityCounter,
 ) -> None:
     """The training part whole, and what the trainer reads of it: merged, without what the learning curve asks for."""
     shorter = survey.merged_lengths.copy()
@@ -225,9 +244,12 @@ def _write_interactions(
         done += len(part)
         whole = part.interactions
         whole_files.put(places, whole)
+        popularity.add(whole)
         merged = whole.merged(by)
         age_ms = merged.timestamps - first_seen[merged.item_index]
-        marked = merged.with_columns({ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1)})
+        marked = merged.with_columns(
+            {ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1), REPEATED: merged.repeated()}
+        )
         asked = np.flatnonzero(is_chosen[places])
         validation.append((places[asked], marked.take(asked)))
         keep = np.ones(len(marked.timestamps), bool)
@@ -248,9 +270,12 @@ def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]
 
 
 def _validation_users(survey: _Survey, limit: int, seed: int, ties: bool) -> np.ndarray:
-    """At most `limit` users with a history before their last interaction, strictly before but for `ties`; ascending."""
+    """At most `limit` users whose last interaction is asked for as in the evaluation; ascending.
+
+    Its item is new to them, and they have a history before it, strictly before but for `ties`.
+    """
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths >= 3))
-    return np.sort(drawn[survey.alone[drawn] | ties][:limit])
+    return np.sort(drawn[survey.new[drawn] & (survey.alone[drawn] | ties)][:limit])
 
 
 def _cold_share(

@@ -237,8 +237,8 @@ def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
     torch.manual_seed(job.training.seed)
     vocabulary = vocabulary_of(job, dataset)
     content = torch.from_numpy(dataset.content[:].copy()) if job.model.items.content_dim else None
-    trained, popularity = torch.from_numpy(vocabulary.trained), torch.from_numpy(vocabulary.popularity)
-    model = build(job.model, len(vocabulary), trained, content, popularity)
+    trained = torch.from_numpy(vocabulary.trained)
+    model = build(job.model, len(vocabulary), trained, content, dataset.popularity)
     if job.start is not None:
         start_from(read_parent(Path(job.start)), model, vocabulary)
     return model

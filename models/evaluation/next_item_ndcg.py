@@ -46,6 +46,8 @@ def _ranks(
 ) -> np.ndarray:
     batch = request_batch(histories, times, recommender.config.max_length).to(vectors.device)
     scores = recommender.queries(batch) @ vectors.T
+    asked_at = torch.from_numpy(np.ascontiguousarray(times)).to(vectors.device)
+    scores = recommender.head.as_of(scores, asked_at, recommender.items.trained_items)
     places = recommender.items.places
     asked = places[torch.from_numpy(np.ascontiguousarray(targets)).to(vectors.device)][:, None]
     wanted = scores.gather(1, asked)

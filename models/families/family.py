@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective
+    from models.popularity import PopularityOverTime
     from models.vocabulary import Vocabulary
 
 Kind = Literal["retrieval", "ranking"]
@@ -126,7 +127,7 @@ class TrainedFamily(Family):
         items: int,
         trained: Tensor | None = None,
         content: Tensor | None = None,
-        popularity: Tensor | None = None,
+        popularity: PopularityOverTime | None = None,
     ) -> nn.Module:
         """An untrained model, whose weights follow from PyTorch's seed.
 
@@ -135,7 +136,7 @@ class TrainedFamily(Family):
             items: n, the greatest index of an item.
             trained: (T,) int64 indices of the items with an ID embedding, in the order of the ID table; None: all.
             content: (n + 1, d) float32 content embeddings by item, or None where the configuration has no width.
-            popularity: (n + 1,) float32 interactions of each item before the cutoff, older ones counting less.
+            popularity: Of every item over time; None: where the model reads it, it comes with the weights.
         """
 
     @abstractmethod
@@ -170,8 +171,7 @@ class TrainedFamily(Family):
         import torch
 
         content = torch.zeros(1, config.items.content_dim) if config.items.content_dim else None
-        trained, popularity = torch.from_numpy(vocabulary.trained), torch.from_numpy(vocabulary.popularity)
-        model = self.build(config, len(vocabulary), trained, content, popularity)
+        model = self.build(config, len(vocabulary), torch.from_numpy(vocabulary.trained), content)
         model.load_state_dict(weights)
         self.restore(model, vectors)
         return model

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective
+    from models.popularity import PopularityOverTime
     from models.ranking.ranker import Ranker
 
 
@@ -41,7 +42,7 @@ class HstuDlrmV3(TrainedFamily):
         items: int,
         trained: Tensor | None = None,
         content: Tensor | None = None,
-        popularity: Tensor | None = None,
+        popularity: PopularityOverTime | None = None,
     ) -> Ranker:
         from models.ranking.ranker import Ranker
 

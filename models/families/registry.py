@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.config import FamilyConfig, TrainedConfig
+    from models.popularity import PopularityOverTime
 
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (Hstu(), Sasrec(), Ligr(), HstuDlrmV3(), Popularity(), ItemKnn(), Ials())
@@ -98,7 +99,7 @@ def build(
     items: int,
     trained: Tensor | None = None,
     content: Tensor | None = None,
-    popularity: Tensor | None = None,
+    popularity: PopularityOverTime | None = None,
 ) -> Any:
     """An untrained model of the family that `config` names (`Family.build`)."""
     return family_of(config).build(config, items, trained, content, popularity)

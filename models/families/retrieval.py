@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective
+    from models.popularity import PopularityOverTime
     from models.recommender import Recommender
 
 
@@ -40,7 +41,7 @@ class RetrievalFamily(TrainedFamily):
         items: int,
         trained: Tensor | None = None,
         content: Tensor | None = None,
-        popularity: Tensor | None = None,
+        popularity: PopularityOverTime | None = None,
     ) -> Recommender:
         from models.recommender import Recommender
 

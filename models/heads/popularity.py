@@ -1,37 +1,50 @@
 """The retrieval head with popularity: what everybody chooses is known, what a user chooses is learned on top of it."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from models.heads.drift import Drift
 from models.heads.retrieval import RetrievalHead, unit
+from models.popularity import PopularityOverTime
 
 SCALE = 4.0
-"""Of the cosines, before training: so little that the untrained model recommends what is popular."""
+"""Of the states, before training. Item vectors begin short, so the untrained model recommends what is popular."""
 
 UNSEEN = 0.1
 """What an item without an interaction counts as, in interactions of an average item."""
 
 
 class PopularityHead(RetrievalHead):
-    """The logit of an item is its log popularity, at a learned weight, and the cosine of state and item, at a learned
-    scale; both are one dot product, so that retrieval needs no other index.
+    """The logit of an item is its log popularity when it is asked for, at a learned weight, and the dot product of its
+    vector and the state's direction, at a learned scale. Both are one dot product, so that retrieval needs no other
+    index.
 
     A cosine alone cannot tell how much more popular one item is than another: all items lie on one sphere. On short
-    histories that is most of what can be known.
+    histories that is most of what can be known. So item vectors have their own length here: it is short while little is
+    known of an item, and its popularity decides.
+
+    The index holds the popularity at the end of the training data; what differed earlier, where training and
+    leave-one-out ask, is told apart (`drift`): whoever learns from a past choice must see what was popular then.
 
     Args:
-        popularity: (n + 1,) float32 interactions of each item in training, older ones counting less; 0 at index 0.
+        popularity: Of every item, at some moments; None: it comes with the weights that are loaded.
     """
 
+    moments: Tensor
     log_popularity: Tensor
 
-    def __init__(self, popularity: Tensor) -> None:
+    def __init__(self, popularity: PopularityOverTime | None) -> None:
         super().__init__()
-        seen = popularity[popularity > 0]
-        mean = seen.mean() if len(seen) else popularity.new_ones(())
         self.log_scale = nn.Parameter(torch.tensor(SCALE).log())
         self.weight = nn.Parameter(torch.ones(()))
-        self.register_buffer("log_popularity", (popularity / mean + UNSEEN).log().float(), persistent=False)
+        moments, log_popularity = (torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1))
+        if popularity is not None:
+            moments = torch.from_numpy(popularity.moments)
+            log_popularity = _log_popularity(torch.from_numpy(popularity.counts))
+        self.register_buffer("moments", moments)
+        self.register_buffer("log_popularity", log_popularity)
 
     def temperature(self, configured: float) -> float:
         """1: the scores are logits, whose scale is learned."""
@@ -46,10 +59,46 @@ class PopularityHead(RetrievalHead):
 
         Where `masked` is true the item is new: nobody knows how popular it will be.
         """
-        popularity = self.log_popularity[index]
+        popularity = self.log_popularity[-1][index]
         if masked is not None:
-            popularity = popularity.masked_fill(masked, float(torch.tensor(UNSEEN).log()))
-        return torch.cat([unit(vectors), popularity.unsqueeze(-1)], dim=-1)
+            popularity = popularity.masked_fill(masked, _log_unseen(popularity))
+        return torch.cat([vectors.float(), popularity.unsqueeze(-1)], dim=-1)
 
     def directions(self, vectors: Tensor) -> Tensor:
-        return vectors[..., :-1]
+        return unit(vectors[..., :-1])
+
+    def drift(self, times: Tensor, drawn: Tensor, drawn_masked: Tensor, labels: Tensor, labels_masked: Tensor) -> Drift:
+        now, moment = self.log_popularity[-1], self._moment(times)
+        rows = (self.log_popularity[:, drawn] - now[drawn]).masked_fill(drawn_masked, 0.0)
+        own = (self.log_popularity[moment, labels] - now[labels]).masked_fill(labels_masked, 0.0)
+        return Drift(self.weight, rows, moment, own)
+
+    def as_of(self, scores: Tensor, times: Tensor, index: Tensor) -> Tensor:
+        moment = self._moment(times)
+        earlier = (moment < len(self.moments) - 1).nonzero().squeeze(1)
+        if not len(earlier):
+            return scores
+        now = self.log_popularity[-1][index]
+        drift = self.log_popularity[moment[earlier]][:, index] - now
+        return scores.index_add(0, earlier, self.weight.detach() * drift)
+
+    def _moment(self, times: Tensor) -> Tensor:
+        """(L,) int64 the newest moment at each of the times (L,) ms; the first one before there was any."""
+        return (torch.bucketize(times, self.moments, right=True) - 1).clamp(min=0)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        for name in ("moments", "log_popularity"):
+            if prefix + name in state_dict:
+                setattr(self, name, state_dict[prefix + name].to(getattr(self, name).device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _log_popularity(counts: Tensor) -> Tensor:
+    """(S, n + 1) log counts, in those of an average item that was seen by then."""
+    seen = (counts > 0).sum(1, keepdim=True).clamp(min=1)
+    mean = counts.sum(1, keepdim=True) / seen
+    return (counts / mean.clamp(min=torch.finfo(counts.dtype).tiny) + UNSEEN).log()
+
+
+def _log_unseen(like: Tensor) -> float:
+    return float(torch.tensor(UNSEEN, dtype=like.dtype).log())

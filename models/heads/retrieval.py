@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.heads.drift import Drift
+
 
 class RetrievalHead(nn.Module):
     """States and item vectors at unit norm, so that the score is their cosine (HSTU spec section 3).
@@ -28,6 +30,24 @@ class RetrievalHead(nn.Module):
             masked: (...,) bool, where the ID is hidden, as the tower did; None: nowhere.
         """
         return unit(vectors)
+
+    def drift(
+        self, times: Tensor, drawn: Tensor, drawn_masked: Tensor, labels: Tensor, labels_masked: Tensor
+    ) -> Drift | None:
+        """What the logits were otherwise when each of L positions asked; None for a head that knows no time.
+
+        Args:
+            times: (L,) int64 epoch milliseconds.
+            drawn: (k,) int64 item indices of the negatives.
+            drawn_masked: (k,) bool, where their ID is hidden.
+            labels: (L,) int64 the items that came next.
+            labels_masked: (L,) bool, where their ID is hidden.
+        """
+        return None
+
+    def as_of(self, scores: Tensor, times: Tensor, index: Tensor) -> Tensor:
+        """(B, k) scores of the items `index` (k,) for B users who ask at `times` (B,) int64 epoch milliseconds."""
+        return scores
 
     def directions(self, vectors: Tensor) -> Tensor:
         """(..., d) what `items` gave -> unit vectors whose dot product says how alike two items are."""

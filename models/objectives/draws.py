@@ -29,6 +29,10 @@ class Draws(Protocol):
         """(c, d) -> (c, U or R); -inf where the negative is the position's own positive."""
         ...
 
+    def drifted(self, rows: Tensor, moment: Tensor, part: slice) -> Tensor:
+        """(S, U) values of the negatives at each of S moments -> (c, U or R) at the `moment` (L,) of each position."""
+        ...
+
     def total(self, odds: Tensor) -> Tensor:
         """(c,) sum over the draws."""
         ...
@@ -66,6 +70,9 @@ class Shared:
         if self._correction is not None:
             logits -= self._correction
         return logits.scatter_add_(1, self._column[part], self._removed[part])
+
+    def drifted(self, rows: Tensor, moment: Tensor, part: slice) -> Tensor:
+        return rows[moment[part]]
 
     def total(self, odds: Tensor) -> Tensor:
         return odds @ self._counts
@@ -106,6 +113,9 @@ class PerRun:
             logits -= self._correction[self._drawn][:, None, :]
         hits = self._drawn[:, None, :] == self._by_run(self._own[part, None])
         return logits.masked_fill_(hits, -torch.inf).flatten(0, 1)
+
+    def drifted(self, rows: Tensor, moment: Tensor, part: slice) -> Tensor:
+        return rows[self._by_run(moment[part])[..., None], self._drawn[:, None, :]].flatten(0, 1)
 
     def total(self, odds: Tensor) -> Tensor:
         return odds.sum(-1)

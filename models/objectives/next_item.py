@@ -46,8 +46,18 @@ class NextItem(Objective):
         queries = view.queries
         own = columns[labels]
         correction = draw.correction(different) if self.config.correction == "logq" else None
-        temperature = model.head.temperature(self.config.temperature)
-        loss = sampled_softmax(queries, positives, negatives, draws, own, temperature, correction=correction)
+        loss = sampled_softmax(
+            queries,
+            positives,
+            negatives,
+            draws,
+            own,
+            model.head.temperature(self.config.temperature),
+            # What a user has chosen before is never recommended to them, so nobody asks for it.
+            weights=None if view.labels.repeated is None else (~view.labels.repeated).float(),
+            correction=correction,
+            drift=model.head.drift(view.batch.next_timestamps, drawn, cold, view.labels.item_index, view.label_masked),
+        )
         return {NEXT_ITEM: loss}
 
     def _draw(self, view: Positions, labels: Tensor) -> Draw:

@@ -16,6 +16,8 @@ FACTOR = "factor"
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """The optimiser of all of the model's parameters, in a group for each of `config.learning_rates` and one besides.
 
+    Single numbers, such as the scale of the scores, do not decay.
+
     Raises:
         ValueError: a group has no parameter; it names it.
     """
@@ -28,13 +30,16 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
         raise ValueError(f"learning_rates names {empty[0]!r}, where the model has no parameter of its own: {parts}")
     return OPTIMIZERS[config.optimizer](
         [
-            {"params": parameters, FACTOR: config.learning_rates.get(name, 1.0)}
+            {"params": some, FACTOR: config.learning_rates.get(name, 1.0), "weight_decay": decay}
             for name, parameters in groups.items()
-            if parameters
+            for some, decay in (
+                ([weight for weight in parameters if weight.dim()], config.weight_decay),
+                ([weight for weight in parameters if not weight.dim()], 0.0),
+            )
+            if some
         ],
         lr=config.learning_rate,
         betas=config.betas,
-        weight_decay=config.weight_decay,
         fused=True,
     )
 

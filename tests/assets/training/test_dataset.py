@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import Dataset, content_digest, read_dataset, read_held_out, write_training_set
-from models.columns import ID_MASKED
+from models.columns import ID_MASKED, REPEATED
 from models.merging import Merging
 from storage.schema import TIME
 from tests.interaction_logs import log_of
@@ -76,13 +76,26 @@ def test_an_item_is_its_row_and_has_its_decayed_popularity() -> None:
     assert dataset.content.shape == (5, 0)
 
 
-def test_validation_interactions_are_not_trained_on(tmp_path: Path) -> None:
-    dataset = read_dataset(written(tmp_path / "set", training(HISTORIES), CONTENT, validation_users=5))
-    assert dataset.histories.item_index.tolist() == [2, 1, 1]
-    assert dataset.histories.offsets.tolist() == [0, 2, 3]
-    assert dataset.validation.item_index.tolist() == [2, 1]
-    assert dataset.validation_targets.tolist() == [2]
+def test_the_learning_curve_asks_for_last_items_that_are_new_and_they_are_not_trained_on(tmp_path: Path) -> None:
+    users: dict[str, list[tuple[str, float]]] = {
+        "u": [("b", 7), ("b", 3), ("a", LAST)],
+        "v": [("b", 14)],
+        "back to a": [("a", 9), ("b", 8), ("a", 2)],
+    }
+    dataset = read_dataset(written(tmp_path / "set", training(users), CONTENT, validation_users=5))
+    ids = dataset.vocabulary.ids
+    assert ids(dataset.histories.item_index).to_list() == ["a", "b", "a", "b", "b", "b"]
+    assert dataset.histories.offsets.tolist() == [0, 3, 5, 6]
+    assert dataset.histories.columns[REPEATED].tolist() == [False, False, True, False, True, False]
+    assert ids(dataset.validation.item_index).to_list() == ["b", "b"]
+    assert ids(dataset.validation_targets).to_list() == ["a"]
     assert dataset.validation_times.tolist() == [int(CUTOFF.timestamp() * 1000) - 1]
+
+
+def test_popularity_over_time_ends_with_that_at_the_cutoff() -> None:
+    dataset = dataset_of(training(HISTORIES), None, validation_users=5)
+    assert dataset.popularity.moments[-1] == int(CUTOFF.timestamp() * 1000)
+    assert dataset.popularity.counts[-1] == pytest.approx(dataset.vocabulary.popularity, rel=1e-5)
 
 
 def test_the_order_of_users_does_not_matter() -> None:
@@ -159,7 +172,7 @@ def test_what_is_held_out_is_in_the_terms_of_the_vocabulary(tmp_path: Path) -> N
 
 
 def test_the_learning_curve_asks_for_nothing_that_happened_together_with_the_history() -> None:
-    together = training({"u": [("a", 7), ("b", 3), ("a", 3)], "v": [("a", 7), ("b", 3), ("a", 2)]})
+    together = training({"u": [("b", 7), ("b", 3), ("a", 3)], "v": [("b", 7), ("b", 3), ("a", 2)]})
     assert dataset_of(together, None, validation_users=5).validation.offsets.tolist() == [0, 2]
     assert dataset_of(together, None, validation_users=5, hold_out_ties=True).validation.offsets.tolist() == [0, 2, 4]
 

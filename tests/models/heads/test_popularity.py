@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-from models.artifact import load_artifact, save_artifact
+from models.artifact import Artifact, load_artifact, save_artifact
 from models.batch import request_batch, training_batch
-from models.columns import ID_MASKED
+from models.columns import ID_MASKED, REPEATED
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
 from models.families.registry import build
 from models.golden import Golden, check_golden
@@ -19,6 +19,7 @@ from models.interactions import Interactions
 from models.manifest import GOLDEN, Manifest
 from models.next_items import NextItems
 from models.objectives.next_item import NextItem
+from models.popularity import PopularityOverTime
 from models.recommender import Recommender
 from models.training.task import Task
 from models.vocabulary import Vocabulary
@@ -32,55 +33,91 @@ CONFIG = ModelConfig(
     backbone=HstuConfig(layers=1, head_dim=4),
     items=ItemTowerConfig(content_dim=3),
 )
-POPULARITY = torch.tensor([0.0, 3e3, 1.0, 0.0, 9e6, 20.0])
+COUNTS = np.array([[0, 5, 0, 0, 1, 0], [0, 3e3, 1, 0, 9e6, 20]], np.float32)
+POPULARITY = PopularityOverTime(np.array([2, 100]), COUNTS)
+"""Until 100 ms as it was at 2 ms, then as it was at 100 ms."""
 
 
-def model(popularity: torch.Tensor = POPULARITY) -> Recommender:
+def model(popularity: PopularityOverTime = POPULARITY) -> Recommender:
     torch.manual_seed(0)
-    content = torch.randn(len(popularity), 3)
-    made: Recommender = build(CONFIG, len(popularity) - 1, content=content, popularity=popularity)
+    items = popularity.counts.shape[1]
+    made: Recommender = build(CONFIG, items - 1, content=torch.randn(items, 3), popularity=popularity)
     return made.eval()
 
 
-def logits(of: Recommender, state: torch.Tensor, items: list[int], unseen: tuple[int, ...] = ()) -> torch.Tensor:
-    """What the head says of items, written out; those in `unseen` count as having no interaction."""
-    vectors = of.items(torch.tensor(items))
-    counts = (
-        POPULARITY[items] / POPULARITY[POPULARITY > 0].mean() * ~torch.isin(torch.tensor(items), torch.tensor(unseen))
-    )
-    return SCALE * torch.cosine_similarity(state, vectors) + (counts + UNSEEN).log()
+def logits(of: Recommender, state: torch.Tensor, items: list[int], moment: int) -> torch.Tensor:
+    """What the head says of items at a moment, written out."""
+    counts = torch.from_numpy(COUNTS[moment])
+    popularity = counts[items] / counts[counts > 0].mean()
+    head = cast(PopularityHead, of.head)
+    direction = torch.nn.functional.normalize(state, dim=0)
+    return SCALE * of.items(torch.tensor(items)) @ direction + head.weight * (popularity + UNSEEN).log()
 
 
 def test_before_training_everybody_gets_what_is_popular() -> None:
-    counts = torch.ones(1001)
-    counts[[0, 700]] = torch.tensor([0, 1e6])
-    made = model(counts)
+    counts = np.ones((1, 1001), np.float32)
+    counts[0, [0, 700]] = 0, 1e6
+    made = model(PopularityOverTime(np.array([5]), counts))
     histories = Interactions.of([([1, 2], [0, 1]), ([3, 3, 2], [0, 1, 2])])
     batch, _ = training_batch(histories, np.arange(2), 4)
     scores = made.queries(batch) @ made.retrieval_vectors(1000).T
     assert scores[:, 1:].argmax(1).tolist() == [699, 699]
 
 
-def test_the_loss_is_that_of_the_logits_whatever_temperature_is_configured() -> None:
-    histories = Interactions.of([([1, 2, 4, 5], [0, 1, 2, 3])]).with_columns(
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_loss_is_that_of_the_logits_of_the_time_of_each_choice(shared: bool) -> None:
+    histories = Interactions.of([([1, 2, 4, 5], [0, 1, 2, 100])]).with_columns(
         {ID_MASKED: np.array([False, False, False, True])}
     )
     batch, labels = training_batch(histories, np.arange(1), 4)
     made = model()
-    task = Task(made, [NextItem(SampledSoftmaxConfig(negatives=500, shared=True, temperature=0.05))]).eval()
+    config = SampledSoftmaxConfig(negatives=500, shared=shared, positions_per_draw=1 if shared else 3, temperature=0.05)
+    task = Task(made, [NextItem(config)]).eval()
     loss, _ = task(NextItems(batch, labels), torch.Generator().manual_seed(1))
 
     drawn = torch.randint(1, 6, (500,), generator=_after_chance(batch.item_index.shape))
     states, terms = made(batch), []
-    for place, label in enumerate(labels.item_index.tolist()):
+    for place, (label, moment) in enumerate(zip([2, 4, 5], [0, 0, 1], strict=True)):
         negatives = drawn[drawn != label].tolist()
-        is_new = place == 2
-        # The vector of an item whose ID is masked is the out-of-vocabulary one.
-        own = logits(made, states[place], [label])
-        if is_new:
+        own = logits(made, states[place], [label], moment)
+        if place == 2:
+            # The vector of an item whose ID is masked is the out-of-vocabulary one, and nobody knows its popularity.
             vector = made.items(torch.tensor([label]), torch.tensor([True]))
-            own = SCALE * torch.cosine_similarity(states[place], vector) + torch.tensor(UNSEEN).log()
-        every = torch.cat([own, logits(made, states[place], negatives)])
+            direction = torch.nn.functional.normalize(states[place], dim=0)
+            own = SCALE * vector @ direction + torch.tensor(UNSEEN).log()
+        every = torch.cat([own, logits(made, states[place], negatives, moment)])
+        terms.append(every.logsumexp(0) - every[0])
+    torch.testing.assert_close(loss, torch.stack(terms).mean())
+
+    head = cast(PopularityHead, made.head)
+    (by_formula,) = torch.autograd.grad(torch.stack(terms).mean(), head.weight, retain_graph=True)
+    loss.backward()
+    # The written-out label with a masked ID has no weight; its part is the constant log of UNSEEN.
+    assert head.weight.grad is not None
+    by_masked = _slope_of_the_masked_label(made, states[2], drawn)
+    torch.testing.assert_close(head.weight.grad, by_formula + by_masked, rtol=1e-4, atol=1e-5)
+
+
+def _slope_of_the_masked_label(made: Recommender, state: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    """What the last position's loss owes to the weight of its own label, which is written out as a constant."""
+    with torch.no_grad():
+        direction = torch.nn.functional.normalize(state, dim=0)
+        unseen = torch.tensor(UNSEEN).log()
+        own = SCALE * made.items(torch.tensor([5]), torch.tensor([True])) @ direction + unseen
+        every = torch.cat([own, logits(made, state, drawn[drawn != 5].tolist(), 1)])
+        return unseen * (every.softmax(0)[0] - 1) / 3
+
+
+def test_what_a_user_had_chosen_before_is_not_learned() -> None:
+    histories = Interactions.of([([1, 2, 1, 4], [0, 1, 2, 3])])
+    marked = histories.with_columns({REPEATED: histories.repeated()})
+    batch, labels = training_batch(marked, np.arange(1), 4)
+    made, config = model(), SampledSoftmaxConfig(negatives=50, shared=True)
+    loss, _ = Task(made, [NextItem(config)]).eval()(NextItems(batch, labels), torch.Generator().manual_seed(1))
+    drawn = torch.randint(1, 6, (50,), generator=_after_chance(batch.item_index.shape))
+    terms = []
+    for place, label in ((0, 2), (2, 4)):
+        every = logits(made, made(batch)[place], [label, *drawn[drawn != label].tolist()], 0)
         terms.append(every.logsumexp(0) - every[0])
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
@@ -96,20 +133,30 @@ def test_a_version_answers_as_its_model_and_tells_alike_items_by_their_vectors_a
     made = model()
     with torch.no_grad():
         cast(PopularityHead, made.head).weight.fill_(0.5)
-    vocabulary = Vocabulary(pl.Series(list("abcde")), np.arange(1, 6), POPULARITY.numpy())
+    vocabulary = Vocabulary(pl.Series(list("abcde")), np.arange(1, 6), COUNTS[-1])
     manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["view"])
     folder = save_artifact(tmp_path, manifest, made, vocabulary)
     kept = load_artifact(folder)
     check_golden(kept, Golden.read(folder / GOLDEN))
     asked = Interactions.of([([1, 2], [0, 1]), ([4], [0])])
-    batch = request_batch(asked, np.array([9, 9]), CONFIG.max_length)
+    batch = request_batch(asked, np.array([100, 100]), CONFIG.max_length)
     expected = made.queries(batch) @ made.retrieval_vectors(5).T
-    torch.testing.assert_close(score(kept, asked, np.array([9, 9]))[:, 1:], expected[:, 1:])
+    torch.testing.assert_close(score(kept, asked, np.array([100, 100]))[:, 1:], expected[:, 1:])
     vectors = torch.nn.functional.normalize(made.items(torch.arange(6)), dim=-1)
     alike = similar(kept, 4)
     torch.testing.assert_close(alike[[1, 2, 3, 5]], (vectors @ vectors[4])[[1, 2, 3, 5]])
 
 
-def test_it_must_be_told_how_popular_items_are() -> None:
-    with pytest.raises(ValueError, match="popularity"):
-        build(CONFIG, 5, content=torch.randn(6, 3))
+def test_an_answer_about_the_past_goes_by_what_was_popular_then() -> None:
+    made = model()
+    asked = Interactions.of([([3], [0]), ([3], [0])])
+    vocabulary = Vocabulary(pl.Series(list("abcde")), np.arange(1, 6), COUNTS[-1])
+    manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["view"])
+    artifact = Artifact.of(manifest, made, vocabulary)
+    then, now = score(artifact, asked, np.array([50, 100]))
+    assert (int(then[1:].argmax()) + 1, int(now[1:].argmax()) + 1) == (1, 4)
+    batch = request_batch(asked, np.array([50, 100]), CONFIG.max_length)
+    with torch.no_grad():
+        states = made(batch)
+        torch.testing.assert_close(then[1:], logits(made, states[0], [1, 2, 3, 4, 5], 0))
+        torch.testing.assert_close(now[1:], logits(made, states[1], [1, 2, 3, 4, 5], 1))

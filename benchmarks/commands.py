@@ -180,6 +180,25 @@ def sparse(
         _end("sparse", bench.run([int(days) for days in partitions.split(",")], before, smoke, _report))
 
 
+@app.command()
+def defaults(
+    profiles: Annotated[
+        list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="Profiles that map columns and no more.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="First nights of each profile.")] = 3,
+    rectools: Annotated[
+        bool, typer.Option(help="SASRec of RecTools, too; installs it in an environment apart.")
+    ] = True,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Quality of what is released by default settings, against every simple model of the same night and SASRec."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import defaults as bench
+
+        _end("defaults", bench.run(profiles or [], seeds, rectools, _kept(out), smoke, _report))
+
+
 @app.command(name="training-set")
 def training_set(
     interactions: Annotated[int, typer.Option(min=1, help="Million interactions of the synthetic log.")] = 100,

@@ -65,7 +65,8 @@ def run(
     with TemporaryDirectory() as folder:
         source = movielens.write_imitation(Path(folder) / "ml") if smoke else data
         held_out = movielens.hold_out(movielens.read(source), 1)
-        python = _rectools_python(out / "rectools", smoke, report) if rectools else None
+        there = rectools and (not smoke or is_installed(out / "rectools"))
+        python = rectools_python(out / "rectools", report) if there else None
         for size in sizes:
             recipe = small(RECIPES[size]) if smoke else RECIPES[size]
             expression = f"small(RECIPES[{size!r}])" if smoke else f"RECIPES[{size!r}]"
@@ -77,9 +78,8 @@ def run(
     return figures
 
 
-def _rectools_python(environment: Path, smoke: bool, report: Report) -> Path | None:
-    if smoke and not is_installed(environment):
-        return None
+def rectools_python(environment: Path, report: Report) -> Path:
+    """The interpreter of RecTools' environment, which is made where it is not there."""
     # RecTools needs older numpy, pandas and attrs; torch shows through, so that both sides use one build of it.
     return python_with(RECTOOLS, environment, report, shared=True)
 

@@ -99,3 +99,9 @@ def test_faults() -> None:
     found = figures("faults")
     assert found["kills"] == 1
     assert not any(found[wrong] for wrong in ("lost_rows", "differing_tables", "orphans", "unexplained_failures"))
+
+
+def test_defaults(tmp_path: Path) -> None:
+    found = figures("defaults", "--out", str(tmp_path))
+    assert found["sets"] == 1
+    assert found["imitation"]["leave_one_out"]["released"] > 0

@@ -29,7 +29,7 @@ def show(profile: Profile, console: Console) -> None:
     for what, where in (
         ("endpoint", settings.base_url),
         ("its API", f"{settings.base_url}/docs"),
-        ("model", f"{version}, an answer of its {example.answer.source}"),
+        ("model", f"{version} ({example.answer.family}), an answer of its {example.answer.source}"),
         ("Dagster's UI", "make ui"),
         ("stop everything", "make down"),
     ):
@@ -51,7 +51,7 @@ def recommend(profile: Profile, user: str, k: int, console: Console) -> None:
         answer = client.recommend(request)
     told = [answer.reason, answer.shortage.detail if answer.shortage else None]
     caption = "; ".join(dict.fromkeys(sentence for sentence in told if sentence)) or None
-    table = Table(title=f"user {user}: {answer.source} of version {answer.version}", caption=caption)
+    table = Table(title=f"user {user}: {answer.source} of version {answer.version} ({answer.family})", caption=caption)
     for name in ("item", "title", "score"):
         table.add_column(name)
     for item in answer.items:

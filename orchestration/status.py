@@ -28,6 +28,7 @@ class Serving(Strict):
     alive: bool = Field(description="Whether it answered just now.")
     profile: str | None = Field(default=None, description="The profile whose version that is.")
     version: str | None = Field(default=None, description="The version it serves.")
+    family: str | None = Field(default=None, description="The family of models that version is of.")
     data_cutoff: str | None = Field(default=None, description="It was trained on interactions before this moment.")
     error: str | None = Field(default=None, description="Why it does not answer, or did not load its newest release.")
 
@@ -82,7 +83,8 @@ def status_table(status: Status) -> Group:
     about = Table(show_header=False, box=None)
     serving = status.serving
     # An error says where by itself.
-    state = f"{status.endpoint} serves {serving.version}" if serving.alive else serving.error
+    served = f"{serving.version} ({serving.family})" if serving.family else serving.version
+    state = f"{status.endpoint} serves {served}" if serving.alive else serving.error
     for row in (
         ("profile", status.profile),
         ("champion", _named(status.champion, status.family)),
@@ -134,7 +136,14 @@ def _ask(settings: EndpointSettings) -> Serving:
         except EndpointError as error:
             return Serving(alive=False, error=str(error))
     cutoff = found.data_cutoff.isoformat() if found.data_cutoff else None
-    return Serving(alive=True, profile=found.profile, version=found.version, data_cutoff=cutoff, error=found.last_error)
+    return Serving(
+        alive=True,
+        profile=found.profile,
+        version=found.version,
+        family=found.family,
+        data_cutoff=cutoff,
+        error=found.last_error,
+    )
 
 
 def _problem(profile: str, champion: str | None, serving: Serving) -> str | None:

@@ -75,6 +75,7 @@ def recommend(
     return Recommendations(
         items=_ranked(release, items, scores),
         version=release.config.version,
+        family=release.artifact.family.name,
         source="model" if best.by_model[0] else "popularity",
         reason=reason or (shortage.detail if shortage and not len(items) else None),
         shortage=shortage,
@@ -106,6 +107,7 @@ def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) 
         item=_ranked(release, np.array([index]), np.ones(1, np.float32))[0],
         items=_ranked(release, nearest, scores[nearest]),
         version=release.config.version,
+        family=release.artifact.family.name,
         shortage=shelf.shortage(len(nearest), request.k),
     )
 

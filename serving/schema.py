@@ -123,6 +123,7 @@ class Recommendations(Strict):
 
     items: list[RankedItem]
     version: str = Field(description="Version of the model that answered.")
+    family: str = Field(description="Family of models that the version is of, such as hstu, item_knn or popularity.")
     source: Literal["model", "popularity"]
     reason: str | None = Field(description="Why popularity answered instead of the model, or why there is no item.")
     shortage: Shortage | None = Field(default=None, description="null: there are as many items as asked for.")
@@ -135,6 +136,7 @@ class SimilarItems(Strict):
     item: RankedItem = Field(description="The item that was asked about; its score is 1.")
     items: list[RankedItem]
     version: str
+    family: str = Field(description="Family of models that the version is of.")
     shortage: Shortage | None = Field(default=None, description="null: there are as many items as asked for.")
 
 
@@ -145,6 +147,7 @@ class EndpointStatus(Strict):
         default=None, description="Profile whose release is being served; null before the first one."
     )
     version: str | None = Field(description="Version being served; null before the first one is loaded.")
+    family: str | None = Field(default=None, description="Family of models that the version is of.")
     release: str | None = Field(description="Fingerprint of the release being served: version and tables.")
     desired_version: str | None
     desired_release: str | None

@@ -75,6 +75,7 @@ class ReleaseSlot:
         return EndpointStatus(
             profile=active.config.profile if active else None,
             version=active.config.version if active else None,
+            family=active.artifact.family.name if active else None,
             release=active.config.fingerprint if active else None,
             desired_version=desired.version if desired else None,
             desired_release=desired.fingerprint if desired else None,

@@ -28,7 +28,7 @@ def endpoint(
 ) -> dg.MaterializeResult[None]:
     tables = lake.open()
     status = deploy_champion(tables, lake.profile, endpoint, ray.dashboard)
-    context.log.info(f"endpoint: {status.version} answers at {endpoint.base_url}")
+    context.log.info(f"endpoint: {status.version} ({status.family}) answers at {endpoint.base_url}")
     return dg.MaterializeResult(
         metadata=endpoint_metadata(tables, endpoint, status),
         data_version=data_version(context, endpoint, champion_release(tables, lake.profile).fingerprint),

@@ -22,6 +22,7 @@ def endpoint_metadata(lake: Lake, endpoint: EndpointSettings, status: EndpointSt
         "url": dg.MetadataValue.url(endpoint.base_url),
         "docs": dg.MetadataValue.url(f"{endpoint.base_url}/docs"),
         "version": str(status.version),
+        "family": str(status.family),
         "data_cutoff": str(status.data_cutoff),
         "items": status.items,
         "users": status.users,

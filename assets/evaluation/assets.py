@@ -156,6 +156,9 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
         if measure:
             metadata[plain_name(f"{result.metric} {part}")] = measure.mean
     for protocol, report in result.protocols.items():
+        if not report.users:
+            metadata[f"{protocol}_metrics"] = "nobody could be asked"
+            continue
         metadata[f"{protocol}_metrics"] = dg.MetadataValue.md(metric_table(report))
         metadata[f"{protocol}_cold_items"] = dg.MetadataValue.md(metric_table(report, COLD))
         metadata[f"{protocol}_plot"] = dg.MetadataValue.md(metric_bars(report, result.metric))

@@ -52,6 +52,8 @@ def evaluate_version(
 ) -> VersionEvaluation:
     """Evaluates the version in `folder` on the data that it was made with.
 
+    Where the primary protocol asks nobody its report is empty, and says so.
+
     The split is that of the version's training: its training set holds the cases.
 
     Args:
@@ -68,7 +70,7 @@ def evaluate_version(
         progress: Told of every batch.
 
     Raises:
-        EvaluationError: the primary protocol has no case, or the training set is gone or of another window.
+        EvaluationError: the training set is gone or of another window.
         NoRivals: cases have no item that their targets could be ranked against.
     """
     from assets.training.training_set import evaluation_of
@@ -84,7 +86,7 @@ def evaluate_version(
         left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
     record = _training_set(lake, candidate, settings)
     settings = evaluation_of(record, settings)
-    questions = _ask(lake, candidate, record, settings)
+    questions = _ask(lake, candidate)
     scorers = [
         *_models({name: candidate, **others}, candidate.vocabulary),
         *(baseline for baseline in _baselines(questions, settings) if baseline.name not in others),
@@ -155,12 +157,9 @@ def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, s
     return artifacts, broken
 
 
-def _ask(lake: Lake, candidate: Artifact, record: TrainingSetRecord, settings: EvaluationSettings) -> Questions:
+def _ask(lake: Lake, candidate: Artifact) -> Questions:
     from assets.training.dataset import read_held_out
-    from assets.training.training_set import without_cases
 
-    if missing := without_cases(record, settings.primary_protocol):
-        raise EvaluationError(f"version {candidate.version} cannot be evaluated: {missing}")
     held_out = read_held_out(lake.folder(DATASETS) / candidate.manifest.training_set)
     day = candidate.manifest.cutoff.date()
     items = catalogue_at(lake, day).select(ITEM_ID, AVAILABLE_FROM).join(gone_at(lake, day), on=ITEM_ID, how="left")
@@ -243,4 +242,18 @@ def _evaluate(
         slices = standard_slices(cases, questions.catalogue, settings.short_history)
         report = evaluate(scorers, cases, questions.catalogue, slices, ranking, progress, contestants)
         reports[protocol] = report.without_rivals(questions.without_rivals[protocol])
-    return reports
+    return {settings.primary_protocol: _of_nobody(scorers, questions), **reports}
+
+
+def _of_nobody(scorers: Sequence[Scorer], questions: Questions) -> EvaluationReport:
+    """The report of a protocol that has no case."""
+    from models.evaluation.report import EvaluationReport
+
+    return EvaluationReport(
+        users=0,
+        targets=0,
+        items=max(1, questions.catalogue.offered),
+        candidate=scorers[0].name,
+        scorers={scorer.name: {} for scorer in scorers},
+        differences={},
+    )

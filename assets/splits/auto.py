@@ -69,6 +69,8 @@ def choose_split(
     splits = [with_values_at(split, {"window_days": some}) for some in days]
     rules = [SplitRule.by(some, some.cutoff_time(last_day), positives) for some in splits]
     window, why = _best(survey_windows(log, rules, rows_in_memory), cut_by_hand=split.cutoff is not None)
+    if not window.before and window.after and len(days) > 1 and split.cutoff is None:
+        window, why = _without_window(log, positives, split, last_day, rows_in_memory)
     choosing = Choosing(split)
     choosing("window_days", window.days, why)
     choosing("leave_one_out_users", *_some(window.with_two, "two", LEAVE_ONE_OUT_SHARE, LEAVE_ONE_OUT_USERS))
@@ -140,6 +142,15 @@ def _best(windows: Sequence[Window], cut_by_hand: bool) -> tuple[Window, str]:
         smaller = windows[windows.index(best) - 1]
         return best, f"{told}; {smaller.days} would leave {smaller.asked:,}." if best is not windows[0] else f"{told}."
     return best, f"{told}; no window that leaves {1 - LARGEST_WINDOW:.0%} of the log to training has {ENOUGH_USERS}."
+
+
+def _without_window(
+    log: InteractionLog, positives: int, split: SplitSettings, last_day: date, rows_in_memory: int
+) -> tuple[Window, str]:
+    """What a log of one day comes to, of which any window would be all."""
+    whole = with_values_at(split, {"window_days": 0})
+    (window,) = survey_windows(log, [SplitRule.by(whole, whole.cutoff_time(last_day), positives)], rows_in_memory)
+    return window, "there is nothing before the last day, so that none can be held out: leave-one-out asks instead."
 
 
 def _some(users: int, positives: str, share: float, most: int, least: int = 0) -> tuple[int, str]:

@@ -29,7 +29,9 @@ class SplitSettings(FollowsData):
     """What is held out of training: that part of the section on which a training set depends."""
 
     window_days: Annotated[int, FROM_DATA] = Field(
-        default=1, ge=1, description="Days after the cutoff whose positives are the targets."
+        default=1,
+        ge=0,
+        description="Days after the cutoff whose positives are the targets; 0: none, the time split asks nobody.",
     )
     cutoff: date | None = Field(
         default=None,

@@ -205,7 +205,8 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
         new.append(~merged.repeated()[last])
     if not sum(len(some) for some in users):
         raise ValueError(
-            f"there is no positive interaction before {split.rule.cutoff:%Y-%m-%d %H:%M}: nothing to train on"
+            f"there is no positive interaction before {split.rule.cutoff:%Y-%m-%d %H:%M}: nothing to train on; "
+            "materialize more days, or leave `evaluation.window_days` and `cutoff` out of the profile"
         )
     order = pl.concat(users).arg_sort().to_numpy()
     places = np.empty(len(order), np.int64)

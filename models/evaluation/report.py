@@ -119,7 +119,7 @@ class VersionEvaluation(Strict):
     )
     left_out: dict[str, str] = Field(default_factory=dict, description="Scorers that are missing, and why.")
     cutoff: datetime = Field(description="Training data of every scorer ends before this instant (UTC).")
-    window_days: int = Field(ge=1, description="Days after the cutoff that hold the time split's targets.")
+    window_days: int = Field(ge=0, description="Days after the cutoff that hold the time split's targets.")
     seed: int = Field(description="Seed of the user samples and the bootstrap.")
     table_versions: dict[str, int] = Field(description="Delta version of every table that was read.")
     primary_protocol: Protocol = Field(

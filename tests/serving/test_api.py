@@ -37,7 +37,7 @@ def test_a_known_user_gets_unseen_available_items_by_model_score(http: TestClien
     answer = ask(http, user_id=100, k=500)
     assert answer["source"] == "model"
     assert answer["reason"] is None
-    assert answer["version"] == "v1"
+    assert (answer["version"], answer["family"]) == ("v1", "hstu")
     assert answer["history_length"] == 3
     assert sorted(ids(answer)) == list(range(4, 12)), "1-3 are seen, 12 is not available before 2100"
     scores = [item["score"] for item in answer["items"]]
@@ -110,14 +110,14 @@ def test_the_model_reads_no_more_than_its_length(http: TestClient) -> None:
 
 def test_similar_items_leave_out_the_item_itself(http: TestClient) -> None:
     answer = http.post("/v1/similar", json={"item_id": "3", "k": 500}).json()
-    assert answer["item"]["title"] == "Item 3, renamed"
+    assert (answer["item"]["title"], answer["family"]) == ("Item 3, renamed", "hstu")
     assert sorted(item["item_id"] for item in answer["items"]) == [i for i in range(1, 12) if i != 3]
     assert all(-1.001 <= item["score"] <= 1.001 for item in answer["items"])
 
 
 def test_status_tells_what_is_served(http: TestClient, slot: ReleaseSlot) -> None:
     status = http.get("/v1/status").json()
-    assert (status["version"], status["items"], status["users"]) == ("v1", 12, 2)
+    assert (status["version"], status["family"], status["items"], status["users"]) == ("v1", "hstu", 12, 2)
     assert status["data_cutoff"] == "2026-01-08T00:00:00Z"
     assert status["release"] == status["desired_release"] == slot.get().config.fingerprint
     assert http.get("/healthz").json() == {"status": "ok"}

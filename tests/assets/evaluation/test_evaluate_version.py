@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from assets.evaluation.evaluate_version import EvaluationError, evaluate_version
+from assets.evaluation.evaluate_version import evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
@@ -198,10 +198,17 @@ def test_a_broken_twin_leaves_its_check_without_an_answer_and_a_broken_candidate
         evaluate_version(lake, folder, SETTINGS)
 
 
-def test_an_empty_window_says_what_to_do(lake: Lake) -> None:
+def test_an_empty_window_asks_nobody_and_the_other_protocol_decides(lake: Lake) -> None:
     folder = write_version(lake, "late", cutoff=CUTOFF + timedelta(days=7))
-    with pytest.raises(EvaluationError, match=r"no user with a history has a new positive .* 2026-03-17"):
-        evaluate_version(lake, folder, SETTINGS)
+    result = evaluate_version(lake, folder, SETTINGS)
+    assert (result.primary_protocol, result.report.users, result.report.measure("hstu", "ndcg@2")) == ("time", 0, None)
+    assert result.protocols["leave_one_out"].users == 10
+    assert {verdict.passed for verdict in verdicts(result)} == {None}
+    decision = decide(result, None, ReleaseSettings(metric="ndcg@2", min_users=1))
+    assert "ndcg@2 (leave_one_out, 10 users)" in decision.reason
+    assert decide(result, None, ReleaseSettings(metric="ndcg@2", min_users=11)).promoted
+    result.write(folder)
+    assert VersionEvaluation.read(folder) == result
 
 
 def test_the_split_is_made_of_the_sequences_that_the_version_was_trained_on(lake: Lake) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,15 @@ def lake(tmp_path: Path) -> Lake:
     for number in range(3):
         put(lake, day(number), number)
         update(lake)
+    write_catalogue(lake)
+    return lake
+
+
+def write_catalogue(lake: Lake) -> None:
     schema = items_schema("string")
     catalogue = pl.DataFrame({ITEM_ID: ITEMS}).with_columns(pl.lit(FIRST).alias(DAY))
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in catalogue.columns]
     lake.overwrite(ITEMS_TABLE, catalogue.with_columns(missing).select(pl.col(n).cast(t) for n, t in schema.items()))
-    return lake
 
 
 @pytest.fixture
@@ -105,16 +110,20 @@ def settings(**evaluation: Any) -> TrainingSetSettings:
 
 
 def run(
-    lake: Lake, instance: dg.DagsterInstance, only: Sequence[str] | None = None, **evaluation: Any
+    lake: Lake, instance: dg.DagsterInstance, only: Sequence[str] | None = None, auto: bool = False, **evaluation: Any
 ) -> dg.ExecuteInProcessResult:
+    """Args:
+    auto: Whether the data say what `evaluation` leaves out.
+    """
+    read = partial(read_section, EvaluationSettings) if auto else EvaluationSettings.model_validate
     return dg.materialize(
         [training_set, has_evaluation_cases, hstu_model],
         instance=instance,
         selection=dg.AssetSelection.assets(*only) if only else None,
         resources={
             "lake": Storage(root=lake.root),
-            "evaluation": EvaluationSettings.model_validate(evaluation),
-            "set_settings": settings(**evaluation),
+            "evaluation": read(evaluation),
+            "set_settings": (from_data if auto else settings)(**evaluation),
         },
         raise_on_error=False,
     )
@@ -172,20 +181,47 @@ def test_a_run_reads_its_own_set_and_a_later_one_the_last(lake: Lake, instance: 
     assert told(run(lake, instance, only=["hstu_model"]), "hstu_model")["trained_on"] == told(second)["training_set"]
 
 
-def test_a_log_that_nobody_can_be_judged_on_stops_the_run_before_the_model(
+def test_a_log_that_nobody_can_be_judged_on_is_told_before_the_model_and_stops_nothing(
     lake: Lake, instance: dg.DagsterInstance
 ) -> None:
     put(lake, events([("new", ITEMS[0], 3 * DAY_SECONDS, "click", None, None, None, 0)], 3), 3)
     update(lake)
-    result = run(lake, instance)
-    assert not result.success
-    assert not result.asset_materializations_for_node("hstu_model")
-    (check,) = result.get_asset_check_evaluations()
-    assert (check.passed, check.blocking) == (False, True)
-    assert "2026-01-04" in str(check.description)
-    assert "materialize more days or widen `evaluation.window" in str(check.description).replace("\\", "")
+    for held_out, decides in ((0, "popularity alone"), (4, "leave_one_out")):
+        result = run(lake, instance, leave_one_out_users=held_out)
+        assert result.success
+        assert result.asset_materializations_for_node("hstu_model")
+        (check,) = result.get_asset_check_evaluations()
+        assert (check.passed, check.blocking, check.severity) == (False, False, dg.AssetCheckSeverity.WARN)
+        told = str(check.description).replace("\\", "")
+        assert "2026-01-04" in told
+        assert "materialize more days or widen `evaluation.window_days`" in told
+        assert told.endswith(f"Until then {decides} decides what is released")
     # Two days at the end hold cases again.
-    assert run(lake, instance, window_days=2).success
+    (check,) = run(lake, instance, window_days=2).get_asset_check_evaluations()
+    assert check.passed
+
+
+def test_the_first_day_of_a_log_alone_is_trained_on_and_judged_by_leave_one_out(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    put(lake, day(0), 0)
+    update(lake)
+    write_catalogue(lake)
+    result = run(lake, instance, auto=True)
+    assert result.success
+    shown = told(result)
+    assert (shown["users"], shown["cutoff"][:10], shown["cases_time"]) == (len(USERS), "2026-01-02", 0)
+    assert shown["cases_leave_one_out"] > 0
+    assert "| evaluation.window_days | 0 | there is nothing before the last day, so that none" in shown["chosen"]
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+    by_hand = run(lake, instance, window_days=1)
+    assert not by_hand.success
+    (failure,) = by_hand.get_step_failure_events()
+    assert "nothing to train on; materialize more days, or leave `evaluation.window_days`" in str(
+        failure.step_failure_data.error
+    )
 
 
 def test_each_protocol_without_cases_says_what_to_do(lake: Lake, instance: dg.DagsterInstance) -> None:

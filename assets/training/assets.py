@@ -15,7 +15,7 @@ from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource
 from assets.training.auto import Statistics, choose_training
 from assets.training.dataset import read_dataset
 from assets.training.plots import learning_curve, trials_plot
-from assets.training.ray_train import Entry, TrainingJob
+from assets.training.ray_train import Entry, Progress, TrainingJob
 from assets.training.set_assets import training_set
 from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
@@ -216,7 +216,17 @@ def cluster(ray: RayResource) -> AbstractContextManager[None]:
 
 
 def reporting(context: dg.AssetExecutionContext) -> Callable[[Entry | str], None]:
-    return lambda progress: context.log.info(str(progress))
+    """Logs what a training tells of its progress, once as a warning where its loss does not move."""
+    warned = False
+
+    def report(progress: Entry | str) -> None:
+        nonlocal warned
+        context.log.info(str(progress))
+        if not warned and isinstance(progress, Progress) and progress.standstill:
+            warned = True
+            context.log.warning(progress.standstill)
+
+    return report
 
 
 def _tell_of_dashboard(context: dg.AssetExecutionContext, ray: RayCluster) -> None:
@@ -245,6 +255,7 @@ def version_metadata(version: TrainedVersion) -> dict[str, Any]:
         "loss": kept.loss,
         **({f"loss_{name}": loss for name, loss in kept.losses.items()} if len(kept.losses) > 1 else {}),
         **{f"validation_{name}": value for name, value in kept.validation.items()},
+        **({"standstill": kept.standstill} if kept.standstill else {}),
         "tokens_per_second": kept.tokens_per_second,
         "sparsity": kept.sparsity,
         "tokens_kept": kept.tokens_kept,

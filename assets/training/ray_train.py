@@ -64,7 +64,8 @@ class Progress:
     """One epoch as rank 0 saw it.
 
     `losses` are the parts of `loss` by name, not weighted; `validation` is what the family measures on held-out data;
-    `sparsity` and `tokens_kept` say what Stochastic Length left (`models.training.loop.EpochReport`).
+    `sparsity` and `tokens_kept` say what Stochastic Length left; `guess` is the loss of who holds everything equally
+    likely (`models.training.loop.EpochReport`).
     """
 
     epoch: int
@@ -76,6 +77,20 @@ class Progress:
     seconds_left: float
     sparsity: float
     tokens_kept: float
+    steps: int = 0
+    guess: float | None = None
+
+    @property
+    def standstill(self) -> str | None:
+        """What is wrong where the loss does not move, and what to do; None where it does, or it is too early to say."""
+        done = self.epoch * self.steps
+        if self.guess is None or done < STEPS_TO_MOVE or self.loss < (1 - LEAST_MOVE) * self.guess:
+            return None
+        return (
+            f"the loss does not move: it is {self.loss:.3f} in epoch {self.epoch}, after {done:,} steps, and that of a "
+            f"guess {self.guess:.3f}; either the log holds nothing to learn, or training hides it: leave "
+            "training.cold_start_hours and training.optimisation to the data, and look at `chosen` of `training_set`"
+        )
 
     def __str__(self) -> str:
         return (
@@ -102,6 +117,12 @@ class Step:
             f"{self.tokens_per_second:,.0f} tokens/s"
         )
 
+
+STEPS_TO_MOVE = 100
+"""So many steps of any learning rate that learns take a loss well below a guess, where there is something to learn."""
+
+LEAST_MOVE = 0.02
+"""A loss that is not by this share below that of a guess stands still."""
 
 Entry = Progress | Step
 """What a worker tells of its progress."""
@@ -297,6 +318,8 @@ def progress_of(report: Any, validation: dict[str, float], workers: int) -> Prog
         seconds_left=report.seconds * (report.epochs - report.epoch),
         sparsity=report.sparsity,
         tokens_kept=report.tokens_kept,
+        steps=report.steps,
+        guess=report.guess,
     )
 
 

@@ -1,5 +1,7 @@
 """Next-item prediction by sampled softmax (HSTU spec section 3)."""
 
+from math import log
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,6 +24,11 @@ class NextItem(Objective):
         self.config = config
         self.weights = {NEXT_ITEM: 1.0}
         self.sampler = SAMPLERS[config.source]()
+
+    @property
+    def guess(self) -> float | None:
+        """One of the positive and its negatives, where no correction makes some of these likelier."""
+        return None if self.config.correction == "logq" else log(1 + self.config.negatives)
 
     def forward(self, view: Positions) -> dict[str, Tensor]:
         """The mean loss over all positions.

@@ -16,6 +16,11 @@ class Objective(nn.Module, ABC):
 
     weights: Mapping[str, float]
 
+    @property
+    def guess(self) -> float | None:
+        """The weighted sum of the losses of who holds everything equally likely; None where that is not known."""
+        return None
+
     @abstractmethod
     def forward(self, view: Any) -> dict[str, Tensor]:
         """Name to loss, a scalar each, not weighted.

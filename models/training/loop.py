@@ -45,6 +45,8 @@ class EpochReport:
         seconds: How long it took.
         sparsity: 1 - mean(n) / max(n) over all examples, n as shortened by Stochastic Length, the maximum before it.
         tokens_kept: Share of all examples' tokens that it left.
+        steps: How many it had.
+        guess: The loss of who holds everything equally likely; None where that is not known.
     """
 
     epoch: int
@@ -55,6 +57,8 @@ class EpochReport:
     seconds: float
     sparsity: float
     tokens_kept: float
+    steps: int
+    guess: float | None
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def fit(
     wrapped = worker.wrap(task)
     for epoch in range(done, config.epochs):
         pulse = _Pulse(on_step, step_seconds, epoch + 1, config.epochs)
-        report = _train_epoch(wrapped, optimizer, examples.epoch(epoch), config, worker, epoch, pulse)
+        report = _train_epoch(wrapped, optimizer, examples.epoch(epoch), config, worker, epoch, pulse, task.guess)
         try:
             on_epoch(report, task, optimizer)
         except StopTraining:
@@ -151,6 +155,7 @@ def _train_epoch(
     worker: Worker,
     epoch: int,
     pulse: "_Pulse",
+    guess: float | None,
 ) -> EpochReport:
     started = perf_counter()
     generator = _seed(config.seed, epoch, worker)
@@ -183,6 +188,8 @@ def _train_epoch(
         seconds=perf_counter() - started,
         sparsity=sparsity(examples.lengths, examples.whole),
         tokens_kept=float(examples.lengths.sum() / examples.whole.sum()),
+        steps=len(steps),
+        guess=guess,
     )
 
 

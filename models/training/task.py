@@ -26,6 +26,12 @@ class Task(nn.Module):
         self.objectives = nn.ModuleList(objectives)
         self.weights = {name: weight for objective in objectives for name, weight in objective.weights.items()}
 
+    @property
+    def guess(self) -> float | None:
+        """The loss of who holds everything equally likely; None where an objective does not know it."""
+        guesses = [cast(Objective, objective).guess for objective in self.objectives]
+        return None if None in guesses else sum(guess for guess in guesses if guess is not None)
+
     def forward(self, batch: Any, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and each of its parts by name, not weighted and without gradient."""
         view = cast(FamilyModel, self.model).view(batch, generator)

@@ -1,6 +1,7 @@
 """Training by Ray Train: inline, and on a real cluster that loses a worker."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -180,6 +181,20 @@ def interrupt_at(epoch: int) -> Callable[[Entry], None]:
             os.kill(os.getpid(), signal.SIGINT)
 
     return told
+
+
+def test_a_loss_that_does_not_move_says_so_after_enough_steps(dataset: str, tmp_path: Path) -> None:
+    longer = TRAINING.model_copy(update={"epochs": 3, "batch_size": 2})
+    learns = train(job(dataset, tmp_path / "learns", workers=0, training=longer))
+    assert [(point.steps >= 40, point.standstill) for point in learns] == [(True, None)] * 3
+    assert learns[-1].guess == pytest.approx(math.log(1 + 32))
+    still = train(
+        job(dataset, tmp_path / "still", workers=0, training=longer.model_copy(update={"learning_rate": 1e-12}))
+    )
+    assert still[0].steps < 100
+    assert still[0].standstill is None
+    assert str(still[-1].standstill).startswith("the loss does not move: it is ")
+    assert f"after {3 * still[-1].steps} steps, and that of a guess 3.497" in str(still[-1].standstill)
 
 
 def test_training_that_was_cancelled_goes_on_where_it_was(dataset: str, tmp_path: Path) -> None:

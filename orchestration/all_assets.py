@@ -16,6 +16,7 @@ import assets.sequences.assets
 import assets.sources.assets
 import assets.training.assets
 import assets.training.set_assets
+import assets.training.simple_assets
 from assets.code_version import code_version
 from assets.data_version import digest
 from orchestration.profile import Profile, section_settings
@@ -28,6 +29,7 @@ MODULES = (
     assets.sequences.assets,
     assets.content.assets,
     assets.training.set_assets,
+    assets.training.simple_assets,
     assets.training.assets,
     assets.evaluation.assets,
     assets.release.assets,

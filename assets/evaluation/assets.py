@@ -22,6 +22,7 @@ from assets.sources.source import Source
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
 from assets.training.set_assets import training_set
+from assets.training.simple_assets import simple_models
 from assets.versions import (
     ABLATIONS,
     VersionMissing,
@@ -49,14 +50,14 @@ class EvaluationRun(dg.Config):
 
 
 @dg.asset(
-    deps=[training_set, hstu_model, hstu_without_content, items],
+    deps=[training_set, simple_models, hstu_model, hstu_without_content, items],
     group_name="evaluation",
     kinds={"pytorch", "delta"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[dg.AssetCheckSpec(name, asset="evaluation", description=text) for name, text in CHECKS.items()],
     description=(
-        "The run's version against the champion, popularity and item-kNN on what its own training set holds out: "
+        "The run's version against the champion and the simple models on what its own training set holds out: "
         "full-catalogue ranking, 95 % bootstrap intervals, cold items and short histories apart."
     ),
 )

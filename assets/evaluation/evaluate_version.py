@@ -1,4 +1,4 @@
-"""Judges one version: candidate, champion, ablation, oracle and baselines on the same questions."""
+"""Judges one version: candidate, champion, simple models, ablation and oracle on the same questions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 POPULARITY = "popularity"
-ITEM_KNN = "item_knn"
 
 
 def ablation_of(candidate: str) -> str:
@@ -63,8 +62,8 @@ def evaluate_version(
         champion: Artifact of the champion in place, evaluated on the same cases. It is left out if it was trained on
             data after this version's cutoff, for then it has seen the answers; and if it is broken, which the result
             says, too: what cannot be served cannot keep another version from being served.
-        rivals: Artifacts of other families that were made of the same training set, by the names of their families;
-            they take the places of the baselines of these names. Broken ones are left out.
+        rivals: Artifacts of other families that were made of the same training set, by the names of their families, the
+            simple models among them. Broken ones are left out.
         without_content: Artifact of the same model trained without content embeddings; left out if it is broken.
         truth: The source, where it knows what its users want.
         progress: Told of every batch.
@@ -89,7 +88,6 @@ def evaluate_version(
     questions = _ask(lake, candidate)
     scorers = [
         *_models({name: candidate, **others}, candidate.vocabulary),
-        *(baseline for baseline in _baselines(questions, settings) if baseline.name not in others),
         *([Oracle(truth, candidate.vocabulary)] if truth else []),
     ]
     contestants = _contestants({name: candidate, **others}, without=ablation_of(name))
@@ -194,16 +192,6 @@ def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[S
     from models.evaluation.model_scorer import ModelScorer
 
     return [ModelScorer(name, artifact, vocabulary) for name, artifact in artifacts.items()]
-
-
-def _baselines(questions: Questions, settings: EvaluationSettings) -> list[Scorer]:
-    from models.evaluation.baselines import ItemKnn, Popularity
-
-    training, items, knn = questions.training, questions.catalogue.items, settings.item_knn
-    return [
-        Popularity.fit(training, items, settings.popularity_half_life_days),
-        ItemKnn.fit(training, items, knn.neighbours, knn.shrinkage, knn.half_life_items),
-    ]
 
 
 def _evaluate_all_that_can(

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 
-from assets.evaluation.evaluate_version import ITEM_KNN, POPULARITY, ablation_of
+from assets.evaluation.evaluate_version import ablation_of
 from assets.evaluation.plots import cell
 from models.evaluation.report import COLD, VersionEvaluation
+from models.families.registry import fitted_families
 
-BEATS_POPULARITY = "beats_popularity"
-BEATS_ITEM_KNN = "beats_item_knn"
 CONTENT_HELPS_COLD_ITEMS = "content_helps_cold_items"
 
 CHECKS = {
-    BEATS_POPULARITY: "The model's 95 % interval lies wholly above that of popularity with time decay.",
-    BEATS_ITEM_KNN: "The model's 95 % interval lies wholly above that of item-kNN.",
+    **{f"beats_{name}": f"The model's 95 % interval lies wholly above that of {name}." for name in fitted_families()},
     CONTENT_HELPS_COLD_ITEMS: "On cold items the model is better, user by user, than its ablation without content.",
 }
 
@@ -33,8 +31,7 @@ class Verdict:
 def verdicts(evaluation: VersionEvaluation) -> list[Verdict]:
     """The answers to `CHECKS`, on the primary protocol and metric."""
     return [
-        _clearly_beats(evaluation, POPULARITY, BEATS_POPULARITY),
-        _clearly_beats(evaluation, ITEM_KNN, BEATS_ITEM_KNN),
+        *(_clearly_beats(evaluation, family, f"beats_{family}") for family in fitted_families()),
         _content_helps(evaluation),
     ]
 
@@ -43,12 +40,21 @@ def _clearly_beats(evaluation: VersionEvaluation, other: str, check: str) -> Ver
     report, metric, candidate = evaluation.report, evaluation.metric, evaluation.report.candidate
     ours, theirs = report.measure(candidate, metric), report.measure(other, metric)
     if ours is None or theirs is None:
-        return Verdict(check, None, f"Not measured: there is no {metric} of {candidate} or {other}.")
+        return Verdict(check, None, f"Not measured: {_why_not(evaluation, other)}.")
     sentence = f"{metric}: {candidate} {cell(ours)}, {other} {cell(theirs)}, {ours.n} users."
     passed = ours.clearly_above(theirs)
     if not passed and ours.mean > theirs.mean:
         sentence += f" {candidate} is ahead, but the intervals overlap: chance may explain it."
     return Verdict(check, passed, sentence)
+
+
+def _why_not(evaluation: VersionEvaluation, other: str) -> str:
+    if other in evaluation.left_out:
+        return f"{other} is left out ({evaluation.left_out[other]})"
+    return (
+        f"there is no {evaluation.metric} of {other} on the training set of {evaluation.version}; materialize "
+        "`simple_models` and `evaluation` again"
+    )
 
 
 def _content_helps(evaluation: VersionEvaluation) -> Verdict:

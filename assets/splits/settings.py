@@ -14,15 +14,11 @@ from models.evaluation.metrics import metric_names
 from models.evaluation.report import Protocol
 from models.strict import Strict
 
-
-class ItemKnnSettings(Strict):
-    """The item-kNN baseline."""
-
-    neighbours: int = Field(default=100, ge=1, description="Most similar items that are kept for each item.")
-    shrinkage: float = Field(default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
-    half_life_items: float = Field(
-        default=5.0, gt=0, description="Number of history items after which an item's weight has halved."
-    )
+FORMER_KEYS = {
+    "headline": "is called primary_protocol now: rename the key",
+    "popularity_half_life_days": "is that of `training`, which counts everywhere: remove the key here",
+    "item_knn": "stands in `training.simple_models` now: move the key there",
+}
 
 
 class SplitSettings(FollowsData):
@@ -83,7 +79,7 @@ class CutoffSettings(Strict):
 
 
 class EvaluationSettings(SplitSettings):
-    """The held-out window and users, the metrics, and the baselines that a model is compared with."""
+    """The held-out window and users, and the metrics."""
 
     primary_protocol: Annotated[Protocol, FROM_DATA] = Field(
         default="time", description="The protocol whose numbers decide a release: time or leave_one_out."
@@ -92,17 +88,14 @@ class EvaluationSettings(SplitSettings):
     ks: tuple[int, ...] = Field(default=(10, 50), description="List lengths K of the metrics, ascending.")
     resamples: int = Field(default=1000, ge=100, description="Bootstrap resamples of the users.")
     short_history: int = Field(default=10, ge=1, description="Longest history that counts as short.")
-    popularity_half_life_days: Annotated[float, FROM_DATA] = Field(
-        default=3.0, gt=0, description="Age in days at which an interaction counts half in the popularity baseline."
-    )
-    item_knn: ItemKnnSettings = Field(default_factory=ItemKnnSettings, description="The item-kNN baseline.")
     batch_users: int = Field(default=256, ge=1, description="Users scored at once.")
 
     @model_validator(mode="before")
     @classmethod
     def _no_key_by_its_former_name(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "headline" in values:
-            raise ValueError("headline is called primary_protocol now: rename the key")
+        for former, advice in FORMER_KEYS.items():
+            if isinstance(values, dict) and former in values:
+                raise ValueError(f"{former} {advice}")
         return values
 
     @field_validator("ks")

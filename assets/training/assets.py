@@ -68,7 +68,7 @@ def hstu_model(
     tables, settings = lake.open(), training
     if settings.use_tuned:
         settings = tuned(settings, tables.scan(TUNING_TABLE).collect())
-    folder, record = _training_set(context, tables, set_settings)
+    folder, record = training_set_of_run(context, tables, set_settings)
     learned, workers = record.settings.training, settings.workers if ray.mode == "attach" else 0
     settings, chosen = _chosen(context, settings, folder, workers)
     manifest = new_manifest(
@@ -166,7 +166,7 @@ def tuned_hyperparameters(
     ray: RayResource,
 ) -> dg.MaterializeResult[None]:
     tables, settings = lake.open(), training
-    dataset, record = _training_set(context, tables, set_settings)
+    dataset, record = training_set_of_run(context, tables, set_settings)
     storage = tables.folder(RUNS) / "tuning" / new_version(settings.model.family)
     settings, _ = _chosen(context, settings, dataset, workers=0)
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
@@ -201,7 +201,7 @@ def _chosen(
     return settings, {f"training.{path}": choice for path, choice in chosen.items()}
 
 
-def _training_set(
+def training_set_of_run(
     context: dg.AssetExecutionContext, tables: Lake, settings: TrainingSetSettings
 ) -> tuple[Path, TrainingSetRecord]:
     """The run's training set; one that was made by other settings is refused."""

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from models.auto import FROM_DATA, FollowsData
 from models.config import ModelConfig, RecommenderConfig, TrainingConfig
 from models.families.registry import any_config
+from models.fitted.config import IalsConfig, ItemKnnConfig
 from models.merging import Merging
 from models.strict import Strict
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     RetrievalConfig = RecommenderConfig
 else:
     RetrievalConfig = any_config("retrieval")
+
+
+class SimpleModelsSettings(Strict):
+    """The floor under quality; popularity has its half-life from `popularity_half_life_days`."""
+
+    item_knn: ItemKnnConfig = Field(default=ItemKnnConfig(), description="What the same users chose.")
+    ials: IalsConfig = Field(default=IalsConfig(), description="A factorisation of who chose what.")
 
 
 class SearchSettings(Strict):
@@ -63,7 +71,10 @@ class TrainingDataSettings(FollowsData):
         "the same actions; null, of none. In training, evaluation and serving alike.",
     )
     popularity_half_life_days: Annotated[float, FROM_DATA] = Field(
-        default=7.0, gt=0, description="Age at which an interaction counts half in the endpoint's popularity fallback."
+        default=7.0,
+        gt=0,
+        description="Age at which an interaction counts half in popularity: in the family's, and in what the endpoint "
+        "gives whom it knows nothing of.",
     )
     validation_users: Annotated[int, FROM_DATA] = Field(
         default=500, ge=1, description="Users of the learning curve's NDCG@10."
@@ -91,4 +102,8 @@ class TrainingSettings(TrainingDataSettings):
     use_gpu: bool = Field(default=False, description="One GPU per worker, NCCL in place of gloo.")
     threads_per_worker: int = Field(default=1, ge=1, description="CPU threads of a worker.")
     max_failures: int = Field(default=2, ge=0, description="Lost workers that training survives.")
+    simple_models: SimpleModelsSettings = Field(
+        default=SimpleModelsSettings(),
+        description="The floor under quality: fitted beside the model, and released where they are better.",
+    )
     search: SearchSettings = Field(default=SearchSettings(), description="The hyper-parameter search.")

@@ -129,7 +129,6 @@ def evaluation_of(record: TrainingSetRecord, settings: EvaluationSettings) -> Ev
     found = {
         **{name: getattr(record.settings.evaluation, name) for name in SplitSettings.model_fields},
         "primary_protocol": choose_protocol(record.cases).value,
-        "popularity_half_life_days": record.settings.training.popularity_half_life_days,
     }
     return with_values_at(settings, {path: found[path] for path in settings.left_to_data})
 

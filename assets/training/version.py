@@ -89,7 +89,7 @@ def new_manifest(
         table_versions=training_set.table_versions,
         code_version=code_version(),
         hardware=f"{platform.machine()}, {settings.workers} workers{' with a GPU each' if settings.use_gpu else ''}",
-        libraries={name: package_version(name) for name in ("torch", "ray", "polars", "deltalake")},
+        libraries={name: package_version(name) for name in ("torch", "ray", "polars", "deltalake", "implicit")},
     )
 
 

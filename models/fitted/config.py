@@ -1,9 +1,10 @@
 """What the families that are fitted at once are made with, frozen into their artifacts."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.auto import FROM_DATA
 from models.config import FamilyConfig
 
 LONGEST = 500
@@ -24,8 +25,10 @@ class ItemKnnConfig(FamilyConfig):
     family: Literal["item_knn"] = "item_knn"
     max_length: int = Field(default=LONGEST, ge=1, description="Most recent interactions of a history that count.")
     neighbours: int = Field(default=100, ge=1, description="Most similar items that are kept for each item.")
-    shrinkage: float = Field(default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs.")
-    half_life_items: float = Field(
+    shrinkage: Annotated[float, FROM_DATA] = Field(
+        default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs."
+    )
+    half_life_items: Annotated[float, FROM_DATA] = Field(
         default=5.0, gt=0, description="Number of history items after which an item's weight has halved."
     )
 
@@ -36,7 +39,11 @@ class IalsConfig(FamilyConfig):
     family: Literal["ials"] = "ials"
     max_length: int = Field(default=LONGEST, ge=1, description="Most recent interactions of a history that count.")
     factors: int = Field(default=64, ge=1, description="Width of the vectors of users and items.")
-    regularisation: float = Field(default=1.0, gt=0, description="Weight of the squared norms of the vectors.")
-    alpha: float = Field(default=10.0, gt=0, description="Weight of an item that was chosen; one that was not has 1.")
+    regularisation: Annotated[float, FROM_DATA] = Field(
+        default=10.0, gt=0, description="Weight of the squared norms of the vectors."
+    )
+    alpha: Annotated[float, FROM_DATA] = Field(
+        default=20.0, gt=0, description="Weight of an item that was chosen; one that was not has 1."
+    )
     iterations: int = Field(default=15, ge=1, description="How often items, then users are solved for.")
     seed: int = Field(default=0, ge=0, description="Seed of the vectors before the first of them.")

@@ -172,11 +172,28 @@ def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard
         deploy(wrong_port, b, dashboard)
     check_interface(settings)
     check_parity(settings.base_url, b, world)
+    check_simple_models(settings, world, dashboard)
+    deploy(settings, b, dashboard)
     check_ownership(settings, b, dashboard)
     check_two_profiles_at_once(settings, b, dashboard)
     check_that_a_newer_deployment_does_not_wait(settings, b, a, dashboard)
     check_that_of_two_replicas_one_may_die(settings, a, dashboard)
     check_that_withdrawing_ends_our_own_alone(settings, a, dashboard)
+
+
+def check_simple_models(settings: EndpointSettings, world: World, dashboard: str) -> None:
+    """Each is served by the same endpoint, in the place of the model before it."""
+    for family in ("popularity", "item_knn", "ials"):
+        release = world.simple(f"simple {family}", family)
+        assert deploy(settings, release, dashboard).version == release.version
+        with EndpointClient(settings.base_url) as client:
+            answer = client.recommend(RecommendationRequest(user_id=100, k=4))
+            assert (answer.version, len(answer.items)) == (release.version, 4)
+            if family == "popularity":
+                with pytest.raises(EndpointError, match="cannot tell which items are alike"):
+                    client.similar(SimilarRequest(item_id=1, k=2))
+            else:
+                assert {item.item_id for item in client.similar(SimilarRequest(item_id=2, k=2)).items} == {1, 3}
 
 
 def of_another(release: ReleaseConfig, profile: str) -> ReleaseConfig:

@@ -1,7 +1,7 @@
 """A tiny world on disk: artifacts with random weights and the two tables that the endpoint reads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,14 +13,19 @@ from deltalake import DeltaTable, write_deltalake
 from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
 from models.families.registry import build
+from models.interactions import Interactions
 from models.manifest import Manifest
 from models.vocabulary import Vocabulary
 from serving.settings import ReleaseConfig, SequencesVersion, TableVersion
+from tests.models.fitted.worlds import CONFIGS, CUTOFF_MS, fitted
 from tests.sequence_files import write_sequences
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 VIEW, LIKE = 1, 2
 """The bits of two actions; only likes are positive."""
+
+OLD = [CUTOFF_MS - hours * 3_600_000 for hours in (30, 20, 10)]
+"""Times of what simple models learn from."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,19 @@ class World:
         )
         vocabulary = Vocabulary(ids, np.arange(1, len(ids) + 1), popularity)
         return save_artifact(self.root / "artifacts", manifest, model, vocabulary)
+
+    def simple(self, version: str, family: str) -> ReleaseConfig:
+        """A release of a simple model, fitted to twenty users who chose neighbours on a ring of items."""
+        training = Interactions.of([([1 + (u + step) % (self.items - 1) for step in range(3)], OLD) for u in range(20)])
+        artifact = fitted(CONFIGS[family], training, self.items)
+        vocabulary = replace(artifact.vocabulary, item_ids=pl.Series(range(1, self.items + 1)))
+        manifest = artifact.manifest.model_copy(update={"version": version, "positive_actions": ["like"]})
+        return ReleaseConfig(
+            version=version,
+            artifact=save_artifact(self.root / "artifacts", manifest, artifact.model, vocabulary),
+            sequences=self.histories(self.sequences(int)),
+            items=self.table("items", self.catalogue(int)),
+        )
 
     def histories(self, frame: pl.DataFrame) -> SequencesVersion:
         return SequencesVersion(root=str(self.root), version=write_sequences(self.root, frame))

@@ -19,14 +19,15 @@ from assets.sources.files_settings import FilesSettings
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import read_dataset, read_held_out, write_training_set
 from assets.validation.settings import ItemSettings, QualitySettings
-from models.evaluation.baselines import Popularity
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.evaluation.report import EvaluationReport
 from models.evaluation.scorer import Scorer
+from models.fitted.config import PopularityConfig
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE
 from tests.interaction_logs import log_of
+from tests.models.fitted.worlds import scorer
 
 CLICK = 1
 
@@ -78,6 +79,9 @@ def leave_one_out(lake: Lake, sequences: pl.DataFrame, last_day: date) -> Evalua
         vocabulary = read_dataset(Path(folder)).vocabulary
         questions = make_questions(read_held_out(Path(folder)), items, vocabulary)
     cases = questions.cases["leave_one_out"]
-    scorers: list[Scorer] = [Popularity.fit(questions.training, len(vocabulary), 3.0), Chance(len(vocabulary))]
+    scorers: list[Scorer] = [
+        scorer(PopularityConfig(half_life_days=3.0), questions.training, vocabulary),
+        Chance(len(vocabulary)),
+    ]
     slices = standard_slices(cases, questions.catalogue, 10)
     return evaluate(scorers, cases, questions.catalogue, slices, RankingSettings())

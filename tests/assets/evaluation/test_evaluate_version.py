@@ -24,7 +24,7 @@ from models.evaluation.report import VersionEvaluation
 from models.manifest import list_versions
 from storage.lake import Lake
 from storage.schema import EVALUATIONS_TABLE
-from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, write_version, write_world
+from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, fit_simple_models, write_version, write_world
 from tests.measured import measured
 from tests.sequence_files import write_sequences
 
@@ -51,11 +51,15 @@ def test_every_scorer_answers_the_same_questions(lake: Lake) -> None:
     folder, champion = write_version(lake, "new"), write_version(lake, "old", seed=1)
     ablation = write_version(lake, "new", seed=2, folder="ablations")
     assert isinstance(OnlyTheNewItem(), KnownTruth)
+    simple = fit_simple_models(lake, folder)
     result = evaluate_version(
-        lake, folder, SETTINGS, champion=champion, without_content=ablation, truth=OnlyTheNewItem()
+        lake, folder, SETTINGS, champion=champion, rivals=simple, without_content=ablation, truth=OnlyTheNewItem()
     )
     report = result.report
-    assert list(report.scorers) == ["hstu", "champion", "hstu_without_content", "popularity", "item_knn", "oracle"]
+    others = ["champion", "popularity", "item_knn", "ials", "hstu_without_content", "oracle"]
+    assert list(report.scorers) == ["hstu", *others]
+    assert list(result.contestants) == ["hstu", "champion", "popularity", "item_knn", "ials"]
+    assert (result.contestants["ials"].version, result.contestants["ials"].family) == ("new-ials", "ials")
     assert (report.users, report.targets) == (USERS, USERS + USERS // 3)
     assert (result.version, result.champion, result.cutoff) == ("new", "old", CUTOFF)
     assert result.protocols["leave_one_out"].users == 10
@@ -70,11 +74,11 @@ def test_the_candidate_and_its_ablation_are_called_after_their_family(lake: Lake
     shape = ModelConfig(width=8, max_length=8, backbone=SasrecConfig(layers=1))
     folder = write_version(lake, "new", shape=shape)
     ablation = write_version(lake, "new", seed=2, folder="ablations", shape=shape)
-    result = evaluate_version(lake, folder, SETTINGS, without_content=ablation)
-    assert list(result.report.scorers)[:2] == ["sasrec", "sasrec_without_content"]
+    result = evaluate_version(lake, folder, SETTINGS, rivals=fit_simple_models(lake, folder), without_content=ablation)
+    assert {"sasrec", "sasrec_without_content"} < set(result.report.scorers)
     sentences = [verdict.sentence for verdict in verdicts(result)]
     assert sentences[0].startswith("ndcg@2: sasrec 0.")
-    assert sentences[2].startswith("ndcg@2 on cold items, with content minus without: ")
+    assert sentences[3].startswith("ndcg@2 on cold items, with content minus without: ")
 
 
 def test_versions_of_the_same_training_set_are_contestants_and_compared_with_each_other(lake: Lake) -> None:
@@ -85,7 +89,6 @@ def test_versions_of_the_same_training_set_are_contestants_and_compared_with_eac
     versions = {scorer: (of.version, of.family) for scorer, of in result.contestants.items()}
     assert versions == {"hstu": ("new", "hstu"), "champion": ("old", "sasrec"), "sasrec": ("rival", "sasrec")}
     for report in result.protocols.values():
-        assert {"popularity", "item_knn"} < set(report.scorers)
         against = [report.paired_difference(scorer, "sasrec", "ndcg@2") for scorer in ("hstu", "champion")]
         assert None not in against
         assert against[0] == report.difference("sasrec", "ndcg@2")
@@ -241,8 +244,9 @@ def test_an_evaluation_survives_its_file(lake: Lake) -> None:
 
 
 def test_the_summary_is_keyed_by_scorer_metric_and_slice(lake: Lake) -> None:
-    summary = evaluate_version(lake, write_version(lake, "new"), SETTINGS).summary()
-    assert set(summary) == {"hstu", "popularity", "item_knn"}
+    folder = write_version(lake, "new")
+    summary = evaluate_version(lake, folder, SETTINGS, rivals=fit_simple_models(lake, folder)).summary()
+    assert set(summary) == {"hstu", "popularity", "item_knn", "ials"}
     overall, cold = summary["hstu"]["ndcg@2"], summary["hstu"]["cold"]
     assert isinstance(overall, dict)
     assert isinstance(cold, dict)
@@ -252,16 +256,47 @@ def test_the_summary_is_keyed_by_scorer_metric_and_slice(lake: Lake) -> None:
 
 def test_verdicts_answer_every_check_with_the_numbers(lake: Lake) -> None:
     ablation = write_version(lake, "new", seed=2, folder="ablations")
-    answers = verdicts(evaluate_version(lake, write_version(lake, "new"), SETTINGS, without_content=ablation))
+    folder = write_version(lake, "new")
+    simple = fit_simple_models(lake, folder)
+    answers = verdicts(evaluate_version(lake, folder, SETTINGS, rivals=simple, without_content=ablation))
     assert [answer.check for answer in answers] == list(CHECKS)
-    assert "ndcg@2: hstu 0." in answers[0].sentence
-    assert "10 users" in answers[2].sentence
-    without_ablation = verdicts(evaluate_version(lake, lake.folder("artifacts/hstu") / "new", SETTINGS))
+    assert list(CHECKS) == ["beats_popularity", "beats_item_knn", "beats_ials", CONTENT_HELPS_COLD_ITEMS]
+    for answer in answers[:3]:
+        assert "ndcg@2: hstu 0." in answer.sentence
+        assert answer.passed is not None
+    assert "10 users" in answers[3].sentence
+
+
+def test_what_was_not_measured_is_told_with_what_to_do(lake: Lake) -> None:
+    folder = write_version(lake, "new")
+    simple = fit_simple_models(lake, folder)
+    BROKEN["half a manifest"](simple["ials"])
+    del simple["item_knn"]
+    answers = {answer.check: answer for answer in verdicts(evaluate_version(lake, folder, SETTINGS, rivals=simple))}
+    assert answers["beats_popularity"].passed is not None
+    assert answers["beats_item_knn"].sentence == (
+        "Not measured: there is no ndcg@2 of item_knn on the training set of new; materialize `simple_models` and "
+        "`evaluation` again."
+    )
+    assert answers["beats_ials"].sentence.startswith("Not measured: ials is left out (")
     assert (
-        without_ablation[2].sentence
+        answers[CONTENT_HELPS_COLD_ITEMS].sentence
         == "Not measured: the version has no ablation without content (`training.train_ablation`)."
     )
-    assert without_ablation[2].passed is None
+    assert [answer.passed for answer in answers.values()][1:] == [None] * 3
+
+
+@pytest.mark.parametrize("family", ["popularity", "item_knn", "ials"])
+def test_a_simple_model_can_be_the_champion_that_is_evaluated_anew(lake: Lake, family: str) -> None:
+    champion = fit_simple_models(lake, write_version(lake, "old"))[family]
+    folder = write_version(lake, "new", seed=1)
+    simple = fit_simple_models(lake, folder)
+    result = evaluate_version(lake, folder, SETTINGS, champion=champion, rivals=simple)
+    asked_anew = result.contestants["champion"]
+    assert (asked_anew.version, asked_anew.family) == (f"old-{family}", family)
+    difference = result.report.paired_difference("champion", family, "ndcg@2")
+    assert difference is not None
+    assert (difference.mean, difference.low, difference.high) == (0, 0, 0), "it was fitted to the same"
 
 
 def _without_seconds(evaluation: VersionEvaluation) -> dict:

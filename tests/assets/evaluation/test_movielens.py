@@ -1,4 +1,4 @@
-"""The baselines on MovieLens-1M, leave-one-out: a range that is known from the literature guards the whole path."""
+"""The simple models on MovieLens-1M, leave-one-out: a range that is known from the literature guards the whole path."""
 
 import gzip
 from datetime import UTC, datetime, timedelta
@@ -8,13 +8,14 @@ import polars as pl
 
 from assets.evaluation.questions import make_questions
 from assets.splits.split import SplitRule, split
-from models.evaluation.baselines import ItemKnn, Popularity
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.evaluation.scorer import Scorer
+from models.fitted.config import ItemKnnConfig, PopularityConfig
 from models.vocabulary import Vocabulary
 from storage.schema import TIME
 from tests.interaction_logs import held_out_of, log_of
 from tests.measured import measured
+from tests.models.fitted.worlds import scorer
 from tests.real_data import DATA, needs
 
 RATINGS = DATA / "ml-1m" / "ratings.dat.gz"
@@ -22,7 +23,7 @@ RATING = 128
 
 
 @needs(RATINGS)
-def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range() -> None:
+def test_leave_one_out_numbers_of_the_simple_models_are_in_the_known_range() -> None:
     sequences = _sequences()
     ids = sequences["item_ids"].explode().unique().sort()
     log = log_of(sequences)
@@ -35,8 +36,8 @@ def test_leave_one_out_numbers_of_the_baselines_are_in_the_known_range() -> None
     questions = make_questions(held_out_of(parts, log, vocabulary), items, vocabulary)
     cases, catalogue = questions.cases["leave_one_out"], questions.catalogue
     scorers: list[Scorer] = [
-        Popularity.fit(questions.training, len(ids), half_life_days=30),
-        ItemKnn.fit(questions.training, len(ids), neighbours=50, shrinkage=0, half_life_items=1.5),
+        scorer(PopularityConfig(half_life_days=30), questions.training, vocabulary),
+        scorer(ItemKnnConfig(neighbours=50, shrinkage=0, half_life_items=1.5), questions.training, vocabulary),
     ]
     settings = RankingSettings(ks=(10,), resamples=200)
     report = evaluate(scorers, cases, catalogue, standard_slices(cases, catalogue, 10), settings)

@@ -19,8 +19,10 @@ from assets.items.catalogue import known_at
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import Dataset, read_dataset, read_held_out, write_training_set
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
-from models.evaluation.baselines import ItemKnn, Popularity
 from models.families.registry import build
+from models.fitted.config import ItemKnnConfig, PopularityConfig
+from models.fitted.item_knn import ItemKnnModel
+from models.fitted.popularity import DAY_MS, PopularityModel
 from models.training.loop import fit
 from storage.schema import TIME
 from tests.interaction_logs import case_lists, log_of, training_of
@@ -110,7 +112,9 @@ class Line:
         described = vocabulary.indices(pl.Series(sorted(known), dtype=pl.Int64))
         rows = vocabulary.indices(pl.Series(sorted(known.union(trained)), dtype=pl.Int64))
         parts_seen = {"training": made.training, "held out": made.leave_one_out_cases}
-        knn = ItemKnn.fit(questions.training, len(vocabulary)).similarities.toarray()
+        knn = ItemKnnModel.fit(ItemKnnConfig(), questions.training, vocabulary).table.toarray()
+        popularity = PopularityModel.fit(PopularityConfig(), questions.training, len(vocabulary))
+        days = int(CUTOFF.timestamp() * 1000) + DAY_MS * np.arange(-4, 2)
         return {
             **{name: frame.rows() for name, frame in parts_seen.items()},
             **{
@@ -125,10 +129,8 @@ class Line:
             "cold share": dataset.cold_share,
             "cold items": questions.catalogue.cold[rows].tobytes(),
             "availability": questions.catalogue.available_from[described].tobytes(),
-            "training of the baselines": questions.training.item_index.tobytes(),
-            "popularity baseline": Popularity.fit(questions.training, len(vocabulary), 3.0)
-            .daily_counts.toarray()[:, rows]
-            .tobytes(),
+            "training of the simple models": questions.training.item_index.tobytes(),
+            "popularity by day": popularity(days)[:, rows].numpy().tobytes(),
             "item-kNN": knn[np.ix_(rows, rows)].tobytes(),
         }
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,11 +12,13 @@ from assets.sequences.item_rows import catalogue_with_rows
 from assets.splits.settings import EvaluationSettings
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import write_training_set
-from assets.versions import ARTIFACTS
+from assets.training.simple_models import Floor
+from assets.versions import ARTIFACTS, DATASETS
 from models.artifact import save_artifact
 from models.config import ModelConfig
 from models.families.registry import build
-from models.manifest import Manifest
+from models.fitted.config import IalsConfig, ItemKnnConfig, PopularityConfig
+from models.manifest import Manifest, read_manifest
 from models.vocabulary import Vocabulary
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, items_schema, sequences_schema
@@ -91,6 +94,18 @@ def write_version(
     )
     model = build(shape, ITEMS, torch.from_numpy(trained))
     return save_artifact(lake.folder(folder), manifest, model, vocabulary)
+
+
+def fit_simple_models(lake: Lake, folder: Path) -> dict[str, Path]:
+    """Versions of the simple models, fitted to the training set of the version in `folder`, by family."""
+    made_for = read_manifest(folder)
+
+    def begun(family: str, **told: Any) -> Manifest:
+        return made_for.model_copy(update={"version": f"{made_for.version}-{family}"})
+
+    floor = Floor(lake.folder(DATASETS) / made_for.training_set, begun)
+    configs = (PopularityConfig(half_life_days=3), ItemKnnConfig(), IalsConfig(factors=4, iterations=3))
+    return {config.family: floor.write(lake, config).folder for config in configs}
 
 
 def _write_training_set(lake: Lake, cutoff: datetime) -> str:

@@ -279,12 +279,10 @@ def test_what_is_left_to_the_data_is_chosen_when_the_set_is_made_and_read_from_i
     require_made_by(record, asked)
     with pytest.raises(ValueError, match=r"training.validation_users is 2, but .* made with 'auto': materialize"):
         require_made_by(record, from_data({"cold_start_hours": 5, "validation_users": 2}, max_users=7))
-    half_life = made.training.popularity_half_life_days
     found = evaluation_of(record, read_section(EvaluationSettings, {"max_users": 7}))
-    assert (found.primary_protocol, found.popularity_half_life_days, found.window_days) == ("time", half_life, 1)
-    by_hand = read_section(EvaluationSettings, {"primary_protocol": "leave_one_out", "popularity_half_life_days": 2})
-    found = evaluation_of(record, by_hand)
-    assert (found.primary_protocol, found.popularity_half_life_days) == ("leave_one_out", 2)
+    assert (found.primary_protocol, found.window_days) == ("time", 1)
+    by_hand = read_section(EvaluationSettings, {"primary_protocol": "leave_one_out"})
+    assert evaluation_of(record, by_hand).primary_protocol == "leave_one_out"
 
 
 def test_content_is_described_as_it_was_where_the_set_will_be_cut(lake: Lake) -> None:

@@ -9,8 +9,7 @@ import polars as pl
 from models.artifact import Artifact
 from models.config import FamilyConfig
 from models.evaluation.model_scorer import ModelScorer
-from models.families.family import FittedFamily
-from models.families.registry import FAMILIES
+from models.families.registry import fitted_families
 from models.fitted.config import IalsConfig, ItemKnnConfig, PopularityConfig
 from models.interactions import Interactions
 from models.item_counts import ItemCounts
@@ -39,16 +38,17 @@ def vocabulary_of(training: Interactions, items: int, unlisted: Sequence[int] = 
 
 def fitted(config: FamilyConfig, training: Interactions, items: int, unlisted: Sequence[int] = ()) -> Artifact:
     """A version fitted to the interactions `training`."""
-    family = FAMILIES[config.family]
-    assert isinstance(family, FittedFamily)
-    vocabulary = vocabulary_of(training, items, unlisted)
-    return Artifact.of(manifest(), family.fit(config, training, vocabulary), vocabulary)
+    return fitted_to(config, training, vocabulary_of(training, items, unlisted))
 
 
-def scorer(config: FamilyConfig, training: Interactions, items: int) -> ModelScorer:
-    """The same as the evaluation asks it."""
-    artifact = fitted(config, training, items)
-    return ModelScorer(config.family, artifact, artifact.vocabulary)
+def fitted_to(config: FamilyConfig, training: Interactions, vocabulary: Vocabulary) -> Artifact:
+    """The same, for items of a vocabulary."""
+    return Artifact.of(manifest(), fitted_families()[config.family].fit(config, training, vocabulary), vocabulary)
+
+
+def scorer(config: FamilyConfig, training: Interactions, vocabulary: Vocabulary) -> ModelScorer:
+    """The same, as the evaluation asks it."""
+    return ModelScorer(config.family, fitted_to(config, training, vocabulary), vocabulary)
 
 
 def manifest(version: str = "v1") -> Manifest:

@@ -41,7 +41,9 @@ class Manifest(Strict):
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""
     parent: str | None = Field(default=None, description="Version that this one was warm-started from.")
-    training: TrainingConfig = TrainingConfig()
+    training: TrainingConfig | None = Field(
+        default=None, description="How it was trained; null: it was fitted at once."
+    )
     workers: int = Field(default=1, description="Processes that each took a batch of that a step.")
     chosen: dict[str, Choice] = Field(
         default_factory=dict, description="Settings that the data decided, by their path in the profile, and why."

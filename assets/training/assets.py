@@ -132,15 +132,16 @@ def hstu_without_content(
         return made(skipped=f"the training set of {manifest.version} was deleted")
     if not Statistics.of(read_dataset(dataset)).has_content:
         return made(skipped=f"{manifest.version} was trained without content, too: no item has any")
-    model = read_config(folder)
+    model, optimisation = read_config(folder), manifest.training
     assert isinstance(model, TrainedConfig)
+    assert optimisation
     version = train_version(
         tables,
         manifest,
         dataset,
         settings,
         model,
-        in_one_process(manifest.training, manifest.workers),
+        in_one_process(optimisation, manifest.workers),
         workers=0,
         with_content=False,
         parent=manifest.parent,

@@ -82,6 +82,7 @@ def test_the_next_item_is_first_for_everybody_without_a_setting(lake: Lake, sour
     assert measured(report.protocols["leave_one_out"], "hstu", "ndcg@10").mean >= 0.95
 
     manifest = read_manifest(folder)
+    assert manifest.training
     assert manifest.chosen["training.optimisation.loss.negatives"].value == manifest.training.loss.negatives == 40
     assert manifest.chosen["evaluation.window_days"].value == report.window_days == 1
     assert "training.optimisation.patience" not in manifest.chosen

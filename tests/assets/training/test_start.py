@@ -116,6 +116,7 @@ def test_what_the_champion_trained_is_the_same_to_the_bit_and_new_items_follow(
 ) -> None:
     lake, first, second, _ = nights
     dataset = read_dataset(lake.folder(DATASETS) / second.manifest.training_set)
+    assert second.manifest.training
     job = TrainingJob(
         str(lake.folder(DATASETS) / second.manifest.training_set),
         "",

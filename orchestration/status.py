@@ -62,7 +62,7 @@ def read_status(profile: Profile) -> Status:
     champion = releases_of(lake).champion()
     manifest = _manifest(lake, champion)
     evaluated, serving = _evaluation(lake, champion), _ask(settings)
-    about = _manifest(lake, evaluated.version if evaluated else None)
+    about = _manifest(lake, evaluated.version) if evaluated else manifest
     return Status(
         profile=profile.name,
         champion=champion,

@@ -86,6 +86,7 @@ def test_the_next_item_is_first_for_everybody_without_a_setting(lake: Lake, sour
     assert manifest.chosen["training.optimisation.loss.negatives"].value == manifest.training.loss.negatives == 40
     assert manifest.chosen["evaluation.window_days"].value == report.window_days == 1
     assert "training.optimisation.patience" not in manifest.chosen
+    assert manifest.workers == 1
     shown = result.asset_materializations_for_node("hstu_model")[0].metadata["chosen"].value
     assert all(path in str(shown) for path in manifest.chosen)
     skipped = result.asset_materializations_for_node("hstu_without_content")[0].metadata["skipped"].value

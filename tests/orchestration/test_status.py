@@ -5,14 +5,17 @@ import subprocess
 import sys
 import threading
 import time
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 import yaml
+from rich.console import Console
 
 from assets.versions import releases_of
-from orchestration.status import Serving, _problem
+from models.auto import Choice
+from orchestration.status import Serving, Status, _problem, status_table
 from serving.api import build_api
 from serving.ports import free_port
 from serving.settings import AppSettings
@@ -65,3 +68,25 @@ def test_each_thing_that_is_not_as_it_should_be_is_a_sentence() -> None:
     assert "nothing answers: run `genrec up`" in str(problem("a", alive=False, version=None))
     assert "belongs to profile other" in str(problem("a", profile="other"))
     assert "serves a, but champion is b: materialize 'endpoint'" in str(problem("b"))
+
+
+def test_what_the_data_decided_is_shown_with_its_reason() -> None:
+    chosen = {"training.optimisation.epochs": Choice(value=33, reason="1,912 users make 60 steps an epoch.")}
+    status = Status(
+        profile="shop",
+        champion="a",
+        evaluated="a",
+        endpoint="http://127.0.0.1:8000/shop",
+        serving=Serving(alive=True, version="a"),
+        problem=None,
+        metrics={},
+        chosen=chosen,
+        seconds={},
+    )
+    console = Console(width=200, file=StringIO(), record=True)
+    console.print(status_table(status))
+    shown = console.export_text()
+    (line,) = (line for line in shown.splitlines() if "training.optimisation.epochs" in line)
+    assert "33" in line
+    assert "1,912 users make 60 steps an epoch." in line
+    assert Status.model_validate_json(status.model_dump_json()) == status

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from assets.splits.settings import EvaluationSettings, SplitSettings
 from assets.training.auto import LONGEST, SHORTEST, STEPS, Statistics, choose_training
 from assets.training.settings import TrainingDataSettings, TrainingSettings
+from assets.training.version import in_one_process
 from models.auto import marked, part_of, read_section, value_at
 
 TRAINING = {"positive_actions": ["click"]}
@@ -122,3 +123,10 @@ def test_later_rules_follow_what_is_written_by_hand() -> None:
 @pytest.mark.parametrize(("long", "seen"), [(1, SHORTEST), (17, 32), (64, 64), (129, LONGEST), (4_000, LONGEST)])
 def test_the_model_sees_about_all_of_most_histories(long: int, seen: int) -> None:
     assert chosen_for(Statistics(100, 3.0, long, 50, False, 0.0, 10)).model.max_length == seen
+
+
+def test_the_ablation_takes_as_many_users_a_step_as_the_models_workers_together() -> None:
+    training = chosen_for(SHOP, 4).optimisation
+    assert in_one_process(training, 4).batch_size == 4 * training.batch_size == 32
+    by_tokens = training.model_copy(update={"tokens_per_step": 100})
+    assert in_one_process(by_tokens, 3).tokens_per_step == 300

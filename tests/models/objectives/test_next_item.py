@@ -102,6 +102,22 @@ def test_no_id_is_hidden_where_no_content_stands_in_for_it() -> None:
     assert losses[True, True, False] == losses[False, False, False] != losses[False, False, True]
 
 
+def test_no_negative_is_hidden_where_no_content_stands_in_for_it() -> None:
+    batch, labels = training_batch(Interactions.of([([1, 2, 3], [0, 1, 2])]), np.arange(1), 4)
+    losses: dict[tuple[int, float], float] = {}
+    for width in (0, 3):
+        content = torch.randn(31, width, generator=torch.Generator().manual_seed(1)) if width else None
+        for cold in (0.0, 0.9):
+            torch.manual_seed(0)
+            model = build(
+                ModelConfig(width=8, max_length=4, items=ItemTowerConfig(content_dim=width)), 30, content=content
+            )
+            task = Task(model, [NextItem(SampledSoftmaxConfig(negatives=8, cold_negatives=cold))]).eval()
+            losses[width, cold] = task(NextItems(batch, labels), torch.Generator().manual_seed(3))[0].item()
+    assert losses[0, 0.0] == losses[0, 0.9]
+    assert losses[3, 0.0] != losses[3, 0.9]
+
+
 def test_two_ways_of_sharing_at_once_are_refused() -> None:
     with pytest.raises(ValueError, match="leave positions_per_draw at 1, or shared false"):
         SampledSoftmaxConfig(shared=True, positions_per_draw=4)

@@ -16,7 +16,9 @@ from models.auto import Choice, Choosing, chosen_in, value_at
 USERS_A_STEP = {0: 32, 5_000: 64, 50_000: 128}
 """From so many users on, so many a step, over all workers: small steps learn most from few users."""
 
-STEPS = 2_000
+STEPS = 1_000
+"""The rate falls to zero over them: a longer way overfits before it has fallen."""
+
 MOST_EPOCHS = 100
 """Few users would be seen more often than that."""
 
@@ -24,8 +26,8 @@ LEARNING_RATE, LEARNING_RATE_USERS = 1e-3, 32
 """The rate of a step over so many users; it grows with the root of their number."""
 
 WARMUP = 0.05
-PATIENCE_SHARE, LEAST_PATIENCE = 0.2, 3
-"""Training ends after so many of its epochs without gain."""
+PATIENCE_SHARE, LEAST_PATIENCE = 1 / 3, 5
+"""Training ends after so many of its epochs without gain; a few hundred users judge no finer."""
 
 NEGATIVES = 512
 MOST_COLD_NEGATIVES = 0.5
@@ -109,7 +111,7 @@ def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers
     epochs = choose("optimisation.epochs", wished, why)
     if found.judges:
         patience = max(LEAST_PATIENCE, round(PATIENCE_SHARE * epochs))
-        why = f"a fifth of {epochs} epochs, at least {LEAST_PATIENCE}; {found.judges:,} users judge which one is kept."
+        why = f"a third of {epochs} epochs, at least {LEAST_PATIENCE}; {found.judges:,} users judge which one is kept."
         choose("optimisation.patience", patience, why)
     else:
         choose("optimisation.patience", 0, "no user could be held out to judge the epochs.")

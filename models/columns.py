@@ -29,6 +29,7 @@ UNDATED = "_undated"
 ORIGIN = "origin"
 REASON = "reason"
 ROW = "row"
+AT_FAULT = "at_fault"
 
 ITEM_IDS = "item_ids"
 TIMESTAMPS = "timestamps"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from orchestration import environment
@@ -95,10 +96,10 @@ def _outcome(meant: int, left: Sequence[tuple[str, int]]) -> str:
     return f"{came}; {stay} stay put aside: {reasons}" if stay else f"{came}; materialize 'sequences*' to go on"
 
 
-def _counts(rows: Sequence[tuple[str, str, int, int, str]]) -> Table:
-    table = Table("meant for", "reason", "rows", "days", "meaning")
-    for origin, reason, count, days, meaning in rows:
-        table.add_row(origin, reason, str(count), str(days), meaning)
+def _counts(rows: Sequence[tuple[str, str, str | None, int, int, str]]) -> Table:
+    table = Table("meant for", "reason", "column", "rows", "days", "meaning")
+    for origin, reason, column, count, days, meaning in rows:
+        table.add_row(origin, reason, escape(column or ""), str(count), str(days), meaning)
     return table
 
 

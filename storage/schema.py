@@ -12,6 +12,7 @@ from models.columns import (
     ACTION,
     ACTIONS,
     ARRIVAL,
+    AT_FAULT,
     AVAILABLE_FROM,
     BUCKET,
     CATEGORIES,
@@ -123,8 +124,10 @@ QUARANTINE_SCHEMA: Schema = {
     SOURCE_FILE: pl.String(),
     SOURCE_ROW: pl.Int64(),
     ROW: pl.String(),
+    AT_FAULT: pl.String(),
 }
-"""Rejected rows: `origin` is the table they were meant for, `row` the whole raw row as JSON."""
+"""Rejected rows: `origin` is the table they were meant for, `row` the whole raw row as JSON, `at_fault` the columns
+that the reason is about, as the files call them; null where it is about the row."""
 
 SALT, DIGEST, AT = "salt", "digest", "at"
 
@@ -244,6 +247,7 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     SOURCE_FILE: "Landing file that the row came from.",
     SOURCE_ROW: "Place of the row in that file, from 0.",
     ROW: "The whole raw row, as JSON.",
+    AT_FAULT: "Columns of the file that the reason is about.",
     "bytes": "Size of the landing file.",
     "modified": "When the landing file was last changed, UTC.",
     ITEM_IDS: "The user's items, oldest first.",

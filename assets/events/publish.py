@@ -87,7 +87,9 @@ class EventsRun:
             require_same(lake.uri(EVENTS_TABLE), there, events_schema(self.id_type, rules.columns))
         known = known_items(lake.scan(ITEMS_TABLE))
         required = known if rules.reject_unknown_items else None
-        validator = RowValidator(rules, self.id_type, required, now, self.source.timestamp_unit("events"))
+        validator = RowValidator(
+            rules, self.id_type, required, now, self.source.timestamp_unit("events"), self.source.columns("events")
+        )
         suite, unsure = events_expectations(rules, now), known if required is None else None
         with Staging(lake) as staging:
             staged, tally = stage(staging, Cleaning(validator, suite, unsure, self.rows_in_memory))

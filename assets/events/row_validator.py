@@ -1,7 +1,7 @@
 """One batch of raw events, judged: every row is either good, with the contract's types, or has one reason."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -15,11 +15,12 @@ from assets.validation.casts import (
     without_point,
 )
 from assets.validation.quarantine import Reason, quarantined
-from assets.validation.row_checks import completed, first_reason
+from assets.validation.row_checks import columns_named, completed, either_named, first_reason, mistyped_named
 from assets.validation.settings import QualitySettings
 from assets.validation.times import TimestampUnit, as_epoch_ms
 from models.columns import (
     ACTION,
+    AT_FAULT,
     DAY,
     ITEM_ID,
     MALFORMED,
@@ -41,6 +42,17 @@ PLAIN = "_plain"
 
 ABOUT_RAW_VALUES = (Reason.MALFORMED, Reason.NULL_KEY, Reason.NO_TIME, Reason.WRONG_TYPE)
 
+MISSING, WRONG = "_missing", "_wrong"
+"""Columns that name those at fault."""
+
+ABOUT = {
+    Reason.NO_TIME: TIMESTAMP,
+    Reason.UNKNOWN_ACTION: ACTION,
+    Reason.TIMESTAMP_TOO_OLD: TIMESTAMP,
+    Reason.TIMESTAMP_IN_FUTURE: TIMESTAMP,
+    Reason.UNKNOWN_ITEM: ITEM_ID,
+}
+
 FIRST_VISIBLE, AFTER_VISIBLE = "!", "\x7f"
 
 FIRST_DAY = "first_day"
@@ -60,6 +72,7 @@ class RowValidator:
             None accepts events of any item.
         now: The moment of judging, with a time zone.
         unit: What a numeric or textual timestamp counts; a date-time without a zone is taken as UTC.
+        names: What the files call columns that have another name here.
     """
 
     rules: QualitySettings
@@ -67,6 +80,7 @@ class RowValidator:
     known_items: pl.DataFrame | None
     now: datetime
     unit: TimestampUnit = "ms"
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:
@@ -100,7 +114,10 @@ class RowValidator:
         bad = judged.select(pl.any_horizontal(pl.any_horizontal(verdicts.values()).fill_null(True))).to_series()
         if not bad.all():
             good = _in_order(rows, plain[PLAIN], good, judged.filter(~bad).select(self._kept), bad)
-        return good, quarantined(rest.filter(bad), first_reason(judged.filter(bad), verdicts), EVENTS_TABLE)
+        rejected = judged.filter(bad)
+        reasons = first_reason(rejected, verdicts)
+        at_fault = rejected.select(self._at_fault(reasons).alias(AT_FAULT)).to_series()
+        return good, quarantined(rest.filter(bad), reasons, EVENTS_TABLE, at_fault)
 
     def _plainly_good(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows in the contract's types, and PLAIN: whether few cheap questions show that the row is good.
@@ -127,17 +144,18 @@ class RowValidator:
         casts = self._casts(dtypes)
         there = {column: given(column, dtypes[column]) for column in casts}
         there |= {column: given_number(column, dtypes[column]) for column in (VALUE, *self._declared("number"))}
-        wrong = [there[column] & cast.is_null() for column, cast in casts.items()]
+        wrong = {column: there[column] & cast.is_null() for column, cast in casts.items()}
+        missing = {column: ~there[column] for column in REQUIRED if column != TIMESTAMP}
         typed = rows.select(
             DAY,
             SOURCE_FILE,
             SOURCE_ROW,
             pl.col(MALFORMED).is_not_null().alias(f"_{Reason.MALFORMED}"),
-            pl.any_horizontal(~there[column] for column in REQUIRED if column != TIMESTAMP).alias(
-                f"_{Reason.NULL_KEY}"
-            ),
+            pl.any_horizontal(missing.values()).alias(f"_{Reason.NULL_KEY}"),
             (~there[TIMESTAMP]).alias(f"_{Reason.NO_TIME}"),
-            pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(f"_{Reason.WRONG_TYPE}"),
+            pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong.values()).alias(f"_{Reason.WRONG_TYPE}"),
+            columns_named(missing, self.names).alias(MISSING),
+            either_named(mistyped_named(self.names), columns_named(wrong, self.names)).alias(WRONG),
             *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
         )
         return self._with_first_day(typed)
@@ -164,6 +182,12 @@ class RowValidator:
             return typed
         first = typed.select(ITEM_ID).join(self.known_items, on=ITEM_ID, how="left", maintain_order="left")[FIRST_DAY]
         return typed.with_columns(first.alias(f"_{FIRST_DAY}"))
+
+    def _at_fault(self, reasons: pl.Series) -> pl.Expr:
+        """The columns that the reasons are about, as the files call them."""
+        reason, about = pl.lit(reasons), {reason: self.names.get(name, name) for reason, name in ABOUT.items()}
+        found = pl.when(reason == Reason.NULL_KEY).then(MISSING).when(reason == Reason.WRONG_TYPE).then(WRONG)
+        return pl.coalesce(found, reason.replace_strict(about, default=None, return_dtype=pl.String))
 
     def _verdicts(self) -> dict[str, pl.Expr]:
         day_end = pl.col(DAY).cast(pl.Datetime("ms")).dt.offset_by("1d").dt.timestamp("ms")

@@ -59,7 +59,7 @@ def items(
         unit = source.timestamp_unit("items")
         if source.snapshot == "changes":
             raw = without_put_aside(raw, store, ITEMS_TABLE, landed, days)
-        cleaned = clean_items(raw, quality, lake.id_type, days, unit)
+        cleaned = clean_items(raw, quality, lake.id_type, days, unit, source.columns("items"))
     context.log.info(f"{cleaned.accepted.height} items accepted, {cleaned.rejected.height} rejected")
     with Staging(store) as staging:
         files = staging.write_partitions(ITEMS_TABLE, cleaned.accepted, [DAY])

@@ -1,16 +1,26 @@
 """Raw catalogue rows to items: every row is either accepted with the contract's types or quarantined with a reason."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
 
 from assets.validation.casts import as_id, as_text, given
 from assets.validation.quarantine import Cleaned, Reason, quarantined
-from assets.validation.row_checks import checked, completed, first_reason, mark_duplicates, rejected_undated
+from assets.validation.row_checks import (
+    checked,
+    columns_named,
+    completed,
+    either_named,
+    first_reason,
+    mark_duplicates,
+    mistyped_named,
+    rejected_undated,
+)
 from assets.validation.settings import QualitySettings
 from assets.validation.times import TimestampUnit, as_epoch_ms
 from models.columns import (
+    AT_FAULT,
     AVAILABLE_FROM,
     CATEGORIES,
     DAY,
@@ -36,6 +46,8 @@ LATEST_MS = 253_402_300_799_999
 """The years 1 to 9999: a moment outside them is a number in the wrong unit, and no calendar can show it."""
 
 
+NO_NAMES: Mapping[str, str] = {}
+
 FRAME, PLACE, TOO_LARGE = "frame", "place", "too_large"
 NO_ROWS = pl.DataFrame(schema={DAY: pl.Date, SOURCE_FILE: pl.String, SOURCE_ROW: pl.Int64, MALFORMED: pl.String})
 NOTHING = pl.DataFrame(schema=QUARANTINE_SCHEMA)
@@ -47,6 +59,7 @@ def clean_items(
     id_type: IdType,
     days: Sequence[date],
     unit: TimestampUnit = "ms",
+    names: Mapping[str, str] = NO_NAMES,
 ) -> Cleaned:
     """Judges the raw catalogue rows of `days`; `accepted` has `items_schema(id_type)`, in order of arrival.
 
@@ -57,20 +70,23 @@ def clean_items(
     Args:
         raw: Rows as `Source.read` gives them; each frame is judged by itself, and the first row among them all is kept.
         unit: What a numeric or textual `available_from` counts.
+        names: What the files call columns that have another name here.
 
     Raises:
         ValueError: a row belongs to none of `days`, or the files have no `item_id`.
     """
     frames = [NO_ROWS, *(checked(frame.collect(), days, REQUIRED, ITEMS_TABLE) for frame in raw)]
-    judged = [_judged(rows, id_type, unit).with_columns(pl.lit(n).alias(FRAME)) for n, rows in enumerate(frames)]
+    judged = [_judged(rows, id_type, unit, names).with_columns(pl.lit(n).alias(FRAME)) for n, rows in enumerate(frames)]
     typed = pl.concat(judged).sort(DAY, SOURCE_FILE, SOURCE_ROW, maintain_order=True)
     typed = typed.with_columns(mark_duplicates(typed, typed[REASON], (ITEM_ID, DAY)).alias(REASON))
     too_large = pl.col(REASON).is_null() & (pl.col(IMAGE_BYTES).bin.size() > rules.items.max_image_bytes)
     typed = typed.with_columns(too_large.fill_null(False).alias(TOO_LARGE))
     accepted = _finished(typed.filter(pl.col(REASON).is_null()), rules).select(*items_schema(id_type))
-    verdicts = typed.select(FRAME, PLACE, REASON, TOO_LARGE).sort(FRAME, PLACE).partition_by(FRAME, as_dict=True)
+    verdicts = (
+        typed.select(FRAME, PLACE, REASON, AT_FAULT, TOO_LARGE).sort(FRAME, PLACE).partition_by(FRAME, as_dict=True)
+    )
     told = [(rows, verdicts[n,]) for n, rows in enumerate(frames) if rows.height]
-    rejected = [(rows, quarantined(rows, verdict[REASON], ITEMS_TABLE)) for rows, verdict in told]
+    rejected = [(rows, quarantined(rows, verdict[REASON], ITEMS_TABLE, verdict[AT_FAULT])) for rows, verdict in told]
     return Cleaned(
         accepted,
         rejected=pl.concat([NOTHING, *(put_aside for _, put_aside in rejected)]),
@@ -88,21 +104,28 @@ def _with_image_bytes_apart(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _judged(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataFrame:
+def _judged(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit, names: Mapping[str, str]) -> pl.DataFrame:
     """The contract's columns and types, where each row stands, and what is wrong with it, if anything."""
-    typed = _typed(_with_image_bytes_apart(completed(rows, (*COLUMNS, MISTYPED))), id_type, unit)
+    typed = _typed(_with_image_bytes_apart(completed(rows, (*COLUMNS, MISTYPED))), id_type, unit, names)
+    reason = first_reason(typed, {reason: pl.col(reason) for reason in REASONS})
+    null = pl.lit(names.get(ITEM_ID, ITEM_ID))
     return typed.select(
         DAY,
         pl.Series(SOURCE_FILE, rows[SOURCE_FILE].cast(pl.String)),
         pl.Series(SOURCE_ROW, rows[SOURCE_ROW].cast(pl.Int64)),
         pl.int_range(pl.len()).alias(PLACE),
-        first_reason(typed, {reason: pl.col(reason) for reason in REASONS}).alias(REASON),
+        reason.alias(REASON),
+        pl.when(pl.lit(reason) == Reason.NULL_KEY)
+        .then(null)
+        .when(pl.lit(reason) == Reason.WRONG_TYPE)
+        .then(AT_FAULT)
+        .alias(AT_FAULT),
         *COLUMNS,
     )
 
 
-def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataFrame:
-    """Contract columns and per row whether a value is missing or did not convert."""
+def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit, names: Mapping[str, str]) -> pl.DataFrame:
+    """Contract columns and per row whether a value is missing or did not convert, and which columns did not."""
     dtypes = rows.schema
     casts = {
         ITEM_ID: as_id(ITEM_ID, dtypes[ITEM_ID], id_type),
@@ -111,12 +134,13 @@ def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit) -> pl.DataF
         AVAILABLE_FROM: _as_time(dtypes[AVAILABLE_FROM], unit),
     } | {column: as_text(column, dtypes[column]) for column in (TITLE, DESCRIPTION, IMAGE)}
     there = {column: given(column, dtypes[column]) for column in casts}
-    wrong = [there[column] & cast.is_null() for column, cast in casts.items()]
+    wrong = {column: there[column] & cast.is_null() for column, cast in casts.items()}
     return rows.select(
         DAY,
         pl.col(MALFORMED).is_not_null().alias(Reason.MALFORMED),
         (~there[ITEM_ID]).alias(Reason.NULL_KEY),
-        pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong).alias(Reason.WRONG_TYPE),
+        pl.any_horizontal(pl.col(MISTYPED).is_not_null(), *wrong.values()).alias(Reason.WRONG_TYPE),
+        either_named(mistyped_named(names), columns_named(wrong, names)).alias(AT_FAULT),
         *(pl.when(there[column]).then(cast).alias(column) for column, cast in casts.items()),
     )
 

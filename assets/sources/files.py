@@ -103,6 +103,9 @@ class Files:
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return self._part(table).unit(self.first_day)
 
+    def columns(self, table: RawTable) -> Mapping[str, str]:
+        return {} if table in self.shapes else self._part(table).columns
+
     def read(
         self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None
     ) -> list[pl.LazyFrame]:

@@ -5,7 +5,7 @@ Beside the published files a folder may hold `items.parquet` (movie_id, title, g
 Source: https://grouplens.org/datasets/movielens/ (Harper and Konstan, 2015).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -89,6 +89,9 @@ class MovieLens:
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty: unpack MovieLens again")
         return [LandedFile.at(path, day) for day in days]
+
+    def columns(self, table: RawTable) -> Mapping[str, str]:
+        return {}
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return "s"

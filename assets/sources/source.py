@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -113,6 +113,10 @@ class Source(Protocol):
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         """What a numeric or textual time in the raw rows counts."""
+        ...
+
+    def columns(self, table: RawTable) -> Mapping[str, str]:
+        """What the files call those columns that have another name here."""
         ...
 
     def read(

@@ -70,6 +70,7 @@ class Yambda:
         }
         self.files = Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes)
         self.land, self.timestamp_unit = self.files.land, self.files.timestamp_unit
+        self.columns = self.files.columns
 
     def read(
         self, table: RawTable, files: Sequence[LandedFile], days: Sequence[date], outside: Outside | None = None

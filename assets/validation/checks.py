@@ -76,7 +76,10 @@ def verdict(result: ExpectationResult) -> str:
 def refusal(table: str, blocking: Sequence[ExpectationResult], reasons: pl.DataFrame) -> str:
     """Why nothing was published, in one sentence; `reasons` are the counts of `quarantine.by_reason`."""
     broken = "; ".join(verdict(result) for result in blocking)
-    rejected = ", ".join(f"{rows} {reason} ({meaning})" for reason, rows, meaning in reasons.iter_rows())
+    rejected = ", ".join(
+        f"{rows} {reason} ({f'in {columns}: ' if columns else ''}{meaning})"
+        for reason, rows, columns, meaning in reasons.iter_rows()
+    )
     return f"{table} not published, the table is as it was before: {broken}" + (
         f"; put aside: {rejected}" if rejected else ""
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from models.columns import DAY, MISTYPED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, UNDATED
+from models.columns import AT_FAULT, DAY, MISTYPED, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW, UNDATED
 from storage.commit import StagedFile
 from storage.lake import Lake
 from storage.schema import QUARANTINE_SCHEMA, QUARANTINE_TABLE
@@ -43,6 +43,9 @@ MEANINGS = {
     Reason.IMAGE_TOO_LARGE: "over quality.items.max_image_bytes; the item itself stays",
 }
 
+MOST_NAMED = 3
+"""Columns, or such together, that are named of each reason."""
+
 BOOKKEEPING = (DAY, SOURCE_FILE, SOURCE_ROW, UNDATED)
 
 
@@ -67,9 +70,15 @@ class Cleaned:
         return pl.concat([self.rejected, self.trimmed])
 
 
-def quarantined(raw: pl.DataFrame, reasons: pl.Series, origin: str) -> pl.DataFrame:
-    """The rows of `raw` that have a reason, in QUARANTINE_SCHEMA, whole as JSON."""
-    rows = raw.with_columns(reasons.cast(pl.String).alias(REASON)).filter(pl.col(REASON).is_not_null())
+def quarantined(raw: pl.DataFrame, reasons: pl.Series, origin: str, at_fault: pl.Series | None = None) -> pl.DataFrame:
+    """The rows of `raw` that have a reason, in QUARANTINE_SCHEMA, whole as JSON.
+
+    Args:
+        at_fault: Of each row the columns that its reason is about.
+    """
+    about = pl.lit(None, pl.String) if at_fault is None else at_fault
+    named = raw.with_columns(reasons.cast(pl.String).alias(REASON), about.alias(AT_FAULT))
+    rows = named.filter(pl.col(REASON).is_not_null())
     all_fit = MISTYPED in rows.columns and rows[MISTYPED].null_count() == rows.height
     cells = [c for c in raw.columns if c not in BOOKKEEPING and not (c == MISTYPED and all_fit)]
     return rows.select(
@@ -79,6 +88,7 @@ def quarantined(raw: pl.DataFrame, reasons: pl.Series, origin: str) -> pl.DataFr
         pl.col(SOURCE_FILE).cast(pl.String),
         pl.col(SOURCE_ROW).cast(pl.Int64),
         pl.struct(_json_safe(rows[c]).alias(c) for c in cells).struct.json_encode().alias(ROW),
+        pl.col(AT_FAULT),
     ).select(*QUARANTINE_SCHEMA)
 
 
@@ -94,15 +104,18 @@ def replace_quarantine(lake: Lake, origin: str, files: Sequence[StagedFile], day
 
 
 def by_reason(counts: pl.DataFrame) -> pl.DataFrame:
-    """Quarantined rows counted: reason, rows, what it means, most frequent first.
+    """Quarantined rows counted: reason, rows, the columns that it is about, what it means; most frequent first.
 
     Args:
-        counts: `reason`, `rows`, as in `Staged`.
+        counts: `reason`, `at_fault`, `rows`, as in `Staged`.
     """
     meanings = {reason.value: meaning for reason, meaning in MEANINGS.items()}
+    of_each = (
+        counts.group_by(REASON, AT_FAULT).agg(pl.col("rows").sum()).sort("rows", AT_FAULT, descending=[True, False])
+    )
     return (
-        counts.group_by(REASON)
-        .agg(pl.col("rows").sum())
+        of_each.group_by(REASON, maintain_order=True)
+        .agg(pl.col("rows").sum(), pl.col(AT_FAULT).drop_nulls().head(MOST_NAMED).str.join("; "))
         .sort("rows", REASON, descending=[True, False])
         .with_columns(pl.col(REASON).replace_strict(meanings, default="", return_dtype=pl.String).alias("meaning"))
     )

@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from assets.validation.quarantine import MEANINGS, Reason, json_cell
-from models.columns import DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
+from models.columns import AT_FAULT, DAY, ORIGIN, REASON, ROW, SOURCE_FILE, SOURCE_ROW
 from storage.lake import Lake, TableMissing
 from storage.schema import EVENTS_TABLE, ITEMS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE
 
@@ -51,12 +51,12 @@ def selected(lake: Lake, selection: Selection) -> pl.LazyFrame:
 
 
 def counted(rows: pl.LazyFrame) -> pl.DataFrame:
-    """`origin`, `reason`, `rows`, `days`, `meaning`, the most frequent first."""
+    """`origin`, `reason`, `at_fault`, `rows`, `days`, `meaning`, the most frequent first."""
     meanings = {reason.value: meaning for reason, meaning in MEANINGS.items()}
     return (
-        rows.group_by(ORIGIN, REASON)
+        rows.group_by(ORIGIN, REASON, AT_FAULT)
         .agg(pl.len().alias("rows"), pl.col(DAY).n_unique().alias("days"))
-        .sort("rows", ORIGIN, REASON, descending=[True, False, False])
+        .sort("rows", ORIGIN, REASON, AT_FAULT, descending=[True, False, False, False])
         .with_columns(pl.col(REASON).replace_strict(meanings, default="", return_dtype=pl.String).alias("meaning"))
         .collect(engine="streaming")
     )

@@ -1,6 +1,6 @@
 """Raw rows, ready to be judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -55,6 +55,31 @@ def first_reason(judged: pl.DataFrame, verdicts: dict[str, pl.Expr]) -> pl.Serie
     """Per row the first of `verdicts` (reason to condition) that holds, null where none does."""
     chain = [pl.when(condition).then(pl.lit(reason)) for reason, condition in verdicts.items()]
     return judged.select(pl.coalesce(chain).alias("reason"))["reason"]
+
+
+def columns_named(conditions: Mapping[str, pl.Expr], names: Mapping[str, str]) -> pl.Expr:
+    """The columns whose condition holds, as text, null where none does.
+
+    Args:
+        names: What the files call columns that have another name here.
+    """
+    each = [pl.when(condition).then(pl.lit(names.get(column, column))) for column, condition in conditions.items()]
+    return _filled(pl.concat_str(*each, separator=", ", ignore_nulls=True))
+
+
+def mistyped_named(names: Mapping[str, str]) -> pl.Expr:
+    """What stands in the column `mistyped`, in the names of the files."""
+    return pl.col(MISTYPED).str.split(", ").list.eval(pl.element().replace(names)).list.join(", ")
+
+
+def either_named(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """The columns that two expressions name, each once."""
+    both = pl.concat_str(one, other, separator=", ", ignore_nulls=True)
+    return _filled(both.str.split(", ").list.unique(maintain_order=True).list.join(", "))
+
+
+def _filled(text: pl.Expr) -> pl.Expr:
+    return pl.when(text != "").then(text)
 
 
 def mark_duplicates(typed: pl.DataFrame, reasons: pl.Series, identity: Sequence[str]) -> pl.Series:

@@ -10,7 +10,7 @@ from assets.metadata import PREVIEW_ROWS
 from assets.validation.counting import Counts, count
 from assets.validation.expectation import Expectation
 from assets.validation.quarantine import Cleaned
-from models.columns import DAY, REASON
+from models.columns import AT_FAULT, DAY, REASON
 from storage.commit import StagedFile
 from storage.schema import QUARANTINE_SCHEMA
 
@@ -25,8 +25,8 @@ class Staged:
         files: The accepted rows.
         quarantine_files: The rejected and trimmed rows.
         accepted: (day, rows) of the accepted rows.
-        rejected: (day, reason, rows) of the rejected rows.
-        trimmed: (day, reason, rows) of accepted rows that lost a cell.
+        rejected: (day, reason, at_fault, rows) of the rejected rows.
+        trimmed: (day, reason, at_fault, rows) of accepted rows that lost a cell.
         counts: What the accepted rows are in the eyes of each expectation on rows, by its name.
         preview: The first few accepted rows; its columns and types are the table's.
         undated: Rejected rows that stand on the first day because their own cannot be read.
@@ -63,8 +63,8 @@ class Staged:
             files,
             quarantine_files,
             _counted(cleaned.accepted, DAY),
-            _counted(cleaned.rejected, DAY, REASON),
-            _counted(cleaned.trimmed, DAY, REASON),
+            _counted(cleaned.rejected, DAY, REASON, AT_FAULT),
+            _counted(cleaned.trimmed, DAY, REASON, AT_FAULT),
             count(rows, [expectation for expectation in suite if expectation.batch == "rows"]),
             # Copied row by row: a slice would keep the whole part in memory.
             pl.DataFrame(cleaned.accepted.head(PREVIEW_ROWS).rows(), cleaned.accepted.schema, orient="row"),
@@ -79,8 +79,8 @@ class Staged:
             [file for part in every for file in part.files],
             [file for part in every for file in part.quarantine_files],
             _summed([part.accepted for part in every], DAY),
-            _summed([part.rejected for part in every], DAY, REASON),
-            _summed([part.trimmed for part in every], DAY, REASON),
+            _summed([part.rejected for part in every], DAY, REASON, AT_FAULT),
+            _summed([part.trimmed for part in every], DAY, REASON, AT_FAULT),
             {name: Counts.joined([part.counts[name] for part in every]) for name in every[0].counts},
             pl.concat([part.preview for part in every]).head(PREVIEW_ROWS),
             sum(part.undated for part in every),

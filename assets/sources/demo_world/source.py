@@ -1,6 +1,6 @@
 """The demo world as a source: writes its own landing files, and knows the truth behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -60,6 +60,9 @@ class DemoWorld:
             if missing:
                 (self._write_events if table == "events" else self._write_items)(missing)
         return [LandedFile.at(path, day) for day, folder in folders.items() for path in folder.parts()]
+
+    def columns(self, table: RawTable) -> Mapping[str, str]:
+        return {}
 
     def timestamp_unit(self, table: RawTable) -> TimestampUnit:
         return "ms"

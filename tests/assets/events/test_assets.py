@@ -223,7 +223,7 @@ def test_a_bad_day_is_refused_and_yesterdays_rows_stay(landed: Path, stored: dg.
     assert failure.user_failure_data.description is not None
     assert failure.user_failure_data.description.startswith("events not published, the table is as it was before: ")
     assert (
-        "10 timestamp_too_old (before quality.earliest; is the source's time unit right?)"
+        "10 timestamp_too_old (in timestamp: before quality.earliest; is the source's time unit right?)"
         in failure.user_failure_data.description
     )
 

@@ -35,7 +35,7 @@ def put(lake: Lake, number: int, items: Sequence[int]) -> None:
 
 def put_aside(lake: Lake, number: int, *rows: Mapping[str, Any]) -> None:
     frame = pl.DataFrame(
-        [("items", day(number), "wrong_type", "f", n, json.dumps(row)) for n, row in enumerate(rows)],
+        [("items", day(number), "wrong_type", "f", n, json.dumps(row), None) for n, row in enumerate(rows)],
         schema=QUARANTINE_SCHEMA,
         orient="row",
     )

@@ -73,6 +73,7 @@ def put_aside(lake: Lake, quarantined: Sequence[str]) -> None:
         pl.lit("f").alias("source_file"),
         pl.int_range(pl.len()).alias("source_row"),
         "row",
+        pl.lit("user_id").alias("at_fault"),
     )
     lake.replace_days("quarantine", frame.select(*QUARANTINE_SCHEMA), [FIRST], {"origin": "events"})
 

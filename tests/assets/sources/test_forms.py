@@ -202,8 +202,9 @@ def _reasons(rows: Sequence[Row], id_type: IdType) -> list[str | None]:
 
 
 def _reason(row: Row, id_type: IdType) -> str | None:
-    if any(row[name] is None or not str(row[name]).strip() for name in REQUIRED):
-        return "null_key"
+    missing = [name for name in REQUIRED if row[name] is None or not str(row[name]).strip()]
+    if missing:
+        return "no_time" if missing == ["timestamp"] else "null_key"
     ids = [row["user_id"], row["item_id"]]
     if id_type == "int64" and not all(INT64.fullmatch(one) and abs(int(one)) < 2**63 for one in ids):
         return "wrong_type"

@@ -1,7 +1,7 @@
 """What exports lack or write in their own way: a catalogue, times, quotes, commas for points, events on a day."""
 
 import gzip
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.events.clean import clean_events
+from assets.events.row_validator import RowValidator
+from assets.items.clean import clean_items
 from assets.sources.files import Files
 from assets.sources.files_settings import FilesSettings
 from assets.sources.settings import open_source
 from assets.sources.source import SourceError
+from assets.validation.settings import QualitySettings
 from models.declared import DeclaredColumn
 
 FIRST = date(2026, 1, 1)
@@ -178,6 +182,46 @@ def test_decimal_commas(tmp_path: Path) -> None:
     assert rows["timestamp"].to_list() == [f"1767225600.{n}0" for n in range(7)]
     assert rows["value"].to_list() == rows["stay"].to_list() == ["3.5", "1234.5", "7", None, "1.5", "1,2,3", "NaN"]
     assert rows["mistyped"].to_list() == [None] * 4 + ["value, stay"] * 2 + [None]
+
+
+# What is told of rejected rows
+
+
+def test_a_rejected_row_names_the_columns_as_the_file_has_them(tmp_path: Path) -> None:
+    header = "Kunde;Artikel;Zeit;Aktion;Menge\n"
+    rows = [";A;2026-01-01;kauf;1", "K;;2026-01-01;;1", "K;A;;kauf;1", "K;A;bald;kauf;viel", "K;A;2026-01-01;zap;1"]
+    rows += ["K;A;1990-01-01;kauf;1", "K;A;2026-01-01;kauf", "K;A;2026-01-01;kauf;2", "K;A;2026-01-01;kauf;3"]
+    (tmp_path / "e.csv").write_text(header + "\n".join(rows) + "\n")
+    named = {"user_id": "Kunde", "item_id": "Artikel", "timestamp": "Zeit", "action": "Aktion", "value": "Menge"}
+    files = source({"path": f"{tmp_path}/e.csv", "timestamp_unit": "iso", "columns": named})
+    rules, now = QualitySettings(actions=("kauf",)), datetime(2026, 2, 1, tzinfo=UTC)
+    validator = RowValidator(rules, "string", None, now, "iso", files.columns("events"))
+    raw = files.read("events", files.land("events", DAYS), DAYS)
+    parts = list(clean_events(raw, validator, DAYS, rows_in_memory=1_000, scratch=tmp_path))
+    rejected = pl.concat(part.rejected for part in parts).sort("source_row")
+    assert rejected.select("reason", "at_fault").rows() == [
+        ("null_key", "Kunde"),
+        ("null_key", "Artikel, Aktion"),
+        ("no_time", "Zeit"),
+        ("wrong_type", "Zeit, Menge"),
+        ("unknown_action", "Aktion"),
+        ("timestamp_too_old", "Zeit"),
+        ("malformed", None),
+        ("duplicate", None),
+    ]
+
+
+def test_a_rejected_item_names_the_columns_as_the_file_has_them(tmp_path: Path) -> None:
+    (tmp_path / "i.jsonl").write_text('{"sku": null}\n{"sku": [1], "name": {"a": 1}}\n{"sku": "7", "since": "soon"}\n')
+    named = {"item_id": "sku", "title": "name", "available_from": "since"}
+    files = source({"path": "e.csv"}, {"path": f"{tmp_path}/i.jsonl", "columns": named, "once": True})
+    raw = files.read("items", files.land("items", DAYS), DAYS)
+    cleaned = clean_items(raw, QualitySettings(), "string", DAYS, "iso", files.columns("items"))
+    assert cleaned.rejected.select("reason", "at_fault").rows() == [
+        ("null_key", "sku"),
+        ("wrong_type", "sku, name"),
+        ("wrong_type", "since"),
+    ]
 
 
 # Quiet days

@@ -64,8 +64,16 @@ def test_replacing_touches_only_its_origin_and_days(tmp_path: Path) -> None:
 
 
 def test_reasons_are_counted_and_explained() -> None:
-    counts = by_reason(pl.DataFrame({"reason": ["duplicate", "malformed", "duplicate"], "rows": [1, 1, 1]}))
-    assert counts.select("reason", "rows").rows() == [("duplicate", 2), ("malformed", 1)]
-    assert counts["meaning"][0] == "the same row arrived before"
+    counts = by_reason(
+        pl.DataFrame(
+            {
+                "reason": ["wrong_type", "malformed", "wrong_type", "wrong_type"],
+                "at_fault": ["sku", None, "sku, time", "sku"],
+                "rows": [1, 1, 1, 1],
+            }
+        )
+    )
+    assert counts.drop("meaning").rows() == [("wrong_type", 3, "sku; sku, time"), ("malformed", 1, "")]
+    assert counts["meaning"][1] == "the source could not parse the row"
     assert set(MEANINGS) == set(Reason)
     assert max(map(len, MEANINGS.values())) <= 60, "the UI's tables cut longer cells"

@@ -268,10 +268,10 @@ def test_rows_that_share_a_place_are_all_corrected_and_one_of_two_days_is_enough
     lake = Lake(str(tmp_path))
     put_aside = pl.DataFrame(
         [
-            ("events", NEXT, "unknown_action", "f", 0, '{"action": "clik"}'),
-            ("events", FIRST, "unknown_action", "f", 0, '{"action": "clik"}'),
-            ("events", FIRST, "unknown_action", "f", 0, '{"action": "vew"}'),
-            ("events", FIRST, "unknown_action", "f", 0, '{"action": "clik"}'),
+            ("events", NEXT, "unknown_action", "f", 0, '{"action": "clik"}', "action"),
+            ("events", FIRST, "unknown_action", "f", 0, '{"action": "clik"}', "action"),
+            ("events", FIRST, "unknown_action", "f", 0, '{"action": "vew"}', "action"),
+            ("events", FIRST, "unknown_action", "f", 0, '{"action": "clik"}', "action"),
         ],
         schema=QUARANTINE_SCHEMA,
         orient="row",

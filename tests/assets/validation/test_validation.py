@@ -254,11 +254,14 @@ def test_a_severity_of_no_asset_is_refused() -> None:
 
 
 def test_the_refusal_is_one_sentence_with_the_numbers(validation: Validation) -> None:
-    reasons = pl.DataFrame({"reason": ["duplicate"], "rows": [7], "meaning": ["twice"]})
+    reasons = pl.DataFrame(
+        {"reason": ["duplicate", "null_key"], "rows": [7, 2], "at_fault": ["", "Kunde"], "meaning": ["twice", "empty"]}
+    )
     text = refusal("events", validation.blocking[-1:], reasons)
     assert text == (
         "events not published, the table is as it was before: expect_column_values_to_be_between(column='share', "
-        "min_value=0.0, max_value=0.1) is broken by 1 of 2 days, observed 0.01 to 0.5; put aside: 7 duplicate (twice)"
+        "min_value=0.0, max_value=0.1) is broken by 1 of 2 days, observed 0.01 to 0.5; put aside: 7 duplicate (twice), "
+        "2 null_key (in Kunde: empty)"
     )
 
 

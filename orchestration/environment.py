@@ -28,6 +28,9 @@ UI_HOSTS_VARIABLE = "GENREC_UI_HOSTS"
 """Names by which browsers may call the UI, with commas between, in addition to those of this machine."""
 
 FIXED = {
+    # Threads that have nothing to do otherwise spin for a while, and take the cores of every other process: ten times
+    # the time for a small model beside a busy neighbour.
+    "OMP_WAIT_POLICY": "PASSIVE",
     # Ray turns token auth on or off by what it finds on the machine unless every process says the same.
     "RAY_AUTH_MODE": "token",
     # Off, Ray takes 127.0.0.1 as the node's address and every one of its servers binds there; on, they bind 0.0.0.0.

@@ -13,6 +13,8 @@ settings.load_profile("no-deadline")
 # A shell that starts the suite in the background lets it, and all that it starts, ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# As the platform has it (`orchestration.environment`): threads that wait must not take the cores of other processes.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 # Workers side by side have a core each, and so has all that they start: more threads would wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -141,12 +141,13 @@ def train(job: TrainingJob, on_progress: Callable[[Entry], None] = lambda progre
     Raises:
         TrainingFailed: a worker failed more often than `job.max_failures`, or raised.
     """
+    import torch
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     from models.checkpoint import newest_checkpoint
 
-    folder = Path(job.folder)
+    folder, threads = Path(job.folder), torch.get_num_threads()
     folder.mkdir(parents=True, exist_ok=True)
     if newest_checkpoint(folder) is None:
         (folder / PROGRESS).unlink(missing_ok=True)
@@ -168,6 +169,8 @@ def train(job: TrainingJob, on_progress: Callable[[Entry], None] = lambda progre
             _ = interruptible(trainer.fit) if job.workers else trainer.fit()
         except Exception as error:
             raise TrainingFailed(f"training in {folder} failed: {_last_line(error)}") from error
+        finally:
+            torch.set_num_threads(threads)
     return read_progress(folder)
 
 
@@ -187,7 +190,7 @@ def train_loop(config: dict[str, Any]) -> None:
     folder = Path(job.folder)
     if job.workers:
         yield_to_requests()
-        torch.set_num_threads(job.threads_per_worker)
+    torch.set_num_threads(job.threads_per_worker)
     dataset = read_dataset(Path(job.dataset))
     context = ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()

@@ -11,7 +11,7 @@ from models.fitted.users_items import users_items
 from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 
-ENTRIES_AT_ONCE = 1 << 24
+ENTRIES_AT_ONCE = 1 << 23
 """Bounds the memory of a batch: 64 MiB of the vectors of what its users chose."""
 
 
@@ -21,7 +21,7 @@ class IalsModel(nn.Module):
     Args:
         vocabulary: Of n items.
         factors: (n + 1, f) float32, zero at 0 and where an item was never seen.
-        gram: (f, f) float32, the sum over all items of their outer products: what the user did not choose.
+        gram: (f, f) float64, the sum over all items of their outer products: what the user did not choose.
 
     Raises:
         ValueError: these contradict each other.
@@ -66,22 +66,30 @@ class IalsModel(nn.Module):
         seen = np.zeros(len(factors), bool)
         seen[vocabulary.trained] = True
         factors[torch.from_numpy(~seen)] = 0
-        return cls(config, vocabulary, factors, factors.T @ factors)
+        return cls(config, vocabulary, factors, factors.double().T @ factors.double())
 
     def users(self, histories: Interactions) -> Tensor:
         """(B, f) float32 vectors of users: the least squares that fitted the items, solved once more for each.
 
         (sum over all y yT + (alpha - 1) sum over chosen y yT + regularisation) x = alpha sum over chosen y.
+
+        Raises:
+            ValueError: it has no solution, which takes next to no regularisation.
         """
         lengths, width = histories.lengths, self.config.factors
         step = max(1, ENTRIES_AT_ONCE // (max(1, int(lengths.max(initial=0))) * width))
         parts = [torch.zeros(0, width)]
         for start in range(0, len(histories), step):
-            chosen = self.factors[_padded(histories.take(np.arange(start, min(start + step, len(histories)))))]
+            some = histories.take(np.arange(start, min(start + step, len(histories))))
+            # In double: long histories at a great alpha leave little of the regularisation in single precision.
+            chosen = self.factors[_padded(some)].double()
             squares = self.gram + (self.config.alpha - 1) * (chosen.mT @ chosen)
             squares.diagonal(dim1=-2, dim2=-1).add_(self.config.regularisation)
-            wanted = self.config.alpha * chosen.sum(1)
-            parts.append(torch.cholesky_solve(wanted.unsqueeze(-1), torch.linalg.cholesky(squares)).squeeze(-1))
+            wanted = self.config.alpha * chosen.sum(1).unsqueeze(-1)
+            roots, failed = torch.linalg.cholesky_ex(squares)
+            if failed.any():
+                raise ValueError("the least squares of a user cannot be solved: fit iALS with more `regularisation`")
+            parts.append(torch.cholesky_solve(wanted, roots).squeeze(-1).float())
         return torch.cat(parts)
 
     def forward(self, histories: Interactions) -> Tensor:

@@ -8,8 +8,9 @@ from models.fitted import ials
 from models.fitted.config import IalsConfig
 from models.fitted.ials import IalsModel
 from models.fitted.users_items import users_items
+from models.golden import check_golden, golden_requests
 from models.interactions import Interactions
-from tests.models.fitted.worlds import fitted, some_interactions, vocabulary_of
+from tests.models.fitted.worlds import CUTOFF_MS, fitted, some_interactions, vocabulary_of
 
 ITEMS = 12
 
@@ -74,3 +75,13 @@ def test_users_items_has_each_item_once() -> None:
     matrix = users_items(Interactions.of([([2, 1, 2, 0], [0, 1, 2, 3]), ([], [])]), 3)
     assert isinstance(matrix, sparse.csr_array)
     assert matrix.toarray().tolist() == [[0, 1, 1, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("training", [[[1]], [[1, 1, 1]], [list(range(1, 201))] * 3], ids=["one", "again", "alike"])
+def test_users_can_be_solved_for_however_little_is_regularised(
+    training: list[list[int]],
+) -> None:
+    interactions = Interactions.of([(items, [CUTOFF_MS - 1] * len(items)) for items in training])
+    artifact = fitted(IalsConfig(regularisation=1e-6, alpha=1e4), interactions, 200)
+    check_golden(artifact, golden_requests(artifact))
+    assert not artifact.model.users(interactions).isnan().any()

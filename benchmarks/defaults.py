@@ -19,16 +19,13 @@ import polars as pl
 import yaml
 from rich.table import Table
 
-from assets.evaluation.questions import Questions, make_questions
-from assets.items.catalogue import catalogue_at, gone_at
-from assets.training.dataset import read_held_out
-from assets.versions import DATASETS, artifact_of, artifacts_of, releases_of
+from assets.evaluation.evaluate_version import questions_of
+from assets.versions import artifact_of, artifacts_of, releases_of
 from benchmarks import movielens
 from benchmarks.figures import Figures, Report
 from benchmarks.listed import Listed, sasrec_lists
 from benchmarks.training import rectools_python
-from models.artifact import Artifact, load_artifact
-from models.columns import AVAILABLE_FROM, ITEM_ID
+from models.artifact import load_artifact
 from models.evaluation.evaluate import RankingSettings, evaluate
 from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import OVERALL, EvaluationReport, Protocol, VersionEvaluation
@@ -144,7 +141,7 @@ def _judge(lake: Lake, seed: int, rectools: Path | None, scratch: Path, minutes:
     told = VersionEvaluation.read(folder)
     candidate = load_artifact(folder)
     champion = load_artifact(artifact_of(lake, str(releases_of(lake).champion())))
-    questions = _questions(lake, candidate)
+    questions = questions_of(lake, candidate)
     scorers = [
         ModelScorer(name, load_artifact(artifact_of(lake, contestant.version)), candidate.vocabulary)
         for name, contestant in told.contestants.items()
@@ -164,13 +161,6 @@ def _judge(lake: Lake, seed: int, rectools: Path | None, scratch: Path, minutes:
             contestants=[scorer.name for scorer in everybody],
         )
     return Night(champion.family.name, reports, minutes)
-
-
-def _questions(lake: Lake, candidate: Artifact) -> Questions:
-    day = candidate.manifest.cutoff.date()
-    items = catalogue_at(lake, day).select(ITEM_ID, AVAILABLE_FROM).join(gone_at(lake, day), on=ITEM_ID, how="left")
-    held_out = read_held_out(lake.folder(DATASETS) / candidate.manifest.training_set)
-    return make_questions(held_out, items.collect(), candidate.vocabulary)
 
 
 def _table(name: str, nights: list[Night]) -> Table:

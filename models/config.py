@@ -165,9 +165,9 @@ class RecommenderConfig(TrainedConfig):
     )
     popularity: Annotated[bool, FROM_DATA] = Field(
         default=False,
-        description="Whether the score of an item has a part for its popularity at the cutoff, at a learned weight, so "
-        "that an untrained model recommends what is popular. It pays on short histories; scores are logits then, and "
-        "the loss's temperature is not read.",
+        description="Whether the score of an item has a part for its popularity when it is asked for, at a learned "
+        "weight, so that an untrained model recommends what is popular. It pays on short histories; scores are logits "
+        "then, and the loss's temperature is not read.",
     )
 
     @model_validator(mode="before")

@@ -85,7 +85,7 @@ def evaluate_version(
         left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
     record = _training_set(lake, candidate, settings)
     settings = evaluation_of(record, settings)
-    questions = _ask(lake, candidate)
+    questions = questions_of(lake, candidate)
     scorers = [
         *_models({name: candidate, **others}, candidate.vocabulary),
         *([Oracle(truth, candidate.vocabulary)] if truth else []),
@@ -155,7 +155,8 @@ def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, s
     return artifacts, broken
 
 
-def _ask(lake: Lake, candidate: Artifact) -> Questions:
+def questions_of(lake: Lake, candidate: Artifact) -> Questions:
+    """What the training set of a version holds to ask it."""
     from assets.training.dataset import read_held_out
 
     held_out = read_held_out(lake.folder(DATASETS) / candidate.manifest.training_set)

@@ -32,7 +32,7 @@ class SearchSettings(Strict):
     epochs: int = Field(default=8, ge=1, description="Longest a trial may train.")
     grace_epochs: int = Field(default=2, ge=1, description="Epochs before ASHA may stop a trial.")
     space: dict[str, tuple[float, float]] = Field(
-        default={"optimisation.learning_rate": (3e-4, 1e-2), "optimisation.loss.temperature": (0.03, 0.2)},
+        default={"optimisation.learning_rate": (3e-4, 1e-2), "optimisation.weight_decay": (0.01, 1.0)},
         min_length=1,
         description="What is searched, as a path within `training`, to its bounds, searched log-uniformly; whole "
         "numbers are rounded.",

@@ -130,3 +130,10 @@ def test_the_ablation_takes_as_many_users_a_step_as_the_models_workers_together(
     assert in_one_process(training, 4).batch_size == 4 * training.batch_size == 32
     by_tokens = training.model_copy(update={"tokens_per_step": 100})
     assert in_one_process(by_tokens, 3).tokens_per_step == 300
+
+
+def test_a_search_tries_by_default_only_what_such_a_model_reads() -> None:
+    settings = read_section(TrainingSettings, TRAINING)
+    _, chosen = choose_training(settings, SHOP, 2)
+    assert set(settings.search.space) <= set(chosen)
+    assert not [path for path in settings.search.space if "not read" in chosen[path].reason]

@@ -6,14 +6,20 @@ import dagster as dg
 import pytest
 
 from assets.endpoint.rollout import deploy_champion
+from assets.release.gate import decide
+from assets.release.record import record
+from assets.release.settings import ReleaseSettings
 from assets.resources import RayCluster, Storage
 from assets.versions import VersionMissing, artifacts_of, releases_of
+from models.evaluation.report import Contestant
 from orchestration.jobs import rollback
 from serving.client import EndpointClient
 from serving.deploy import DeployError
 from serving.ports import free_port
+from serving.schema import RecommendationRequest
 from serving.settings import EndpointSettings
 from storage.lake import Lake
+from tests.assets.release.nights import START, evaluated
 from tests.serving.test_cluster import dashboard
 from tests.serving.world import World
 
@@ -33,7 +39,8 @@ def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp
     world, lake = World(tmp_path), Lake(str(tmp_path))
     endpoint = EndpointSettings(port=free_port(), deploy_timeout_s=120)
     releases = releases_of(lake)
-    for number, version in enumerate("abc"):
+    world.simple("a", "popularity")
+    for number, version in enumerate("bc"):
         world.release(version, seed=number)
 
     def deployed() -> str | None:
@@ -42,6 +49,11 @@ def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp
     def served() -> str | None:
         with EndpointClient(endpoint.base_url) as client:
             return client.status().version
+
+    def family() -> str:
+        """Which family answers a request just now."""
+        with EndpointClient(endpoint.base_url) as client:
+            return client.recommend(RecommendationRequest(user_id=100, k=3)).family
 
     releases.promote("gone", "looked best")
     with pytest.raises(VersionMissing, match="version gone is not in"):
@@ -52,10 +64,13 @@ def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp
         deployed()
     assert releases.champion() is None
 
-    releases.promote("a", "beats popularity")
-    assert deployed() == "a"
-    releases.promote("b", "beats a")
-    assert deployed() == "b"
+    hstu, floor = (Contestant(version=v, family=f, created=START) for v, f in (("b", "hstu"), ("a", "popularity")))
+    refused = evaluated({"hstu": hstu, "popularity": floor}, {"time": [0.1, 0.2]})
+    record(releases, decide(refused, None, ReleaseSettings()), None)
+    assert (deployed(), family()) == ("a", "popularity")
+    earned = evaluated({"hstu": hstu, "champion": floor}, {"time": [0.2, 0.1]}, incumbent=floor)
+    record(releases, decide(earned, "a", ReleaseSettings()), "a")
+    assert (deployed(), family()) == ("b", "hstu")
     assert deployed() == "b"
     releases.promote("c", "beats b")
     with pytest.raises(DeployError, match=r"version c was not loaded, b keeps serving: .*; b is champion again"):
@@ -76,8 +91,9 @@ def test_the_log_the_endpoint_and_the_ui_agree_on_who_serves(dashboard: str, tmp
         }
         config = {"ops": {"put_previous_champion_back": {"config": {"reason": "worse online"}}}}
         assert rollback.execute_in_process(config, instance=instance, resources=resources).success
-        assert (releases.champion(), served()) == ("a", "a")
+        assert (releases.champion(), served(), family()) == ("a", "a", "popularity")
         assert (shown(instance, "release")["champion"], shown(instance, "release")["reason"]) == ("a", "worse online")
+        assert shown(instance, "release")["family"] == shown(instance, "endpoint")["family"] == "popularity"
         assert shown(instance, "endpoint")["version"] == "a"
         assert "is recommended" in str(shown(instance, "endpoint")["example"])
         again = rollback.execute_in_process(config, instance=instance, resources=resources, raise_on_error=False)

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
+from assets.data_report.survey import Survey
+from assets.validation.settings import QualitySettings
 from orchestration.init.guess import MOST_STRANGE, Guess, events_section, items_section
 from orchestration.init.profile_text import Line, literal
 
@@ -15,8 +17,8 @@ TAKEN_BACK = ("un", "remove", "delete", "cancel", "return")
 FRESH_DAYS = 2
 """A log that ends no longer ago is taken for one that grows."""
 
-MOST_REJECTED = 0.05
-"""The default of `quality.max_rejected_share`."""
+RULES = QualitySettings()
+MOST_REJECTED, MOST_WITHOUT_TIME = RULES.max_rejected_share, RULES.max_without_time_share
 
 
 def positive(actions: tuple[str, ...]) -> tuple[str, ...]:
@@ -33,6 +35,7 @@ def profile_lines(guess: Guess, name: str, ports: Mapping[str, Mapping[str, int]
     """
     rows = f"{guess.found.rows:,} rows, {guess.found.users:,} users, {guess.found.items:,} items"
     yield Line(0, "", comment=f"Proposed by `genrec init`: {rows}. What it is not sure of says so.")
+    yield Line(0, "", comment=_histories(guess.found))
     yield from _days(guess)
     why = "all ids are whole numbers" if guess.id_type == "int64" else "some id is no whole number, or begins with a 0"
     yield Line(0, "id_type", guess.id_type, why)
@@ -57,6 +60,14 @@ def profile_lines(guess: Guess, name: str, ports: Mapping[str, Mapping[str, int]
         yield Line(0, "ray")
         for key, port in ports["ray"].items():
             yield Line(1, key, port, "the default was taken, or another one is in use here")
+
+
+def _histories(found: Survey) -> str:
+    middle = int(found.lengths.quantile(0.5, "higher") or 0)
+    return (
+        f"Half of the users have {middle} events or fewer; {found.repeated_share:.0%} of the events are of an item "
+        f"that the user had before, {found.tied_share:.0%} at the same moment as another one of the user."
+    )
 
 
 def _days(guess: Guess) -> Iterator[Line]:
@@ -128,6 +139,10 @@ def _quality(guess: Guess) -> Iterator[Line]:
         yield Line(
             1, "max_rejected_share", allowed, f"of the rows of a day up to {share:.0%} are put aside ({reasons})"
         )
+    if guess.found.without_time_share > MOST_WITHOUT_TIME:
+        missing = guess.found.without_time_share
+        allowed = min(1.0, ceil(missing * 20 + 1) / 20)
+        yield Line(1, "max_without_time_share", allowed, f"{missing:.0%} of the rows have no time, and are put aside")
     if guess.unlisted_share > MOST_STRANGE:
         yield Line(
             1, "reject_unknown_items", False, f"{guess.unlisted_share:.0%} of the events are of items that it lacks"

@@ -233,6 +233,17 @@ def test_a_few_stray_days_do_not_stretch_the_span(tmp_path: Path) -> None:
     assert "1 stray rows far from the others are left out" in text
 
 
+def test_rows_without_a_time_are_allowed_for(tmp_path: Path) -> None:
+    rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in world()]
+    missing = [(user, item, "") for user, item, _ in [*rows, *rows]]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time"], [*rows, *missing]))
+    profile, text = init(tmp_path, "log.csv")
+    assert profile.quality["max_without_time_share"] == 0.75
+    assert "max_rejected_share" not in profile.quality
+    assert "67% of the rows have no time" in text
+    assert "Half of the users have 10 events or fewer" in text
+
+
 def test_many_repeats_are_allowed_for(tmp_path: Path) -> None:
     rows = [(user, item, moment.date()) for user, item, moment, _ in world()]
     (tmp_path / "log.csv").write_text(lines(["user", "item", "date"], [*rows, *rows, *rows]))

@@ -55,7 +55,7 @@ class Dataset:
         validation_times: (B,) int64 ms when it happened.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
-        popularity: Of every item over time, of all interactions of the split's training part.
+        popularity: Of every item over time, of all interactions of the split's training part; None in a ranker's set.
     """
 
     vocabulary: Vocabulary
@@ -65,7 +65,7 @@ class Dataset:
     validation_times: np.ndarray
     content: np.ndarray
     cold_share: float
-    popularity: PopularityOverTime
+    popularity: PopularityOverTime | None
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,14 @@ def read_dataset(folder: Path) -> Dataset:
         validation_times=_array(folder, "validation_times"),
         content=_array(folder, "content"),
         cold_share=float(_array(folder, "cold_share")),
-        popularity=PopularityOverTime(_array(folder, "popularity.moments"), _array(folder, "popularity.counts")),
+        popularity=_read_popularity(folder),
     )
+
+
+def _read_popularity(folder: Path) -> PopularityOverTime | None:
+    if not (folder / "popularity.moments.npy").exists():
+        return None
+    return PopularityOverTime(_array(folder, "popularity.moments"), _array(folder, "popularity.counts"))
 
 
 def read_held_out(folder: Path) -> HeldOut:

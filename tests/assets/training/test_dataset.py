@@ -94,6 +94,7 @@ def test_the_learning_curve_asks_for_last_items_that_are_new_and_they_are_not_tr
 
 def test_popularity_over_time_ends_with_that_at_the_cutoff() -> None:
     dataset = dataset_of(training(HISTORIES), None, validation_users=5)
+    assert dataset.popularity
     assert dataset.popularity.moments[-1] == int(CUTOFF.timestamp() * 1000)
     assert dataset.popularity.counts[-1] == pytest.approx(dataset.vocabulary.popularity, rel=1e-5)
 

@@ -51,6 +51,8 @@ def _clearly_beats(evaluation: VersionEvaluation, other: str, check: str) -> Ver
 def _why_not(evaluation: VersionEvaluation, other: str) -> str:
     if other in evaluation.left_out:
         return f"{other} is left out ({evaluation.left_out[other]})"
+    if not evaluation.report.users:
+        return f"there is nobody to ask ({evaluation.primary_protocol})"
     return (
         f"there is no {evaluation.metric} of {other} on the training set of {evaluation.version}; materialize "
         "`simple_models` and `evaluation` again"

@@ -207,6 +207,7 @@ def test_an_empty_window_asks_nobody_and_the_other_protocol_decides(lake: Lake) 
     assert (result.primary_protocol, result.report.users, result.report.measure("hstu", "ndcg@2")) == ("time", 0, None)
     assert result.protocols["leave_one_out"].users == 10
     assert {verdict.passed for verdict in verdicts(result)} == {None}
+    assert verdicts(result)[0].sentence == "Not measured: there is nobody to ask (time)."
     decision = decide(result, None, ReleaseSettings(metric="ndcg@2", min_users=1))
     assert "ndcg@2 (leave_one_out, 10 users)" in decision.reason
     assert decide(result, None, ReleaseSettings(metric="ndcg@2", min_users=11)).promoted

@@ -15,10 +15,10 @@ def test_it_stops_once_so_many_epochs_in_a_row_were_no_better(values: list[float
 
 
 @given(VALUES)
-def test_the_best_epoch_is_the_earliest_of_equal_ones(values: list[float]) -> None:
+def test_the_best_epoch_is_the_latest_of_equal_ones(values: list[float]) -> None:
     best = best_epoch(values, "max")
     assert values[best - 1] == max(values)
-    assert all(value < max(values) for value in values[: best - 1])
+    assert all(value < max(values) for value in values[best:])
 
 
 def test_it_goes_on_where_nothing_is_held_out_and_where_nobody_asked() -> None:

@@ -105,7 +105,7 @@ def write_training_set(
         half_life_days: Age at which an interaction counts half in an item's popularity at the cutoff.
         cold_start: Time between a model's cutoff and what it serves. An interaction that lies within it of its item's
             first one is marked `id_masked`: a model of that time would not have had an ID for the item.
-        validation_users: Users whose last training interaction is what the learning curve asks for.
+        validation_users: Users of whom the learning curve asks what they did last.
         seed: Chooses them.
         merge_adjacent: What adjacent interactions are merged by.
 
@@ -116,7 +116,7 @@ def write_training_set(
     counts = ItemCounts(len(item_ids), rule.cutoff_ms, half_life_days)
     survey = _survey(split, counts, merge_adjacent)
     vocabulary = counts.vocabulary(item_ids, catalogue[ITEM_ID])
-    chosen = _validation_users(survey, validation_users, seed, rule.hold_out_ties)
+    chosen = _validation_users(survey, validation_users, seed)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     vocabulary.write(folder / VOCABULARY)
@@ -181,23 +181,23 @@ class _Survey:
             order of their ids. Tables are read in parallel, so batches must not depend on the order of the log.
         lengths: (U,) int64 interactions of each, by place.
         merged_lengths: The same once they are merged.
-        alone: (U,) bool, by place: whether the last, when merged, happened after the one before it.
-        new: (U,) bool, by place: whether the last, when merged, is with an item that the user had not chosen before.
+        last: (U,) int64, by place: interactions of the last moment (`_last_moment`), when merged.
+        asked: (U,) bool, by place: whether one of these is with an item that the user had not chosen before.
         days: Interactions of each day.
     """
 
     places: np.ndarray
     lengths: np.ndarray
     merged_lengths: np.ndarray
-    alone: np.ndarray
-    new: np.ndarray
+    last: np.ndarray
+    asked: np.ndarray
     days: DayCounts
 
 
 def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
     """Looks at the training part once, and counts its items in `counts`."""
     users, lengths, merged_lengths = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    alone, new, days = [np.zeros(0, bool)], [np.zeros(0, bool)], DayCounts()
+    last, asked, days = [np.zeros(0, np.int64)], [np.zeros(0, bool)], DayCounts()
     for part in split.training():
         whole = part.interactions
         counts.add(whole)
@@ -206,9 +206,9 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
         users.append(part.users)
         lengths.append(whole.lengths)
         merged_lengths.append(merged.lengths)
-        last = merged.offsets[1:] - 1
-        alone.append((merged.lengths > 1) & (merged.timestamps[last] > merged.timestamps[last - 1]))
-        new.append(~merged.repeated()[last])
+        at_last = _last_moment(merged, split.rule.hold_out_ties)
+        last.append(merged.where(at_last).lengths)
+        asked.append(merged.where(at_last & ~merged.repeated()).lengths > 0)
     if not sum(len(some) for some in users):
         raise ValueError(
             f"there is no positive interaction before {split.rule.cutoff:%Y-%m-%d %H:%M}: nothing to train on; "
@@ -221,8 +221,8 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
         places,
         np.concatenate(lengths)[order],
         np.concatenate(merged_lengths)[order],
-        np.concatenate(alone)[order],
-        np.concatenate(new)[order],
+        np.concatenate(last)[order],
+        np.concatenate(asked)[order],
         days,
     )
 
@@ -239,7 +239,7 @@ def _write_interactions(
 ) -> None:
     """The training part whole, and what the trainer reads of it: merged, without what the learning curve asks for."""
     shorter = survey.merged_lengths.copy()
-    shorter[chosen] -= 1
+    shorter[chosen] -= survey.last[chosen]
     whole_files = JaggedFiles(folder, "training", survey.lengths, READ_BY_BASELINES)
     files = JaggedFiles(folder, "histories", shorter, READ_BY_TRAINER)
     is_chosen = np.zeros(len(shorter), bool)
@@ -259,30 +259,37 @@ def _write_interactions(
         )
         asked = np.flatnonzero(is_chosen[places])
         validation.append((places[asked], marked.take(asked)))
-        keep = np.ones(len(marked.timestamps), bool)
-        keep[marked.offsets[asked + 1] - 1] = False
-        files.put(places, marked.where(keep))
-    _write_validation(folder, validation)
+        owner = np.repeat(is_chosen[places], marked.lengths)
+        files.put(places, marked.where(~(owner & _last_moment(marked, split.rule.hold_out_ties))))
+    _write_validation(folder, validation, split.rule.hold_out_ties)
 
 
-def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]) -> None:
+def _last_moment(interactions: Interactions, ties: bool) -> np.ndarray:
+    """(L,) bool, what each user did last: all that happened at once; where `ties` may be parted, one interaction."""
+    filled = interactions.lengths > 0
+    last = np.zeros(len(interactions.timestamps), bool)
+    last[interactions.offsets[1:][filled] - 1] = True
+    if ties:
+        return last
+    return interactions.timestamps == np.repeat(interactions.timestamps[last], interactions.lengths[filled])
+
+
+def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]], ties: bool) -> None:
+    """What the learning curve asks: of each user the last of what was new to them at the last moment."""
     order = np.argsort(np.concatenate([places for places, _ in parts]))
     full = Interactions.concatenated([interactions for _, interactions in parts]).take(order)
-    last = np.zeros(len(full.timestamps), bool)
-    last[full.offsets[1:] - 1] = True
-    asked = full.where(last)
+    last = _last_moment(full, ties)
+    new = full.where(last & ~full.column(REPEATED))
+    asked = new.take(np.arange(len(new)), last=1)
     _save_interactions(folder, "validation", full.where(~last), READ_BY_TRAINER)
     np.save(folder / "validation_targets.npy", asked.item_index.astype(np.int64))
     np.save(folder / "validation_times.npy", asked.timestamps)
 
 
-def _validation_users(survey: _Survey, limit: int, seed: int, ties: bool) -> np.ndarray:
-    """At most `limit` users whose last interaction is asked for as in the evaluation; ascending.
-
-    Its item is new to them, and they have a history before it, strictly before but for `ties`.
-    """
-    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths >= 3))
-    return np.sort(drawn[survey.new[drawn] & (survey.alone[drawn] | ties)][:limit])
+def _validation_users(survey: _Survey, limit: int, seed: int) -> np.ndarray:
+    """At most `limit` users who chose something new at their last moment and have a history before it; ascending."""
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths - survey.last >= 2))
+    return np.sort(drawn[survey.asked[drawn]][:limit])
 
 
 def _cold_share(

@@ -172,10 +172,21 @@ def test_what_is_held_out_is_in_the_terms_of_the_vocabulary(tmp_path: Path) -> N
     assert sorted(held_out.training.item_index.tolist()) == [1, 1, 2, 2]
 
 
-def test_the_learning_curve_asks_for_nothing_that_happened_together_with_the_history() -> None:
-    together = training({"u": [("b", 7), ("b", 3), ("a", 3)], "v": [("b", 7), ("b", 3), ("a", 2)]})
-    assert dataset_of(together, None, validation_users=5).validation.offsets.tolist() == [0, 2]
-    assert dataset_of(together, None, validation_users=5, hold_out_ties=True).validation.offsets.tolist() == [0, 2, 4]
+def test_what_happened_at_once_is_held_out_together_unless_ties_may_be_parted() -> None:
+    users: dict[str, list[tuple[str, float]]] = {
+        "u": [("b", 9), ("b", 7), ("a", 3), ("b", 3)],
+        "v": [("b", 8), ("b", 6), ("a", 2)],
+        "only two": [("b", 7), ("a", 1)],
+    }
+    whole = dataset_of(training(users), None, validation_users=5)
+    ids = whole.vocabulary.ids
+    assert whole.histories.offsets.tolist() == [0, 2, 4, 6]
+    assert whole.validation.offsets.tolist() == [0, 2, 4]
+    assert ids(whole.validation_targets).to_list() == ["a", "a"]
+    parted = dataset_of(training(users), None, validation_users=5, hold_out_ties=True)
+    # The last by arrival was nothing new to u.
+    assert parted.validation.offsets.tolist() == [0, 2]
+    assert parted.histories.lengths.tolist() == [2, 4, 2]
 
 
 def test_adjacent_interactions_are_merged_where_asked_for() -> None:

@@ -41,8 +41,8 @@ class PopularityHead(RetrievalHead):
         self.weight = nn.Parameter(torch.ones(()))
         moments, log_popularity = (torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1))
         if popularity is not None:
-            moments = torch.from_numpy(popularity.moments)
-            log_popularity = _log_popularity(torch.from_numpy(popularity.counts))
+            moments = torch.from_numpy(popularity.moments.copy())
+            log_popularity = _log_popularity(torch.from_numpy(popularity.counts.copy()))
         self.register_buffer("moments", moments)
         self.register_buffer("log_popularity", log_popularity)
 

@@ -82,7 +82,9 @@ def judge(rows: pl.LazyFrame) -> Validation:
     days = [FIRST_DAY + timedelta(days=number) for number in range(DAYS)]
     nothing = pl.DataFrame(schema={DAY: pl.Date, REASON: pl.String, "rows": pl.Int64})
     statistics = day_statistics(rows, nothing, days)
-    summary = statistics.select(pl.col(DAY).cast(pl.String).alias(PERIOD), "rows", "rejected", rejected_share=0.0)
+    summary = statistics.select(
+        pl.col(DAY).cast(pl.String).alias(PERIOD), "rows", "rejected", rejected_share=0.0, without_time_share=0.0
+    )
     rules = QualitySettings()
     known = pl.DataFrame(schema=EVENT_STATISTICS_SCHEMA)
     summary = with_drift(summary, statistics, known, rules.drift.min_days, rules.min_rows_judged)

@@ -22,8 +22,8 @@ STEPS = 1_000
 MOST_EPOCHS = 100
 """Few users would be seen more often than that."""
 
-LEARNING_RATE, LEARNING_RATE_USERS = 1e-3, 32
-"""The rate of a step over so many users; it grows with the root of their number."""
+LEARNING_RATE, HIGHEST_LEARNING_RATE, LEARNING_RATE_INTERACTIONS = 1e-3, 2e-3, 2_000
+"""The rate of a step over so many interactions; over more it grows with the root of their number."""
 
 WARMUP = 0.05
 PATIENCE_SHARE, LEAST_PATIENCE = 1 / 3, 5
@@ -115,8 +115,10 @@ def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers
         choose("optimisation.patience", patience, why)
     else:
         choose("optimisation.patience", 0, "no user could be held out to judge the epochs.")
-    rate = float(f"{LEARNING_RATE * sqrt(together / LEARNING_RATE_USERS):.2g}")
-    why = f"{LEARNING_RATE:g} for {LEARNING_RATE_USERS} users a step, and its root more for {together:.0f}."
+    seen = min(found.mean_length, LONGEST) * together
+    rate = min(HIGHEST_LEARNING_RATE, LEARNING_RATE * max(1.0, sqrt(seen / LEARNING_RATE_INTERACTIONS)))
+    rate = float(f"{rate:.2g}")
+    why = f"{LEARNING_RATE:g} for {LEARNING_RATE_INTERACTIONS:,} interactions a step, more for more: {seen:,.0f} here."
     choose("optimisation.learning_rate", rate, why)
     choose("optimisation.schedule", "cosine", "the rate falls to zero, so that the last epochs settle.")
     choose("optimisation.warmup", WARMUP, f"the rate rises over {WARMUP:.0%} of the steps.")

@@ -9,6 +9,7 @@ from benchmarks.leave_one_out import means, ranks
 from benchmarks.movielens import HeldOut
 from models.batch import JaggedBatch
 from models.config import ModelConfig
+from models.heads.retrieval import RetrievalHead
 from models.interactions import Interactions
 from models.recommender import Recommender
 
@@ -20,6 +21,7 @@ class Fixed(nn.Module):
         super().__init__()
         self.config = ModelConfig(width=2, max_length=max_length)
         self.state = state
+        self.head = RetrievalHead()
 
     def queries(self, batch: JaggedBatch) -> Tensor:
         return torch.tensor([[self.state, 0.0]]).expand(len(batch.offsets) - 1, 2)

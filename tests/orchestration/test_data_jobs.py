@@ -15,7 +15,7 @@ from assets.endpoint.rollout import champion_release
 from assets.privacy.forget import forget
 from assets.resources import RayCluster, Storage
 from assets.sources.settings import open_source
-from assets.versions import releases_of
+from assets.versions import artifacts_of, releases_of
 from orchestration.data_jobs import forgetting
 from serving.ports import free_port
 from serving.schema import EndpointStatus
@@ -133,6 +133,7 @@ def test_a_file_that_still_names_the_person_fails_the_run(lake: Lake, monkeypatc
 
 
 def test_the_release_that_is_deployed_again_is_another_one_and_knows_the_person_no_more(lake: Lake) -> None:
+    (artifacts_of(lake) / "v1").mkdir(parents=True)
     before = champion_release(lake, "shop")
     forget(lake, PERSON, REASON)
     after = champion_release(lake, "shop")

@@ -111,7 +111,8 @@ def test_the_steps_of_all_epochs_are_the_budget_however_many_workers_take_them()
 
 def test_later_rules_follow_what_is_written_by_hand() -> None:
     by_hand = chosen_for(SHOP, optimisation={"batch_size": 64, "loss": {"positions_per_draw": 8}})
-    assert by_hand.optimisation.learning_rate == pytest.approx(2e-3)
+    few, many = (chosen_for(replace(SHOP, mean_length=mean), optimisation={"batch_size": 64}) for mean in (5, 25))
+    assert (few.optimisation.learning_rate, many.optimisation.learning_rate) == pytest.approx((1e-3, 1.3e-3))
     assert by_hand.optimisation.epochs == round(STEPS / 15)
     assert not by_hand.optimisation.loss.shared
     short = chosen_for(replace(SHOP, long=150), model={"attention_divisor": 90})

@@ -42,8 +42,7 @@ def _ranks(recommender: Recommender, vectors: torch.Tensor, held_out: HeldOut, u
     batch = request_batch(held_out.histories.take(users), held_out.times[users], recommender.config.max_length)
     batch = batch.to(vectors.device)
     scores = recommender.queries(batch) @ vectors.T
-    every, times = torch.arange(len(vectors)), torch.from_numpy(held_out.times[users])
-    scores = recommender.head.as_of(scores, times.to(vectors.device), every.to(vectors.device))
+    scores = recommender.head.as_of(scores, torch.from_numpy(held_out.times[users]).to(vectors.device))
     targets = torch.from_numpy(held_out.targets[users]).to(vectors.device)[:, None]
     wanted = scores.gather(1, targets)
     if not torch.isfinite(wanted).all():

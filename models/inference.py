@@ -63,8 +63,7 @@ def score(artifact: Artifact, histories: Interactions, request_times: np.ndarray
     It is -inf for what the vocabulary does not know, as at index 0.
     """
     scores = user_states(artifact, histories, request_times) @ artifact.retrieval_vectors.T
-    every = torch.arange(len(artifact.vocabulary) + 1)
-    scores = artifact.model.head.as_of(scores, torch.from_numpy(np.asarray(request_times)), every)
+    scores = artifact.model.head.as_of(scores, torch.from_numpy(np.asarray(request_times)))
     scores[:, artifact.vocabulary.unknown_items] = -torch.inf
     return scores
 

@@ -73,13 +73,13 @@ class PopularityHead(RetrievalHead):
         own = (self.log_popularity[moment, labels] - now[labels]).masked_fill(labels_masked, 0.0)
         return Drift(self.weight, rows, moment, own)
 
-    def as_of(self, scores: Tensor, times: Tensor, index: Tensor) -> Tensor:
+    def as_of(self, scores: Tensor, times: Tensor, index: Tensor | None = None) -> Tensor:
         moment = self._moment(times)
         earlier = (moment < len(self.moments) - 1).nonzero().squeeze(1)
         if not len(earlier):
             return scores
-        now = self.log_popularity[-1][index]
-        drift = self.log_popularity[moment[earlier]][:, index] - now
+        drift = self.log_popularity[moment[earlier]] - self.log_popularity[-1]
+        drift = drift if index is None else drift[:, index]
         return scores.index_add(0, earlier, self.weight.detach() * drift)
 
     def _moment(self, times: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ class RetrievalHead(nn.Module):
         """
         return None
 
-    def as_of(self, scores: Tensor, times: Tensor, index: Tensor) -> Tensor:
-        """(B, k) scores of the items `index` (k,) for B users who ask at `times` (B,) int64 epoch milliseconds."""
+    def as_of(self, scores: Tensor, times: Tensor, index: Tensor | None = None) -> Tensor:
+        """(B, k) scores of the items `index` (k,), or of all, for B users who ask at `times` (B,) int64 epoch ms."""
         return scores
 
     def directions(self, vectors: Tensor) -> Tensor:

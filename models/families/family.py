@@ -199,3 +199,13 @@ class FittedFamily(Family):
 
     def exports(self, model: Any, items: int) -> Mapping[str, Tensor]:
         return {}
+
+    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """What the model makes of what the version reads of the histories."""
+        import torch
+
+        from models.inference import read_of
+
+        scores: Tensor = artifact.model(read_of(artifact, histories))
+        scores[:, artifact.vocabulary.unknown_items] = -torch.inf
+        return scores

@@ -9,7 +9,6 @@ from models.families.family import RETRIEVAL_VECTORS, FittedFamily
 from models.fitted.config import IalsConfig
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from models.artifact import Artifact
@@ -39,16 +38,6 @@ class Ials(FittedFamily):
 
     def exports(self, model: IalsModel, items: int) -> Mapping[str, Tensor]:
         return {RETRIEVAL_VECTORS: model.factors.cpu()}
-
-    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
-        """Products of user and item, about 1 for what is chosen; items never seen come behind all others."""
-        import torch
-
-        from models.inference import read_of
-
-        scores: Tensor = artifact.model(read_of(artifact, histories))
-        scores[:, artifact.vocabulary.unknown_items] = -torch.inf
-        return scores
 
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
         import torch

@@ -9,7 +9,6 @@ from models.families.family import FittedFamily
 from models.fitted.config import ItemKnnConfig
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from models.artifact import Artifact
@@ -41,16 +40,6 @@ class ItemKnn(FittedFamily):
         from models.fitted.item_knn import ItemKnnModel
 
         return ItemKnnModel(config, vocabulary, **weights)
-
-    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
-        """Weighted sums of similarities; from 0 down to -1, by popularity, for items that are like none of them."""
-        import torch
-
-        from models.inference import read_of
-
-        scores: Tensor = artifact.model(read_of(artifact, histories))
-        scores[:, artifact.vocabulary.unknown_items] = -torch.inf
-        return scores
 
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
         from models.inference import require_item

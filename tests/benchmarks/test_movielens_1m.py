@@ -12,6 +12,7 @@ from benchmarks.recipes import RECIPES
 from benchmarks.training_run import untrained
 from models.batch import JaggedBatch
 from models.config import ModelConfig
+from models.heads.retrieval import RetrievalHead
 from models.recommender import Recommender
 from models.training.loop import fit
 from tests.real_data import DATA, needs
@@ -29,6 +30,10 @@ class Random(nn.Module):
     """Scores by chance, each user's own."""
 
     config = ModelConfig(width=64, max_length=200)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = RetrievalHead()
 
     def queries(self, batch: JaggedBatch) -> Tensor:
         return torch.nn.functional.normalize(torch.randn(len(batch.offsets) - 1, 64), dim=-1)

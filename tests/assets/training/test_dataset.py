@@ -155,7 +155,12 @@ def test_a_set_is_the_same_to_the_byte_however_much_is_read_at_once(
         done = sum(days > 0 for history in users.values() for _, days in history)
         assert len(held_out.training.timestamps) == done
         if by is None:
-            assert len(dataset.histories.timestamps) == done - len(dataset.validation)
+            full = [[days for _, days in users[user] if days > 0] for user in sorted(users)]
+            lengths = np.array([len(days) for days in full if days])
+            before_last = np.array([sum(day > min(days) for day in days) for days in full if days])
+            asked = dataset.histories.lengths < lengths
+            assert dataset.histories.lengths.tolist() == np.where(asked, before_last, lengths).tolist()
+            assert dataset.validation.lengths.tolist() == before_last[asked].tolist()
 
 
 def test_what_is_held_out_is_in_the_terms_of_the_vocabulary(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def train_loop(config: dict[str, Any]) -> None:
             note(folder / PROGRESS, progress_of(report, family.validate(model, dataset), workers))
             kept = kept_epoch(job, read_progress(folder)).epoch
             next_checkpoint(folder, task, optimizer, report.epoch, keep=kept)
-        ray.train.report({"epoch": report.epoch, "loss": report.loss})
+        # Ray is not told of it: who reports waits for the next poll of the workers, longer than a short epoch takes.
         if stopped():
             raise StopTraining
 

@@ -7,6 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from models.markdown import escaped
 
 if TYPE_CHECKING:
@@ -35,3 +37,9 @@ def bars(names: Sequence[str], counts: Sequence[int], xlabel: str, ylabel: str) 
     axes.tick_params(axis="x", rotation=45)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return markdown_image(figure, f"{ylabel} by {xlabel}")
+
+
+def by_powers_of_two(lengths: np.ndarray) -> tuple[list[str], list[int]]:
+    """Names of the classes 1, 2-3, 4-7 and so on, and how many of the `lengths`, all above 0, are in each."""
+    counts = np.bincount(np.log2(lengths).astype(np.int64)).tolist()
+    return [str(2**n) if n == 0 else f"{2**n}-{2 ** (n + 1) - 1}" for n in range(len(counts))], counts

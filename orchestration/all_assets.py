@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 import assets.content.assets
+import assets.data_report.assets
 import assets.endpoint.assets
 import assets.endpoint.checks
 import assets.evaluation.assets
@@ -27,6 +28,7 @@ MODULES = (
     assets.events.assets,
     assets.items.assets,
     assets.sequences.assets,
+    assets.data_report.assets,
     assets.content.assets,
     assets.training.set_assets,
     assets.training.simple_assets,

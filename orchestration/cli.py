@@ -42,11 +42,39 @@ def init(
     catalogue: Annotated[Path | None, typer.Argument(help="The file of items, if there is one.")] = None,
     profile: Annotated[Path | None, typer.Option(help="Where the profile goes; default: the log's name here.")] = None,
 ) -> None:
-    """Looks at your files and writes the profile that reads them, with a reason for every guess; asks nothing."""
+    """Looks at your files and writes the profile that reads them, with a reason for every guess; asks nothing.
+
+    Then it says what `profile-data` says of that profile.
+    """
     with errors_as_sentences():
+        from orchestration import profile_data
         from orchestration.init import write_profile
 
-        write_profile(log, catalogue, profile, _tell)
+        written = write_profile(log, catalogue, profile, _tell)
+        report = profile_data.report_on_files(written)
+        profile_data.show(report, console)
+        if report.stopping:
+            raise SystemExit(1)
+        _tell(f"Look at it, then:\n  genrec materialize --profile {written}")
+        _tell(f"  genrec recommend {report.seen.evidence.somebody} --profile {written}")
+
+
+@app.command("profile-data")
+def profile_data(
+    file: Annotated[Path, typer.Argument(help="A log, or a profile (.yaml, or the name of one that comes with it).")],
+    catalogue: Annotated[Path | None, typer.Argument(help="Of a log: the file of items, if there is one.")] = None,
+) -> None:
+    """Says what a log holds and which settings do not fit, without a lake; exits with 1 where training would stop.
+
+    A profile is judged as it stands; a log by the profile that `genrec init` would write for it.
+    """
+    with errors_as_sentences():
+        from orchestration import profile_data
+
+        report = profile_data.report_on_files(file, catalogue)
+        profile_data.show(report, console)
+        if report.stopping:
+            raise SystemExit(1)
 
 
 @app.command()

@@ -32,7 +32,7 @@ SIGNIFICANCE = 0.01
 
 
 @dg.asset(
-    deps=["items", "sequences"],
+    deps=["items", "sequences", "data_report"],
     kinds={"sentencetransformers", "delta"},
     description="One vector per item from its title, categories and description; unchanged texts keep theirs.",
     group_name="content",
@@ -54,7 +54,7 @@ def text_embeddings(
 
 
 @dg.asset(
-    deps=["items", "sequences", text_embeddings],
+    deps=["items", "sequences", "data_report", text_embeddings],
     kinds={"pytorch", "delta"},
     description="One vector per item from its image, by an open_clip tower; unchanged images keep theirs.",
     check_specs=[

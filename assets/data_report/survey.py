@@ -4,23 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
 from assets.events.clean import clean_events
 from assets.events.row_validator import RowValidator
 from assets.sources.damage import damage_explained
-from assets.sources.source import Source
+from assets.sources.source import Outside, Source
 from assets.validation.day_summary import REJECTED_SHARE, WITHOUT_TIME_SHARE, by_day
 from assets.validation.settings import QualitySettings
-from models.columns import DAY, ITEM_ID, REASON, TIMESTAMP, UNDATED, USER_ID
-from storage.schema import IdType
+from models.columns import AT_FAULT, DAY, ITEM_ID, REASON, TIMESTAMP, UNDATED, USER_ID
+from storage.schema import QUARANTINE_SCHEMA, IdType
 
 ROWS = "rows"
 ROWS_IN_MEMORY = 4_000_000
 
 STRAY_SHARE = 0.001
 """So few rows at either end of a log do not stretch its days."""
+
+EXAMPLES = 1_000
+"""Rows of each reason that are kept to be looked at."""
 
 WORTH = 0.67
 """Days are cut off at an end where what is left is at most this share of the span."""
@@ -88,18 +92,30 @@ class Survey:
     """What a log holds by the rules of data quality.
 
     Attributes:
-        rows: All rows of its days.
-        events: `user_id`, `item_id`, `timestamp`, `action`, `day` of the good ones.
-        reasons: `reason`, `rows` of the others.
+        events: The good rows of its days, as the table `events` has them.
+        rejected: `reason`, `at_fault`, `rows` of the others.
+        examples: Some of those, whole (QUARANTINE_SCHEMA).
+        outside: Rows of the files that lie on none of the days.
         largest_rejected_share: The largest share of rejected rows that a day, or the whole, is judged by.
         without_time_share: Share of all rows without a time.
     """
 
-    rows: int
     events: pl.DataFrame
-    reasons: pl.DataFrame
+    rejected: pl.DataFrame
+    examples: pl.DataFrame
+    outside: int
     largest_rejected_share: float
     without_time_share: float
+
+    @property
+    def rows(self) -> int:
+        """All rows of its days."""
+        return self.events.height + int(self.rejected[ROWS].sum())
+
+    @property
+    def reasons(self) -> pl.DataFrame:
+        """`reason`, `rows` of those that are not good, the most frequent first."""
+        return self.rejected.group_by(REASON).agg(pl.col(ROWS).sum()).sort(ROWS, REASON, descending=[True, False])
 
     @property
     def users(self) -> int:
@@ -135,21 +151,35 @@ def survey(
 ) -> Survey:
     """Judges all events of `days` as the asset `events` would, and writes nothing but in the folder `scratch`."""
     landed = source.land("events", days)
-    validator = RowValidator(rules, id_type, known_items, datetime.now(UTC), source.timestamp_unit("events"))
+    validator = RowValidator(
+        rules, id_type, known_items, datetime.now(UTC), source.timestamp_unit("events"), source.columns("events")
+    )
+    outside = Outside(min(days), max(days) + timedelta(days=1))
     with damage_explained(file.path for file in landed):
-        raw = source.read("events", landed, days)
+        raw = source.read("events", landed, days, outside)
         parts = list(clean_events(raw, validator, days, rows_in_memory=ROWS_IN_MEMORY, scratch=scratch))
     events = pl.concat([pl.DataFrame(schema=validator.schema), *(part.accepted for part in parts)])
-    counts = [part.rejected.group_by(DAY, REASON).agg(pl.len().cast(pl.Int64).alias(ROWS)) for part in parts]
-    empty = pl.DataFrame(schema={DAY: pl.Date, REASON: pl.String, ROWS: pl.Int64})
-    rejected = pl.concat([empty, *counts]).group_by(DAY, REASON).agg(pl.col(ROWS).sum())
+    nothing = pl.DataFrame(schema=QUARANTINE_SCHEMA)
+    counts = pl.concat([_reasons(rejected) for rejected in (nothing, *(part.rejected for part in parts))])
     accepted = events.group_by(DAY).agg(pl.len().cast(pl.Int64).alias(ROWS))
-    summary = by_day(accepted, rejected, days, rules.min_rows_judged, sum(part.undated for part in parts))
-    reasons = rejected.group_by(REASON).agg(pl.col(ROWS).sum()).sort(ROWS, descending=True)
+    summary = by_day(accepted, counts, days, rules.min_rows_judged, sum(part.undated for part in parts))
     return Survey(
-        rows=events.height + int(rejected[ROWS].sum()),
         events=events,
-        reasons=reasons,
+        rejected=counts.group_by(REASON, AT_FAULT).agg(pl.col(ROWS).sum()).sort(ROWS, REASON, AT_FAULT),
+        examples=some_of_each(pl.concat([nothing, *(some_of_each(part.rejected) for part in parts)])),
+        outside=outside.rows,
         largest_rejected_share=float(summary[REJECTED_SHARE].max() or 0.0),  # type: ignore[arg-type]
         without_time_share=float(summary[WITHOUT_TIME_SHARE].max() or 0.0),  # type: ignore[arg-type]
     )
+
+
+Q = TypeVar("Q", pl.DataFrame, pl.LazyFrame)
+
+
+def some_of_each(quarantined: Q) -> Q:
+    """Of each reason, and of the columns that it is about, a few rows."""
+    return quarantined.group_by(REASON, AT_FAULT).head(EXAMPLES).select(*QUARANTINE_SCHEMA)
+
+
+def _reasons(rejected: pl.DataFrame) -> pl.DataFrame:
+    return rejected.group_by(DAY, REASON, AT_FAULT).agg(pl.len().cast(pl.Int64).alias(ROWS))

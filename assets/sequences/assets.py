@@ -58,7 +58,7 @@ def sequences(
             interactions=interactions,
             buckets=ledger.height,
             longest=int(ledger["longest"].max() or 0),  # type: ignore[arg-type]
-            data_end=str(max(store.days(EVENTS_TABLE))),
+            data_end=str(max(store.days(EVENTS_TABLE), default="none")),
             table_version=store.version(SEQUENCES_TABLE),
             lengths=dg.MetadataValue.md(_lengths(ledger)),
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.plots import bars, markdown_image, new_figure
+from assets.plots import bars, by_powers_of_two, markdown_image, new_figure
 from assets.training.dataset import HeldOut
 from assets.training.ray_train import Progress
 
@@ -33,9 +33,7 @@ def over_time(held_out: HeldOut, cutoff: datetime) -> str:
 
 def lengths_of(lengths: np.ndarray) -> str:
     """How many users have how many interactions, by powers of two."""
-    counts = np.bincount(np.log2(lengths[lengths > 0]).astype(np.int64))
-    names = ["1", *(f"{2**n}-{2 ** (n + 1) - 1}" for n in range(1, len(counts)))]
-    return bars(names, counts.tolist(), "interactions trained on, per user", "users")
+    return bars(*by_powers_of_two(lengths[lengths > 0]), "interactions trained on, per user", "users")
 
 
 def _by_day(axes: Any, times: Mapping[str, np.ndarray]) -> None:

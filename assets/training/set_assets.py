@@ -25,7 +25,7 @@ from models.markdown import escaped
 
 
 @dg.asset(
-    deps=[sequences, items, content_embeddings],
+    deps=[sequences, items, content_embeddings, "data_report"],
     group_name="training",
     kinds={"polars", "numpy"},
     owners=["team:ml"],

@@ -1,4 +1,4 @@
-"""Looks at the files, writes the profile, and says what was guessed and how to go on."""
+"""Looks at the files, writes the profile, and says what was guessed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,10 +39,7 @@ def write_profile(log: Path, catalogue: Path | None, out: Path | None, tell: Cal
     with out.open("x", encoding="utf-8") as file:
         file.write(text)
     load_profile(str(out))
-    tell(f"{text}\n{out} is written. Look at it, then:")
-    tell(f"  genrec materialize --profile {out}")
-    user = found.found.events["user_id"][0]
-    tell(f"  genrec recommend {user} --profile {out}")
+    tell(f"{text}\n{out} is written.")
     return out
 
 

@@ -1,0 +1,123 @@
+"""What a report is made of: the tables of a lake, or files that no lake has taken yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from assets.data_report.survey import ROWS, some_of_each, survey
+from assets.events.row_validator import known_items
+from assets.items.catalogue import catalogue
+from assets.items.clean import clean_items
+from assets.sequences.in_memory import SequencesInMemory
+from assets.sources.damage import damage_explained
+from assets.sources.ledger import landing_folders
+from assets.sources.source import Source
+from assets.validation.settings import QualitySettings
+from models.availability import with_availability
+from models.columns import AT_FAULT, ORIGIN, REASON, USER_ID
+from storage.lake import Lake
+from storage.schema import EVENTS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE, IdType
+from storage.user_interactions import InteractionLog
+
+
+class Log(InteractionLog, Protocol):
+    """All users' interactions, and the actions in the order of their bits."""
+
+    @property
+    def actions(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A log and its catalogue, validated.
+
+    Attributes:
+        events: The good rows, as the table `events` has them.
+        rejected: `reason`, `at_fault`, `rows` of the others.
+        examples: Some of those, whole (QUARANTINE_SCHEMA).
+        log: The good rows as interactions.
+        items: The catalogue, one row per item.
+        image_folders: Where the files of the catalogue lie.
+        days: The first and the last day that were asked for.
+        outside: Rows that lie on none of these; 0 where nobody counted.
+        rejected_share, without_time_share: As the asset `events` judges them; 0 where it has already.
+    """
+
+    events: pl.LazyFrame
+    rejected: pl.DataFrame
+    examples: pl.DataFrame
+    log: Log
+    items: pl.LazyFrame
+    image_folders: Sequence[str]
+    days: tuple[date, date]
+    outside: int = 0
+    rejected_share: float = 0.0
+    without_time_share: float = 0.0
+
+    @classmethod
+    def of_lake(cls, lake: Lake, days: tuple[date, date]) -> Evidence:
+        """Of a lake whose sequences are up to date; nothing is read that is as long as the log."""
+        put_aside = pl.LazyFrame(schema=QUARANTINE_SCHEMA)
+        if lake.exists(QUARANTINE_TABLE):
+            put_aside = lake.scan(QUARANTINE_TABLE).filter(pl.col(ORIGIN) == EVENTS_TABLE)
+        counts = put_aside.group_by(REASON, AT_FAULT).agg(pl.len().cast(pl.Int64).alias(ROWS))
+        return cls(
+            events=lake.scan(EVENTS_TABLE),
+            rejected=counts.collect(engine="streaming").sort(ROWS, REASON, AT_FAULT),
+            examples=some_of_each(put_aside).collect(engine="streaming"),
+            log=lake.interactions(),
+            items=catalogue(lake),
+            image_folders=landing_folders(lake, "items"),
+            days=days,
+        )
+
+    @classmethod
+    def of_source(
+        cls, source: Source, rules: QualitySettings, id_type: IdType, first: date, last: date, scratch: Path
+    ) -> Evidence:
+        """Of the files of a source, which are read whole and in memory.
+
+        Args:
+            first, last: The days that are read.
+            scratch: Folder for what does not fit; what is written there is deleted again.
+
+        Raises:
+            SourceError: the files cannot be read.
+        """
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        landed = source.land("items", days)
+        with damage_explained(file.path for file in landed):
+            raw = source.read("items", landed, days)
+            unit, names = source.timestamp_unit("items"), source.columns("items")
+            listed = clean_items(raw, rules, id_type, days, unit, names).accepted
+        known = known_items(listed.lazy()) if rules.reject_unknown_items else None
+        found = survey(source, rules, id_type, days, scratch, known)
+        return cls(
+            events=found.events.lazy(),
+            rejected=found.rejected,
+            examples=found.examples,
+            log=SequencesInMemory.of(found.events, rules.actions, rules.request_gap),
+            items=with_availability(listed.lazy()),
+            image_folders=sorted({str(Path(file.path).parent) for file in landed}),
+            days=(first, last),
+            outside=found.outside,
+            rejected_share=found.largest_rejected_share,
+            without_time_share=found.without_time_share,
+        )
+
+    @property
+    def somebody(self) -> str | int | None:
+        """A user with an event; None where there is none."""
+        users = self.events.select(USER_ID).head(1).collect()[USER_ID]
+        return users[0] if len(users) else None
+
+
+def days_until_now(first: date, end: date | None) -> tuple[date, date]:
+    """The first and the last day of a profile; without an end they grow up to yesterday."""
+    return first, (end or datetime.now(UTC).date()) - timedelta(days=1)

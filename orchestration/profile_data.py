@@ -1,0 +1,103 @@
+"""`genrec profile-data`: the report of the asset `data_report` for files that no lake has taken yet."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from assets.data_report.evidence import Evidence, days_until_now
+from assets.data_report.findings import Settings
+from assets.data_report.profile_keys import ProfileKeys
+from assets.data_report.report import DataReport, report_on
+from assets.data_report.survey import ROWS
+from assets.plots import by_powers_of_two
+from assets.sources.settings import open_source
+from assets.sources.source import SourceError
+from assets.training.training_set import TrainingSetSettings
+from models.columns import DAY
+from orchestration.init.guess import guess
+from orchestration.init.profile_text import written
+from orchestration.init.proposal import profile_lines
+from orchestration.profile import PROFILES, Profile, load_profile, section_settings, spelled
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+WIDTH = 48
+"""Characters of a picture."""
+
+
+def report_on_files(file: Path, catalogue: Path | None = None) -> DataReport:
+    """The report on the files that a profile reads, or on a log, by the profile that `genrec init` would write for it.
+
+    Args:
+        file: A profile, the name of one that comes with the platform, or a log.
+        catalogue: The items of a log.
+
+    Raises:
+        SourceError: the files cannot be read, or nothing can be recommended from them.
+    """
+    if file.suffix in (".yaml", ".yml") or (not file.exists() and (PROFILES / f"{file}.yaml").exists()):
+        if catalogue:
+            raise SourceError(f"{file} is a profile, which names its catalogue itself: leave {catalogue} out")
+        return report_on_profile(load_profile(str(file)))
+    with tempfile.TemporaryDirectory(prefix="genrec-profile-data-") as folder:
+        path = Path(folder) / f"{spelled(file.name.partition('.')[0])}.yaml"
+        path.write_text(written(profile_lines(guess(file, catalogue), path.stem, {})), encoding="utf-8")
+        return report_on_profile(load_profile(str(path)))
+
+
+def report_on_profile(profile: Profile) -> DataReport:
+    """The report on the files that a profile reads, in memory; nothing is kept.
+
+    Raises:
+        SourceError: the files cannot be read.
+    """
+    names = ("source", "quality", "content", "training", "evaluation", "release")
+    source_settings, quality, content, training, evaluation, release = (
+        section_settings(name, getattr(profile, name)) for name in names
+    )
+    with tempfile.TemporaryDirectory(prefix="genrec-profile-data-") as folder:
+        source = open_source(source_settings, folder, profile.start(), quality.columns)
+        first, last = days_until_now(profile.start(), profile.last_day)
+        evidence = Evidence.of_source(source, quality, profile.id_type, first, last, Path(folder))
+        learned = TrainingSetSettings.of(training, evaluation)
+        settings = Settings(quality, learned, release, profile.id_type, ProfileKeys.of(source))
+        return report_on(evidence, settings, content.image, profile.lake.rows_in_memory)
+
+
+def show(report: DataReport, console: Console) -> None:
+    """Prints what was seen as a table, and what does not fit as sentences."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, told in [*report.lines(), *_pictures(report)]:
+        table.add_row(Text(name, style="bold"), told)
+    console.print(table)
+    if not report.findings:
+        console.print("all settings fit what was seen", style="green")
+    for finding in report.findings:
+        word, style = ("stops", "red") if finding.stops else ("look at", "yellow")
+        console.print(Text.assemble((f"{word} ", style), (finding.key, "bold"), f": {finding.what}: {finding.advice}"))
+
+
+def _pictures(report: DataReport) -> list[tuple[str, str]]:
+    """Events over time and lengths of histories, in blocks."""
+    days, pictures = report.seen.activity.days, list[tuple[str, str]]()
+    if days.height > 1:
+        since = (pl.col(DAY) - pl.col(DAY).min()).dt.total_days()
+        span = (days[DAY][-1] - days[DAY][0]).days + 1
+        columns = min(WIDTH, span)
+        place = (since * columns // span).alias("place")
+        counts = dict(days.group_by(place).agg(pl.col(ROWS).sum()).iter_rows())
+        pictures.append(("over time", _blocks([counts.get(n, 0) for n in range(columns)])))
+    if report.seen.histories and len(report.seen.histories.lengths):
+        names, users = by_powers_of_two(report.seen.histories.lengths)
+        pictures.append(("users by length", f"{names[0]} {_blocks(users)} {names[-1]}"))
+    return pictures
+
+
+def _blocks(counts: Sequence[int]) -> str:
+    """A bar for each count; the smallest that is not 0 can still be seen."""
+    most = max(counts)
+    return "".join(BLOCKS[-(-count * (len(BLOCKS) - 1) // most)] for count in counts)

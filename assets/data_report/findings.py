@@ -99,6 +99,11 @@ class Seen:
         """Rows that were put aside for one of these reasons."""
         return int(self.evidence.rejected.filter(pl.col(REASON).is_in([str(one) for one in reasons]))[ROWS].sum())
 
+    def examples(self, reason: str, at_fault: str | None = None) -> pl.DataFrame:
+        """Some of them, whole; of those with columns at fault, only these where they are named."""
+        of = pl.col(REASON) == reason
+        return self.evidence.examples.filter(of if at_fault is None else of & (pl.col(AT_FAULT) == at_fault))
+
 
 def findings(seen: Seen) -> list[Finding]:
     """All there is to say, what stops first."""
@@ -130,6 +135,8 @@ def nothing_there(seen: Seen) -> Iterator[Finding]:
 def refused_days(seen: Seen) -> Iterator[Finding]:
     """Rows that the asset `events` would not publish."""
     rules, evidence = seen.settings.quality, seen.evidence
+    if not seen.activity.events:
+        return
     if evidence.rejected_share > rules.max_rejected_share:
         yield Finding(
             "quality.max_rejected_share",
@@ -161,15 +168,18 @@ def rows_on_other_days(seen: Seen) -> Iterator[Finding]:
 def times(seen: Seen) -> Iterator[Finding]:
     """Times in another unit or form than the profile says."""
     keys, about = seen.settings.keys, seen.settings.keys.column(TIMESTAMP)
-    reasons = (Reason.TIMESTAMP_TOO_OLD, Reason.TIMESTAMP_IN_FUTURE)
+    reasons = [Reason.TIMESTAMP_TOO_OLD, Reason.TIMESTAMP_IN_FUTURE]
+    # Where the events name the items, one that is unknown has no event on a day of a log.
+    reasons += [] if keys.has_catalogue else [Reason.UNKNOWN_ITEM]
     for reason, column, rows in seen.evidence.rejected.select(REASON, AT_FAULT, ROWS).iter_rows():
         named = reason == Reason.WRONG_TYPE and about in (column or "").split(", ")
         if not (reason in reasons or named) or rows <= FEW * seen.rows:
             continue
-        values = _values(seen.evidence, reason, column, TIMESTAMP)
+        values = _values(seen.examples(reason, column), TIMESTAMP)
         wrong = {
             Reason.TIMESTAMP_TOO_OLD: f"lie before {seen.settings.quality.earliest:%Y-%m-%d}",
             Reason.TIMESTAMP_IN_FUTURE: "lie behind their day or in the future",
+            Reason.UNKNOWN_ITEM: f"lie before {EARLIEST:%Y} or in the future",
         }.get(reason, "are no times in that unit or form")
         fits = guess_time(values)
         stands = keys.told(fits.key) if fits else None
@@ -198,22 +208,19 @@ def times_without_year(seen: Seen) -> Iterator[Finding]:
 
 def id_types(seen: Seen) -> Iterator[Finding]:
     """Ids that are none, or not of the type."""
-    keys = seen.settings.keys
+    keys, told = seen.settings.keys, list[tuple[str, str]]()
     for name in (USER_ID, ITEM_ID):
-        rows = seen.evidence.rejected.filter(
-            pl.col(REASON) == Reason.WRONG_TYPE,
-            pl.col(AT_FAULT).fill_null("").str.split(", ").list.contains(keys.column(name)),
-        )
-        count = int(rows[ROWS].sum())
-        if not count:
-            continue
-        values = _values(seen.evidence, Reason.WRONG_TYPE, None, name, keys.column(name))
-        is_number = seen.settings.id_type == "int64"
-        yield Finding(
-            "id_type" if is_number else keys.event(name),
-            f"{count:,} rows have a {name}{_such_as(values)} that is no {'whole number' if is_number else 'id'}",
-            "write `id_type: string`" if is_number else "map the column that holds plain ids",
-        )
+        count, values = _of_wrong_type(seen, keys.column(name), name)
+        if count:
+            told.append((name, f"{count:,} rows have a value{_such_as(values)} in {keys.column(name)!r}"))
+    if not told:
+        return
+    what = ", ".join(sentence for _, sentence in told)
+    if seen.settings.id_type == "int64":
+        yield Finding("id_type", f"{what}, which is no whole number", "write `id_type: string`")
+    else:
+        where = ", ".join(keys.event(name) for name, _ in told)
+        yield Finding(where, f"{what}, which is no id", "map the column that holds plain ids")
 
 
 def missing_values(seen: Seen) -> Iterator[Finding]:
@@ -247,8 +254,8 @@ def duplicates(seen: Seen) -> Iterator[Finding]:
 
 def unknown_items(seen: Seen) -> Iterator[Finding]:
     keys, rows = seen.settings.keys, seen.rejected(Reason.UNKNOWN_ITEM)
-    if rows > FEW * seen.rows:
-        theirs = _values(seen.evidence, Reason.UNKNOWN_ITEM, None, ITEM_ID)
+    if rows > FEW * seen.rows and keys.has_catalogue:
+        theirs = _values(seen.examples(Reason.UNKNOWN_ITEM), ITEM_ID)
         listed = seen.evidence.items.select(pl.col(ITEM_ID).cast(pl.String)).head(MENTIONED).collect()[ITEM_ID]
         yield Finding(
             keys.item(ITEM_ID),
@@ -269,7 +276,7 @@ def actions(seen: Seen) -> Iterator[Finding]:
     rules, there = seen.settings.quality, dict(seen.activity.actions.iter_rows())
     unknown = seen.rejected(Reason.UNKNOWN_ACTION)
     if unknown:
-        values = _values(seen.evidence, Reason.UNKNOWN_ACTION, None, ACTION)
+        values = _values(seen.examples(Reason.UNKNOWN_ACTION), ACTION)
         yield Finding(
             "quality.actions",
             f"{unknown:,} of {seen.rows:,} rows have another action{_such_as(values)}",
@@ -315,7 +322,7 @@ def few_items_or_interactions(seen: Seen) -> Iterator[Finding]:
             "map the column that tells items apart",
             stops=True,
         )
-    if histories.lengths.max(initial=0) < 2:
+    if _nobody_has_a_history(seen):
         yield Finding(
             seen.settings.keys.event(USER_ID),
             f"none of {len(histories.lengths):,} users has two interactions that count, so that nobody has a history",
@@ -338,7 +345,7 @@ def cutoff(seen: Seen) -> Iterator[Finding]:
 def evaluation_cases(seen: Seen) -> Iterator[Finding]:
     """Nobody, or too few, to judge a model by."""
     cut, least = seen.cut, seen.settings.release.min_users
-    if not (cut and cut.learners) or max(cut.cases.values()) >= least:
+    if not (cut and cut.learners) or _nobody_has_a_history(seen) or max(cut.cases.values()) >= least:
         return
     told = ", ".join(f"{cases:,} by {protocol}" for protocol, cases in cut.cases.items())
     if any(cut.cases.values()):
@@ -353,7 +360,7 @@ def evaluation_cases(seen: Seen) -> Iterator[Finding]:
     if seen.histories and seen.histories.tied > MANY * seen.histories.positives and not cut.split.hold_out_ties:
         key = "evaluation.hold_out_ties"
         advice = "set it to true, so that of what happened at one moment the last to arrive is held out"
-    elif not cut.split.leave_one_out_users:
+    elif not (cut.split.leave_one_out_users or "leave_one_out_users" in cut.split.left_to_data):
         key, advice = "evaluation.leave_one_out_users", "hold some users out"
     yield Finding(key, "nobody can be asked by any protocol, so that popularity is released, unjudged", advice)
 
@@ -391,18 +398,23 @@ RULES: Sequence[Rule] = (
 )
 
 
+def _nobody_has_a_history(seen: Seen) -> bool:
+    return seen.histories is not None and int(seen.histories.lengths.max(initial=0)) < 2
+
+
+def _of_wrong_type(seen: Seen, column: str, name: str) -> tuple[int, pl.Series]:
+    """How many rows have a value of the wrong type in a column of the files, and such values."""
+    named = (pl.col(REASON) == Reason.WRONG_TYPE) & pl.col(AT_FAULT).fill_null("").str.split(", ").list.contains(column)
+    return int(seen.evidence.rejected.filter(named)[ROWS].sum()), _values(seen.evidence.examples.filter(named), name)
+
+
 def _by_reason(rejected: pl.DataFrame) -> list[tuple[str, int]]:
     counts = rejected.group_by(REASON).agg(pl.col(ROWS).sum()).sort(ROWS, REASON, descending=[True, False])
     return list(counts.select(REASON, ROWS).iter_rows())
 
 
-def _values(evidence: Evidence, reason: str, at_fault: str | None, column: str, among: str | None = None) -> pl.Series:
-    """What some rows that were put aside have in a column, the most frequent first."""
-    rows = evidence.examples.filter(pl.col(REASON) == reason)
-    if at_fault is not None:
-        rows = rows.filter(pl.col(AT_FAULT) == at_fault)
-    if among is not None:
-        rows = rows.filter(pl.col(AT_FAULT).fill_null("").str.split(", ").list.contains(among))
+def _values(rows: pl.DataFrame, column: str) -> pl.Series:
+    """What `rows` that were put aside (QUARANTINE_SCHEMA) have in a column, the most frequent first."""
     values = rows.select(json_cell(pl.col(ROW), column).alias(column)).drop_nulls()
     counts = values.group_by(column).len().sort("len", column, descending=[True, False])
     return counts[column]

@@ -3,7 +3,6 @@
 from typing import Any
 
 import dagster as dg
-import numpy as np
 
 from assets.data_report.findings import Finding
 from assets.data_report.report import DataReport
@@ -47,15 +46,10 @@ def _over_time(report: DataReport) -> str:
     """Events by day, and where the evaluation cuts."""
     days, cut = report.seen.activity.days, report.seen.cut
     figure = new_figure()
-    axes = figure.subplots()
-    axes.vlines(days[DAY].to_numpy(), 0, days[ROWS].to_numpy(), color="#4c6ef5", linewidth=max(0.5, 300 / days.height))
+    axes: Any = figure.subplots()
+    axes.vlines(days[DAY].to_list(), 0, days[ROWS].to_list(), color="#4c6ef5", linewidth=max(0.5, 300 / days.height))
     axes.set(ylabel="events a day", ylim=(0, None))
     if cut:
-        axes.axvline(
-            np.datetime64(cut.cutoff.replace(tzinfo=None)),
-            color="#868e96",
-            linestyle="--",
-            label="evaluation from here on",
-        )
+        axes.axvline(cut.cutoff.replace(tzinfo=None), color="#868e96", linestyle="--", label="evaluation from here on")
         axes.legend()
     return markdown_image(figure, "events by day")

@@ -18,6 +18,7 @@ class ProfileKeys:
         events, items: The sections of both tables.
         event_columns, item_columns: What the files call columns that have another name here.
         times: What the section of events says of its times, by key.
+        has_catalogue: Whether there is one; else the events name the items.
     """
 
     events: str = SOURCE
@@ -25,6 +26,7 @@ class ProfileKeys:
     event_columns: Mapping[str, str] = field(default_factory=dict)
     item_columns: Mapping[str, str] = field(default_factory=dict)
     times: Mapping[str, str] = field(default_factory=dict)
+    has_catalogue: bool = True
 
     @classmethod
     def of(cls, source: Source) -> "ProfileKeys":
@@ -38,6 +40,7 @@ class ProfileKeys:
             event_columns=source.columns("events"),
             item_columns=source.columns("items"),
             times=times or {"timestamp_unit": events.timestamp_unit},
+            has_catalogue=source.settings.items is not None,
         )
 
     def column(self, name: str) -> str:

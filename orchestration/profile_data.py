@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from assets.data_report.evidence import Evidence, days_until_now
-from assets.data_report.findings import Settings
 from assets.data_report.profile_keys import ProfileKeys
 from assets.data_report.report import DataReport, report_on
+from assets.data_report.seen import Settings
 from assets.data_report.survey import ROWS
 from assets.plots import by_powers_of_two
 from assets.sources.settings import open_source
@@ -39,10 +39,14 @@ def report_on_files(file: Path, catalogue: Path | None = None) -> DataReport:
     Raises:
         SourceError: the files cannot be read, or nothing can be recommended from them.
     """
-    if file.suffix in (".yaml", ".yml") or (not file.exists() and (PROFILES / f"{file}.yaml").exists()):
+    named = not file.exists() and (PROFILES / f"{file}.yaml").exists()
+    if file.suffix in (".yaml", ".yml") or named:
         if catalogue:
             raise SourceError(f"{file} is a profile, which names its catalogue itself: leave {catalogue} out")
         return report_on_profile(load_profile(str(file)))
+    for path in filter(None, (file, catalogue)):
+        if not path.is_file():
+            raise SourceError(f"{path} is no file: name a profile, or a log and after it its catalogue")
     with tempfile.TemporaryDirectory(prefix="genrec-profile-data-") as folder:
         path = Path(folder) / f"{spelled(file.name.partition('.')[0])}.yaml"
         path.write_text(written(profile_lines(guess(file, catalogue), path.stem, {})), encoding="utf-8")

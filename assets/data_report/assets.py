@@ -7,10 +7,10 @@ import dagster as dg
 
 from assets.content.settings import ContentSettings
 from assets.data_report.evidence import Evidence, days_until_now
-from assets.data_report.findings import Settings
 from assets.data_report.page import NOTHING, findings_table, report_metadata
 from assets.data_report.profile_keys import ProfileKeys
 from assets.data_report.report import report_on
+from assets.data_report.seen import Settings
 from assets.data_version import data_version
 from assets.partitions import profile_days
 from assets.release.settings import ReleaseSettings

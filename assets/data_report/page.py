@@ -4,8 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.data_report.findings import Finding
 from assets.data_report.report import DataReport
+from assets.data_report.seen import Finding
 from assets.data_report.survey import ROWS
 from assets.plots import bars, by_powers_of_two, markdown_image, new_figure
 from models.columns import DAY

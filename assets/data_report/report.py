@@ -11,7 +11,8 @@ from assets.data_report.cases import Cut, K
 from assets.data_report.content import Content
 from assets.data_report.counts import Activity, Histories
 from assets.data_report.evidence import Evidence
-from assets.data_report.findings import Finding, Seen, Settings, findings
+from assets.data_report.findings import findings
+from assets.data_report.seen import Finding, Seen, Settings
 from assets.data_report.survey import ROWS
 from models.actions import action_bits
 from models.columns import DAY, ITEM_ID, REASON

@@ -7,9 +7,9 @@ from typing import Any
 
 from assets.content.settings import ContentSettings
 from assets.data_report.evidence import Evidence
-from assets.data_report.findings import Finding, Settings
 from assets.data_report.profile_keys import ProfileKeys
 from assets.data_report.report import DataReport, report_on
+from assets.data_report.seen import Finding, Settings
 from assets.release.settings import ReleaseSettings
 from assets.sources.settings import open_source
 from assets.splits.settings import EvaluationSettings

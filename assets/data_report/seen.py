@@ -1,0 +1,117 @@
+"""What the rules look at, and what they find."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from assets.data_report.cases import Cut
+from assets.data_report.content import Content
+from assets.data_report.counts import Activity, Histories
+from assets.data_report.evidence import Evidence
+from assets.data_report.profile_keys import ProfileKeys
+from assets.data_report.survey import ROWS
+from assets.release.settings import ReleaseSettings
+from assets.training.training_set import TrainingSetSettings
+from assets.validation.quarantine import Reason, json_cell
+from assets.validation.settings import QualitySettings
+from models.columns import AT_FAULT, REASON, ROW
+from storage.schema import IdType
+
+MENTIONED = 3
+"""Values that a sentence names at most."""
+
+LONGEST = 40
+"""Characters of such a value."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in a log that does not fit the settings.
+
+    Attributes:
+        key: The setting, as it stands in the profile.
+        what: What is wrong with it, with the numbers.
+        advice: What to do.
+        stops: Whether training cannot succeed.
+    """
+
+    key: str
+    what: str
+    advice: str
+    stops: bool = False
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.key}: {self.what}: {self.advice}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a profile says about a log and what is done with it.
+
+    Attributes:
+        keys: How the profile calls what is at fault.
+    """
+
+    quality: QualitySettings
+    training_set: TrainingSetSettings
+    release: ReleaseSettings
+    id_type: IdType
+    keys: ProfileKeys = field(default_factory=ProfileKeys)
+
+    @property
+    def positive_actions(self) -> Sequence[str]:
+        return self.training_set.training.positive_actions
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the rules look at.
+
+    Attributes:
+        histories: None where there is no event with an action that counts in the vocabulary.
+        cut: None where there is no positive.
+        listed_share: Share of the chosen items that the catalogue has.
+    """
+
+    evidence: Evidence
+    settings: Settings
+    activity: Activity
+    histories: Histories | None
+    cut: Cut | None
+    content: Content
+    listed_share: float
+
+    @property
+    def rows(self) -> int:
+        return self.activity.events + int(self.evidence.rejected[ROWS].sum())
+
+    def rejected(self, *reasons: Reason) -> int:
+        """Rows that were put aside for one of these reasons."""
+        return int(self.evidence.rejected.filter(pl.col(REASON).is_in([str(one) for one in reasons]))[ROWS].sum())
+
+    def examples(self, reason: str, at_fault: str | None = None) -> pl.DataFrame:
+        """Some of them, whole; of those with columns at fault, only these where they are named."""
+        of = pl.col(REASON) == reason
+        return self.evidence.examples.filter(of if at_fault is None else of & (pl.col(AT_FAULT) == at_fault))
+
+
+def values_of(rows: pl.DataFrame, column: str) -> pl.Series:
+    """What `rows` that were put aside (QUARANTINE_SCHEMA) have in a column, the most frequent first."""
+    values = rows.select(json_cell(pl.col(ROW), column).alias(column)).drop_nulls()
+    counts = values.group_by(column).len().sort("len", column, descending=[True, False])
+    return counts[column]
+
+
+def such_as(values: pl.Series) -> str:
+    """The first of the values, for a sentence; nothing where there is none."""
+    some = [
+        value if len(value) <= LONGEST else f"{value[: LONGEST - 3]}..." for value in values.head(MENTIONED).to_list()
+    ]
+    return f" such as {', '.join(map(repr, some))}" if some else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a sentence."""
+    return ", ".join(map(repr, names))

@@ -106,9 +106,8 @@ def values_of(rows: pl.DataFrame, column: str) -> pl.Series:
 
 def such_as(values: pl.Series) -> str:
     """The first of the values, for a sentence; nothing where there is none."""
-    some = [
-        value if len(value) <= LONGEST else f"{value[: LONGEST - 3]}..." for value in values.head(MENTIONED).to_list()
-    ]
+    texts = values.head(MENTIONED).to_list()
+    some = [text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..." for text in texts]
     return f" such as {', '.join(map(repr, some))}" if some else ""
 
 

@@ -37,7 +37,7 @@ LAST = FIRST + timedelta(days=5)
 YESTERDAY = LAST - timedelta(days=1)
 
 CONTENT = ("text_embeddings", "image_embeddings", "content_embeddings")
-DATA = ("raw_events", "raw_items", "items", "events", "sequences")
+DATA = ("raw_events", "raw_items", "items", "events", "sequences", "data_report")
 
 NIGHT = f"""
 import dagster as dg
@@ -221,7 +221,7 @@ def test_every_row_is_an_event_or_an_item_or_quarantined_with_a_reason(installat
 
 
 def test_events_become_one_sequence_a_user_oldest_first(installation: Installation) -> None:
-    installation.stage("sequences")
+    installation.stage("sequences", "data_report")
     sequences, events = installation.sequences(), installation.table("events")
     assert sorted(sequences["user_id"]) == sorted(events["user_id"].unique())
     pairs = sequences.explode("item_ids", "timestamps").select("user_id", item_id="item_ids").unique()

@@ -90,21 +90,19 @@ def evaluation_cases(seen: Seen) -> Iterator[Finding]:
     if not (cut and cut.learners) or _nobody_has_a_history(seen) or max(cut.cases.values()) >= least:
         return
     told = ", ".join(f"{cases:,} by {protocol}" for protocol, cases in cut.cases.items())
-    if any(cut.cases.values()):
-        yield Finding(
-            "release.min_users",
-            f"too few users can be asked ({told}; {least:,} count), so that popularity is released first and nothing "
-            "takes over",
-            "wait for more days, widen `evaluation.window_days`, or lower it, if chance may decide",
-        )
-        return
-    key, advice = "evaluation.window_days", "take more days of the log"
+    what = (
+        f"too few users can be asked ({told}; {least:,} count), so that popularity is released and nothing takes over"
+    )
     if seen.histories and seen.histories.tied > MANY * seen.histories.positives and not cut.split.hold_out_ties:
         key = "evaluation.hold_out_ties"
-        advice = "set it to true, so that of what happened at one moment the last to arrive is held out"
+        advice = (
+            "set it to true, so that of what happened at one moment the last to arrive is held out; or map finer times"
+        )
     elif not (cut.split.leave_one_out_users or "leave_one_out_users" in cut.split.left_to_data):
         key, advice = "evaluation.leave_one_out_users", "hold some users out"
-    yield Finding(key, "nobody can be asked by any protocol, so that popularity is released, unjudged", advice)
+    else:
+        key, advice = "release.min_users", "take more days of the log, or lower it, if chance may decide"
+    yield Finding(key, what, advice)
 
 
 def images(seen: Seen) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 K = 10
 MOST_CASES = 500
-INTERACTIONS_FITTED = 200_000
+INTERACTIONS_FITTED = 100_000
 """The simple models see users with about so many interactions."""
 
 SCORES_AT_ONCE = 1 << 22

@@ -23,6 +23,9 @@ RUNS = "training_runs"
 VERSION, TRAINING_SET = "version", "training_set"
 """What an asset says that it was about: entries of its metadata, by which later steps of the run find it."""
 
+SKIPPED = "skipped"
+"""An asset that made no version says why, in its metadata."""
+
 RECORD = "record.json"
 """What a training set was made of (`assets.training.set_store`)."""
 
@@ -122,6 +125,14 @@ def version_in_question(context: dg.AssetExecutionContext, lake: Lake, upstream:
             f"name one of these, or materialize `{_maker(lake)}`"
         )
     return version
+
+
+def why_skipped(context: Context, asset: str) -> str | None:
+    """Why an asset made no version in this run or, where it is no part of it, last; None where it made one."""
+    if _of_this_run(context, asset, VERSION):
+        return None
+    latest = context.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    return _of_this_run(context, asset, SKIPPED) or _told(latest, SKIPPED)
 
 
 def training_set_in_question(context: Context, lake: Lake, asset: str = "training_set") -> Path:

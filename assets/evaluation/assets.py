@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -10,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.data_version import data_version
-from assets.evaluation.evaluate_version import evaluate_version
+from assets.evaluation.evaluate_version import POPULARITY, BrokenCandidate, evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.plots import metric_bars, metric_table
 from assets.evaluation.records import record
@@ -31,8 +32,9 @@ from assets.versions import (
     releases_of,
     version_in_question,
     versions_of,
+    why_skipped,
 )
-from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, VersionEvaluation
+from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, Contestant, VersionEvaluation
 from models.manifest import Manifest, read_manifest
 from models.markdown import escaped
 from storage.lake import Lake
@@ -69,18 +71,24 @@ def evaluation(
     evaluation: dg.ResourceParam[EvaluationSettings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, settings = lake.open(), evaluation
-    version = version_in_question(context, tables, "hstu_model", config.version)
-    folder, ablation = artifacts_of(tables) / version, tables.folder(f"{ABLATIONS}/{tables.family}") / version
-    result = evaluate_version(
+    folder = artifact_of(tables, _version_in_question(context, tables, config.version))
+    ablation = tables.folder(f"{ABLATIONS}/{tables.family}") / folder.name
+    rivals = _rivals_of(tables, read_manifest(folder))
+    evaluate = partial(
+        evaluate_version,
         tables,
-        folder,
-        settings,
+        settings=settings,
         champion=_champion(tables),
-        rivals=_rivals_of(tables, read_manifest(folder)),
-        without_content=ablation if ablation.is_dir() else None,
         truth=source if isinstance(source, KnownTruth) else None,
         progress=_reporting(context),
     )
+    try:
+        result = evaluate(folder, rivals=rivals, without_content=ablation if ablation.is_dir() else None)
+    except BrokenCandidate as error:
+        if POPULARITY not in rivals:
+            raise
+        context.log.warning(f"{folder.name} is not evaluated, but popularity in its place: {error}")
+        folder, result = rivals[POPULARITY], _in_place_of(folder, error, evaluate, rivals)
     written, table_version = result.write(folder), record(tables, result)
     return dg.MaterializeResult(
         metadata={
@@ -100,6 +108,24 @@ def evaluation(
             for verdict in verdicts(result)
         ],
     )
+
+
+def _version_in_question(context: dg.AssetExecutionContext, tables: Lake, asked: str | None) -> str:
+    """The version that was trained, or popularity, where there was nothing to train on."""
+    trained = asked or not why_skipped(context, "hstu_model")
+    return version_in_question(context, tables, "hstu_model" if trained else "simple_models", asked)
+
+
+def _in_place_of(
+    broken: Path, why: BrokenCandidate, evaluate: Callable[..., VersionEvaluation], rivals: dict[str, Path]
+) -> VersionEvaluation:
+    """The evaluation of popularity beside the other simple models, where the version that was trained is broken."""
+    manifest = read_manifest(broken)
+    others = {family: folder for family, folder in rivals.items() if family != POPULARITY}
+    result = evaluate(rivals[POPULARITY], rivals=others)
+    told = Contestant(version=manifest.version, family=manifest.family, created=manifest.created)
+    left_out = result.left_out | {manifest.family: str(why)}
+    return result.model_copy(update={"broken_candidate": told, "left_out": left_out})
 
 
 def _champion(lake: Lake) -> Path | None:

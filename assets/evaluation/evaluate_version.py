@@ -38,6 +38,10 @@ class EvaluationError(ValueError):
     """There is nothing to evaluate; the message says what to change."""
 
 
+class BrokenCandidate(EvaluationError):
+    """The version that was to be evaluated cannot be loaded, or cannot score; the message says why."""
+
+
 def evaluate_version(
     lake: Lake,
     folder: Path,
@@ -70,12 +74,12 @@ def evaluate_version(
 
     Raises:
         EvaluationError: the training set is gone or of another window.
+        BrokenCandidate: the version cannot be loaded, or cannot score.
         NoRivals: cases have no item that their targets could be ranked against.
     """
     from assets.training.training_set import evaluation_of
-    from models.artifact import load_artifact
 
-    candidate = load_artifact(folder)
+    candidate = _candidate(folder)
     name = candidate.family.name
     is_there = champion and champion.name in {candidate.version, *(path.name for path in rivals.values())}
     given = {CHAMPION: None if is_there else champion, **rivals, ablation_of(name): without_content}
@@ -110,6 +114,16 @@ def evaluate_version(
         metric=settings.metric,
         protocols=protocols,
     )
+
+
+def _candidate(folder: Path) -> Artifact:
+    from models.artifact import load_artifact
+
+    try:
+        return load_artifact(folder)
+    except Exception as error:
+        # A damaged folder fails in as many ways as there are libraries that read it.
+        raise BrokenCandidate(f"version {folder.name} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _contestants(artifacts: Mapping[str, Artifact], without: str) -> dict[str, Contestant]:
@@ -209,6 +223,8 @@ def _evaluate_all_that_can(
     try:
         return _evaluate(scorers, contestants, questions, settings, progress), {}
     except ScoresError as error:
+        if error.scorer == scorers[0].name:
+            raise BrokenCandidate(f"the version cannot be asked: {error}") from error
         if error.scorer not in may_fail:
             raise
         rest = [scorer for scorer in scorers if scorer.name != error.scorer]

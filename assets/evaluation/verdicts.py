@@ -39,6 +39,8 @@ def verdicts(evaluation: VersionEvaluation) -> list[Verdict]:
 def _clearly_beats(evaluation: VersionEvaluation, other: str, check: str) -> Verdict:
     report, metric, candidate = evaluation.report, evaluation.metric, evaluation.report.candidate
     ours, theirs = report.measure(candidate, metric), report.measure(other, metric)
+    if other == candidate:
+        return Verdict(check, None, f"Not measured: there is no model that could be asked, but {other} alone.")
     if ours is None or theirs is None:
         return Verdict(check, None, f"Not measured: {_why_not(evaluation, other)}.")
     sentence = f"{metric}: {candidate} {cell(ours)}, {other} {cell(theirs)}, {ours.n} users."

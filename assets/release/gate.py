@@ -137,11 +137,16 @@ def _decision(contest: Contest, holder: str | None, winner: str | None, why: str
     promoted = version if version != contest.champion else None
     refused = candidate if candidate not in (version, contest.champion) else None
     verdicts = {scorer: reasons.verdict(contest, scorer, holder, winner) for scorer in contest.contestants}
+    broken = contest.evaluation.broken_candidate
+    if broken:
+        refused, refusal = broken.version, reasons.broken_candidate(contest, broken)
+    else:
+        refusal = reasons.refusal(contest, holder, verdicts[contest.candidate]) if refused else ""
     return Decision(
         promoted=promoted,
         reason=reasons.outcome(contest, winner, why),
         refused=refused,
-        refusal=reasons.refusal(contest, holder, verdicts[contest.candidate]) if refused else "",
+        refusal=refusal,
         numbers=reasons.numbers(contest, holder, winner),
         verdicts=verdicts,
     )

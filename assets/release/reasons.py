@@ -3,7 +3,7 @@
 from assets.evaluation.evaluate_version import CHAMPION
 from assets.evaluation.plots import cell
 from assets.release.contest import Contest
-from models.evaluation.report import OVERALL
+from models.evaluation.report import OVERALL, Contestant
 
 
 def outcome(contest: Contest, winner: str | None, why: str) -> str:
@@ -90,6 +90,12 @@ def verdict(contest: Contest, scorer: str, holder: str | None, winner: str | Non
 def refusal(contest: Contest, holder: str | None, why: str) -> str:
     """Why the candidate is not released, and what whoever wants it released can do."""
     return f"{contest.version(contest.candidate)} is not released: {why}; {_advice(contest, holder)}."
+
+
+def broken_candidate(contest: Contest, broken: Contestant) -> str:
+    """Why a version that cannot answer is not released."""
+    why = contest.evaluation.left_out.get(broken.family, "it does not answer")
+    return f"{broken.version} is not released: {why}; the next night trains a new one."
 
 
 def numbers(contest: Contest, holder: str | None, winner: str | None) -> dict[str, float]:

@@ -34,12 +34,14 @@ from assets.versions import (
     ABLATIONS,
     DATASETS,
     RUNS,
+    SKIPPED,
     TRAINING_SET,
     VERSION,
     artifacts_of,
     newest_champion_of_family,
     training_set_in_question,
     version_in_question,
+    why_skipped,
 )
 from models.auto import Choice
 from models.config import TrainedConfig
@@ -70,6 +72,11 @@ def hstu_model(
         settings = tuned(settings, tables.scan(TUNING_TABLE).collect())
     folder, record = training_set_of_run(context, tables, set_settings)
     learned, workers = record.settings.training, settings.workers if ray.mode == "attach" else 0
+    if not Statistics.of(read_dataset(folder)).users:
+        why = f"none of {record.users:,} users has two interactions, so that there is no next item to learn"
+        context.log.warning(f"no model is trained: {why}; the simple models are all that can be released")
+        metadata = {SKIPPED: why, TRAINING_SET: record.name}
+        return dg.MaterializeResult(metadata=metadata, data_version=data_version(context, record.data_version))
     settings, chosen = _chosen(context, settings, folder, workers)
     manifest = new_manifest(
         lake.profile,
@@ -122,6 +129,8 @@ def hstu_without_content(
 
     if not (settings.use_content and settings.train_ablation):
         return made(skipped="the profile trains no ablation without content")
+    if why := why_skipped(context, "hstu_model"):
+        return made(skipped=f"no model was trained: {why}")
     folder = artifacts_of(tables) / version_in_question(context, tables, "hstu_model")
     manifest = read_manifest(folder)
     if (tables.folder(f"{ABLATIONS}/{tables.family}") / manifest.version).exists():

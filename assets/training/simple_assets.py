@@ -16,7 +16,7 @@ from assets.training.settings import TrainingSettings
 from assets.training.simple_models import SECTION, VALIDATION, Floor, SimpleVersion
 from assets.training.training_set import TrainingSetSettings
 from assets.training.version import new_manifest
-from assets.versions import TRAINING_SET
+from assets.versions import TRAINING_SET, VERSION
 from models.auto import Choice
 from models.fitted.config import PopularityConfig
 
@@ -50,20 +50,25 @@ def simple_models(
         split=record.settings.evaluation,
     )
     floor = Floor(folder, manifest_of, training.workers * training.threads_per_worker, context.log.info)
-    versions = [
-        floor.write(tables, PopularityConfig(half_life_days=learned.popularity_half_life_days)),
-        floor.write(tables, settings.item_knn, _left_to_data(training, "item_knn")),
-        floor.write(tables, settings.ials, _left_to_data(training, "ials")),
-    ]
+    popularity = floor.write(tables, PopularityConfig(half_life_days=learned.popularity_half_life_days))
+    versions, failed = [popularity], dict[str, str]()
+    for config in (settings.item_knn, settings.ials):
+        try:
+            versions.append(floor.write(tables, config, _left_to_data(training, config.family)))
+        except Exception as error:  # Of a night without one of them another version is the best.
+            failed[config.family] = f"{type(error).__name__}: {error}"
+            context.log.warning(f"{config.family} takes no part tonight, it could not be fitted: {error}")
     return dg.MaterializeResult(
         metadata={
             TRAINING_SET: record.name,
+            VERSION: popularity.manifest.version,
             "cutoff": record.cutoff.isoformat(),
             "users": len(floor.training),
             "interactions": int(floor.training.offsets[-1]),
             "versions": dg.MetadataValue.md(markdown_table(_table(versions))),
             "chosen": dg.MetadataValue.md(choices_table(_choices(versions))),
             **{f"{version.config.family}_seconds": version.seconds for version in versions},
+            **{f"{family}_failed": why for family, why in failed.items()},
             **{f"{version.config.family}_artifact": dg.MetadataValue.path(str(version.folder)) for version in versions},
         },
         data_version=dg.DataVersion(

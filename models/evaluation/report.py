@@ -111,6 +111,11 @@ class VersionEvaluation(Strict):
     version: str = Field(description="The version that was evaluated.")
     champion: str | None = Field(description="The champion that was evaluated on the same cases; null: there was none.")
     broken_champion: str | None = Field(default=None, description="The champion, where it can no longer score.")
+    broken_candidate: Contestant | None = Field(
+        default=None,
+        description="The version that the run trained, where it cannot be asked: another one of the night is evaluated "
+        "in its place.",
+    )
     incumbent: Contestant | None = Field(
         default=None, description="The champion, whether or not it took part; null, too, where nothing is left of it."
     )

@@ -39,7 +39,7 @@ class EvaluationError(ValueError):
 
 
 class BrokenCandidate(EvaluationError):
-    """The version that was to be evaluated cannot be loaded, or cannot score; the message says why."""
+    """The version that was to be evaluated is broken, or cannot score; the message says why."""
 
 
 def evaluate_version(
@@ -74,7 +74,7 @@ def evaluate_version(
 
     Raises:
         EvaluationError: the training set is gone or of another window.
-        BrokenCandidate: the version cannot be loaded, or cannot score.
+        BrokenCandidate: the version is not one that the endpoint would serve, or cannot score.
         NoRivals: cases have no item that their targets could be ranked against.
     """
     from assets.training.training_set import evaluation_of
@@ -118,12 +118,15 @@ def evaluate_version(
 
 def _candidate(folder: Path) -> Artifact:
     from models.artifact import load_artifact
+    from serving.loaded import check_answers
 
     try:
-        return load_artifact(folder)
+        artifact = load_artifact(folder)
+        check_answers(artifact, folder)
+        return artifact
     except Exception as error:
         # A damaged folder fails in as many ways as there are libraries that read it.
-        raise BrokenCandidate(f"version {folder.name} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise BrokenCandidate(f"version {folder.name} cannot answer: {type(error).__name__}: {error}") from error
 
 
 def _contestants(artifacts: Mapping[str, Artifact], without: str) -> dict[str, Contestant]:
@@ -224,7 +227,7 @@ def _evaluate_all_that_can(
         return _evaluate(scorers, contestants, questions, settings, progress), {}
     except ScoresError as error:
         if error.scorer == scorers[0].name:
-            raise BrokenCandidate(f"the version cannot be asked: {error}") from error
+            raise BrokenCandidate(str(error)) from error
         if error.scorer not in may_fail:
             raise
         rest = [scorer for scorer in scorers if scorer.name != error.scorer]

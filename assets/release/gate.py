@@ -24,6 +24,7 @@ from assets.release import reasons
 from assets.release.contest import Contest
 from assets.release.settings import ReleaseSettings
 from models.evaluation.report import VersionEvaluation
+from models.families.registry import fitted_families
 from models.strict import Strict
 
 
@@ -116,8 +117,8 @@ def _without_numbers(contest: Contest, holder: str | None) -> tuple[str | None, 
     """The same where too few users were asked; None where a champion stays that was not asked.
 
     Popularity is the first champion. Later the champion stays, as nothing is known against it; but where its family is
-    not the candidate's, and so is counted and not trained, tonight's version follows: it cannot have gone wrong, and
-    knows more. A champion that does not load gives way to whoever stands in for it.
+    counted and not trained, tonight's version follows: it cannot have gone wrong, and knows more. A champion that does
+    not load gives way to whoever stands in for it.
     """
     popularity = contest.of_family(POPULARITY) or contest.candidate
     if contest.champion is None:
@@ -125,7 +126,7 @@ def _without_numbers(contest: Contest, holder: str | None) -> tuple[str | None, 
     if contest.champion == contest.evaluation.broken_champion:
         return holder or popularity, reasons.broken(contest)
     family = _family(contest)
-    counted = contest.of_family(family) if family != contest.family(contest.candidate) else None
+    counted = contest.of_family(family) if family in fitted_families() else None
     if counted and contest.version(counted) != contest.champion:
         return counted, reasons.counted_anew(contest, counted)
     return contest.scorer_of(contest.champion), reasons.too_few(contest)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from assets.evaluation.evaluate_version import evaluate_version
+from assets.evaluation.evaluate_version import BrokenCandidate, evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
@@ -197,7 +197,7 @@ def test_a_broken_twin_leaves_its_check_without_an_answer_and_a_broken_candidate
     assert answer.passed is None
     assert answer.sentence.startswith("Not measured: the ablation without content is left out (")
     BROKEN["half the weights"](folder)
-    with pytest.raises(Exception, match=r"(?i)safetensor|header|incomplete"):
+    with pytest.raises(BrokenCandidate, match=r"(?i)version new cannot answer: .*(safetensor|header|incomplete)"):
         evaluate_version(lake, folder, SETTINGS)
 
 

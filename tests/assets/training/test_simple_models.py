@@ -23,6 +23,7 @@ from assets.training.training_set import TrainingSetSettings
 from assets.versions import artifact_of, versions_of
 from models.artifact import load_artifact
 from models.auto import read_section
+from models.families.registry import fitted_families
 from models.fitted.config import IalsConfig, ItemKnnConfig, PopularityConfig
 from models.golden import Golden, check_golden
 from models.interactions import Interactions
@@ -137,11 +138,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def test_the_asset_writes_a_version_of_each_and_says_what_was_chosen(lake: Lake, instance: dg.DagsterInstance) -> None:
-    training = read_section(
-        TrainingSettings,
-        {"positive_actions": ["click"], "use_content": False, "simple_models": {"item_knn": {"shrinkage": 3}}},
-    )
+def made_by_the_asset(lake: Lake, instance: dg.DagsterInstance, training: TrainingSettings) -> dict[str, str]:
     result = dg.materialize(
         [training_set, simple_models],
         instance=instance,
@@ -152,7 +149,31 @@ def test_the_asset_writes_a_version_of_each_and_says_what_was_chosen(lake: Lake,
         },
     )
     (made,) = result.asset_materializations_for_node("simple_models")
-    told = {name: str(entry.value) for name, entry in made.metadata.items()}
+    return {name: str(entry.value) for name, entry in made.metadata.items()}
+
+
+@pytest.mark.parametrize("family", ["item_knn", "ials"])
+def test_one_that_cannot_be_fitted_takes_no_part_and_is_named(
+    lake: Lake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    def fails(*_: Any) -> None:
+        raise MemoryError("no memory is left")
+
+    monkeypatch.setattr(fitted_families()[family], "fit", fails)
+    training = read_section(TrainingSettings, {"positive_actions": ["click"], "use_content": False})
+    told = made_by_the_asset(lake, instance, training)
+    assert told[f"{family}_failed"] == "MemoryError: no memory is left"
+    left = {"popularity", "item_knn", "ials"} - {family}
+    assert {folder.parent.name for folder in versions_of(lake).values()} == left
+    assert told["version"] in versions_of(lake)
+
+
+def test_the_asset_writes_a_version_of_each_and_says_what_was_chosen(lake: Lake, instance: dg.DagsterInstance) -> None:
+    training = read_section(
+        TrainingSettings,
+        {"positive_actions": ["click"], "use_content": False, "simple_models": {"item_knn": {"shrinkage": 3}}},
+    )
+    told = made_by_the_asset(lake, instance, training)
     folders = versions_of(lake)
     assert sorted(folder.parent.name for folder in folders.values()) == ["ials", "item_knn", "popularity"]
     assert all(version in told["versions"] for version in folders)

@@ -171,13 +171,18 @@ def sparse(
         Path | None,
         typer.Option(exists=True, file_okay=False, help="Another checkout of this project, set up, to measure too."),
     ] = None,
+    endpoint: Annotated[
+        bool, typer.Option("--endpoint", help="Minutes from a log's file to an answer instead, on the most days.")
+    ] = False,
     smoke: SmokeOption = False,
 ) -> None:
     """What days cost beside their rows, from raw logs to events, in one run of many days with few rows each."""
     with errors_as_sentences(patience=None):
         from benchmarks import sparse as bench
+        from benchmarks import sparse_line
 
-        _end("sparse", bench.run([int(days) for days in partitions.split(",")], before, smoke, _report))
+        days = [int(number) for number in partitions.split(",")]
+        _end("sparse", sparse_line.run(days[-1], _report) if endpoint else bench.run(days, before, smoke, _report))
 
 
 @app.command()

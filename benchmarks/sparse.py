@@ -1,7 +1,8 @@
 """`genrec bench sparse`: what days cost beside their rows, from raw logs to events, in one run of many days.
 
-The log is made up and sparse: a few rows a day. The command `genrec materialize` takes it day by day; the same rows on
-a single day say what is no overhead. `before` is another checkout of this project, to show what a change is worth.
+The log is made up and sparse: a few rows a day. `genrec materialize` takes it by partitions of a day, and by those of a
+profile that says nothing of them; the same rows on a single day say what is no overhead. `before` is another checkout
+of this project, to show what a change is worth.
 """
 
 import os
@@ -27,6 +28,11 @@ USERS, ITEMS = 3_000, 2_000
 DAY_MS = 86_400_000
 SMOKE = (20,)
 
+WAYS = {"days": "partition", "default": "day_by_default"}
+"""Profiles: partitions of a day each, and what the platform chooses by itself."""
+
+PREFIXES = {"after": "", "before": "before_"}
+
 
 def run(partitions: Sequence[int], before: Path | None, smoke: bool, report: Report) -> Figures:
     """Milliseconds of overhead a day, for each number of days.
@@ -43,22 +49,24 @@ def run(partitions: Sequence[int], before: Path | None, smoke: bool, report: Rep
         for days in SMOKE if smoke else partitions:
             profiles = write_world(Path(folder), days)
             for side, (checkout, python) in sides.items():
-                took = {name: _materialized(profile, checkout, python) for name, profile in profiles.items()}
-                prefix = "" if side == "after" else f"{side}_"
-                overhead, cpu = (1000 * (took["days"] - took["one"]) / days).tolist()
-                # The number without a suffix is that of the most days.
-                for suffix in ("", f"_{days}"):
-                    figures[f"{prefix}overhead_ms_per_partition{suffix}"] = overhead
-                    figures[f"{prefix}cpu_ms_per_partition{suffix}"] = cpu
-                report(
-                    f"{side}: {days:,} days of {ROWS_A_DAY} rows in {took['days'][0]:.0f} s, the same rows on one day "
-                    f"in {took['one'][0]:.0f} s: {overhead:.1f} ms a day, {cpu:.1f} ms of them on a processor"
-                )
+                for way, name in WAYS.items() if side == "after" and not smoke else list(WAYS.items())[:1]:
+                    # Another checkout may know of no partitions but days.
+                    profile = profiles["default" if side == "before" else way]
+                    took = [_materialized(path, checkout, python) for path in (profile, profiles["one"])]
+                    overhead, cpu = (1000 * (took[0] - took[1]) / days).tolist()
+                    # The number without a suffix is that of the most days.
+                    for suffix in ("", f"_{days}"):
+                        figures[f"{PREFIXES[side]}overhead_ms_per_{name}{suffix}"] = overhead
+                        figures[f"{PREFIXES[side]}cpu_ms_per_{name}{suffix}"] = cpu
+                    report(
+                        f"{side}, {way}: {days:,} days of {ROWS_A_DAY} rows in {took[0][0]:.0f} s, all on one day "
+                        f"in {took[1][0]:.0f} s: {overhead:.1f} ms a day, {cpu:.1f} ms of them on a processor"
+                    )
     return figures
 
 
 def write_world(folder: Path, days: int) -> Mapping[str, Path]:
-    """Profiles of the same rows: `days`, on so many days, and `one`, on one."""
+    """Profiles of the same rows: `days` and `default`, on so many days (`WAYS`), and `one`, on one."""
     rng, rows = np.random.default_rng(days), days * ROWS_A_DAY
     times = np.sort(rng.integers(0, days * DAY_MS, rows))
     items = folder / "items.csv"
@@ -67,7 +75,7 @@ def write_world(folder: Path, days: int) -> Mapping[str, Path]:
     start = (FIRST_DAY - date(1970, 1, 1)).days * DAY_MS
     return {
         name: _profile(folder / f"{name}-{days}", log.with_columns(timestamp=start + moments), items, span)
-        for name, moments, span in (("days", times, days), ("one", times // days, 1))
+        for name, moments, span in (("days", times, days), ("default", times, days), ("one", times // days, 1))
     }
 
 
@@ -78,6 +86,7 @@ def _profile(name: Path, log: pl.DataFrame, items: Path, days: int) -> Path:
         "first_day": FIRST_DAY,
         "last_day": FIRST_DAY + timedelta(days=days),
         "ray": {"mode": "inline"},
+        **({"partitions": "day"} if name.name.startswith("days") else {}),
         "source": {
             "kind": "files",
             "events": {"path": str(events), "constants": {"action": "purchase"}},

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from pydantic import Field
 
 from assets.events.publish import EventsRun
+from assets.partitions import partition_column, partition_of
 from assets.privacy.forget import Forgetting, forget, landed_rows
 from assets.privacy.person import Person
 from assets.privacy.proof import Proof, search
@@ -51,19 +53,19 @@ def clean_days_without_landing_files(
     """
     store, days = lake.open_for_writing(), [date.fromisoformat(day) for day in config.days]
     run = EventsRun(store, source, quality, lake.id_type, lake.rows_in_memory, lake.data_docs())
-    told: dict[date, dict[str, Any]] = {day: {} for day in days}
+    told: dict[date, dict[str, Any]] = {partition_of(day): {} for day in days}
 
-    def tell(days: Mapping[date, Mapping[str, Any]]) -> None:
-        for day, metadata in days.items():
-            told[day] |= metadata
+    def tell(partitions: Mapping[date, Mapping[str, Any]]) -> None:
+        for first, metadata in partitions.items():
+            told[first] |= metadata
 
     for result in run.publish_again(days, context.log.info, tell):
         checks = [result] if isinstance(result, dg.AssetCheckResult) else result.check_results
         for check in checks:
             context.instance.report_runless_asset_event(_evaluation(check))
-    for day, metadata in told.items():
-        metadata |= {"replayed": "from the tables, the landing files being gone"}
-        context.log_event(dg.AssetMaterialization(EVENTS_TABLE, partition=day.isoformat(), metadata=metadata))
+    for first, metadata in told.items():
+        metadata |= {"replayed": f"{len(days)} days from the tables, the landing files being gone"}
+        context.log_event(dg.AssetMaterialization(EVENTS_TABLE, partition=first.isoformat(), metadata=metadata))
 
 
 def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
@@ -187,13 +189,17 @@ def _lineage(done: Forgetting, reason: str) -> Sequence[dg.AssetMaterialization]
     told: dict[str, Any] = {"forgotten_users": 1, "reason": reason}
     days = done.tables[EVENTS_TABLE].partitions
     events = [
-        dg.AssetMaterialization(EVENTS_TABLE, partition=str(day), metadata={**told, "rows_removed": rows})
-        for day, rows in (days.select(DAY, "rows").sort(DAY).iter_rows() if days.height else ())
+        dg.AssetMaterialization(EVENTS_TABLE, partition=str(first), metadata={**told, "rows_removed": rows})
+        for first, rows in (_by_partition(days).iter_rows() if days.height else ())
     ]
     if done.sequences_version is None:
         return events
     metadata = {**told, "rows_removed": sum(done.interactions.values()), "table_version": done.sequences_version}
     return [*events, dg.AssetMaterialization(SEQUENCES_TABLE, metadata=metadata)]
+
+
+def _by_partition(days: pl.DataFrame) -> pl.DataFrame:
+    return days.with_columns(pl.col(DAY).str.to_date()).group_by(partition_column()).agg(pl.col("rows").sum()).sort(DAY)
 
 
 def _forgotten_by_endpoint(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> str:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "GENREC_HOME"
 PROFILE_VARIABLE = "GENREC_PROFILE"
 DEFAULT_PROFILE = "demo"
-# `assets.partitions` reads these two when it is imported, so this module must not import it for their names.
+# `assets.partitions` reads these when it is imported, so this module must not import it for their names.
 FIRST_DAY_VARIABLE = "GENREC_FIRST_DAY"
 LAST_DAY_VARIABLE = "GENREC_LAST_DAY"
+PARTITIONS_VARIABLE = "GENREC_PARTITIONS"
 
 UI_HOSTS_VARIABLE = "GENREC_UI_HOSTS"
 """Names by which browsers may call the UI, with commas between, in addition to those of this machine."""
@@ -150,6 +151,7 @@ def variables(profile: "Profile") -> dict[str, str]:
         PROFILE_VARIABLE: profile.origin,
         FIRST_DAY_VARIABLE: profile.start().isoformat(),
         LAST_DAY_VARIABLE: profile.last_day.isoformat() if profile.last_day else "",
+        PARTITIONS_VARIABLE: profile.partitioned_by(),
         "DAGSTER_HOME": str(dagster_home(profile.name)),
         "RAY_AUTH_TOKEN_PATH": str(ray_token_path()),
         # As in `serving.door`, which would bring the web framework into every process.

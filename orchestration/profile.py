@@ -28,6 +28,11 @@ RESERVED_NAMES = ("bench", "ray")
 Section = dict[str, Any]
 """A stage's settings as the profile writes them."""
 
+PartitionKind = Literal["day", "week", "month"]
+
+MOST_PARTITIONS = 1_000
+"""More of them take a run longer to keep on record than a sparse log takes to be read."""
+
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
 
@@ -116,8 +121,13 @@ class Profile(Strict):
 
     name: str = Field(description="Name of the profile and of its state folder.")
     origin: str = Field(description="What `load_profile` was given: a name, or the absolute path of a file.")
-    first_day: date | Literal["auto"] = Field(description="First daily partition; auto: 14 days before the first use.")
-    last_day: date | None = Field(default=None, description="Day after the last partition; none: up to yesterday.")
+    first_day: date | Literal["auto"] = Field(description="First day; auto: 14 days before the first use.")
+    last_day: date | None = Field(default=None, description="Day after the last one; none: up to yesterday.")
+    partitions: Literal["auto", "day", "week", "month"] = Field(
+        default="auto",
+        description="What one partition holds, by which runs are launched and shown; auto: a day, or, where a span "
+        f"with an end would have more than {MOST_PARTITIONS:,} of them, a week, or else a month.",
+    )
     id_type: Literal["string", "int64"] = Field(default="string", description="Type of user and item ids.")
     lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are.")
     ray: RaySettings = Field(default=RaySettings(), description="Which Ray cluster trains and serves.")
@@ -204,6 +214,12 @@ class Profile(Strict):
     def data_docs_url(self) -> str:
         return self.ui.data_docs_url or f"http://{LOOPBACK}:{self.data_docs_port}"
 
+    def partitioned_by(self) -> PartitionKind:
+        """What one partition holds."""
+        if self.partitions != "auto":
+            return self.partitions
+        return suited_partitions((self.last_day - self.start()).days) if self.last_day else "day"
+
     def start(self) -> date:
         """The first day; `auto` is decided once and remembered beside the profile's state, so later days extend it."""
         if self.first_day != "auto":
@@ -220,6 +236,14 @@ class Profile(Strict):
             raise ProfileError(
                 f"{memory} holds no date: delete it and run again, or write the first day there"
             ) from None
+
+
+def suited_partitions(days: int) -> PartitionKind:
+    """The shortest that divide a span of so many days into few enough; how many rows they hold does not matter, because
+    a run holds only some of them at once."""
+    if days <= MOST_PARTITIONS:
+        return "day"
+    return "week" if days <= 7 * MOST_PARTITIONS else "month"
 
 
 SECTIONS = {

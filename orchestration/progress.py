@@ -80,10 +80,10 @@ class LineProgress:
                 self._end(step, ("failed", "red"))
 
     def _plan(self) -> None:
-        """Dagster writes down every day of every asset before the first begins: of thousands it takes a while."""
+        """Dagster writes down every partition of every asset before the first begins: of thousands it takes a while."""
         self._planned += 1
         if self._planned % PLANNED_SHOWN == 0:
-            self._print("      ", (f"planned {self._planned:,} days of assets", "dim"))
+            self._print("      ", (f"planned {self._planned:,} partitions of assets", "dim"))
 
     def _start(self, step: str) -> None:
         if step not in self._stages:
@@ -107,7 +107,7 @@ class LineProgress:
         metadata = event.step_materialization_data.materialization.metadata
         of_day, of_table = (metadata[key].value if key in metadata else None for key in (PARTITION_ROWS, ROWS))
         if isinstance(of_day, int):
-            # A range of days is one record per day.
+            # A range of partitions is one record each.
             self._rows[step] = self._rows.get(step, 0) + of_day
         elif isinstance(of_table, int):
             self._rows[step] = of_table

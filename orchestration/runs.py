@@ -154,17 +154,19 @@ def _stages(job: dg.JobDefinition) -> Collection[str]:
 
 
 def _partition_range(days: tuple[date, date] | None) -> tuple[str, str]:
-    from assets.partitions import daily
+    """The keys of the first and the last partition that hold any of the days."""
+    from assets.partitions import KIND, days_of_partition, partition_of, partitions
 
-    keys = daily.get_partition_keys()
+    keys = partitions.get_partition_keys()
     if not keys:
-        raise RunError("the profile has no day yet: its first day is today or later")
+        raise RunError(f"the profile has no {KIND} yet that has ended: its first day is today or later, or too recent")
     if days is None:
         return keys[0], keys[-1]
-    first, last = (day.isoformat() for day in days)
-    if first > last or first not in keys or last not in keys:
-        raise RunError(f"--days {first}:{last} is not a range within the profile's days {keys[0]}:{keys[-1]}")
-    return first, last
+    known = [day for key in (keys[0], keys[-1]) for day in days_of_partition(date.fromisoformat(key))]
+    first, last = days
+    if first > last or first < known[0] or last > known[-1]:
+        raise RunError(f"--days {first}:{last} is not a range within the profile's days {known[0]}:{known[-1]}")
+    return partition_of(first).isoformat(), partition_of(last).isoformat()
 
 
 def _close_abandoned(instance: dg.DagsterInstance) -> None:

@@ -2,13 +2,15 @@
 
 import dagster as dg
 
+from assets.partitions import KIND
 from orchestration import housekeeping, jobs
 
 nightly = dg.build_schedule_from_partitioned_job(
     jobs.nightly,
     name="nightly",
     hour_of_day=2,
-    description="At 02:00 UTC: yesterday's logs through the line to the gate and, if it passes, the endpoint.",
+    description=f"At 02:00 UTC: the logs of the {KIND} that has ended through the line to the gate and, if it passes, "
+    "the endpoint.",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
 

@@ -8,7 +8,7 @@ import dagster as dg
 from assets.data_version import data_version
 from assets.events.expectations import events_expectations
 from assets.events.publish import EventsRun
-from assets.partitions import daily, days_of, days_told, profile_days
+from assets.partitions import days_of, partitions, partitions_told, profile_days
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
@@ -19,7 +19,7 @@ from storage.schema import EVENTS_TABLE
 
 @dg.asset(
     deps=["raw_events", "items"],
-    partitions_def=daily,
+    partitions_def=partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
     group_name="validated",
@@ -43,4 +43,4 @@ def events(
     version = data_version(context, quality, lake.id_type, landed_files(store, "events", days))
     context.op_execution_context.set_data_version(context.asset_key, version)
     with lake.open_engine() as engine:
-        yield from run.publish(days, engine, context.log.info, days_told(context))
+        yield from run.publish(days, engine, context.log.info, partitions_told(context))

@@ -9,7 +9,7 @@ from assets.events.expectations import events_expectations
 from assets.events.replay_days import stage_again
 from assets.events.row_validator import RowValidator, known_items
 from assets.events.stage import Cleaning, stage_events
-from assets.partitions import TellDays
+from assets.partitions import TellPartitions
 from assets.sources.ledger import landed_files
 from assets.sources.source import Outside, Source
 from assets.validation.data_docs import DataDocs
@@ -44,7 +44,7 @@ class EventsRun:
     span: tuple[date, date | None] = (date.min, None)
 
     def publish(
-        self, days: Sequence[date], engine: Engine, report: Callable[[str], None], tell: TellDays
+        self, days: Sequence[date], engine: Engine, report: Callable[[str], None], tell: TellPartitions
     ) -> Iterator[Published]:
         """Cleans `days`, judges them whole, and replaces them in the table unless a blocking expectation fails.
 
@@ -61,7 +61,9 @@ class EventsRun:
 
         yield from self._publish(days, stage, report, tell)
 
-    def publish_again(self, days: Sequence[date], report: Callable[[str], None], tell: TellDays) -> Iterator[Published]:
+    def publish_again(
+        self, days: Sequence[date], report: Callable[[str], None], tell: TellPartitions
+    ) -> Iterator[Published]:
         """The same for `days` whose landing files are gone, from what the tables kept of them.
 
         Raises:
@@ -78,7 +80,7 @@ class EventsRun:
         days: Sequence[date],
         stage: Callable[[Staging, Cleaning], tuple[Staged, Tally]],
         report: Callable[[str], None],
-        tell: TellDays,
+        tell: TellPartitions,
         landed: bool = True,
     ) -> Iterator[Published]:
         lake, rules, now = self.lake, self.rules, datetime.now(UTC)

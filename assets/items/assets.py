@@ -11,14 +11,14 @@ from assets.items import leaving
 from assets.items.clean import clean_items
 from assets.items.expectations import items_expectations
 from assets.items.listing import ListingRules, judge_days
-from assets.partitions import daily, days_of, days_told
+from assets.partitions import days_of, partitions, partitions_told
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landed_files
 from assets.sources.source import Source
 from assets.sources.undated import without_put_aside
 from assets.validation.checks import check_specs
-from assets.validation.day_summary import by_day, with_content
+from assets.validation.day_summary import CONTENT, by_day, with_content
 from assets.validation.publish import publish
 from assets.validation.quarantine import write_quarantine
 from assets.validation.settings import QualitySettings
@@ -30,7 +30,7 @@ from storage.staged_files import Staging
 
 @dg.asset(
     deps=["raw_items"],
-    partitions_def=daily,
+    partitions_def=partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
     group_name="validated",
@@ -56,6 +56,7 @@ def items(
     context.op_execution_context.set_data_version(context.asset_key, version)
     with damage_explained(file.path for file in landed):
         raw = apply_decisions(source.read("items", landed, days), store, ITEMS_TABLE, days, lake.id_type)
+        offered = any(not set(CONTENT).isdisjoint(frame.collect_schema()) for frame in raw)
         unit = source.timestamp_unit("items")
         if source.snapshot == "changes":
             raw = without_put_aside(raw, store, ITEMS_TABLE, landed, days)
@@ -66,8 +67,10 @@ def items(
         suite = items_expectations(quality)
         staged = Staged.of(cleaned, files, write_quarantine(staging, cleaned.quarantine), suite)
         summary = with_content(
-            by_day(staged.accepted, staged.rejected, days, quality.min_rows_judged, staged.undated), cleaned.accepted
+            by_day(staged.accepted, staged.rejected, days, quality.min_rows_judged, staged.undated),
+            cleaned.accepted,
+            offered,
         )
-        yield from publish(store, ITEMS_TABLE, staged, days, summary, suite, days_told(context), lake.data_docs())
+        yield from publish(store, ITEMS_TABLE, staged, days, summary, suite, partitions_told(context), lake.data_docs())
     listing = ListingRules(source.snapshot, quality.items.max_gone_share)
     yield leaving.few_leave(judge_days(store, min(days), listing, lake.id_type), days, listing)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from assets.validation.day_summary import REJECTED_SHARE, WITHOUT_CONTENT_SHARE
+from assets.validation.day_summary import NO_CONTENT, REJECTED_SHARE, WITHOUT_CONTENT_SHARE
 from assets.validation.expectation import Expectation, between, not_null, unique_together, with_overrides
 from assets.validation.settings import QualitySettings
 from models.columns import AVAILABLE_FROM, DAY, ITEM_ID
@@ -23,6 +23,6 @@ def items_expectations(rules: QualitySettings) -> list[Expectation]:
         not_null(AVAILABLE_FROM, "An item has a first day"),
         between(AVAILABLE_FROM, FIRST_FILM, FAR_FUTURE, "Items become available at a plausible time", severity="warn"),
         between(REJECTED_SHARE, 0.0, rules.max_rejected_share, "Few rows of a day are rejected", batch="days"),
-        between(WITHOUT_CONTENT_SHARE, 0.0, sparse, "Most items have content", severity="warn", batch="days"),
+        between(WITHOUT_CONTENT_SHARE, 0.0, sparse, "Most items have content", "warn", "days", NO_CONTENT),
     ]
     return with_overrides(suite, ITEMS_TABLE, rules.severity)

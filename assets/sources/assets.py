@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from assets.metadata import PREVIEW_ROWS, column_schema, markdown_table
-from assets.partitions import daily, days_of, days_told
+from assets.partitions import days_of, partition_column, partition_of, partitions, partitions_told
 from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS, fingerprint, ledger_frame
@@ -23,7 +23,7 @@ PARQUET = ".parquet"
     group_name="raw",
     kinds={"parquet", "deltalake"},
     owners=["team:data"],
-    partitions_def=daily,
+    partitions_def=partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
     description="Landing files of the event logs: what users were shown and did, as the app wrote it. "
@@ -39,7 +39,7 @@ def raw_events(
     group_name="raw",
     kinds={"parquet", "deltalake"},
     owners=["team:data"],
-    partitions_def=daily,
+    partitions_def=partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
     description="Landing files of the catalogue: titles, descriptions, categories and images of new or changed items. "
@@ -64,17 +64,19 @@ def _landed(
     told = _told(frame)
     shown = sample.select(pl.exclude(SOURCE_FILE, SOURCE_ROW))
     whole = {"days": len(days), "sample": dg.MetadataValue.md(markdown_table(shown)), **column_schema(shown)}
-    days_told(context)(told | {max(days): {**told.get(max(days), {}), **whole}})
+    newest = partition_of(max(days))
+    partitions_told(context)(told | {newest: {**told.get(newest, {}), **whole}})
     return dg.MaterializeResult(metadata={"table_version": version}, data_version=dg.DataVersion(fingerprint(files)))
 
 
 def _told(files: pl.DataFrame) -> dict[date, Mapping[str, int]]:
-    """Files and bytes of each day, and how many rows the files hold, where they say so themselves; those of other
+    """Files and bytes of each partition, and how many rows the files hold, where they say so themselves; those of other
     days are among them."""
     rows = {path: pq.read_metadata(path).num_rows for path in files[SOURCE_FILE].unique() if path.endswith(PARQUET)}
-    by_day = files.group_by(DAY, maintain_order=True).agg(SOURCE_FILE, pl.col("bytes").sum())
+    distinct = files.select(partition_column(), SOURCE_FILE, "bytes").unique(maintain_order=True)
+    by_partition = distinct.group_by(DAY, maintain_order=True).agg(SOURCE_FILE, pl.col("bytes").sum())
     return {
-        day: {"files": len(paths), "bytes": size}
+        first: {"files": len(paths), "bytes": size}
         | ({"rows_in_files": sum(rows[path] for path in paths)} if rows.keys() >= set(paths) else {})
-        for day, paths, size in by_day.iter_rows()
+        for first, paths, size in by_partition.iter_rows()
     }

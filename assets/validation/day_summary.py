@@ -15,6 +15,9 @@ REJECTED_SHARE = "rejected_share"
 WITHOUT_TIME_SHARE = "without_time_share"
 WITHOUT_CONTENT_SHARE = "without_content_share"
 
+CONTENT = (TITLE, DESCRIPTION, IMAGE)
+NO_CONTENT = "the catalogue has no column of content"
+
 TIMELESS = "timeless"
 WHOLE_RUN = "run"
 
@@ -54,8 +57,14 @@ def by_day(
     return pl.concat([by_period, whole.with_columns(_share(judged_rejected), without_time)]).drop(TIMELESS)
 
 
-def with_content(summary: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """`summary` with the share of each day's items that have neither title nor description nor image."""
+def with_content(summary: pl.DataFrame, items: pl.DataFrame, offered: bool = True) -> pl.DataFrame:
+    """`summary` with the share of each day's items that have neither title nor description nor image.
+
+    Args:
+        offered: Whether the catalogue has a column for any of them; without one the shares are null.
+    """
+    if not offered:
+        return summary.with_columns(pl.lit(None, pl.Float64).alias(WITHOUT_CONTENT_SHARE))
     bare = pl.all_horizontal(pl.col(TITLE, DESCRIPTION, IMAGE, IMAGE_BYTES).is_null())
     shares = items.group_by(pl.col(DAY).cast(pl.String).alias(PERIOD)).agg(bare.mean().alias(WITHOUT_CONTENT_SHARE))
     return summary.join(shares, on=PERIOD, how="left", maintain_order="left")

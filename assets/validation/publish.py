@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.metadata import PARTITION_ROWS, markdown_table, table_metadata
-from assets.partitions import TellDays
+from assets.partitions import TellPartitions, partition_column, partition_of
 from assets.validation.checks import check_result, refusal
 from assets.validation.data_docs import DataDocs
 from assets.validation.expectation import Expectation
@@ -28,7 +28,7 @@ def publish(
     days: Sequence[date],
     summary: pl.DataFrame,
     expectations: Sequence[Expectation],
-    tell: TellDays,
+    tell: TellPartitions,
     data_docs: DataDocs,
     landed: bool = True,
 ) -> Iterator[Published]:
@@ -53,12 +53,12 @@ def publish(
     # Rows leave the quarantine after they came in here, so that a kill in between loses none of those that got better.
     version = lake.commit_days(table, staged.files, staged.preview, days)
     replace_quarantine(lake, table, staged.quarantine_files, days)
-    # What is said of the whole table stands under the newest day alone, so that thousands do not repeat it.
+    # What is said of the whole table stands under the newest partition alone, so that thousands do not repeat it.
     whole = table_metadata(staged.preview, lake.rows(table), days=len(days), quarantine=_quarantine(reasons))
     if staged.outside:
         whole = {**whole, "rows_outside_profile": staged.outside}
     told = _told(staged, days)
-    tell(told | {max(days): {**told[max(days)], **whole}})
+    tell(told | {max(told): {**told[max(told)], **whole}})
     yield dg.MaterializeResult(
         metadata={"data_docs": docs, "table_version": version},
         check_results=[check_result(result) for result in validation.results],
@@ -71,20 +71,22 @@ def _page(days: Sequence[date]) -> str:
 
 
 def _told(staged: Staged, days: Sequence[date]) -> dict[date, Mapping[str, Any]]:
-    """What is said of each day: how many rows it has, and what became of the others."""
+    """What is said of each partition: how many rows these days of it have, and what became of the others."""
+    first = partition_column()
     accepted, rejected = (
-        dict(counts.group_by(DAY).agg(pl.col(ROWS).sum()).iter_rows()) for counts in (staged.accepted, staged.rejected)
+        dict(counts.group_by(first).agg(pl.col(ROWS).sum()).iter_rows())
+        for counts in (staged.accepted, staged.rejected)
     )
     reasons: dict[date, dict[str, int]] = {}
-    put_aside = pl.concat([staged.rejected, staged.trimmed]).group_by(DAY, REASON).agg(pl.col(ROWS).sum())
-    for day, reason, rows in put_aside.sort(DAY, ROWS, REASON, descending=[False, True, False]).iter_rows():
-        reasons.setdefault(day, {})[reason] = rows
+    put_aside = pl.concat([staged.rejected, staged.trimmed]).group_by(first, REASON).agg(pl.col(ROWS).sum())
+    for partition, reason, rows in put_aside.sort(DAY, ROWS, REASON, descending=[False, True, False]).iter_rows():
+        reasons.setdefault(partition, {})[reason] = rows
     return {
-        day: {
-            PARTITION_ROWS: accepted.get(day, 0),
-            **_counts(accepted.get(day, 0), rejected.get(day, 0), reasons.get(day, {})),
+        partition: {
+            PARTITION_ROWS: accepted.get(partition, 0),
+            **_counts(accepted.get(partition, 0), rejected.get(partition, 0), reasons.get(partition, {})),
         }
-        for day in sorted(days)
+        for partition in sorted(set(map(partition_of, days)))
     }
 
 

@@ -9,6 +9,7 @@ from assets.data_report.survey import Survey
 from assets.validation.settings import QualitySettings
 from orchestration.init.guess import MOST_STRANGE, Guess, events_section, items_section
 from orchestration.init.profile_text import Line, literal
+from orchestration.profile import suited_partitions
 
 NEGATIVE = ("impression", "exposure", "expose", "show", "shown", "skip", "dislike", "hate", "report", "hide", "false")
 TAKEN_BACK = ("un", "remove", "delete", "cancel", "return")
@@ -72,16 +73,25 @@ def _histories(found: Survey) -> str:
 
 def _days(guess: Guess) -> Iterator[Line]:
     days = guess.days
+    span = (days.last - days.first).days + 1
     outside = f"; {days.outside:,} stray rows far from the others are left out" if days.outside else ""
     if guess.roles.time is None:
         yield Line(0, "first_day", days.first, "stands for place 0 of every user")
         yield Line(0, "last_day", days.last + timedelta(days=1), "excluded; the longest history ends the day before")
+        yield from _partitions(span, guess.found.rows)
         return
     yield Line(0, "first_day", days.first, f"of the first event{outside}")
     if days.last < datetime.now(UTC).date() - timedelta(days=FRESH_DAYS):
         yield Line(0, "last_day", days.last + timedelta(days=1), "excluded: the day after the last event")
+        yield from _partitions(span, guess.found.rows)
     else:
         yield Line(0, "", comment="last_day is left out: the log seems to go on, and days are added up to yesterday")
+
+
+def _partitions(days: int, rows: int) -> Iterator[Line]:
+    if (kind := suited_partitions(days)) != "day":
+        why = f"{days:,} days of {rows / days:,.0f} rows are many to record one by one; tables hold days"
+        yield Line(0, "partitions", kind, why)
 
 
 def _events(guess: Guess) -> Iterator[Line]:

@@ -8,7 +8,7 @@ import pytest
 
 from assets.events.assets import events
 from assets.items.assets import items
-from assets.partitions import daily
+from assets.partitions import partitions
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
@@ -35,7 +35,7 @@ def night(folder: Path, lake: Path, day: date, id_type: IdType) -> bool:
     return done.success
 
 
-@pytest.mark.skipif(not daily.start.date() <= DAYS[0], reason="these days are no partitions of this environment")
+@pytest.mark.skipif(not partitions.start.date() <= DAYS[0], reason="these days are no partitions of this environment")
 def test_day_two_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     folder, lake = cases("id_type"), tmp_path / "lake"
     assert night(folder, lake, DAYS[0], "int64")

@@ -8,7 +8,7 @@ import pytest
 
 from assets.events.assets import events
 from assets.items.assets import items
-from assets.partitions import daily
+from assets.partitions import partitions
 from assets.resources import Storage
 from assets.sequences.assets import sequences
 from assets.sources.assets import raw_events, raw_items
@@ -17,7 +17,7 @@ from assets.validation.settings import QualitySettings
 from storage.lake import Lake
 from tests.cases.folder import cases
 
-FIRST = daily.start.date()
+FIRST = partitions.start.date()
 
 
 @pytest.mark.parametrize(("name", "passes"), [("without", True), ("with", False), ("constant", False)])

@@ -23,11 +23,11 @@ from orchestration.profile import load_profile
 
 profile = load_profile(os.environ["GENREC_PROFILE"])
 environment.apply(profile)
-from assets.partitions import daily
+from assets.partitions import partitions
 from orchestration import runs
 from orchestration.definitions import defs
 
-keys = daily.get_partition_keys()
+keys = partitions.get_partition_keys()
 stages = frozenset(map(runs.dg.AssetKey, os.environ["TEST_STAGES"].split()))
 tags = {runs.ASSET_PARTITION_RANGE_START_TAG: keys[0], runs.ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
 runs.execute(profile, defs().resolve_job_def("nightly"), tags, selected=stages)

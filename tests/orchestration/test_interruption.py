@@ -48,13 +48,13 @@ with errors_as_sentences(float(os.environ.get("TEST_PATIENCE", 60))):
 
     profile = load_profile(sys.argv[1])
     environment.apply(profile)
-    from assets.partitions import daily
+    from assets.partitions import partitions
     import orchestration.definitions as definitions
     from orchestration import runs, turns
 
     one_run = dg.BackfillPolicy.single_run()
 
-    @dg.asset(partitions_def=daily, backfill_policy=one_run)
+    @dg.asset(partitions_def=partitions, backfill_policy=one_run)
     def days(context):
         at("stage")
         return dg.MaterializeResult()

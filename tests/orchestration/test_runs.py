@@ -21,14 +21,14 @@ from orchestration.profile import load_profile
 
 profile = load_profile(sys.argv[1])
 environment.apply(profile)
-from assets.partitions import daily
+from assets.partitions import partitions
 import orchestration.definitions as definitions
 from orchestration import runs, turns
 from orchestration.resources import build_resources
 
 one_run = dg.BackfillPolicy.single_run()
 
-@dg.asset(partitions_def=daily, backfill_policy=one_run)
+@dg.asset(partitions_def=partitions, backfill_policy=one_run)
 def days(context):
     print("a library talks")
     context.log.info("2 of 3 done")

@@ -31,7 +31,7 @@ from orchestration.profile import load_profile
 
 profile = load_profile(os.environ["GENREC_PROFILE"])
 environment.apply(profile)
-from assets.partitions import daily
+from assets.partitions import partitions
 
 folder = Path(os.environ["TEST_FOLDER"])
 
@@ -43,7 +43,7 @@ def work(context, name):
     with open(folder / "journal", "a") as journal:
         journal.write(json.dumps(["ends", context.run_id]) + "\\n")
 
-@dg.asset(partitions_def=daily, backfill_policy=dg.BackfillPolicy.single_run())
+@dg.asset(partitions_def=partitions, backfill_policy=dg.BackfillPolicy.single_run())
 def days(context):
     work(context, context.run.tags.get("test/name", "command"))
     return dg.MaterializeResult()

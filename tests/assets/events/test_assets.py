@@ -13,7 +13,7 @@ import pytest
 from assets.events.assets import events
 from assets.items.assets import items
 from assets.items.catalogue import gone_at
-from assets.partitions import daily
+from assets.partitions import partitions
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
@@ -21,9 +21,9 @@ from assets.validation.settings import QualitySettings
 from storage.lake import Lake
 from storage.schema import IdType
 
-FIRST = daily.start.date()
+FIRST = partitions.start.date()
 NEXT = FIRST + timedelta(days=1)
-START = int(daily.start.timestamp()) * 1000
+START = int(partitions.start.timestamp()) * 1000
 DAY_MS = 86_400_000
 SHARE = "rejected_share_in_range"
 ROWS = "every_day_has_events"

@@ -12,7 +12,7 @@ import pytest
 
 from assets.events.assets import events
 from assets.items.assets import items
-from assets.partitions import daily
+from assets.partitions import partitions
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.settings import open_source
@@ -20,8 +20,8 @@ from assets.validation.settings import QualitySettings
 from assets.validation.statistics import EVENT_STATISTICS_TABLE
 from storage.lake import Lake
 
-DAYS = [daily.start.date() + timedelta(days=n) for n in range(5)]
-START = int(daily.start.timestamp()) * 1000
+DAYS = [partitions.start.date() + timedelta(days=n) for n in range(5)]
+START = int(partitions.start.timestamp()) * 1000
 MINUTE = 60_000
 MIX = "action_mix_distance_in_range"
 DRIFT = {f"{name}_ratio_in_range" for name in ("volume", "user", "item", "gap")} | {MIX}

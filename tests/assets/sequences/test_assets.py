@@ -10,7 +10,7 @@ import pytest
 
 from assets.events.assets import events
 from assets.items.assets import items
-from assets.partitions import daily
+from assets.partitions import partitions
 from assets.resources import Storage
 from assets.sequences.assets import sequences
 from assets.sources.assets import raw_events, raw_items
@@ -18,8 +18,8 @@ from assets.sources.settings import open_source
 from assets.validation.settings import QualitySettings
 from storage.lake import Lake
 
-FIRST = daily.start.date()
-START = int(daily.start.timestamp()) * 1000
+FIRST = partitions.start.date()
+START = int(partitions.start.timestamp()) * 1000
 MINUTE, DAY = 60_000, 86_400_000
 DAYS, USERS, REQUESTS = 3, 20, 4
 

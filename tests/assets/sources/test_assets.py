@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.partitions import daily
+from assets.partitions import partitions
 from assets.resources import Storage
 from assets.sources.assets import raw_events, raw_items
 from assets.sources.ledger import fingerprint, landed_files, ledger_frame
@@ -14,7 +14,7 @@ from assets.sources.settings import open_source
 from assets.sources.source import LandedFile, SourceError
 from storage.lake import Lake
 
-FIRST = daily.start.date()
+FIRST = partitions.start.date()
 DAYS = [date.fromordinal(FIRST.toordinal() + n) for n in range(3)]
 WORLD = {"kind": "demo_world", "events": 5_000}
 

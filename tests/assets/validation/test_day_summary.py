@@ -57,3 +57,5 @@ def test_share_of_items_without_content() -> None:
     )
     summary = with_content(by_day(counted(4, 0, 0), counted(0, 0, 0), DAYS, min_rows_judged=1), items)
     assert summary["without_content_share"].to_list() == [0.25, None, None, None]
+    without = with_content(by_day(counted(4, 0, 0), counted(0, 0, 0), DAYS, min_rows_judged=1), items, offered=False)
+    assert without["without_content_share"].to_list() == [None] * 4

@@ -165,6 +165,15 @@ def nightly(
 
 
 @app.command()
+def beside(rounds: Annotated[int, typer.Option(min=1)] = 3, smoke: SmokeOption = False) -> None:
+    """What training does beside other programs that take all of the processor they can get."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import beside as bench
+
+        _end("beside", bench.run(rounds, smoke, _report))
+
+
+@app.command()
 def sparse(
     partitions: Annotated[str, typer.Option(help="Numbers of days, ascending.")] = "100,1000,5000",
     before: Annotated[

@@ -199,7 +199,12 @@ def _lineage(done: Forgetting, reason: str) -> Sequence[dg.AssetMaterialization]
 
 
 def _by_partition(days: pl.DataFrame) -> pl.DataFrame:
-    return days.with_columns(pl.col(DAY).str.to_date()).group_by(partition_column()).agg(pl.col("rows").sum()).sort(DAY)
+    return (
+        days.with_columns(pl.col(DAY).cast(pl.String).str.to_date())
+        .group_by(partition_column())
+        .agg(pl.col("rows").sum())
+        .sort(DAY)
+    )
 
 
 def _forgotten_by_endpoint(lake: Lake, profile: str, endpoint: EndpointSettings, dashboard: str) -> str:

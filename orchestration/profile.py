@@ -30,7 +30,7 @@ Section = dict[str, Any]
 
 PartitionKind = Literal["day", "week", "month"]
 
-MOST_PARTITIONS = 1_000
+MOST_PARTITIONS = 1_500
 """More of them take a run longer to keep on record than a sparse log takes to be read."""
 
 Port = Annotated[int, Field(ge=1024, le=65535)]

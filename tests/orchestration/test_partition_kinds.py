@@ -50,16 +50,8 @@ def test_a_week_replaces_its_days_also_in_a_lake_that_was_filled_by_days(tmp_pat
     write_log(tmp_path / "log.csv")
     genrec("materialize", "-p", profile(tmp_path, "turned", "day"), "--select", "*events")
     write_log(tmp_path / "log.csv", late=5)
-    told = genrec(
-        "materialize",
-        "-p",
-        profile(tmp_path, "turned", "week"),
-        "--select",
-        "*events",
-        "--days",
-        "2026-01-09:2026-01-09",
-    )
-    assert "events accepted" in told
+    week = ("--days", "2026-01-09:2026-01-09")
+    genrec("materialize", "-p", profile(tmp_path, "turned", "week"), "--select", "*events", *week)
     genrec("materialize", "-p", profile(tmp_path, "weeks", "week"), "--select", "*events")
     turned, weeks = tables(tmp_path, "turned"), tables(tmp_path, "weeks")
     assert weeks["events"].filter(pl.col("user_id").str.starts_with("late")).height == 5
@@ -70,15 +62,10 @@ def test_a_week_replaces_its_days_also_in_a_lake_that_was_filled_by_days(tmp_pat
 
 
 def test_long_spans_have_longer_partitions(tmp_path: Path, home: Path) -> None:
-    assert [suited_partitions(days) for days in (1, 1_000, 1_001, 7_000, 7_001)] == [
-        "day",
-        "day",
-        "week",
-        "week",
-        "month",
-    ]
+    kinds = {1: "day", 1_500: "day", 1_501: "week", 10_500: "week", 10_501: "month"}
+    assert {days: suited_partitions(days) for days in kinds} == kinds
     path = Path(profile(tmp_path, "long", "auto"))
-    path.write_text(path.read_text().replace(f"first_day: {FIRST}", "first_day: 2020-01-01"))
+    path.write_text(path.read_text().replace(f"first_day: {FIRST}", "first_day: 2016-01-01"))
     assert load_profile(str(path)).partitioned_by() == "week"
     path.write_text(path.read_text().replace(f"last_day: {FIRST + timedelta(days=DAYS)}\n", ""))
     assert load_profile(str(path)).partitioned_by() == "day", "days that grow are added one by one"

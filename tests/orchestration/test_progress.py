@@ -63,10 +63,10 @@ def test_what_several_checks_could_not_measure_is_said_once() -> None:
     ]
 
 
-def test_thousands_of_days_are_told_while_they_are_planned() -> None:
+def test_thousands_of_partitions_are_told_while_they_are_planned() -> None:
     day = AssetMaterializationPlannedData(dg.AssetKey("events"), partition="2026-01-01")
     planned = dg.DagsterEvent("ASSET_MATERIALIZATION_PLANNED", "line", step_key="events", event_specific_data=day)
-    assert "planned 5,000 days" in said(*[entry("", planned)] * 5_001)
+    assert "planned 5,000 partitions" in said(*[entry("", planned)] * 5_001)
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -1,10 +1,14 @@
 """Benchmarks run at their smallest and end with one line of JSON; those of an endpoint have files of their own."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.sparse import FIRST_DAY
+from benchmarks.sparse_line import write_log
 from benchmarks.time_to_quality import SMOKE_GOAL
 from orchestration.cli import app
 from tests.benchmarks.smoke import figures
@@ -60,6 +64,20 @@ def test_training_set(tmp_path: Path) -> None:
 def test_sparse() -> None:
     found = figures("sparse")
     assert found["overhead_ms_per_partition"] == found["overhead_ms_per_partition_20"]
+
+
+def test_the_log_on_the_way_to_the_endpoint_has_whole_days_alone(tmp_path: Path) -> None:
+    rows = write_log(tmp_path / "log.csv", 100)
+    log = pl.read_csv(tmp_path / "log.csv", try_parse_dates=True)
+    assert log.height == rows > 100
+    assert log["day"].is_between(FIRST_DAY, FIRST_DAY + timedelta(days=99)).all()
+    assert log["buyer"].n_unique() < rows
+
+
+def test_beside() -> None:
+    found = figures("beside")
+    assert found["inline_tokens_per_s"] > 0
+    assert {f"inline_share_beside_{busy}" for busy in (1, 2)} <= found.keys()
 
 
 def test_nightly(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ A piece is a plain function of one picklable argument that writes files and retu
 be done again: by Ray when a worker is lost, by the next run when this one is killed.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from itertools import islice
 from typing import Any, Literal, Protocol, TypeVar
 
 from assets.ray_cluster import attached
+from models.cores import cores
 
 EngineName = Literal["local", "ray"]
 
@@ -89,7 +89,7 @@ def open_engine(name: EngineName, address: str) -> Iterator[Engine]:
         address: GCS address of the cluster, host:port.
     """
     if name == "local":
-        yield LocalEngine(os.cpu_count() or 1)
+        yield LocalEngine(cores())
         return
     with attached(address):
         import ray

@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.cores import CORES_VARIABLE, available
 from storage.owner import claim
 from storage.places import absolute, is_uri, plain
 from storage.secret_file import write_secret
@@ -61,6 +62,9 @@ FIXED = {
     # Polars' allocator otherwise hands freed pages back at once, and every batch pays for them again.
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:1000,muzzy_decay_ms:0",
 }
+
+OPENMP_THREADS = "OMP_NUM_THREADS"
+"""How many threads torch, OpenMP and BLAS may start."""
 
 PRIVATE = 0o077
 """The mask of new files and folders: 0600 and 0700."""
@@ -146,7 +150,10 @@ def dagster_home(profile_name: str) -> Path:
 
 def variables(profile: "Profile") -> dict[str, str]:
     """What the platform sets, without what the caller's environment adds."""
+    cores = profile.cores or available()
     return FIXED | {
+        CORES_VARIABLE: str(cores),
+        **{name: str(_fewer(os.environ.get(name, ""), cores)) for name in (OPENMP_THREADS, "POLARS_MAX_THREADS")},
         HOME_VARIABLE: str(home()),
         PROFILE_VARIABLE: profile.origin,
         FIRST_DAY_VARIABLE: profile.start().isoformat(),
@@ -157,6 +164,11 @@ def variables(profile: "Profile") -> dict[str, str]:
         # As in `serving.door`, which would bring the web framework into every process.
         "GENREC_DOOR": json.dumps(profile.endpoint.get("door", {})),
     }
+
+
+def _fewer(given: str, cores: int) -> int:
+    """Whoever starts the platform with fewer threads wants it so."""
+    return min(cores, int(given)) if given.isdigit() and int(given) else cores
 
 
 def child_environment(profile: "Profile") -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from orchestration.environment import HOME_VARIABLE, child_environment, home, ray_folder, ray_token_path
+from orchestration.environment import HOME_VARIABLE, OPENMP_THREADS, child_environment, home, ray_folder, ray_token_path
 from orchestration.interpreter import interpreter
 from orchestration.processes import POLL_SECONDS, Process
 from orchestration.profile import Profile, RaySettings
@@ -118,7 +118,7 @@ def _start(profile: Profile) -> None:
     with open(log, "wb") as output:
         child = subprocess.Popen(
             [interpreter(), "-m", "orchestration.ray_head", str(_record()), temp, *command],
-            env=child_environment(profile),
+            env=_environment(profile),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -131,6 +131,11 @@ def _start(profile: Profile) -> None:
     if head := _recorded():
         _remove(head)
     raise StackError(f"the Ray head did not start within {START_SECONDS} s; {log} ends with: {_tail(log)}")
+
+
+def _environment(profile: Profile) -> dict[str, str]:
+    """Without a number of threads: Ray gives each worker and replica as many as the CPUs that it asked for."""
+    return {name: value for name, value in child_environment(profile).items() if name != OPENMP_THREADS}
 
 
 def _start_arguments(ray: RaySettings, temp: str) -> list[str]:

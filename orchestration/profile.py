@@ -129,6 +129,11 @@ class Profile(Strict):
         f"with an end would have more than {MOST_PARTITIONS:,} of them, a week, or else a month.",
     )
     id_type: Literal["string", "int64"] = Field(default="string", description="Type of user and item ids.")
+    cores: int | None = Field(
+        default=None,
+        ge=1,
+        description="Cores that a process uses at once, with all its libraries; none: those that the system allows.",
+    )
     lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are.")
     ray: RaySettings = Field(default=RaySettings(), description="Which Ray cluster trains and serves.")
     ui: UiSettings = Field(default=UiSettings(), description="Dagster's UI on this machine.")

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from assets.data_report.evidence import Evidence, days_until_now
 from assets.data_report.profile_keys import ProfileKeys
+from assets.data_report.put_aside import ROWS
 from assets.data_report.report import DataReport, report_on
 from assets.data_report.seen import Settings
-from assets.data_report.survey import ROWS
 from assets.plots import by_powers_of_two
 from assets.sources.settings import open_source
 from assets.sources.source import SourceError

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from assets.data_report.evidence import Log
-from assets.data_report.survey import ROWS
+from assets.data_report.put_aside import ROWS
 from assets.splits.split import EPOCH, SplitRule
 from models.columns import ACTION, DAY, REQUEST_GROUP, STARTED
 from models.interactions import Interactions

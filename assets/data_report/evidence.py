@@ -10,7 +10,8 @@ from typing import Protocol
 
 import polars as pl
 
-from assets.data_report.survey import ROWS, some_of_each, survey
+from assets.data_report.put_aside import PutAside
+from assets.data_report.survey import largest_rejected_share, survey
 from assets.events.row_validator import known_items
 from assets.items.catalogue import catalogue
 from assets.items.clean import clean_items
@@ -18,11 +19,12 @@ from assets.sequences.in_memory import SequencesInMemory
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landing_folders
 from assets.sources.source import Source
+from assets.validation.quarantine import Reason
 from assets.validation.settings import QualitySettings
 from models.availability import with_availability
-from models.columns import AT_FAULT, ORIGIN, REASON, USER_ID
+from models.columns import ORIGIN, REASON, USER_ID
 from storage.lake import Lake
-from storage.schema import EVENTS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE, IdType
+from storage.schema import EVENTS_TABLE, ITEMS_TABLE, QUARANTINE_SCHEMA, QUARANTINE_TABLE, IdType
 from storage.user_interactions import InteractionLog
 
 
@@ -39,40 +41,42 @@ class Evidence:
 
     Attributes:
         events: The good rows, as the table `events` has them.
-        rejected: `reason`, `at_fault`, `rows` of the others.
-        examples: Some of those, whole (QUARANTINE_SCHEMA).
+        put_aside: The others.
         log: The good rows as interactions.
         items: The catalogue, one row per item.
+        items_put_aside: Its rows that are no items.
         image_folders: Where the files of the catalogue lie.
         days: The first and the last day that were asked for.
         outside: Rows that lie on none of these; 0 where nobody counted.
-        rejected_share, without_time_share: As the asset `events` judges them; 0 where it has already.
+        rejected_share, without_time_share, items_rejected_share: As the assets `events` and `items` judge them; 0 where
+            they have already.
     """
 
     events: pl.LazyFrame
-    rejected: pl.DataFrame
-    examples: pl.DataFrame
+    put_aside: PutAside
     log: Log
     items: pl.LazyFrame
+    items_put_aside: PutAside
     image_folders: Sequence[str]
     days: tuple[date, date]
     outside: int = 0
     rejected_share: float = 0.0
     without_time_share: float = 0.0
+    items_rejected_share: float = 0.0
 
     @classmethod
     def of_lake(cls, lake: Lake, days: tuple[date, date]) -> Evidence:
         """Of a lake whose sequences are up to date; nothing is read that is as long as the log."""
         put_aside = pl.LazyFrame(schema=QUARANTINE_SCHEMA)
         if lake.exists(QUARANTINE_TABLE):
-            put_aside = lake.scan(QUARANTINE_TABLE).filter(pl.col(ORIGIN) == EVENTS_TABLE)
-        counts = put_aside.group_by(REASON, AT_FAULT).agg(pl.len().cast(pl.Int64).alias(ROWS))
+            # An item whose image is too large is an item all the same.
+            put_aside = lake.scan(QUARANTINE_TABLE).filter(pl.col(REASON) != Reason.IMAGE_TOO_LARGE)
         return cls(
             events=lake.scan(EVENTS_TABLE),
-            rejected=counts.collect(engine="streaming").sort(ROWS, REASON, AT_FAULT),
-            examples=some_of_each(put_aside).collect(engine="streaming"),
+            put_aside=PutAside.of(put_aside.filter(pl.col(ORIGIN) == EVENTS_TABLE)),
             log=lake.interactions(),
             items=catalogue(lake),
+            items_put_aside=PutAside.of(put_aside.filter(pl.col(ORIGIN) == ITEMS_TABLE)),
             image_folders=landing_folders(lake, "items"),
             days=days,
         )
@@ -95,20 +99,22 @@ class Evidence:
         with damage_explained(file.path for file in landed):
             raw = source.read("items", landed, days)
             unit, names = source.timestamp_unit("items"), source.columns("items")
-            listed = clean_items(raw, rules, id_type, days, unit, names).accepted
+            cleaned = clean_items(raw, rules, id_type, days, unit, names)
+        listed = cleaned.accepted
         known = known_items(listed.lazy()) if rules.reject_unknown_items else None
         found = survey(source, rules, id_type, days, scratch, known)
         return cls(
             events=found.events.lazy(),
-            rejected=found.rejected,
-            examples=found.examples,
+            put_aside=found.put_aside,
             log=SequencesInMemory.of(found.events, rules.actions, rules.request_gap),
             items=with_availability(listed.lazy()),
+            items_put_aside=PutAside.of(cleaned.rejected.lazy()),
             image_folders=sorted({str(Path(file.path).parent) for file in landed}),
             days=(first, last),
             outside=found.outside,
             rejected_share=found.largest_rejected_share,
             without_time_share=found.without_time_share,
+            items_rejected_share=largest_rejected_share(cleaned, days, rules.min_rows_judged),
         )
 
     @property

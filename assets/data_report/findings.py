@@ -14,7 +14,7 @@ RULES: Sequence[Rule] = (
     row_rules.nothing_there,
     row_rules.times,
     row_rules.times_without_year,
-    row_rules.id_types,
+    row_rules.wrong_types,
     row_rules.missing_values,
     row_rules.unreadable_rows,
     learning_rules.actions,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from assets.data_report.seen import MENTIONED, Finding, Seen, listed, such_as, values_of
+from assets.data_report.seen import MENTIONED, Finding, Seen, listed, such_as
 from assets.validation.quarantine import Reason
 from models.columns import ACTION, IMAGE, ITEM_ID, REQUEST_ID, USER_ID
 
@@ -16,9 +16,9 @@ MANY = 0.5
 def actions(seen: Seen) -> Iterator[Finding]:
     """Actions that only the profile or only the log knows."""
     rules, there = seen.settings.quality, dict(seen.activity.actions.iter_rows())
-    unknown = seen.rejected(Reason.UNKNOWN_ACTION)
+    unknown = seen.evidence.put_aside.because_of(Reason.UNKNOWN_ACTION)
     if unknown > RARE * seen.rows:
-        values = values_of(seen.examples(Reason.UNKNOWN_ACTION), ACTION)
+        values = seen.evidence.put_aside.values(ACTION, Reason.UNKNOWN_ACTION)
         yield Finding(
             "quality.actions",
             f"{unknown:,} of {seen.rows:,} rows have another action{such_as(values)}",
@@ -46,7 +46,7 @@ def requests(seen: Seen) -> Iterator[Finding]:
     if histories and histories.long_requests > rules.max_reused_request_share * histories.requests:
         share = histories.long_requests / histories.requests
         yield Finding(
-            seen.settings.keys.event(REQUEST_ID),
+            seen.settings.keys.events.key(REQUEST_ID),
             f"{share:.0%} of {histories.requests:,} requests last longer than {_told(rules.request_gap)}, as a session "
             "or a counter that starts over does",
             "map what names one answer of the recommender, or nothing; or raise quality.request_gap",
@@ -59,14 +59,14 @@ def few_items_or_interactions(seen: Seen) -> Iterator[Finding]:
         return
     if histories.chosen_items == 1:
         yield Finding(
-            seen.settings.keys.event(ITEM_ID),
+            seen.settings.keys.events.key(ITEM_ID),
             "everything that counts is with a single item, so that there is nothing to choose from",
             "map the column that tells items apart",
             stops=True,
         )
     if _nobody_has_a_history(seen):
         yield Finding(
-            seen.settings.keys.event(USER_ID),
+            seen.settings.keys.events.key(USER_ID),
             f"none of {len(histories.lengths):,} users has two interactions that count, so that nobody has a history",
             "map the column that tells who it was on every visit; else popularity is all that can be released",
         )
@@ -110,7 +110,7 @@ def images(seen: Seen) -> Iterator[Finding]:
     if content.readable < content.decoded:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in list(content.reasons.items())[:MENTIONED])
         yield Finding(
-            seen.settings.keys.item(IMAGE),
+            seen.settings.keys.items.key(IMAGE),
             f"{content.readable:,} of {content.decoded:,} images are readable ({reasons}); the others are skipped",
             "mend them, or set what the reason names; without any, leave the column out",
         )

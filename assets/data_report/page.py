@@ -4,9 +4,9 @@ from typing import Any
 
 import dagster as dg
 
+from assets.data_report.put_aside import ROWS
 from assets.data_report.report import DataReport
 from assets.data_report.seen import Finding
-from assets.data_report.survey import ROWS
 from assets.plots import bars, by_powers_of_two, markdown_image, new_figure
 from models.columns import DAY
 from models.markdown import escaped
@@ -51,5 +51,5 @@ def _over_time(report: DataReport) -> str:
     axes.set(ylabel="events a day", ylim=(0, None))
     if cut:
         axes.axvline(cut.cutoff.replace(tzinfo=None), color="#868e96", linestyle="--", label="evaluation from here on")
-        axes.legend()
+        figure.legend(loc="outside upper right")
     return markdown_image(figure, "events by day")

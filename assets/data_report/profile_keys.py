@@ -11,20 +11,41 @@ SOURCE = "source"
 
 
 @dataclass(frozen=True)
-class ProfileKeys:
-    """The keys of a profile's `source` that tell of columns; of a published data set there are none but `source`.
+class TableKeys:
+    """The keys of a section that tells of the columns of a table.
 
     Attributes:
-        events, items: The sections of both tables.
-        event_columns, item_columns: What the files call columns that have another name here.
+        section: Its path; of a published data set there is nothing below `source`.
+        columns: What the files call columns that have another name here.
+    """
+
+    section: str = SOURCE
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, name: str) -> str:
+        """The key that says where the contract's column `name` comes from."""
+        return f"{self.section}.columns.{name}" if self.section != SOURCE else SOURCE
+
+    def column(self, name: str) -> str:
+        """What the files call the contract's column `name`."""
+        return self.columns.get(name, name)
+
+    def contract(self, column: str) -> str:
+        """The contract's name of a column of the files."""
+        return next((name for name, theirs in self.columns.items() if theirs == column), column)
+
+
+@dataclass(frozen=True)
+class ProfileKeys:
+    """The keys of a profile's section `source`.
+
+    Attributes:
         times: What the section of events says of its times, by key.
         has_catalogue: Whether there is one; else the events name the items.
     """
 
-    events: str = SOURCE
-    items: str = SOURCE
-    event_columns: Mapping[str, str] = field(default_factory=dict)
-    item_columns: Mapping[str, str] = field(default_factory=dict)
+    events: TableKeys = field(default_factory=TableKeys)
+    items: TableKeys = field(default_factory=TableKeys)
     times: Mapping[str, str] = field(default_factory=dict)
     has_catalogue: bool = True
 
@@ -35,35 +56,13 @@ class ProfileKeys:
         events = source.settings.events
         times = {"timestamp_format": events.timestamp_format} if events.timestamp_format else {}
         return cls(
-            events="source.events",
-            items="source.items",
-            event_columns=source.columns("events"),
-            item_columns=source.columns("items"),
+            events=TableKeys("source.events", source.columns("events")),
+            items=TableKeys("source.items", source.columns("items")),
             times=times or {"timestamp_unit": events.timestamp_unit},
             has_catalogue=source.settings.items is not None,
         )
 
-    def column(self, name: str) -> str:
-        """What the files of events call the contract's column `name`."""
-        return self.event_columns.get(name, name)
-
-    def contract(self, column: str) -> str:
-        """The contract's name of a column of the files of events."""
-        return next((name for name, theirs in self.event_columns.items() if theirs == column), column)
-
-    def event(self, name: str) -> str:
-        """The key that says where the contract's column `name` of events comes from."""
-        return f"{self.events}.columns.{name}" if self.events != SOURCE else SOURCE
-
-    def item(self, name: str) -> str:
-        """The same of items."""
-        return f"{self.items}.columns.{name}" if self.items != SOURCE else SOURCE
-
     @property
     def time_unit(self) -> str:
         """The key that says how times are written."""
-        return f"{self.events}.{next(iter(self.times))}" if self.times else self.event(TIMESTAMP)
-
-    def told(self, key: str) -> str | None:
-        """What the profile says of times under `key`."""
-        return self.times.get(key)
+        return f"{self.events.section}.{next(iter(self.times))}" if self.times else self.events.key(TIMESTAMP)

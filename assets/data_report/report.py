@@ -12,10 +12,10 @@ from assets.data_report.content import Content
 from assets.data_report.counts import Activity, Histories
 from assets.data_report.evidence import Evidence
 from assets.data_report.findings import findings
+from assets.data_report.put_aside import ROWS, PutAside
 from assets.data_report.seen import Finding, Seen, Settings
-from assets.data_report.survey import ROWS
 from models.actions import action_bits
-from models.columns import DAY, ITEM_ID, REASON
+from models.columns import DAY, ITEM_ID
 from storage.user_interactions import ROWS_IN_MEMORY
 
 
@@ -39,7 +39,7 @@ class DataReport:
             yield from _histories(self.seen.histories, self.seen.activity)
         if self.seen.cut:
             yield from _cut(self.seen.cut)
-        yield from _content(self.seen.content)
+        yield from _content(self.seen.content, self.seen.evidence.items_put_aside)
 
     def numbers(self) -> Mapping[str, float]:
         """Those that are worth to be followed from night to night."""
@@ -110,10 +110,9 @@ def _listed_share(evidence: Evidence, histories: Histories) -> float:
 
 
 def _rows(seen: Seen) -> str:
-    aside = seen.evidence.rejected.group_by(REASON).agg(pl.col(ROWS).sum()).sort(ROWS, descending=True)
-    told = [f"{seen.rows:,}"]
-    if aside.height:
-        told.append(f"{int(aside[ROWS].sum()):,} put aside ({_counted(aside)})")
+    told, aside = [f"{seen.rows:,}"], seen.evidence.put_aside
+    if aside.rows:
+        told.append(f"{aside.rows:,} put aside ({aside.told()})")
     if seen.evidence.outside:
         told.append(f"{seen.evidence.outside:,} more on other days")
     return "; ".join(told)
@@ -168,8 +167,9 @@ def _cut(cut: Cut) -> Iterator[tuple[str, str]]:
         )
 
 
-def _content(content: Content) -> Iterator[tuple[str, str]]:
-    yield "catalogue", f"{content.items:,} items, {content.texts:,} with a text, {content.images:,} with an image"
+def _content(content: Content, aside: PutAside) -> Iterator[tuple[str, str]]:
+    told = f"{content.items:,} items, {content.texts:,} with a text, {content.images:,} with an image"
+    yield "catalogue", f"{told}; {aside.rows:,} rows put aside ({aside.told()})" if aside.rows else told
     if content.decoded:
         yield "images", f"{content.readable:,} of {content.decoded:,} readable"
     elif content.images:

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from assets.data_report.seen import MENTIONED, Finding, Seen, such_as, values_of
-from assets.data_report.survey import ROWS
+from assets.data_report.profile_keys import ProfileKeys
+from assets.data_report.seen import MENTIONED, Finding, Seen, such_as
 from assets.sources.contract import EARLIEST
 from assets.sources.guess.times import guess_time
 from assets.validation.quarantine import Reason
-from models.columns import AT_FAULT, ITEM_ID, REASON, TIMESTAMP, USER_ID
+from models.columns import ITEM_ID, TIMESTAMP, USER_ID
 
 FEW = 0.01
 """A smaller share of the rows is not worth a word."""
 
 MANY = 0.5
+
+DECIMAL_COMMA = r"^\s*-?[0-9.]*,[0-9]+\s*$"
 
 
 def nothing_there(seen: Seen) -> Iterator[Finding]:
@@ -29,36 +31,37 @@ def nothing_there(seen: Seen) -> Iterator[Finding]:
             stops=True,
         )
     elif not seen.activity.events:
-        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in _by_reason(seen.evidence.rejected))
         yield Finding(
             "quality",
-            f"none of the {seen.rows:,} rows is an event ({reasons})",
+            f"none of the {seen.rows:,} rows is an event ({seen.evidence.put_aside.told()})",
             "mend what the other findings name",
             stops=True,
         )
 
 
 def refused_days(seen: Seen) -> Iterator[Finding]:
-    """Rows that the asset `events` would not publish."""
-    rules, evidence = seen.settings.quality, seen.evidence
-    if not seen.activity.events:
-        return
-    if evidence.rejected_share > rules.max_rejected_share:
-        yield Finding(
-            "quality.max_rejected_share",
-            f"of the rows of a day up to {evidence.rejected_share:.0%} are put aside, {rules.max_rejected_share:.0%} "
-            "are allowed, so that `events` would be refused",
-            "mend what the other findings name, or allow for it",
-            stops=rules.severity.get("events.rejected_share_in_range") != "warn",
-        )
-    if evidence.without_time_share > rules.max_without_time_share:
-        yield Finding(
-            "quality.max_without_time_share",
-            f"{evidence.without_time_share:.0%} of the rows have no time, {rules.max_without_time_share:.0%} are "
-            "allowed, so that `events` would be refused",
-            f"look at {seen.settings.keys.event(TIMESTAMP)}, or allow for it",
-            stops=rules.severity.get("events.without_time_share_in_range") != "warn",
-        )
+    """Rows that the assets `events` and `items` would not publish."""
+    evidence, most = seen.evidence, seen.settings.quality.max_rejected_share
+    if seen.activity.events and evidence.rejected_share > most:
+        yield _refused(seen, "events", "max_rejected_share", evidence.rejected_share, "are put aside")
+    most = seen.settings.quality.max_without_time_share
+    if seen.activity.events and evidence.without_time_share > most:
+        yield _refused(seen, "events", "max_without_time_share", evidence.without_time_share, "have no time")
+    most = seen.settings.quality.max_rejected_share
+    if seen.settings.keys.has_catalogue and evidence.items_rejected_share > most:
+        yield _refused(seen, "items", "max_rejected_share", evidence.items_rejected_share, "are put aside")
+
+
+def _refused(seen: Seen, table: str, key: str, share: float, what: str) -> Finding:
+    rules, check = seen.settings.quality, f"{table}.{key.removeprefix('max_')}_in_range"
+    whose = "" if table == "events" else " of the catalogue"
+    return Finding(
+        f"quality.{key}",
+        f"of the rows{whose} of a day up to {share:.0%} {what}, {getattr(rules, key):.0%} are allowed, so that "
+        f"`{table}` would be refused",
+        "mend what the other findings name, or allow for it",
+        stops=rules.severity.get(check) != "warn",
+    )
 
 
 def rows_on_other_days(seen: Seen) -> Iterator[Finding]:
@@ -73,32 +76,31 @@ def rows_on_other_days(seen: Seen) -> Iterator[Finding]:
 
 def times(seen: Seen) -> Iterator[Finding]:
     """Times in another unit or form than the profile says."""
-    keys, about = seen.settings.keys, seen.settings.keys.column(TIMESTAMP)
-    reasons = [Reason.TIMESTAMP_TOO_OLD, Reason.TIMESTAMP_IN_FUTURE]
+    keys, aside = seen.settings.keys, seen.evidence.put_aside
+    column = keys.events.column(TIMESTAMP)
+    wrong = {
+        Reason.TIMESTAMP_TOO_OLD: f"lie before {seen.settings.quality.earliest:%Y-%m-%d}",
+        Reason.TIMESTAMP_IN_FUTURE: "lie behind their day or in the future",
+        Reason.WRONG_TYPE: "are no times in that unit or form",
+    }
     # Where the events name the items, one that is unknown has no event on a day of a log.
-    reasons += [] if keys.has_catalogue else [Reason.UNKNOWN_ITEM]
-    for reason, column, rows in seen.evidence.rejected.select(REASON, AT_FAULT, ROWS).iter_rows():
-        named = reason == Reason.WRONG_TYPE and about in (column or "").split(", ")
-        if not (reason in reasons or named) or rows <= FEW * seen.rows:
+    wrong |= {} if keys.has_catalogue else {Reason.UNKNOWN_ITEM: f"lie before {EARLIEST:%Y} or in the future"}
+    for reason, what in wrong.items():
+        rows = aside.at_fault(reason).get(column, 0) if reason == Reason.WRONG_TYPE else aside.because_of(reason)
+        if rows <= FEW * seen.rows:
             continue
-        values = values_of(seen.examples(reason, column), TIMESTAMP)
-        wrong = {
-            Reason.TIMESTAMP_TOO_OLD: f"lie before {seen.settings.quality.earliest:%Y-%m-%d}",
-            Reason.TIMESTAMP_IN_FUTURE: "lie behind their day or in the future",
-            Reason.UNKNOWN_ITEM: f"lie before {EARLIEST:%Y} or in the future",
-        }.get(reason, "are no times in that unit or form")
-        fits = guess_time(values)
-        stands = keys.told(fits.key) if fits else None
-        advice = (
-            f"write `{fits.key}: {fits.value}`, in which they are"
-            if fits and fits.value and stands != fits.value
-            else f"look at the column {about!r}, and at {keys.event(TIMESTAMP)}"
-        )
-        yield Finding(
-            keys.time_unit,
-            f"the times of {rows:,} of {seen.rows:,} rows{such_as(values)} {wrong}",
-            advice,
-        )
+        values = aside.values(TIMESTAMP, reason, column if reason == Reason.WRONG_TYPE else None)
+        told = f"the times of {rows:,} of {seen.rows:,} rows{such_as(values)} {what}"
+        yield Finding(keys.time_unit, told, _how_times_are(values, keys))
+
+
+def _how_times_are(values: pl.Series, keys: ProfileKeys) -> str:
+    fits = guess_time(values)
+    if fits is None or not fits.value:
+        return f"look at {keys.events.key(TIMESTAMP)}"
+    if keys.times.get(fits.key) != fits.value:
+        return f"write `{fits.key}: {fits.value}`, in which they are"
+    return 'write `decimal: ","`' if fits.comma else f"look at {keys.events.key(TIMESTAMP)}"
 
 
 def times_without_year(seen: Seen) -> Iterator[Finding]:
@@ -112,77 +114,75 @@ def times_without_year(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def id_types(seen: Seen) -> Iterator[Finding]:
-    """Ids that are none, or not of the type."""
-    keys, told = seen.settings.keys, list[tuple[str, str]]()
-    for name in (USER_ID, ITEM_ID):
-        count, values = _of_wrong_type(seen, keys.column(name), name)
-        if count:
-            told.append((name, f"{count:,} rows have a value{such_as(values)} in {keys.column(name)!r}"))
-    if not told:
+def wrong_types(seen: Seen) -> Iterator[Finding]:
+    """Ids that are none, or not of the type, and values of other columns that are none of theirs."""
+    keys, ids = seen.settings.keys, list[tuple[str, str]]()
+    tables = [(keys.events, seen.evidence.put_aside, "")]
+    # Items that the events name are at fault where these are.
+    tables += [(keys.items, seen.evidence.items_put_aside, " of the catalogue")] if keys.has_catalogue else []
+    for table, aside, whose in tables:
+        for column, rows in aside.at_fault(Reason.WRONG_TYPE).items():
+            name = table.contract(column)
+            values = aside.values(name, Reason.WRONG_TYPE, column)
+            told = f"{rows:,} rows{whose} have a value{such_as(values)} in {column!r}"
+            if name in (USER_ID, ITEM_ID):
+                ids.append((table.key(name), told))
+            elif name != TIMESTAMP:
+                comma = values.str.contains(DECIMAL_COMMA).any()
+                advice = 'write `decimal: ","`' if comma else "map the column that holds such values, or none"
+                yield Finding(table.key(name), f"{told}, which is none of its type", advice)
+    if not ids:
         return
-    what = ", ".join(sentence for _, sentence in told)
+    what = ", ".join(told for _, told in ids)
     if seen.settings.id_type == "int64":
         yield Finding("id_type", f"{what}, which is no whole number", "write `id_type: string`")
     else:
-        where = ", ".join(keys.event(name) for name, _ in told)
+        where = ", ".join(key for key, _ in ids)
         yield Finding(where, f"{what}, which is no id", "map the column that holds plain ids")
 
 
 def missing_values(seen: Seen) -> Iterator[Finding]:
-    keys = seen.settings.keys
-    nulls = seen.evidence.rejected.filter(pl.col(REASON).is_in([Reason.NULL_KEY, Reason.NO_TIME]))
-    for column, rows in nulls.group_by(AT_FAULT).agg(pl.col(ROWS).sum()).sort(AT_FAULT).iter_rows():
+    table = seen.settings.keys.events
+    for column, rows in seen.evidence.put_aside.at_fault(Reason.NULL_KEY, Reason.NO_TIME).items():
         if rows > FEW * seen.rows:
-            where = ", ".join(keys.event(keys.contract(name)) for name in (column or "").split(", "))
-            yield Finding(where, f"it is empty in {rows:,} of {seen.rows:,} rows", "map the column that is filled")
+            key = table.key(table.contract(column))
+            yield Finding(key, f"it is empty in {rows:,} of {seen.rows:,} rows", "map the column that is filled")
 
 
 def unreadable_rows(seen: Seen) -> Iterator[Finding]:
-    rows = seen.rejected(Reason.MALFORMED)
+    rows = seen.evidence.put_aside.because_of(Reason.MALFORMED)
     if rows > FEW * seen.rows:
         yield Finding(
-            seen.settings.keys.events,
+            seen.settings.keys.events.section,
             f"{rows:,} of {seen.rows:,} rows cannot be parsed",
             "look at `format`, `delimiter`, `quoted` and `encoding`",
         )
 
 
 def duplicates(seen: Seen) -> Iterator[Finding]:
-    rows = seen.rejected(Reason.DUPLICATE)
+    rows = seen.evidence.put_aside.because_of(Reason.DUPLICATE)
     if rows > seen.settings.quality.drift.max_duplicate_share * seen.rows:
         yield Finding(
-            seen.settings.keys.events,
+            seen.settings.keys.events.section,
             f"{rows:,} of {seen.rows:,} rows repeat the user, item, time and action of another one",
             "if these are different events, map a finer time; else nothing, the first of them counts",
         )
 
 
 def unknown_items(seen: Seen) -> Iterator[Finding]:
-    keys, rows = seen.settings.keys, seen.rejected(Reason.UNKNOWN_ITEM)
+    keys, rows = seen.settings.keys, seen.evidence.put_aside.because_of(Reason.UNKNOWN_ITEM)
     if rows > FEW * seen.rows and keys.has_catalogue:
-        theirs = values_of(seen.examples(Reason.UNKNOWN_ITEM), ITEM_ID)
+        theirs = seen.evidence.put_aside.values(ITEM_ID, Reason.UNKNOWN_ITEM)
         listed = seen.evidence.items.select(pl.col(ITEM_ID).cast(pl.String)).head(MENTIONED).collect()[ITEM_ID]
         yield Finding(
-            keys.item(ITEM_ID),
+            keys.items.key(ITEM_ID),
             f"{rows:,} of {seen.rows:,} rows are of items that the catalogue lacks{such_as(theirs)}, it "
             f"has{such_as(listed) or ' none'}",
             "map the column with the log's ids, or keep such rows with `quality.reject_unknown_items: false`",
         )
     elif seen.histories and seen.histories.chosen_items and seen.listed_share < 1 - MANY:
         yield Finding(
-            keys.item(ITEM_ID),
+            keys.items.key(ITEM_ID),
             f"the catalogue has {seen.listed_share:.0%} of the items that were chosen",
             "map the column with the log's ids, or leave the catalogue out",
         )
-
-
-def _of_wrong_type(seen: Seen, column: str, name: str) -> tuple[int, pl.Series]:
-    """How many rows have a value of the wrong type in a column of the files, and such values."""
-    named = (pl.col(REASON) == Reason.WRONG_TYPE) & pl.col(AT_FAULT).fill_null("").str.split(", ").list.contains(column)
-    return int(seen.evidence.rejected.filter(named)[ROWS].sum()), values_of(seen.evidence.examples.filter(named), name)
-
-
-def _by_reason(rejected: pl.DataFrame) -> list[tuple[str, int]]:
-    counts = rejected.group_by(REASON).agg(pl.col(ROWS).sum()).sort(ROWS, REASON, descending=[True, False])
-    return list(counts.select(REASON, ROWS).iter_rows())

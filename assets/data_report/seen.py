@@ -10,12 +10,9 @@ from assets.data_report.content import Content
 from assets.data_report.counts import Activity, Histories
 from assets.data_report.evidence import Evidence
 from assets.data_report.profile_keys import ProfileKeys
-from assets.data_report.survey import ROWS
 from assets.release.settings import ReleaseSettings
 from assets.training.training_set import TrainingSetSettings
-from assets.validation.quarantine import Reason, json_cell
 from assets.validation.settings import QualitySettings
-from models.columns import AT_FAULT, REASON, ROW
 from storage.schema import IdType
 
 MENTIONED = 3
@@ -85,23 +82,7 @@ class Seen:
 
     @property
     def rows(self) -> int:
-        return self.activity.events + int(self.evidence.rejected[ROWS].sum())
-
-    def rejected(self, *reasons: Reason) -> int:
-        """Rows that were put aside for one of these reasons."""
-        return int(self.evidence.rejected.filter(pl.col(REASON).is_in([str(one) for one in reasons]))[ROWS].sum())
-
-    def examples(self, reason: str, at_fault: str | None = None) -> pl.DataFrame:
-        """Some of them, whole; of those with columns at fault, only these where they are named."""
-        of = pl.col(REASON) == reason
-        return self.evidence.examples.filter(of if at_fault is None else of & (pl.col(AT_FAULT) == at_fault))
-
-
-def values_of(rows: pl.DataFrame, column: str) -> pl.Series:
-    """What `rows` that were put aside (QUARANTINE_SCHEMA) have in a column, the most frequent first."""
-    values = rows.select(json_cell(pl.col(ROW), column).alias(column)).drop_nulls()
-    counts = values.group_by(column).len().sort("len", column, descending=[True, False])
-    return counts[column]
+        return self.activity.events + self.evidence.put_aside.rows
 
 
 def such_as(values: pl.Series) -> str:

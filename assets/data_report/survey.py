@@ -4,27 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
+from assets.data_report.put_aside import ROWS, PutAside, some_of_each
 from assets.events.clean import clean_events
 from assets.events.row_validator import RowValidator
 from assets.sources.damage import damage_explained
 from assets.sources.source import Outside, Source
 from assets.validation.day_summary import REJECTED_SHARE, WITHOUT_TIME_SHARE, by_day
+from assets.validation.quarantine import Cleaned
 from assets.validation.settings import QualitySettings
 from models.columns import AT_FAULT, DAY, ITEM_ID, REASON, TIMESTAMP, UNDATED, USER_ID
 from storage.schema import QUARANTINE_SCHEMA, IdType
 
-ROWS = "rows"
 ROWS_IN_MEMORY = 4_000_000
 
 STRAY_SHARE = 0.001
 """So few rows at either end of a log do not stretch its days."""
-
-EXAMPLES = 1_000
-"""Rows of each reason that are kept to be looked at."""
 
 WORTH = 0.67
 """Days are cut off at an end where what is left is at most this share of the span."""
@@ -93,16 +90,14 @@ class Survey:
 
     Attributes:
         events: The good rows of its days, as the table `events` has them.
-        rejected: `reason`, `at_fault`, `rows` of the others.
-        examples: Some of those, whole (QUARANTINE_SCHEMA).
+        put_aside: The others.
         outside: Rows of the files that lie on none of the days.
         largest_rejected_share: The largest share of rejected rows that a day, or the whole, is judged by.
         without_time_share: Share of all rows without a time.
     """
 
     events: pl.DataFrame
-    rejected: pl.DataFrame
-    examples: pl.DataFrame
+    put_aside: PutAside
     outside: int
     largest_rejected_share: float
     without_time_share: float
@@ -110,12 +105,7 @@ class Survey:
     @property
     def rows(self) -> int:
         """All rows of its days."""
-        return self.events.height + int(self.rejected[ROWS].sum())
-
-    @property
-    def reasons(self) -> pl.DataFrame:
-        """`reason`, `rows` of those that are not good, the most frequent first."""
-        return self.rejected.group_by(REASON).agg(pl.col(ROWS).sum()).sort(ROWS, REASON, descending=[True, False])
+        return self.events.height + self.put_aside.rows
 
     @property
     def users(self) -> int:
@@ -165,20 +155,21 @@ def survey(
     summary = by_day(accepted, counts, days, rules.min_rows_judged, sum(part.undated for part in parts))
     return Survey(
         events=events,
-        rejected=counts.group_by(REASON, AT_FAULT).agg(pl.col(ROWS).sum()).sort(ROWS, REASON, AT_FAULT),
-        examples=some_of_each(pl.concat([nothing, *(some_of_each(part.rejected) for part in parts)])),
+        put_aside=PutAside(
+            counts.group_by(REASON, AT_FAULT).agg(pl.col(ROWS).sum()).sort(ROWS, REASON, AT_FAULT),
+            some_of_each(pl.concat([nothing, *(some_of_each(part.rejected) for part in parts)])),
+        ),
         outside=outside.rows,
         largest_rejected_share=float(summary[REJECTED_SHARE].max() or 0.0),  # type: ignore[arg-type]
         without_time_share=float(summary[WITHOUT_TIME_SHARE].max() or 0.0),  # type: ignore[arg-type]
     )
 
 
-Q = TypeVar("Q", pl.DataFrame, pl.LazyFrame)
-
-
-def some_of_each(quarantined: Q) -> Q:
-    """Of each reason, and of the columns that it is about, a few rows."""
-    return quarantined.group_by(REASON, AT_FAULT).head(EXAMPLES).select(*QUARANTINE_SCHEMA)
+def largest_rejected_share(cleaned: Cleaned, days: Sequence[date], min_rows_judged: int) -> float:
+    """The largest share of rejected rows that a day, or the whole, is judged by."""
+    accepted = cleaned.accepted.group_by(DAY).agg(pl.len().cast(pl.Int64).alias(ROWS))
+    summary = by_day(accepted, _reasons(cleaned.rejected), days, min_rows_judged, cleaned.undated)
+    return float(summary[REJECTED_SHARE].max() or 0.0)  # type: ignore[arg-type]
 
 
 def _reasons(rejected: pl.DataFrame) -> pl.DataFrame:

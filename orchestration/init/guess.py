@@ -133,9 +133,9 @@ def _survey(source: Files, actions: Sequence[str], days: Span) -> Survey:
 def _require_worth(path: Path, found: Survey) -> None:
     """Raises SourceError where nobody could learn from what is left."""
     if found.events.is_empty():
-        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in found.reasons.iter_rows())
         raise SourceError(
-            f"no row of {path} is an event ({reasons}): write a profile by hand, as docs/your-own-data.md says"
+            f"no row of {path} is an event ({found.put_aside.told()}): write a profile by hand, as "
+            "docs/your-own-data.md says"
         )
     if found.items < 2:
         raise SourceError(f"all events of {path} are of one item: there is nothing to choose from")

@@ -144,7 +144,7 @@ def _quality(guess: Guess) -> Iterator[Line]:
     yield Line(1, "actions", list(guess.actions), "all there are; rows with others are put aside")
     share = guess.found.largest_rejected_share
     if share > MOST_REJECTED:
-        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in guess.found.reasons.iter_rows())
+        reasons = guess.found.put_aside.told()
         allowed = min(1.0, ceil(share * 20 + 1) / 20)
         yield Line(
             1, "max_rejected_share", allowed, f"of the rows of a day up to {share:.0%} are put aside ({reasons})"

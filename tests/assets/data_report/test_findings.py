@@ -73,6 +73,29 @@ def test_ids_that_are_no_numbers(tmp_path: Path) -> None:
     assert found.advice == "write `id_type: string`"
 
 
+def test_values_of_the_wrong_type(tmp_path: Path) -> None:
+    rows = [(*row[:4], "1,5" if n % 4 else "2,0") for n, row in enumerate(walks())]
+    columns = ("user_id", "item_id", "timestamp", "action", "price")
+    quoted = [(*row[:4], f'"{row[4]}"') for row in rows]
+    report = reported(tmp_path, quoted, events={"columns": {"value": "price"}}, columns=columns)
+    found = only(report, "source.events.columns.value")
+    assert found.what == "180 rows have a value such as '1,5', '2,0' in 'price', which is none of its type"
+    assert found.advice == 'write `decimal: ","`'
+
+
+def test_ids_of_the_catalogue_that_are_no_numbers(tmp_path: Path) -> None:
+    rows = [(n % 9, n % 5, START + n * 3_600 * SECOND, "view", "") for n in range(100)]
+    items = {"path": str(write(tmp_path / "items.csv", [(f"A-{n}", "x") for n in range(5)], ("sku", "title")))}
+    mapped = items | {"columns": {"item_id": "sku"}}
+    report = reported(tmp_path, rows, items=mapped, id_type="int64")
+    found = only(report, "id_type")
+    assert found.what.startswith("5 rows of the catalogue have a value such as 'A-0', 'A-1', 'A-2' in 'sku'")
+    assert dict(report.lines())["catalogue"].startswith("0 items, 0 with a text, 0 with an image; 5 rows put aside (5 ")
+    refused = only(report, "quality.max_rejected_share")
+    assert refused.stops
+    assert refused.what.startswith("of the rows of the catalogue of a day up to 100% are put aside")
+
+
 def test_an_empty_column(tmp_path: Path) -> None:
     rows = [("" if n % 3 else user, item, *more) for n, (user, item, *more) in enumerate(walks())]
     report = reported(tmp_path, rows, events={"columns": {"user_id": "customer"}}, columns=CUSTOMERS)

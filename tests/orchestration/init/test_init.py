@@ -62,7 +62,7 @@ def events(profile: Profile, folder: Path) -> pl.DataFrame:
     source = open_source(profile.source, "", profile.first_day)
     days = [profile.first_day + timedelta(days=n) for n in range((profile.last_day - profile.first_day).days)]
     found = survey(source, QualitySettings.model_validate(profile.quality), profile.id_type, days, folder)
-    assert found.reasons.is_empty()
+    assert found.put_aside.reasons.is_empty()
     return found.events
 
 

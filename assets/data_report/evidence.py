@@ -18,7 +18,7 @@ from assets.items.clean import clean_items
 from assets.sequences.in_memory import SequencesInMemory
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landing_folders
-from assets.sources.source import Source
+from assets.sources.source import Source, SourceError
 from assets.validation.quarantine import Reason
 from assets.validation.settings import QualitySettings
 from models.availability import with_availability
@@ -92,8 +92,10 @@ class Evidence:
             scratch: Folder for what does not fit; what is written there is deleted again.
 
         Raises:
-            SourceError: the files cannot be read.
+            SourceError: the files cannot be read, or there is no day yet.
         """
+        if last < first:
+            raise SourceError(f"there is no day yet: the first one, {first}, is today or later")
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         landed = source.land("items", days)
         with damage_explained(file.path for file in landed):

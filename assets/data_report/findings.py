@@ -4,24 +4,29 @@ Each rule is a function of what was seen that yields what it finds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from assets.data_report import learning_rules, row_rules
 from assets.data_report.seen import Finding, Seen
 
 Rule = Callable[[Seen], Iterator[Finding]]
 
-RULES: Sequence[Rule] = (
-    row_rules.nothing_there,
+ROW_RULES: Sequence[Rule] = (
     row_rules.times,
     row_rules.times_without_year,
     row_rules.wrong_types,
     row_rules.missing_values,
     row_rules.unreadable_rows,
-    learning_rules.actions,
+    row_rules.unknown_actions,
     row_rules.unknown_items,
     row_rules.refused_days,
     row_rules.rows_on_other_days,
     row_rules.duplicates,
+    row_rules.nothing_there,
+)
+
+LEARNING_RULES: Sequence[Rule] = (
+    learning_rules.actions,
     learning_rules.requests,
     learning_rules.few_items_or_interactions,
     learning_rules.cutoff,
@@ -31,6 +36,9 @@ RULES: Sequence[Rule] = (
 
 
 def findings(seen: Seen) -> list[Finding]:
-    """All there is to say, what stops first."""
-    found = [finding for rule in RULES for finding in rule(seen)]
-    return sorted(found, key=lambda finding: not finding.stops)
+    """All there is to say, what stops first; of a log without any event all that is wrong with its rows."""
+    of_rows = [finding for rule in ROW_RULES for finding in rule(seen)]
+    if not seen.activity.events:
+        of_rows = [replace(finding, stops=True) for finding in of_rows]
+    of_learning = [finding for rule in LEARNING_RULES for finding in rule(seen)]
+    return sorted([*of_rows, *of_learning], key=lambda finding: not finding.stops)

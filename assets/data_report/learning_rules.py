@@ -3,27 +3,15 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from assets.data_report.seen import MENTIONED, Finding, Seen, listed, such_as
-from assets.validation.quarantine import Reason
-from models.columns import ACTION, IMAGE, ITEM_ID, REQUEST_ID, USER_ID
-
-RARE = 0.001
-"""An action of a smaller share of the rows may be a slip."""
+from assets.data_report.seen import MENTIONED, Finding, Seen, listed
+from models.columns import IMAGE, ITEM_ID, REQUEST_ID, USER_ID
 
 MANY = 0.5
 
 
 def actions(seen: Seen) -> Iterator[Finding]:
-    """Actions that only the profile or only the log knows."""
+    """Actions that only the profile knows."""
     rules, there = seen.settings.quality, dict(seen.activity.actions.iter_rows())
-    unknown = seen.evidence.put_aside.because_of(Reason.UNKNOWN_ACTION)
-    if unknown > RARE * seen.rows:
-        values = seen.evidence.put_aside.values(ACTION, Reason.UNKNOWN_ACTION)
-        yield Finding(
-            "quality.actions",
-            f"{unknown:,} of {seen.rows:,} rows have another action{such_as(values)}",
-            "add it, if such rows are meant to count",
-        )
     if not there:
         return
     absent = [action for action in rules.actions if action not in there]

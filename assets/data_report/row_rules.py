@@ -9,10 +9,13 @@ from assets.data_report.seen import MENTIONED, Finding, Seen, such_as
 from assets.sources.contract import EARLIEST
 from assets.sources.guess.times import guess_time
 from assets.validation.quarantine import Reason
-from models.columns import ITEM_ID, TIMESTAMP, USER_ID
+from models.columns import ACTION, ITEM_ID, TIMESTAMP, USER_ID
 
 FEW = 0.01
 """A smaller share of the rows is not worth a word."""
+
+RARE = 0.001
+"""An action of a smaller share of the rows may be a slip."""
 
 MANY = 0.5
 
@@ -34,7 +37,7 @@ def nothing_there(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "quality",
             f"none of the {seen.rows:,} rows is an event ({seen.evidence.put_aside.told()})",
-            "mend what the other findings name",
+            "mend what is said of them",
             stops=True,
         )
 
@@ -166,6 +169,19 @@ def duplicates(seen: Seen) -> Iterator[Finding]:
             seen.settings.keys.events.section,
             f"{rows:,} of {seen.rows:,} rows repeat the user, item, time and action of another one",
             "if these are different events, map a finer time; else nothing, the first of them counts",
+        )
+
+
+def unknown_actions(seen: Seen) -> Iterator[Finding]:
+    """Actions that only the log knows."""
+    aside = seen.evidence.put_aside
+    rows = aside.because_of(Reason.UNKNOWN_ACTION)
+    if rows > RARE * seen.rows:
+        values = aside.values(ACTION, Reason.UNKNOWN_ACTION)
+        yield Finding(
+            "quality.actions",
+            f"{rows:,} of {seen.rows:,} rows have another action{such_as(values)}",
+            "add it, if such rows are meant to count",
         )
 
 

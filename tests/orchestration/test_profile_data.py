@@ -60,6 +60,10 @@ def test_what_is_neither_a_log_nor_a_profile(tmp_path: Path) -> None:
         ((tmp_path / "none.csv",), "none.csv is no file: name a profile, or a log and after it its catalogue"),
         ((tmp_path / "none.yaml",), "there is no profile"),
         ((profile(tmp_path), tmp_path / "items.csv"), "is a profile, which names its catalogue itself"),
+        (
+            (profile(tmp_path, first_day="2099-01-01", last_day=None),),
+            "there is no day yet: the first one, 2099-01-01,",
+        ),
     ):
         done = run("profile-data", *arguments)
         assert done.exit_code == 1

@@ -37,7 +37,7 @@ def test_times_in_another_unit(tmp_path: Path, unit: str, divided: int, said: st
     found = only(report, "source.events.timestamp_unit")
     assert found.advice == said
     assert found.what.startswith("the times of 180 of 180 rows such as '176")
-    assert only(report, "quality").stops
+    assert report.stopping == [found, only(report, "quality")]
     assert only(report, "quality").what.startswith("none of the 180 rows is an event (180 ")
 
 

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 K = 10
 MOST_CASES = 500
 INTERACTIONS_FITTED = 100_000
-"""The simple models see users with about so many interactions."""
+"""The simple models see users with about so many interactions at most,"""
+
+PAIRS_COMPARED = 2e7
+"""who have about so many pairs of them, which is what item-kNN costs."""
 
 SCORES_AT_ONCE = 1 << 22
 SCORES = 1 << 26
@@ -85,7 +88,7 @@ class Cut:
         parts = split(log, rule, rows_in_memory=rows_in_memory)
         by_protocol: dict[Protocol, Cases] = {"time": parts.time_cases, "leave_one_out": parts.leave_one_out_cases}
         some = {protocol: cases for protocol, cases in by_protocol.items() if len(cases)}
-        training = _some_training(parts, survey.before)
+        training = _some_training(parts, histories.lengths)
         return cls(
             split=held_out,
             cutoff=rule.cutoff,
@@ -98,9 +101,10 @@ class Cut:
         )
 
 
-def _some_training(parts: Split, positives: int) -> Interactions:
-    """The training part of users drawn evenly, as many as have about INTERACTIONS_FITTED."""
-    random, share = np.random.default_rng(0), INTERACTIONS_FITTED / max(1, positives)
+def _some_training(parts: Split, lengths: np.ndarray) -> Interactions:
+    """The training part of users drawn evenly, of whom all have histories of these `lengths`."""
+    interactions, pairs = float(lengths.sum()), float(lengths.astype(np.float64) @ lengths)
+    random, share = np.random.default_rng(0), min(INTERACTIONS_FITTED / interactions, PAIRS_COMPARED / pairs)
     drawn = [Interactions.of([])]
     for part in parts.training():
         some = part.interactions.only()

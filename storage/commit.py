@@ -58,7 +58,9 @@ def write_file(
         options: Of the object store, as delta-rs names them.
     """
     path = "/".join([*(f"{column}={value}" for column, value in partition.items()), name])
-    rows, folder = stored(frame.drop(list(partition))), folder_of(place)
+    # Each call of Polars costs as much as some rows, and of sparse days there are thousands.
+    held = [column for column in partition if column in frame.columns]
+    rows, folder = stored(frame.drop(held) if held else frame), folder_of(place)
     target = f"{place.rstrip('/')}/{path}" if folder is None else str(folder / path)
     if folder is not None:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,8 @@ def write_file(
 
 def stored(frame: pl.DataFrame) -> pl.DataFrame:
     """`frame` in the types that a Delta table holds."""
-    return frame.with_columns(cs.by_dtype(TIME).cast(STORED_TIME))
+    has_times = any(dtype == TIME for dtype in frame.dtypes)
+    return frame.with_columns(cs.by_dtype(TIME).cast(STORED_TIME)) if has_times else frame
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from uuid import uuid4
 import polars as pl
 from polars.exceptions import PolarsError
 
-from storage.commit import StagedFile, write_file
+from storage.commit import StagedFile, stored, write_file
 from storage.sweeper import DOOR, LOCK, STAGING, held, locked, remove_uncommitted, sweep
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Staging:
         """Writes `frame` as one file for each combination of values of `partition_by`."""
         if not partition_by:
             return [self.write(table, frame, {}, part)]
-        groups = frame.partition_by(list(partition_by), as_dict=True, maintain_order=True)
+        groups = stored(frame).partition_by(list(partition_by), as_dict=True, maintain_order=True, include_key=False)
         return [
             self.write(table, rows, dict(zip(partition_by, map(_plain, values), strict=True)), part)
             for values, rows in groups.items()

@@ -29,17 +29,21 @@ from orchestration import environment, local_stack
 from orchestration.profile import load_profile
 from serving.ports import free_port
 
-USERS, SMOKE_USERS = 400, 40
+USERS, SMOKE_USERS = 1_500, 40
 WORKERS = 2
 NEIGHBOURS = (0, 1, 2)
 EPOCHS = 1_000_000
 """So many that training goes on until it is ended."""
 
-COUNTED = 2
+COUNTED = 3
 """Epochs that count before the neighbours change."""
 
 WAIT_SECONDS = 300
+SECONDS_TO_START = 1.0
+"""Until neighbours that were started compute."""
+
 POLL_SECONDS = 0.1
+BUSY = "while True: pass"
 WAYS = {"": WORKERS, "inline_": 0}
 
 
@@ -58,7 +62,7 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
             training = TrainingConfig(epochs=EPOCHS, batch_size=32)
             job = TrainingJob(str(folder / "set"), str(folder / f"run-{workers}"), ModelConfig(), training, workers)
             with _trained(folder, job) as trainer:
-                speeds = _speeds(trainer, Path(job.folder) / PROGRESS, 1 if smoke else rounds)
+                speeds = _speeds(trainer, Path(job.folder) / PROGRESS, 1 if smoke else rounds, smoke)
             alone = median(speeds[0])
             figures[f"{prefix}tokens_per_s"] = alone
             for busy in NEIGHBOURS[1:]:
@@ -68,14 +72,15 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
     return figures
 
 
-def _speeds(trainer: "subprocess.Popen[str]", journal: Path, rounds: int) -> dict[int, list[float]]:
+def _speeds(trainer: "subprocess.Popen[str]", journal: Path, rounds: int, smoke: bool) -> dict[int, list[float]]:
     """Tokens per second of epochs, by the number of busy neighbours."""
     speeds: dict[int, list[float]] = {busy: [] for busy in NEIGHBOURS}
     _wait_for(1, journal, trainer)
     for _ in range(rounds):
         for busy, found in speeds.items():
             with _busy(busy):
-                began = len(entries(journal)) + 1
+                time.sleep(0.0 if smoke else SECONDS_TO_START)
+                began = len(_epochs(journal)) + 1
                 done = _wait_for(began + COUNTED, journal, trainer)
             found += [epoch["tokens_per_second"] for epoch in done[began : began + COUNTED]]
     return speeds
@@ -88,11 +93,16 @@ def _wait_for(epochs: int, journal: Path, trainer: "subprocess.Popen[str]") -> l
         RuntimeError: training ended, or it takes too long.
     """
     end = time.monotonic() + WAIT_SECONDS
-    while len(done := [entry for entry in entries(journal) if "validation" in entry]) < epochs:
+    while len(done := _epochs(journal)) < epochs:
         if trainer.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"training does not go on: {trainer.communicate()[0] if trainer.poll() else done[-1:]}")
         time.sleep(POLL_SECONDS)
     return done
+
+
+def _epochs(journal: Path) -> list[dict[str, Any]]:
+    """The entries of whole epochs."""
+    return [entry for entry in entries(journal) if "validation" in entry]
 
 
 @contextmanager
@@ -135,7 +145,7 @@ def _profile() -> Mapping[str, Any]:
 @contextmanager
 def _busy(count: int) -> Iterator[None]:
     """So many processes that compute without a pause."""
-    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    running = [subprocess.Popen([sys.executable, "-c", BUSY], start_new_session=True) for _ in range(count)]
     try:
         yield
     finally:

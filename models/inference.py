@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.batch import last_known, request_batch
+from models.heads.evidence import Evidence
 from models.interactions import Interactions
 from models.jagged import last_tokens
 
@@ -46,14 +47,15 @@ def user_states(artifact: Artifact, histories: Interactions, request_times: np.n
     histories = histories.within(len(artifact.vocabulary))
     batch = request_batch(as_read(artifact, histories), request_times, artifact.model.config.max_length)
     model = artifact.model
-    states = model.head(last_tokens(model.encoder(artifact.item_vectors[batch.item_index], batch), batch.offsets))
-    finite = states.isfinite().all(1)
+    states = last_tokens(model.encoder(artifact.item_vectors[batch.item_index], batch), batch.offsets)
+    queries: Tensor = model.head(states, Evidence.of(batch).last(batch.offsets))
+    finite = queries.isfinite().all(1)
     if not finite.all():
         raise ValueError(
             f"the state of user {int(finite.int().argmin())} is not finite: the weights or item vectors of version "
             f"{artifact.version} are damaged"
         )
-    return states
+    return queries
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from models.batch import JaggedBatch, Labels
 from models.config import RecommenderConfig
 from models.encoder.encoder import Encoder
 from models.encoder.stack import AttentionLayer
+from models.heads.evidence import Evidence
 from models.heads.popularity import PopularityHead
 from models.heads.retrieval import RetrievalHead
 from models.items import ItemTower
@@ -47,9 +48,13 @@ class Recommender(nn.Module):
         """(L, width) raw states, one per interaction, each made to tell which item comes next."""
         return self.encoder(self.items(batch.item_index, id_masked), batch)
 
+    def states(self, batch: JaggedBatch) -> Tensor:
+        """(B, width) the raw state at the end of each row; zero for an empty one."""
+        return last_tokens(self(batch), batch.offsets)
+
     def queries(self, batch: JaggedBatch) -> Tensor:
-        """(B, d) what the head makes of the state at the end of each row; zero for an empty one."""
-        queries: Tensor = self.head(last_tokens(self(batch), batch.offsets))
+        """(B, d) what the head makes of these states."""
+        queries: Tensor = self.head(self.states(batch), Evidence.of(batch).last(batch.offsets))
         return queries
 
     @torch.no_grad()
@@ -89,7 +94,7 @@ class Positions:
     @cached_property
     def queries(self) -> Tensor:
         """(L, width) what the retrieval head makes of the states."""
-        queries: Tensor = self.model.head(self.states)
+        queries: Tensor = self.model.head(self.states, Evidence.of(self.batch))
         return queries
 
 

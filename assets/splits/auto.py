@@ -29,11 +29,14 @@ ENOUGH_USERS = 500
 LARGEST_WINDOW = 0.2
 """Share of the log that a window may take from training at most."""
 
-LEAVE_ONE_OUT_USERS, LEAVE_ONE_OUT_SHARE = 1_000, 0.1
+LEAVE_ONE_OUT_USERS, LEAVE_ONE_OUT_SHARE = 1_000, 0.25
 """Users at most, and share of those with two positives, whose last positive is held out."""
 
 VALIDATION_USERS, VALIDATION_SHARE = 500, 0.125
-"""Users at most, and share of those with three positives, who judge the epochs."""
+"""Users at most, and share of those with two positives, who judge the epochs."""
+
+LARGEST_LOSS = 0.05
+"""Share of all positives that leave-one-out may take from training at most."""
 
 FEWEST_FOR_TIME = 200
 """With fewer users than this the time split does not decide a release, if leave-one-out has more."""
@@ -73,7 +76,8 @@ def choose_split(
         window, why = _without_window(log, positives, split, last_day, rows_in_memory)
     choosing = Choosing(split)
     choosing("window_days", window.days, why)
-    choosing("leave_one_out_users", *_some(window.with_two, "two", LEAVE_ONE_OUT_SHARE, LEAVE_ONE_OUT_USERS))
+    most = min(LEAVE_ONE_OUT_USERS, int(LARGEST_LOSS * window.before))
+    choosing("leave_one_out_users", *_some(window.with_two, LEAVE_ONE_OUT_SHARE, most))
     return chosen_in(split, choosing.chosen), choosing.chosen, window
 
 
@@ -96,7 +100,7 @@ def choose_learning(
     choosing = Choosing(data)
     if "popularity_half_life_days" in data.left_to_data:
         choosing("popularity_half_life_days", *_half_life(log, rule, window, rows_in_memory))
-    choosing("validation_users", *_some(window.with_three, "three", VALIDATION_SHARE, VALIDATION_USERS, least=1))
+    choosing("validation_users", *_some(window.with_two, VALIDATION_SHARE, VALIDATION_USERS, least=1))
     choosing("cold_start_hours", *_cold_start_hours(rule, window, described))
     return chosen_in(data, choosing.chosen), choosing.chosen
 
@@ -153,10 +157,10 @@ def _without_window(
     return window, "there is nothing before the last day, so that none can be held out: leave-one-out asks instead."
 
 
-def _some(users: int, positives: str, share: float, most: int, least: int = 0) -> tuple[int, str]:
+def _some(users: int, share: float, most: int, least: int = 0) -> tuple[int, str]:
     """How many of the `users` with so many positives are held out, and why."""
     some = max(least, min(most, ceil(share * users)))
-    why = f"{users:,} users have {positives} positives before the cutoff"
+    why = f"{users:,} users have two positives before the cutoff"
     return some, f"{why}; {most:,} are enough." if some == most else f"{why}, of whom about {share:.0%} are held out."
 
 

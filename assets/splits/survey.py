@@ -24,7 +24,7 @@ class Window:
         before: Positives before the cutoff.
         after: Positives from the cutoff on.
         first_ms: Epoch milliseconds of the first positive before the cutoff; the cutoff where there is none.
-        with_two, with_three: Users with at least so many positives before the cutoff.
+        with_two: Users with at least two positives before the cutoff.
     """
 
     days: int
@@ -34,14 +34,13 @@ class Window:
     after: int
     first_ms: int
     with_two: int
-    with_three: int
 
 
 def survey_windows(
     log: InteractionLog, rules: Sequence[SplitRule], rows_in_memory: int = ROWS_IN_MEMORY
 ) -> list[Window]:
     """What each of the `rules`, which differ in cutoff and window alone, would come to; reads the log once."""
-    counts = np.zeros((len(rules), 6), np.int64)
+    counts = np.zeros((len(rules), 5), np.int64)
     first_ms = np.array([rule.cutoff_ms for rule in rules])
     for positives in _positives(log, rules[0], rows_in_memory):
         first, times = ~positives.repeated(), positives.timestamps
@@ -58,7 +57,6 @@ def survey_windows(
                 before,
                 len(times) - before,
                 (lengths > 1).sum(),
-                (lengths > 2).sum(),
             )
             first_ms[place] = times[past].min(initial=first_ms[place])
     return [
@@ -70,7 +68,6 @@ def survey_windows(
             after=int(row[3]),
             first_ms=int(began),
             with_two=int(row[4]),
-            with_three=int(row[5]),
         )
         for rule, row, began in zip(rules, counts, first_ms, strict=True)
     ]

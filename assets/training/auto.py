@@ -16,7 +16,7 @@ from models.auto import Choice, Choosing, chosen_in, value_at
 USERS_A_STEP = {0: 32, 5_000: 64, 50_000: 128}
 """From so many users on, so many a step, over all workers: small steps learn most from few users."""
 
-STEPS = 1_000
+STEPS = 2_000
 """The rate falls to zero over them: a longer way overfits before it has fallen."""
 
 MOST_EPOCHS = 100

@@ -288,7 +288,7 @@ def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]
 
 def _validation_users(survey: _Survey, limit: int, seed: int) -> np.ndarray:
     """At most `limit` users who chose something new at their last moment and have a history before it; ascending."""
-    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths - survey.last >= 2))
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths > survey.last))
     return np.sort(drawn[survey.asked[drawn]][:limit])
 
 

@@ -213,7 +213,8 @@ def train_loop(config: dict[str, Any]) -> None:
             return False
         done = newest_checkpoint(folder) if rank == 0 else None
         curve = read_progress(folder)[: epochs_done(done) if done else 0]
-        return bool(broadcast_from_rank_zero(has_stopped(judged(job, curve), family.better, job.training.patience)))
+        better = family.judge(job.model).better
+        return bool(broadcast_from_rank_zero(has_stopped(judged(job, curve), better, job.training.patience)))
 
     def on_step(report: StepReport) -> None:
         note(folder / PROGRESS, step_of(report, workers))
@@ -269,7 +270,7 @@ def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
 
 
 def trained_model(job: TrainingJob, dataset: "Dataset") -> Any:
-    """The model that a finished `job` left in its folder, as it was after its `kept_epoch`."""
+    """The model that a finished `job` left in its folder, as it was after its `kept_epoch`, calibrated."""
     from models.checkpoint import checkpoint_of, load_model
 
     model = new_model(job, dataset)
@@ -278,6 +279,7 @@ def trained_model(job: TrainingJob, dataset: "Dataset") -> Any:
     if kept is None:
         raise TrainingFailed(f"training in {job.folder} left no checkpoint: materialize the model's asset again")
     load_model(kept, model)
+    family_of(job.model).calibrate(model, dataset)
     return model.eval()
 
 
@@ -288,12 +290,12 @@ def kept_epoch(job: TrainingJob, curve: list[Progress]) -> Progress:
     values = judged(job, curve)
     if not job.training.patience or not values:
         return curve[-1]
-    return curve[best_epoch(values, family_of(job.model).better) - 1]
+    return curve[best_epoch(values, family_of(job.model).judge(job.model).better) - 1]
 
 
 def judged(job: TrainingJob, curve: list[Progress]) -> list[float]:
     """What each epoch is judged by: the family's metric on held-out data; empty where nothing is held out."""
-    metric = family_of(job.model).metric
+    metric = family_of(job.model).judge(job.model).metric
     return [entry.validation[metric] for entry in curve if metric in entry.validation]
 
 

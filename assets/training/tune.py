@@ -62,10 +62,10 @@ def search(job: TrainingJob, settings: SearchSettings, on_progress: Callable[[st
 
     from assets.training.dataset import read_dataset
 
-    family = family_of(job.model)
+    judge = family_of(job.model).judge(job.model)
     if not len(read_dataset(Path(job.dataset)).validation):
         raise ValueError(
-            "no user has three interactions before the cutoff, so none can be held out to judge trials by: set "
+            "no user has two interactions before the cutoff, so none can be held out to judge trials by: set "
             "`training.use_tuned` to false"
         )
     for bounds in zip(*settings.space.values(), strict=True):
@@ -76,8 +76,8 @@ def search(job: TrainingJob, settings: SearchSettings, on_progress: Callable[[st
         tune.with_resources(tune.with_parameters(try_configuration, job=job), {"cpu": 1}),
         param_space={path: tune.loguniform(*bounds) for path, bounds in settings.space.items()},
         tune_config=tune.TuneConfig(
-            metric=family.metric,
-            mode=family.better,
+            metric=judge.metric,
+            mode=judge.better,
             num_samples=settings.trials,
             max_concurrent_trials=settings.concurrent,
             scheduler=ASHAScheduler(max_t=settings.epochs, grace_period=min(settings.grace_epochs, settings.epochs)),
@@ -87,12 +87,12 @@ def search(job: TrainingJob, settings: SearchSettings, on_progress: Callable[[st
     with Following(storage, lambda journal, entry: on_progress(journal.stem, entry_of(entry))):
         results = interruptible(tuner.fit)
     names = _short(settings.space)
-    found = (_trial(results[place], names, family.metric) for place in range(len(results)))
+    found = (_trial(results[place], names, judge.metric) for place in range(len(results)))
     rows = [row for row in found if row]
     if not rows:
         raise ValueError(f"none of the {settings.trials} trials finished an epoch: {results.errors[:1]}")
-    trials = pl.DataFrame(rows).sort(family.metric, descending=family.better == "max")
-    return SearchResult(trials, tuple(names.values()), family.metric)
+    trials = pl.DataFrame(rows).sort(judge.metric, descending=judge.better == "max")
+    return SearchResult(trials, tuple(names.values()), judge.metric)
 
 
 def try_configuration(config: dict[str, Any], job: TrainingJob) -> None:

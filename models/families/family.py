@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,13 @@ RETRIEVAL_VECTORS = "retrieval_vectors"
 
 Reads = Literal["positives", "all", "nothing"]
 """Which interactions are read: those with one of the profile's positive actions, all, or none of anybody."""
+
+
+class Judge(NamedTuple):
+    """A number by name, and whether more of it is better, or less."""
+
+    metric: str
+    better: Literal["max", "min"]
 
 
 class NoNeighbours(ValueError):
@@ -109,16 +116,13 @@ class Family(ABC):
 
 
 class TrainedFamily(Family):
-    """A family whose models learn by gradient, in epochs.
-
-    Attributes:
-        metric: Name of the number by which a search judges a model, among those that `validate` gives.
-        better: Whether more of it is better, or less.
-    """
+    """A family whose models learn by gradient, in epochs."""
 
     config: ClassVar[type[TrainedConfig]]
-    metric: ClassVar[str]
-    better: ClassVar[Literal["max", "min"]]
+
+    @abstractmethod
+    def judge(self, config: Any) -> Judge:
+        """By what epochs and the trials of a search are judged, of the numbers that `validate` gives."""
 
     @abstractmethod
     def build(
@@ -159,6 +163,11 @@ class TrainedFamily(Family):
     @abstractmethod
     def validate(self, model: Any, dataset: Any) -> dict[str, float]:
         """Numbers of the learning curve by name, on what the training set holds out; empty where that is nothing."""
+
+    def calibrate(self, model: Any, dataset: Any) -> None:
+        """Fits what only a training set's held-out part can tell, once training has ended; `validate` measures so."""
+        # Most need nothing.
+        return
 
     def restore(self, model: Any, vectors: Mapping[str, Tensor]) -> None:
         """Readies a model whose weights were loaded, and whose tower has no content, with the vectors kept with it."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models.columns import ACTIONS, STARTED
-from models.families.family import ITEM_VECTORS, TrainedFamily
+from models.families.family import ITEM_VECTORS, Judge, TrainedFamily
 from models.ranking.config import RankerConfig
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from models.ranking.ranker import Ranker
 
 
+NE = "ne"
+
+
 class HstuDlrmV3(TrainedFamily):
     """The family `hstu_dlrm_v3`. Actions are bit masks by the configuration's own list of them."""
 
@@ -30,11 +33,12 @@ class HstuDlrmV3(TrainedFamily):
     config = RankerConfig
     reads = "all"
     columns = (ACTIONS, STARTED)
-    metric = "ne"
-    better = "min"
     vectors = (ITEM_VECTORS,)
     golden_requests = 4
     """For every one, each item is a candidate."""
+
+    def judge(self, config: RankerConfig) -> Judge:
+        return Judge(NE, "min")
 
     def build(
         self,
@@ -72,7 +76,7 @@ class HstuDlrmV3(TrainedFamily):
             return {}
         device = str(next(model.parameters()).device)
         said = predict(model, RankingExamples(dataset.validation, model.config), device)
-        return {self.metric: normalised_entropy(said.logits, said.taken)}
+        return {NE: normalised_entropy(said.logits, said.taken)}
 
     def exports(self, model: Ranker, items: int) -> Mapping[str, Tensor]:
         import torch

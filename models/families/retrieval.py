@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from models.config import ModelConfig, TrainedConfig, TrainingConfig
-from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Kind, TrainedFamily
+from models.config import ModelConfig, RecommenderConfig, TrainedConfig, TrainingConfig
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, Kind, TrainedFamily
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from models.objectives.objective import Objective
     from models.popularity import PopularityOverTime
     from models.recommender import Recommender
+    from models.training.calibration import HeldOutChoices
+
+NDCG, HELD_OUT_LOSS = "ndcg_at_10", "held_out_loss"
 
 
 class RetrievalFamily(TrainedFamily):
@@ -27,13 +30,16 @@ class RetrievalFamily(TrainedFamily):
 
     kind: ClassVar[Kind] = "retrieval"
     config: ClassVar[type[TrainedConfig]] = ModelConfig
-    metric: ClassVar[str] = "ndcg_at_10"
-    better: ClassVar[Literal["max", "min"]] = "max"
     vectors: ClassVar[tuple[str, ...]] = (ITEM_VECTORS, RETRIEVAL_VECTORS)
 
     @abstractmethod
     def layers(self, config: Any) -> Iterable[AttentionLayer]:
         """The encoder's layers, made one by one as they are taken."""
+
+    def judge(self, config: RecommenderConfig) -> Judge:
+        """By the likelihood of what held-out users chose, which says more of few users than NDCG@10; a head without
+        popularity has none, as its scores are cosines."""
+        return Judge(HELD_OUT_LOSS, "min") if config.popularity else Judge(NDCG, "max")
 
     def build(
         self,
@@ -58,16 +64,25 @@ class RetrievalFamily(TrainedFamily):
         return [NextItem(training.loss)]
 
     def validate(self, model: Recommender, dataset: Any) -> dict[str, float]:
-        """NDCG@10 of the held-out last interactions, items of the history excluded."""
+        """NDCG@10 of the held-out last interactions, items of the history excluded, and their loss, calibrated."""
         import torch
 
         from models.evaluation.next_item_ndcg import next_item_ndcg
+        from models.training.calibration import calibrated
 
         if not len(dataset.validation):
             return {}
-        with torch.inference_mode():
+        with torch.no_grad(), calibrated(model, _held_out(dataset)) as loss:
             held_out = dataset.validation, dataset.validation_targets, dataset.validation_times
-            return {self.metric: next_item_ndcg(model, *held_out, k=10)}
+            ndcg = next_item_ndcg(model, *held_out, k=10)
+        return {NDCG: ndcg} | ({} if loss is None else {HELD_OUT_LOSS: loss})
+
+    def calibrate(self, model: Recommender, dataset: Any) -> None:
+        """Fits the balance of personal and popular to held-out users (`models.training.calibration`)."""
+        from models.training.calibration import calibrate
+
+        if len(dataset.validation):
+            calibrate(model, _held_out(dataset))
 
     def exports(self, model: Recommender, items: int) -> Mapping[str, Tensor]:
         import torch
@@ -85,3 +100,9 @@ class RetrievalFamily(TrainedFamily):
         from models.inference import similar
 
         return similar(artifact, item_index)
+
+
+def _held_out(dataset: Any) -> HeldOutChoices:
+    from models.training.calibration import HeldOutChoices
+
+    return HeldOutChoices(dataset.validation, dataset.validation_targets, dataset.validation_times)

@@ -3,14 +3,13 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from models.heads.balance import Balance
 from models.heads.drift import Drift
+from models.heads.evidence import Evidence
 from models.heads.retrieval import RetrievalHead, unit
 from models.popularity import PopularityOverTime
-
-SCALE = 4.0
-"""Of the states, before training. Item vectors begin short, so the untrained model recommends what is popular."""
 
 UNSEEN = 0.1
 """What an item without an interaction counts as, in interactions of an average item."""
@@ -37,8 +36,7 @@ class PopularityHead(RetrievalHead):
 
     def __init__(self, popularity: PopularityOverTime | None) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(SCALE).log())
-        self.weight = nn.Parameter(torch.ones(()))
+        self.balance = Balance()
         moments, log_popularity = (torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1))
         if popularity is not None:
             moments = torch.from_numpy(popularity.moments.copy())
@@ -50,9 +48,10 @@ class PopularityHead(RetrievalHead):
         """1: the scores are logits, whose scale is learned."""
         return 1.0
 
-    def forward(self, states: Tensor) -> Tensor:
-        """(..., width) raw states -> (..., width + 1) queries in fp32."""
-        return torch.cat([self.log_scale.exp() * unit(states), self.weight.expand(*states.shape[:-1], 1)], dim=-1)
+    def forward(self, states: Tensor, evidence: Evidence) -> Tensor:
+        """(L, width) raw states and what they rest on -> (L, width + 1) queries in fp32."""
+        personal = self.balance.personal(evidence).unsqueeze(-1) * unit(states)
+        return torch.cat([personal, self.balance.popularity.expand(len(states), 1)], dim=-1)
 
     def items(self, vectors: Tensor, index: Tensor, masked: Tensor | None = None) -> Tensor:
         """(..., width) vectors of the items `index` (...,) -> (..., width + 1) what queries are compared with.
@@ -71,7 +70,7 @@ class PopularityHead(RetrievalHead):
         now, moment = self.log_popularity[-1], self._moment(times)
         rows = (self.log_popularity[:, drawn] - now[drawn]).masked_fill(drawn_masked, 0.0)
         own = (self.log_popularity[moment, labels] - now[labels]).masked_fill(labels_masked, 0.0)
-        return Drift(self.weight, rows, moment, own)
+        return Drift(self.balance.popularity, rows, moment, own)
 
     def as_of(self, scores: Tensor, times: Tensor, index: Tensor | None = None) -> Tensor:
         moment = self._moment(times)
@@ -80,7 +79,16 @@ class PopularityHead(RetrievalHead):
             return scores
         drift = self.log_popularity[moment[earlier]] - self.log_popularity[-1]
         drift = drift if index is None else drift[:, index]
-        return scores.index_add(0, earlier, self.weight.detach() * drift)
+        return scores.index_add(0, earlier, self.balance.popularity.detach() * drift)
+
+    def parts(self, states: Tensor, vectors: Tensor, index: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+        """What the balance weighs, (B, k) twice: cosines of states and length of vectors, and log popularity.
+
+        Args:
+            states: (B, width) raw states of users who ask at `times` (B,) int64 ms.
+            vectors: (k, width) of the item tower, of the items `index` (k,).
+        """
+        return unit(states) @ vectors.float().T, self.log_popularity[self._moment(times)][:, index]
 
     def _moment(self, times: Tensor) -> Tensor:
         """(L,) int64 the newest moment at each of the times (L,) ms; the first one before there was any."""

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.heads.drift import Drift
+from models.heads.evidence import Evidence
 
 
 class RetrievalHead(nn.Module):
@@ -13,8 +14,8 @@ class RetrievalHead(nn.Module):
     of them does so in `forward` or in `items`, and an artifact keeps the outcome of the latter.
     """
 
-    def forward(self, states: Tensor) -> Tensor:
-        """(..., width) raw states -> (..., width) queries in fp32; zero stays zero."""
+    def forward(self, states: Tensor, evidence: Evidence) -> Tensor:
+        """(L, width) raw states and what they rest on -> (L, width) queries in fp32; zero stays zero."""
         return unit(states)
 
     def temperature(self, configured: float) -> float:

@@ -80,7 +80,7 @@ def test_a_window_is_counted_as_the_split_would_hold_it_out(users: dict[int, Cho
         training = training_of(log, parts)
         lengths = training[ITEM_IDS].list.len()
         assert window.asked == case_lists(log, parts.time_cases).height
-        assert (window.users, window.with_two, window.with_three) == tuple((lengths >= n).sum() for n in (1, 2, 3))
+        assert (window.users, window.with_two) == tuple((lengths >= n).sum() for n in (1, 2))
         assert window.before == lengths.sum()
         assert window.before + window.after == sum(map(len, users.values()))
         if window.before:

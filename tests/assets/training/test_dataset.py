@@ -185,13 +185,13 @@ def test_what_happened_at_once_is_held_out_together_unless_ties_may_be_parted() 
     }
     whole = dataset_of(training(users), None, validation_users=5)
     ids = whole.vocabulary.ids
-    assert whole.histories.offsets.tolist() == [0, 2, 4, 6]
-    assert whole.validation.offsets.tolist() == [0, 2, 4]
-    assert ids(whole.validation_targets).to_list() == ["a", "a"]
+    assert whole.histories.offsets.tolist() == [0, 1, 3, 5]
+    assert whole.validation.offsets.tolist() == [0, 1, 3, 5]
+    assert ids(whole.validation_targets).to_list() == ["a", "a", "a"]
     parted = dataset_of(training(users), None, validation_users=5, hold_out_ties=True)
     # The last by arrival was nothing new to u.
-    assert parted.validation.offsets.tolist() == [0, 2]
-    assert parted.histories.lengths.tolist() == [2, 4, 2]
+    assert parted.validation.offsets.tolist() == [0, 1, 3]
+    assert parted.histories.lengths.tolist() == [1, 4, 2]
 
 
 def test_adjacent_interactions_are_merged_where_asked_for() -> None:

@@ -13,7 +13,8 @@ from models.columns import ID_MASKED, REPEATED
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
 from models.families.registry import build
 from models.golden import Golden, check_golden
-from models.heads.popularity import SCALE, UNSEEN, PopularityHead
+from models.heads.balance import SCALE
+from models.heads.popularity import UNSEEN, PopularityHead
 from models.inference import score, similar
 from models.interactions import Interactions
 from models.manifest import GOLDEN, Manifest
@@ -51,7 +52,7 @@ def logits(of: Recommender, state: torch.Tensor, items: list[int], moment: int) 
     popularity = counts[items] / counts[counts > 0].mean()
     head = cast(PopularityHead, of.head)
     direction = torch.nn.functional.normalize(state, dim=0)
-    return SCALE * of.items(torch.tensor(items)) @ direction + head.weight * (popularity + UNSEEN).log()
+    return SCALE * of.items(torch.tensor(items)) @ direction + head.balance.popularity * (popularity + UNSEEN).log()
 
 
 def test_before_training_everybody_gets_what_is_popular() -> None:
@@ -90,12 +91,12 @@ def test_the_loss_is_that_of_the_logits_of_the_time_of_each_choice(shared: bool)
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
     head = cast(PopularityHead, made.head)
-    (by_formula,) = torch.autograd.grad(torch.stack(terms).mean(), head.weight, retain_graph=True)
+    (by_formula,) = torch.autograd.grad(torch.stack(terms).mean(), head.balance.popularity, retain_graph=True)
     loss.backward()
     # The written-out label with a masked ID has no weight; its part is the constant log of UNSEEN.
-    assert head.weight.grad is not None
+    assert head.balance.popularity.grad is not None
     by_masked = _slope_of_the_masked_label(made, states[2], drawn)
-    torch.testing.assert_close(head.weight.grad, by_formula + by_masked, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(head.balance.popularity.grad, by_formula + by_masked, rtol=1e-4, atol=1e-5)
 
 
 def _slope_of_the_masked_label(made: Recommender, state: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
@@ -132,7 +133,7 @@ def _after_chance(shape: torch.Size) -> torch.Generator:
 def test_a_version_answers_as_its_model_and_tells_alike_items_by_their_vectors_alone(tmp_path: Path) -> None:
     made = model()
     with torch.no_grad():
-        cast(PopularityHead, made.head).weight.fill_(0.5)
+        cast(PopularityHead, made.head).balance.popularity.fill_(0.5)
     vocabulary = Vocabulary(pl.Series(list("abcde")), np.arange(1, 6), COUNTS[-1])
     manifest = Manifest(version="v1", created=NOW, cutoff=NOW, data_end=NOW, positive_actions=["view"])
     folder = save_artifact(tmp_path, manifest, made, vocabulary)

@@ -192,6 +192,15 @@ class Interactions:
         again[np.unique(key, return_index=True)[1]] = False
         return again
 
+    def last_moment(self, ties: bool = False) -> np.ndarray:
+        """(L,) bool, what each user did last: all that happened at once; one interaction where `ties` may be parted."""
+        filled = self.lengths > 0
+        last = np.zeros(len(self.timestamps), bool)
+        last[self.offsets[1:][filled] - 1] = True
+        if ties:
+            return last
+        return self.timestamps == np.repeat(self.timestamps[last], self.lengths[filled])
+
     def merged(self, by: Merging | None, cutoff_ms: int | None = None) -> "Interactions":
         """With each run of adjacent interactions of one kind (`models.merging`) as one, at the time of its last.
 

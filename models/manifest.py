@@ -34,9 +34,11 @@ class Manifest(Strict):
     merge_adjacent: Merging | None = Field(
         default=None, description="What adjacent interactions are merged by before the model reads them."
     )
-    held_out_users: int = Field(default=0, description="Users at most whose last interaction was not trained on.")
+    held_out_users: int = Field(default=0, description="Users at most of whom what they did last was not trained on.")
     held_out_seed: int = Field(default=0, description="Seed of the hash that chose them.")
-    held_out_ties: bool = Field(default=True, description="Whether it may have happened at the time of another.")
+    held_out_ties: bool = Field(
+        default=True, description="Whether that was one interaction, though others happened at its time."
+    )
     training_set: str = Field(default="", description="Name of the training set, which the evaluation reads, too.")
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""

@@ -36,8 +36,8 @@ OF_TRAINING_SET = (USERS_READ_OTHERWISE, LENGTH_DISTANCE)
 nobody can be taken out of it."""
 
 HELD_OUT = 2
-"""Of a user's interactions before the cutoff, so many at most were kept from training: the last one for the learning
-curve, and one for the evaluation."""
+"""Of a user's interactions before the cutoff, those of so many moments at most were kept from training: of the last one
+for the evaluation, and of the one before it for the learning curve."""
 
 ACTION_BITS = 31
 LENGTH_BINS = 32
@@ -123,14 +123,23 @@ def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
 
 
 def read_otherwise(trained: Interactions, served: Interactions) -> np.ndarray:
-    """(B,) bool: whose trained history is not the served one, but for up to HELD_OUT of its last interactions.
+    """(B,) bool: whose trained history is not the served one, but for up to HELD_OUT of its last moments.
 
     Where the two hold different numbers of users, nobody can be told apart and all differ.
     """
     if len(trained) != len(served):
         return np.ones(max(len(trained), len(served)), bool)
     held_out = served.lengths - trained.lengths
-    return _differ(trained, served, held_out) | (held_out > HELD_OUT)
+    return _differ(trained, served, held_out) | (_last_moments(served, held_out) > HELD_OUT)
+
+
+def _last_moments(interactions: Interactions, last: np.ndarray) -> np.ndarray:
+    """(B,) int64 at how many different times the `last` (B,) interactions of each user happened."""
+    owner = np.repeat(np.arange(len(interactions)), interactions.lengths)
+    to_end = interactions.offsets[owner + 1] - 1 - np.arange(len(owner))
+    ends = to_end == 0
+    ends[:-1] |= interactions.timestamps[:-1] != interactions.timestamps[1:]
+    return np.bincount(owner[ends & (to_end < last[owner])], minlength=len(interactions))
 
 
 def _differ(some: Interactions, whole: Interactions, left_out: np.ndarray) -> np.ndarray:

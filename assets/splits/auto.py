@@ -30,7 +30,7 @@ LARGEST_WINDOW = 0.2
 """Share of the log that a window may take from training at most."""
 
 LEAVE_ONE_OUT_USERS, LEAVE_ONE_OUT_SHARE = 1_000, 0.25
-"""Users at most, and share of those with two positives, whose last positive is held out."""
+"""Users at most, and share of those with two positives, of whom what they did last is held out."""
 
 VALIDATION_USERS, VALIDATION_SHARE = 500, 0.125
 """Users at most, and share of those with two positives, who judge the epochs."""

@@ -36,12 +36,12 @@ class SplitSettings(FollowsData):
     seed: int = Field(default=0, description="Seed of the bootstrap and of every sample of users.")
     max_users: int = Field(default=10_000, ge=1, description="Users evaluated at most by the time split.")
     leave_one_out_users: Annotated[int, FROM_DATA] = Field(
-        default=1_000, ge=0, description="Users at most whose last positive is held out of training; 0: none."
+        default=1_000, ge=0, description="Users at most of whom what they did last is held out of training; 0: none."
     )
     hold_out_ties: bool = Field(
         default=False,
-        description="Whether it may be held out though another positive happened at the same time. Order of arrival "
-        "decides then, as in published protocols, and equal times stand on both sides of the question.",
+        description="Whether the last positive alone is held out, though others happened at the same time. Order of "
+        "arrival decides then, as in published protocols, and equal times stand on both sides of the question.",
     )
 
     @classmethod

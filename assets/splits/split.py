@@ -3,10 +3,11 @@
 Two protocols share one training part:
 
 - time: training ends strictly before the cutoff, the targets of a user lie in [cutoff, cutoff + window);
-- leave-one-out: of some users the last positive before the cutoff is a target too, and is held out of training.
+- leave-one-out: of some users the last moment before the cutoff is held out of training, and its new items are targets:
+  most often one, in a shop all of a basket.
 
 Everything is decided by timestamps, so interactions at equal timestamps are never on both sides of the cutoff, nor of
-a user's held-out one, and nothing at or after the cutoff changes what lies before it. Published protocols differ in
+a user's held-out ones, and nothing at or after the cutoff changes what lies before it. Published protocols differ in
 one thing: of interactions at one time they hold out the one that arrived last (`hold_out_ties`).
 
 The log is read some users at a time, so no more of it than that is in memory, besides the cases.
@@ -35,9 +36,9 @@ class SplitRule:
         cutoff: First instant (UTC) that training does not see.
         window: Length of the time split's target window.
         positives: Bit mask, by the vocabulary of the log, of the actions that count (`models.actions.action_bits`).
-        leave_one_out_users: Users at most whose last positive before the cutoff is held out of training.
+        leave_one_out_users: Users at most whose last moment before the cutoff is held out of training.
         max_users: Cases at most of the time split.
-        hold_out_ties: Whether that positive may have happened at the time of another.
+        hold_out_ties: Whether it is the last positive alone that is held out, though others happened at its time.
         seed: Seed of both samples of users, which hash the user id and so are the same in every run.
     """
 
@@ -98,9 +99,9 @@ class Split:
     Attributes:
         log: What was split.
         rule: How.
-        held_out: Of each part of the log, the positions of the users whose last positive is held out, ascending.
+        held_out: Of each part of the log, the positions of the users whose last moment is held out, ascending.
         time_cases: In the order of the log.
-        leave_one_out_cases: One target each.
+        leave_one_out_cases: Those who chose something new at that moment.
         columns: Read of each interaction beside items, times and actions.
         rows_in_memory: Interactions of a part at most.
     """
@@ -118,7 +119,7 @@ class Split:
         parts = _read(self.log, self.rule, self.columns, self.rows_in_memory)
         for part, held_out in zip(parts, self.held_out, strict=True):
             past = part.where(part.interactions.timestamps < self.rule.cutoff_ms)
-            kept = past.where(~_last_of(past.interactions, held_out))
+            kept = past.where(~_held_out(past.interactions, held_out, self.rule.hold_out_ties))
             yield kept.take(np.flatnonzero(kept.interactions.lengths))
 
 
@@ -135,14 +136,14 @@ def split(
     for part in _read(log, rule, columns, rows_in_memory):
         past = part.where(part.interactions.timestamps < rule.cutoff_ms)
         asked.append(_hashed(part.users, _asked(part.interactions, rule), rule.seed))
-        held_out.append(_hashed(part.users, _with_a_new_last(past.interactions, rule.hold_out_ties), rule.seed))
+        held_out.append(_hashed(part.users, _new_at_last(past.interactions, rule.hold_out_ties), rule.seed))
     chosen, left_out = _sampled(asked, rule.max_users), _sampled(held_out, rule.leave_one_out_users)
     time, leave_one_out = [], []
     for part, later, last in zip(_read(log, rule, columns, rows_in_memory), chosen, left_out, strict=True):
         some = part.take(later)
         past = part.where(part.interactions.timestamps < rule.cutoff_ms)
         time.append(_time_cases(some, rule))
-        leave_one_out.append(_leave_one_out_cases(past.take(last)))
+        leave_one_out.append(_leave_one_out_cases(past.take(last), rule.hold_out_ties))
     return Split(log, rule, left_out, _joined(time), _joined(leave_one_out), columns, rows_in_memory)
 
 
@@ -167,18 +168,15 @@ def _asked(positives: Interactions, rule: SplitRule) -> np.ndarray:
     return np.flatnonzero(positives.where(_new_targets(positives, rule)).lengths)
 
 
-def _with_a_new_last(past: Interactions, ties: bool) -> np.ndarray:
-    """Positions of the users whose last positive is of a new item and leaves a history.
+def _new_at_last(past: Interactions, ties: bool) -> np.ndarray:
+    """Positions of the users who chose something new at their last moment, and have a history before it.
 
-    But for `ties` it is alone at its time: a history that holds what was done at the very moment of the request tells
-    of the future.
+    All of a moment is held out, but for `ties`: a history that holds what was done at the very moment of the request
+    tells of the future.
     """
-    users = np.flatnonzero(past.lengths > 1)
-    some = past.take(users)
-    last, owner = some.offsets[1:] - 1, np.repeat(np.arange(len(users)), some.lengths)
-    chosen = np.bincount(owner, some.item_index == some.item_index[last][owner], len(users))
-    at_once = np.bincount(owner, some.timestamps == some.timestamps[last][owner], len(users))
-    return users[(chosen == 1) & ((at_once == 1) | ties)]
+    last = past.last_moment(ties)
+    new = past.where(last & ~past.repeated()).lengths
+    return np.flatnonzero((new > 0) & (past.where(~last).lengths > 0))
 
 
 def _time_cases(part: UserInteractions, rule: SplitRule) -> Cases:
@@ -192,18 +190,23 @@ def _time_cases(part: UserInteractions, rule: SplitRule) -> Cases:
     )
 
 
-def _leave_one_out_cases(past: UserInteractions) -> Cases:
-    """Of users whose last positive is held out."""
-    last = _last_of(past.interactions, np.arange(len(past)))
-    targets = past.interactions.where(last)
-    return Cases(past.where(~last), targets.timestamps, targets.item_index.astype(np.int64), targets.offsets)
+def _leave_one_out_cases(past: UserInteractions, ties: bool) -> Cases:
+    """Of users whose last moment is held out: what they had chosen before it, and what was new to them then."""
+    last = past.interactions.last_moment(ties)
+    targets = past.interactions.where(last & ~past.interactions.repeated())
+    return Cases(
+        past.where(~last),
+        targets.timestamps[targets.offsets[:-1]],
+        targets.item_index.astype(np.int64),
+        targets.offsets,
+    )
 
 
-def _last_of(interactions: Interactions, users: np.ndarray) -> np.ndarray:
-    """(L,) bool, the last interaction of each of the `users` (positions)."""
-    last = np.zeros(len(interactions.timestamps), bool)
-    last[interactions.offsets[users + 1] - 1] = True
-    return last
+def _held_out(interactions: Interactions, users: np.ndarray, ties: bool) -> np.ndarray:
+    """(L,) bool, the last moment of each of the `users` (positions)."""
+    is_one = np.zeros(len(interactions), bool)
+    is_one[users] = True
+    return np.repeat(is_one, interactions.lengths) & interactions.last_moment(ties)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class _Survey:
             order of their ids. Tables are read in parallel, so batches must not depend on the order of the log.
         lengths: (U,) int64 interactions of each, by place.
         merged_lengths: The same once they are merged.
-        last: (U,) int64, by place: interactions of the last moment (`_last_moment`), when merged.
+        last: (U,) int64, by place: interactions of the last moment, when merged.
         asked: (U,) bool, by place: whether one of these is with an item that the user had not chosen before.
         days: Interactions of each day.
     """
@@ -206,7 +206,7 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
         users.append(part.users)
         lengths.append(whole.lengths)
         merged_lengths.append(merged.lengths)
-        at_last = _last_moment(merged, split.rule.hold_out_ties)
+        at_last = merged.last_moment(split.rule.hold_out_ties)
         last.append(merged.where(at_last).lengths)
         asked.append(merged.where(at_last & ~merged.repeated()).lengths > 0)
     if not sum(len(some) for some in users):
@@ -260,25 +260,15 @@ def _write_interactions(
         asked = np.flatnonzero(is_chosen[places])
         validation.append((places[asked], marked.take(asked)))
         owner = np.repeat(is_chosen[places], marked.lengths)
-        files.put(places, marked.where(~(owner & _last_moment(marked, split.rule.hold_out_ties))))
+        files.put(places, marked.where(~(owner & marked.last_moment(split.rule.hold_out_ties))))
     _write_validation(folder, validation, split.rule.hold_out_ties)
-
-
-def _last_moment(interactions: Interactions, ties: bool) -> np.ndarray:
-    """(L,) bool, what each user did last: all that happened at once; where `ties` may be parted, one interaction."""
-    filled = interactions.lengths > 0
-    last = np.zeros(len(interactions.timestamps), bool)
-    last[interactions.offsets[1:][filled] - 1] = True
-    if ties:
-        return last
-    return interactions.timestamps == np.repeat(interactions.timestamps[last], interactions.lengths[filled])
 
 
 def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]], ties: bool) -> None:
     """What the learning curve asks: of each user the last of what was new to them at the last moment."""
     order = np.argsort(np.concatenate([places for places, _ in parts]))
     full = Interactions.concatenated([interactions for _, interactions in parts]).take(order)
-    last = _last_moment(full, ties)
+    last = full.last_moment(ties)
     new = full.where(last & ~full.column(REPEATED))
     asked = new.take(np.arange(len(new)), last=1)
     _save_interactions(folder, "validation", full.where(~last), READ_BY_TRAINER)
@@ -287,9 +277,13 @@ def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]
 
 
 def _validation_users(survey: _Survey, limit: int, seed: int) -> np.ndarray:
-    """At most `limit` users who chose something new at their last moment and have a history before it; ascending."""
+    """Users who chose something new at their last moment and have a history before it; ascending.
+
+    They are at most `limit`, and no more than half of them all: others must remain to learn from.
+    """
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths > survey.last))
-    return np.sort(drawn[survey.asked[drawn]][:limit])
+    asked = drawn[survey.asked[drawn]]
+    return np.sort(asked[: min(limit, (len(asked) + 1) // 2)])
 
 
 def _cold_share(

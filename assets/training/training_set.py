@@ -246,7 +246,7 @@ def without_cases(record: TrainingSetRecord, protocol: Protocol) -> str | None:
     if not split.leave_one_out_users:
         return "evaluation.leave_one_out_users is 0, but leave_one_out is the primary protocol: hold some users out"
     return (
-        f"no user has a history and then, before {day}, a last positive of an item that is new to them "
+        f"no user has a history and then, last before {day}, a positive of an item that is new to them "
         "(leave_one_out): materialize more days"
     )
 

@@ -2,6 +2,9 @@
 
 A model knows the users that it was trained on partly by heart. So it trusts what is personal more than it may, and
 popularity less, on everybody else.
+
+Some choices nobody can foresee. Were they to count in full, they would flatten all that is known of the others: so each
+is taken to be one of these with a chance that is fitted beside the balance, and serves nothing else.
 """
 
 from collections.abc import Iterator
@@ -11,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from models.batch import request_batch
 from models.heads.balance import Balance
@@ -26,7 +30,10 @@ CANDIDATES = 16_384
 PRIOR = 0.5
 """Standard deviation of the numbers of the balance around what was learned; a few dozen users outweigh it."""
 
-ITERATIONS = 30
+UNFORESEEN = 1.0
+"""Standard deviation of the logit of the share of choices that nobody can foresee, around a half of them."""
+
+ITERATIONS = 40
 
 
 @dataclass(frozen=True)
@@ -70,21 +77,22 @@ def calibrate(recommender: Recommender, held_out: HeldOutChoices) -> None:
 def _fitted(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoices) -> tuple[Balance, float]:
     """The balance of greatest posterior probability, and the mean negative log-likelihood of the choices with it."""
     seen = _look(recommender, head, held_out)
-    balance = deepcopy(head.balance)
+    balance, unforeseen = deepcopy(head.balance), nn.Parameter(torch.zeros((), device=seen.chosen.device))
     learned = {name: number.detach().clone() for name, number in balance.named_parameters()}
-    solver = torch.optim.LBFGS(balance.parameters(), max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    solver = torch.optim.LBFGS([*balance.parameters(), unforeseen], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def posterior() -> Tensor:
         solver.zero_grad()
         moved = sum((number - learned[name]).square() for name, number in balance.named_parameters())
-        penalised = seen.loss(balance) + moved / (2 * PRIOR**2 * len(seen.chosen))
+        moved = moved + (unforeseen / UNFORESEEN * PRIOR).square()
+        penalised = seen.loss(balance, unforeseen) + moved / (2 * PRIOR**2 * len(seen.chosen))
         penalised.backward()
         return penalised
 
     with torch.enable_grad():
         solver.step(posterior)
     with torch.no_grad():
-        return balance, float(seen.loss(balance))
+        return balance, float(seen.loss(balance, unforeseen))
 
 
 @dataclass(frozen=True)
@@ -105,11 +113,17 @@ class _Seen:
     had: Tensor
     chosen: Tensor
 
-    def loss(self, balance: Balance) -> Tensor:
-        """The mean negative log-likelihood of what was chosen."""
+    def loss(self, balance: Balance, unforeseen: Tensor) -> Tensor:
+        """The mean negative log-likelihood of what was chosen, a share of the choices being at random.
+
+        Args:
+            unforeseen: () logit of that share.
+        """
         personal = balance.personal(self.evidence).unsqueeze(1) * self.cosines
         logits = (personal + balance.popularity * self.popularity).masked_fill(self.had, -torch.inf)
-        return torch.nn.functional.cross_entropy(logits, self.chosen)
+        foreseen = F.logsigmoid(-unforeseen) - F.cross_entropy(logits, self.chosen, reduction="none")
+        at_random = F.logsigmoid(unforeseen) - (~self.had).sum(1).log()
+        return -torch.logaddexp(foreseen, at_random).mean()
 
 
 @torch.no_grad()

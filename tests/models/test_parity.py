@@ -10,7 +10,6 @@ from models.artifact import load_artifact, save_artifact
 from models.batch import request_batch
 from models.inference import score
 from models.interactions import Interactions
-from models.jagged import last_tokens
 from tests.models.test_artifact import CONFIG, manifest, model, vocabulary
 
 USERS = 1000
@@ -28,7 +27,7 @@ def test_a_thousand_users_score_alike_in_one_batch_of_training_and_one_by_one_wh
     trained = model()
     with torch.no_grad():
         batch = request_batch(users, times, CONFIG.max_length)
-        states = trained.head(last_tokens(trained(batch), batch.offsets))
+        states = trained.queries(batch)
         evaluated = states @ F.normalize(trained.items.table(torch.arange(8)), dim=-1).T
 
     artifact = load_artifact(save_artifact(tmp_path, manifest(), trained, vocabulary()))

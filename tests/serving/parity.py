@@ -11,7 +11,6 @@ from models.batch import training_batch
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.interactions import Interactions
-from models.jagged import last_tokens
 from models.recommender import Recommender
 from serving.client import EndpointClient
 from serving.schema import HistoryItem, RecommendationRequest
@@ -60,7 +59,7 @@ def by_the_trainer(model: Recommender, requests: list[tuple[list[int], list[int]
     told = [([*items, 1], [*times, int(at)]) for (items, times), at in zip(requests, asked_at, strict=True)]
     batch, _ = training_batch(Interactions.of(told), np.arange(len(told)), model.config.max_length)
     with torch.no_grad():
-        queries = model.head(last_tokens(model(batch), batch.offsets))
+        queries = model.queries(batch)
         return (queries @ model.retrieval_vectors(model.items.trained).T).numpy()
 
 

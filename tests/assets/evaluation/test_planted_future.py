@@ -238,7 +238,13 @@ def test_equal_times_stand_on_one_side(world: World, planted: World) -> None:
 
 
 WORLD = World(
-    [*ALWAYS, (1, 2, -30 * HOUR, CLICK, None), (1, 3, -2 * HOUR, LIKE, None), (2, 7, -HOUR, CLICK, None)],
+    [
+        *ALWAYS,
+        (1, 2, -30 * HOUR, CLICK, None),
+        (1, 3, -2 * HOUR, LIKE, None),
+        (2, 7, -HOUR, CLICK, None),
+        *((user, item, -item * HOUR, CLICK, None) for user in (4, 5) for item in (1, 2, 3)),
+    ],
     [(item, -4, -80, 0.1 * item) for item in ITEMS],
 )
 PLANTED = World(

@@ -96,13 +96,21 @@ def test_leave_one_out_skips_single_interactions_and_repeated_items() -> None:
     assert items_by_user(result.training) == {1: [10], 2: [10, 11, 10]}
 
 
-def test_leave_one_out_never_asks_for_one_of_two_at_the_same_time_unless_told_to() -> None:
-    users = {1: [(10, -3, CLICK), (11, -1, CLICK), (12, -1, CLICK)], 2: [(10, -3, CLICK), (11, -2, CLICK)]}
+def test_leave_one_out_asks_for_all_that_happened_last_unless_ties_may_be_parted() -> None:
+    users = {
+        1: [(10, -3, CLICK), (11, -1, CLICK), (10, -1, CLICK), (12, -1, CLICK), (12, -1, CLICK)],
+        2: [(10, -3, CLICK), (11, -2, CLICK)],
+        3: [(10, -1, CLICK), (11, -1, CLICK)],
+        4: [(10, -3, CLICK), (10, -1, CLICK)],
+    }
     strict = split_at_cutoff(users, leave_one_out_users=5)
-    assert items_by_user(strict.leave_one_out_cases) == {2: [10]}
-    assert items_by_user(strict.training) == {1: [10, 11, 12], 2: [10]}
+    assert items_by_user(strict.leave_one_out_cases) == {1: [10], 2: [10]}
+    assert items_by_user(strict.leave_one_out_cases, "target_ids") == {1: [11, 12], 2: [11]}
+    assert items_by_user(strict.training) == {1: [10], 2: [10], 3: [10, 11], 4: [10, 10]}
     published = split_at_cutoff(users, leave_one_out_users=5, hold_out_ties=True)
-    assert items_by_user(published.leave_one_out_cases) == {1: [10, 11], 2: [10]}
+    # The last that user 1 did was nothing new.
+    assert items_by_user(published.leave_one_out_cases) == {2: [10], 3: [10]}
+    assert items_by_user(published.leave_one_out_cases, "target_ids") == {2: [11], 3: [11]}
 
 
 def test_samples_are_capped_and_survive_other_users() -> None:
@@ -147,8 +155,11 @@ def test_every_positive_before_the_cutoff_is_trained_on_or_held_out_once(
     result = split_at_cutoff(users, leave_one_out_users)
     trained, held_out = items_by_user(result.training), items_by_user(result.leave_one_out_cases, "target_ids")
     for user, done in users.items():
-        positives = [item for item, hours, mask in done if hours < 0 and mask & CLICK]
-        assert trained.get(user, []) + held_out.get(user, []) == positives
+        positives = [(item, hours) for item, hours, mask in done if hours < 0 and mask & CLICK]
+        last = {item: None for item, hours in positives if user in held_out and hours == positives[-1][1]}
+        before = [item for item, hours in positives if user not in held_out or hours < positives[-1][1]]
+        assert trained.get(user, []) == before
+        assert held_out.get(user, []) == [item for item in last if item not in before]
     times = result.training[TIMESTAMPS].explode().drop_nulls()
     assert (times < CUTOFF).all()
     for case in result.time_cases.iter_rows(named=True):

@@ -182,16 +182,22 @@ def test_what_happened_at_once_is_held_out_together_unless_ties_may_be_parted() 
         "u": [("b", 9), ("b", 7), ("a", 3), ("b", 3)],
         "v": [("b", 8), ("b", 6), ("a", 2)],
         "only two": [("b", 7), ("a", 1)],
+        **{f"x{number}": [("b", 8), ("b", 2)] for number in range(3)},
+        **{f"y{number}": [("a", 8), ("b", 2)] for number in range(4)},
     }
-    whole = dataset_of(training(users), None, validation_users=5)
-    ids = whole.vocabulary.ids
-    assert whole.histories.offsets.tolist() == [0, 1, 3, 5]
-    assert whole.validation.offsets.tolist() == [0, 1, 3, 5]
-    assert ids(whole.validation_targets).to_list() == ["a", "a", "a"]
-    parted = dataset_of(training(users), None, validation_users=5, hold_out_ties=True)
+    whole = dataset_of(training(users), None, validation_users=99)
+    # u, v, "only two" and the y chose something new, and half of them are asked.
+    assert len(whole.validation) == 4
+    by_user = dict(zip(sorted(users), whole.histories.lengths.tolist(), strict=True))
+    full = {user: len(history) for user, history in users.items()}
+    asked = [user for user in sorted(users) if by_user[user] < full[user]]
+    assert whole.validation.lengths.tolist() == [by_user[user] for user in asked]
+    assert all(full[user] - by_user[user] == (2 if user == "u" else 1) for user in asked)
+    assert set(asked) <= {"u", "v", "only two", "y0", "y1", "y2", "y3"}
+    parted = dataset_of(training(users), None, validation_users=99, hold_out_ties=True)
     # The last by arrival was nothing new to u.
-    assert parted.validation.offsets.tolist() == [0, 1, 3]
-    assert parted.histories.lengths.tolist() == [1, 4, 2]
+    assert parted.histories.lengths[sorted(users).index("u")] == 4
+    assert len(parted.validation) == 3
 
 
 def test_adjacent_interactions_are_merged_where_asked_for() -> None:

@@ -57,7 +57,7 @@ def ring(repeats: bool = False) -> pl.DataFrame:
     )
 
 
-def floor(folder: Path, log: pl.DataFrame, validation_users: int = 200) -> Floor:
+def floor(folder: Path, log: pl.DataFrame, validation_users: int = 100) -> Floor:
     items = pl.Series("item_id", range(ITEMS))
     write_training_set(
         folder / "set",
@@ -81,7 +81,7 @@ def test_what_is_left_to_the_data_is_what_does_best_on_held_out_users(tmp_path: 
         "shrinkage": config.shrinkage,
         "half_life_items": config.half_life_items,
     }
-    assert "NDCG@10 of 200 held-out users is " in chosen["half_life_items"].reason
+    assert "NDCG@10 of 100 held-out users is " in chosen["half_life_items"].reason
     held_out = HeldOutUsers.of(made.dataset)
     assert numbers == {module.VALIDATION: held_out.ndcg(config, made)}
     for other in (1.0, 5.0, 50.0):
@@ -108,7 +108,7 @@ def test_without_users_to_judge_by_the_first_values_count_and_it_says_so(tmp_pat
 def test_trials_never_see_what_is_asked_for_and_versions_see_it(tmp_path: Path) -> None:
     made = floor(tmp_path, ring())
     seen = HeldOutUsers.of(made.dataset).training.offsets[-1]
-    assert made.training.offsets[-1] == seen + 200 == 6 * USERS
+    assert made.training.offsets[-1] == seen + 100 == 6 * USERS
 
 
 def test_a_large_training_set_is_tried_on_some_of_its_users(monkeypatch: pytest.MonkeyPatch) -> None:

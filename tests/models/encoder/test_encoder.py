@@ -21,6 +21,7 @@ from models.encoder.softmax_hstu import SoftmaxHstuLayer
 from models.encoder.transformer import LigrLayer, SasrecLayer
 from models.evaluation.next_item_ndcg import next_item_ndcg
 from models.families.registry import build
+from models.heads.evidence import Evidence
 from models.interactions import Interactions
 from models.recommender import Recommender
 from models.training.loop import fit
@@ -90,7 +91,8 @@ def test_order_matters(name: str) -> None:
 @every_backbone
 def test_states_have_unit_norm_and_all_parameters_learn(name: str) -> None:
     model = recommender(name).train()
-    states = model.head(model(batch([3, 4, 5], [], [6])))
+    read = batch([3, 4, 5], [], [6])
+    states = model.head(model(read), Evidence.of(read))
     torch.testing.assert_close(states.norm(dim=-1), torch.ones(4))
     (states * torch.randn_like(states)).sum().backward()
     idle = [key for key, value in model.named_parameters() if value.grad is None or not value.grad.any()]

@@ -3,6 +3,7 @@ import torch
 from models.batch import JaggedBatch, request_batch
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig
 from models.families.registry import build
+from models.heads.evidence import Evidence
 from models.interactions import Interactions
 from models.recommender import Recommender
 
@@ -55,8 +56,9 @@ def test_users_do_not_depend_on_their_batch() -> None:
 
 def test_the_head_gives_states_unit_norm() -> None:
     model = recommender()
-    raw = model(batch([3, 4, 5], [0, 1000, 9000], 10_000))
-    states = model.head(raw)
+    read = batch([3, 4, 5], [0, 1000, 9000], 10_000)
+    raw = model(read)
+    states = model.head(raw, Evidence.of(read))
     assert not torch.allclose(raw.norm(dim=-1), torch.ones(3, dtype=raw.dtype))
     torch.testing.assert_close(states.norm(dim=-1).double(), torch.ones(3, dtype=torch.float64))
 

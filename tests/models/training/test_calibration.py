@@ -51,7 +51,7 @@ def balance(of: Recommender) -> dict[str, float]:
 
 def loss(of: Recommender, held_out: HeldOutChoices) -> float:
     assert isinstance(of.head, PopularityHead)
-    return float(module._look(of, of.head, held_out).loss(of.head.balance))
+    return float(module._look(of, of.head, held_out).loss(of.head.balance, torch.tensor(-20.0)))
 
 
 def test_what_does_not_hold_for_others_counts_for_less() -> None:
@@ -72,6 +72,16 @@ def test_where_popularity_does_not_matter_it_counts_for_less() -> None:
     assert balance(made)["log_scale"] == pytest.approx(np.log(4), abs=0.25)
 
 
+def test_choices_that_nobody_could_foresee_do_not_flatten_what_is_known_of_the_others() -> None:
+    by_popularity, draw = choices(), np.random.default_rng(2)
+    at_random = draw.integers(1, ITEMS + 1, USERS)
+    at_random = np.where(at_random == by_popularity.histories.item_index, by_popularity.targets, at_random)
+    targets = np.where(draw.random(USERS) < 0.6, at_random, by_popularity.targets)
+    made = model().eval()
+    calibrate(made, HeldOutChoices(by_popularity.histories, targets, by_popularity.times))
+    assert balance(made)["popularity"] > 0.7
+
+
 def test_few_users_move_it_little() -> None:
     some, many = model().eval(), model().eval()
     calibrate(some, choices(users=2))
@@ -85,7 +95,7 @@ def test_measuring_leaves_the_model_as_it_was_to_the_bit_and_in_its_mode() -> No
     before = {name: weight.clone() for name, weight in made.state_dict().items()}
     with calibrated(made, choices()) as held_out_loss:
         assert held_out_loss is not None
-        assert held_out_loss == pytest.approx(loss(made, choices()), rel=1e-5)
+        assert loss(made, choices()) - 0.1 < held_out_loss <= loss(made, choices()) + 1e-5
         within = balance(made)
     assert within != balance(made)
     assert made.training

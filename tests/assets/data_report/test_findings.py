@@ -239,7 +239,7 @@ def test_an_order_without_times(tmp_path: Path) -> None:
 
 def test_few_cases_are_no_judgement(tmp_path: Path) -> None:
     found = only(reported(tmp_path, walks(), release={"min_users": 100}), "release.min_users")
-    assert found.what.startswith("too few users can be asked (30 by time, 3 by leave_one_out; 100 count)")
+    assert found.what.startswith("too few users can be asked (30 by time, 7 by leave_one_out; 100 count)")
 
 
 def test_images_are_decoded_and_counted(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.artifact import Artifact
+    from models.calibration import HeldOutChoices
     from models.encoder.stack import AttentionLayer
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective
     from models.popularity import PopularityOverTime
     from models.recommender import Recommender
-    from models.training.calibration import HeldOutChoices
 
 NDCG, HELD_OUT_LOSS = "ndcg_at_10", "held_out_loss"
 
@@ -67,8 +67,8 @@ class RetrievalFamily(TrainedFamily):
         """NDCG@10 of the held-out last interactions, items of the history excluded, and their loss, calibrated."""
         import torch
 
+        from models.calibration import calibrated
         from models.evaluation.next_item_ndcg import next_item_ndcg
-        from models.training.calibration import calibrated
 
         if not len(dataset.validation):
             return {}
@@ -78,8 +78,8 @@ class RetrievalFamily(TrainedFamily):
         return {NDCG: ndcg} | ({} if loss is None else {HELD_OUT_LOSS: loss})
 
     def calibrate(self, model: Recommender, dataset: Any) -> None:
-        """Fits the balance of personal and popular to held-out users (`models.training.calibration`)."""
-        from models.training.calibration import calibrate
+        """Fits the balance of personal and popular to held-out users (`models.calibration`)."""
+        from models.calibration import calibrate
 
         if len(dataset.validation):
             calibrate(model, _held_out(dataset))
@@ -103,6 +103,6 @@ class RetrievalFamily(TrainedFamily):
 
 
 def _held_out(dataset: Any) -> HeldOutChoices:
-    from models.training.calibration import HeldOutChoices
+    from models.calibration import HeldOutChoices
 
     return HeldOutChoices(dataset.validation, dataset.validation_targets, dataset.validation_times)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-import models.training.calibration as module
+import models.calibration as module
 from models.batch import request_batch
+from models.calibration import HeldOutChoices, calibrate, calibrated
 from models.config import ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.heads.popularity import PopularityHead
 from models.interactions import Interactions
 from models.popularity import PopularityOverTime
 from models.recommender import Recommender
-from models.training.calibration import HeldOutChoices, calibrate, calibrated
 
 ITEMS, USERS = 60, 300
 COUNTS = np.concatenate([[0.0], 1000 / np.arange(1, ITEMS + 1)])[None].astype(np.float32)

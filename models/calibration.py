@@ -24,6 +24,9 @@ from models.heads.popularity import PopularityHead
 from models.interactions import Interactions
 from models.recommender import Recommender
 
+USERS = 2_000
+"""Of more users the balance, which is four numbers, is fitted to so many."""
+
 CANDIDATES = 16_384
 """Of more items, so many are drawn, the items asked for among them."""
 
@@ -44,11 +47,18 @@ class HeldOutChoices:
         histories: Of the users, without what is asked for.
         targets: (B,) int64 item indices.
         times: (B,) int64 ms when they were chosen.
+        masked: (B,) bool, where the item was too new then to have an ID, which content stands in for.
     """
 
     histories: Interactions
     targets: np.ndarray
     times: np.ndarray
+    masked: np.ndarray
+
+    def some(self) -> "HeldOutChoices":
+        """Those of `USERS` at most, evenly spread."""
+        users = np.unique(np.linspace(0, len(self.targets) - 1, min(USERS, len(self.targets))).astype(np.int64))
+        return HeldOutChoices(self.histories.take(users), self.targets[users], self.times[users], self.masked[users])
 
 
 @contextmanager
@@ -76,7 +86,7 @@ def calibrate(recommender: Recommender, held_out: HeldOutChoices) -> None:
 
 def _fitted(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoices) -> tuple[Balance, float]:
     """The balance of greatest posterior probability, and the mean negative log-likelihood of the choices with it."""
-    seen = _look(recommender, head, held_out)
+    seen = _look(recommender, head, held_out.some())
     balance, unforeseen = deepcopy(head.balance), nn.Parameter(torch.zeros((), device=seen.chosen.device))
     learned = {name: number.detach().clone() for name, number in balance.named_parameters()}
     solver = torch.optim.LBFGS([*balance.parameters(), unforeseen], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
@@ -91,6 +101,8 @@ def _fitted(recommender: Recommender, head: PopularityHead, held_out: HeldOutCho
 
     with torch.enable_grad():
         solver.step(posterior)
+    if not all(number.isfinite() for number in balance.parameters()):
+        raise FloatingPointError("the balance of the model is not finite: lower the learning rate")
     with torch.no_grad():
         return balance, float(seen.loss(balance, unforeseen))
 
@@ -133,18 +145,28 @@ def _look(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoic
     items = recommender.items
     device = items.places.device
     asked, times = (_tensor(values, device) for values in (held_out.targets, held_out.times))
-    # Items that are known by their content alone are served, too, and stand in the way of others.
+    # Items that are known by their content alone are served, too. So were those asked for that were new.
     index = _some((items.has_content | (items.places > 0)).nonzero().squeeze(1), asked)
     column = torch.full_like(items.places, -1)
     column[index] = torch.arange(len(index), device=device)
     batch = request_batch(held_out.histories, held_out.times, recommender.config.max_length).to(device)
-    cosines, popularity = head.parts(recommender.states(batch), items(index), index, times)
+    states = recommender.states(batch)
+    cosines, popularity = head.parts(states, items(index), index, times)
     users = _tensor(np.repeat(np.arange(len(held_out.targets)), held_out.histories.lengths), device)
     before = column[_tensor(held_out.histories.item_index, device)]
     had = torch.zeros_like(cosines, dtype=torch.bool)
     had[users[before >= 0], before[before >= 0]] = True
     chosen = column[asked]
     had.scatter_(1, chosen.unsqueeze(1), False)
+    new = (
+        (torch.from_numpy(np.ascontiguousarray(held_out.masked)).to(device) & items.has_content[asked])
+        .nonzero()
+        .squeeze(1)
+    )
+    if len(new):
+        hidden = torch.ones_like(new, dtype=torch.bool)
+        alike, unknown = head.parts(states[new], items(asked[new], hidden), asked[new], times[new], hidden)
+        cosines[new, chosen[new]], popularity[new, chosen[new]] = alike.diagonal(), unknown.diagonal()
     recommender.train(mode)
     return _Seen(cosines, popularity, Evidence.of(batch).last(batch.offsets), had, chosen)
 

@@ -16,8 +16,9 @@ from models.auto import Choice, Choosing, chosen_in, value_at
 USERS_A_STEP = {0: 32, 5_000: 64, 50_000: 128}
 """From so many users on, so many a step, over all workers: small steps learn most from few users."""
 
-STEPS = 2_000
-"""The rate falls to zero over them: a longer way overfits before it has fallen."""
+EPOCHS, LEAST_STEPS, MOST_STEPS = 20, 1_000, 2_000
+"""So many epochs, but no fewer and no more steps: the rate falls to zero over them, and a longer way overfits before it
+has fallen."""
 
 MOST_EPOCHS = 100
 """Few users would be seen more often than that."""
@@ -105,7 +106,8 @@ def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers
     tokens = value_at(choose.settings, "optimisation.tokens_per_step")
     together = workers * (max(1.0, tokens / found.mean_length) if tokens else batch)
     steps = max(1, ceil(found.users / together))
-    wished = max(1, min(MOST_EPOCHS, round(STEPS / steps)))
+    wished = round(min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * steps)) / steps)
+    wished = max(1, min(MOST_EPOCHS, wished))
     told = f"{found.users:,} users make {steps:,} steps an epoch"
     why = f"{told}, so {wished} epochs are about {wished * steps:,} steps."
     epochs = choose("optimisation.epochs", wished, why)

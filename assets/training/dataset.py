@@ -53,6 +53,7 @@ class Dataset:
         validation: Histories of the learning curve's users, without their last interaction.
         validation_targets: (B,) int64 the index of that last interaction's item.
         validation_times: (B,) int64 ms when it happened.
+        validation_masked: (B,) bool, where the item was too new then to have an ID.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
         popularity: Of every item over time, of all interactions of the split's training part; None in a ranker's set.
@@ -63,6 +64,7 @@ class Dataset:
     validation: Interactions
     validation_targets: np.ndarray
     validation_times: np.ndarray
+    validation_masked: np.ndarray
     content: np.ndarray
     cold_share: float
     popularity: PopularityOverTime | None
@@ -141,6 +143,7 @@ def read_dataset(folder: Path) -> Dataset:
         validation=read_interactions(folder, "validation"),
         validation_targets=_array(folder, "validation_targets"),
         validation_times=_array(folder, "validation_times"),
+        validation_masked=_array(folder, "validation_masked"),
         content=_array(folder, "content"),
         cold_share=float(_array(folder, "cold_share")),
         popularity=_read_popularity(folder),
@@ -274,6 +277,7 @@ def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]
     _save_interactions(folder, "validation", full.where(~last), READ_BY_TRAINER)
     np.save(folder / "validation_targets.npy", asked.item_index.astype(np.int64))
     np.save(folder / "validation_times.npy", asked.timestamps)
+    np.save(folder / "validation_masked.npy", asked.column(ID_MASKED))
 
 
 def _validation_users(survey: _Survey, limit: int, seed: int) -> np.ndarray:

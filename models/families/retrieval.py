@@ -105,4 +105,6 @@ class RetrievalFamily(TrainedFamily):
 def _held_out(dataset: Any) -> HeldOutChoices:
     from models.calibration import HeldOutChoices
 
-    return HeldOutChoices(dataset.validation, dataset.validation_targets, dataset.validation_times)
+    return HeldOutChoices(
+        dataset.validation, dataset.validation_targets, dataset.validation_times, dataset.validation_masked
+    )

@@ -81,14 +81,20 @@ class PopularityHead(RetrievalHead):
         drift = drift if index is None else drift[:, index]
         return scores.index_add(0, earlier, self.balance.popularity.detach() * drift)
 
-    def parts(self, states: Tensor, vectors: Tensor, index: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    def parts(
+        self, states: Tensor, vectors: Tensor, index: Tensor, times: Tensor, masked: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """What the balance weighs, (B, k) twice: cosines of states and length of vectors, and log popularity.
 
         Args:
             states: (B, width) raw states of users who ask at `times` (B,) int64 ms.
             vectors: (k, width) of the item tower, of the items `index` (k,).
+            masked: (k,) bool, where the ID is hidden, as the tower did; None: nowhere.
         """
-        return unit(states) @ vectors.float().T, self.log_popularity[self._moment(times)][:, index]
+        popularity = self.log_popularity[self._moment(times)][:, index]
+        if masked is not None:
+            popularity = popularity.masked_fill(masked, _log_unseen(popularity))
+        return unit(states) @ vectors.float().T, popularity
 
     def _moment(self, times: Tensor) -> Tensor:
         """(L,) int64 the newest moment at each of the times (L,) ms; the first one before there was any."""

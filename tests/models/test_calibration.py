@@ -1,5 +1,7 @@
 """The balance of personal and popular, fitted to users whom training did not see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -41,7 +43,7 @@ def choices(by_model: Recommender | None = None, users: int = USERS) -> HeldOutC
             chances = (4 * directions @ by_model.items(torch.arange(1, ITEMS + 1)).T).softmax(1).double().numpy()
     chances[np.arange(users), histories.item_index - 1] = 0
     targets = [int(draw.choice(ITEMS, p=some / some.sum())) + 1 for some in chances]
-    return HeldOutChoices(histories, np.array(targets), times)
+    return HeldOutChoices(histories, np.array(targets), times, np.zeros(users, bool))
 
 
 def balance(of: Recommender) -> dict[str, float]:
@@ -78,7 +80,7 @@ def test_choices_that_nobody_could_foresee_do_not_flatten_what_is_known_of_the_o
     at_random = np.where(at_random == by_popularity.histories.item_index, by_popularity.targets, at_random)
     targets = np.where(draw.random(USERS) < 0.6, at_random, by_popularity.targets)
     made = model().eval()
-    calibrate(made, HeldOutChoices(by_popularity.histories, targets, by_popularity.times))
+    calibrate(made, replace(by_popularity, targets=targets))
     assert balance(made)["popularity"] > 0.7
 
 

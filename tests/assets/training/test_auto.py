@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.splits.settings import EvaluationSettings, SplitSettings
-from assets.training.auto import LONGEST, SHORTEST, STEPS, Statistics, choose_training
+from assets.training.auto import EPOCHS, LEAST_STEPS, LONGEST, SHORTEST, Statistics, choose_training
 from assets.training.settings import TrainingDataSettings, TrainingSettings
 from assets.training.version import in_one_process
 from models.auto import marked, part_of, read_section, value_at
@@ -102,10 +102,10 @@ def test_the_steps_of_all_epochs_are_the_budget_however_many_workers_take_them()
     for workers in (1, 2, 4):
         training = chosen_for(SHOP, workers).optimisation
         assert training.batch_size * workers == 32
-        assert training.epochs == round(STEPS / 60)
+        assert training.epochs == EPOCHS
     _, chosen = choose_training(read_section(TrainingSettings, TRAINING), SHOP, 2)
     assert chosen["optimisation.epochs"].reason == (
-        "1,912 users make 60 steps an epoch, so 33 epochs are about 1,980 steps."
+        "1,912 users make 60 steps an epoch, so 20 epochs are about 1,200 steps."
     )
 
 
@@ -113,7 +113,7 @@ def test_later_rules_follow_what_is_written_by_hand() -> None:
     by_hand = chosen_for(SHOP, 2, optimisation={"batch_size": 32, "loss": {"positions_per_draw": 8}})
     few, many = (chosen_for(replace(SHOP, mean_length=mean), optimisation={"batch_size": 64}) for mean in (5, 25))
     assert (few.optimisation.learning_rate, many.optimisation.learning_rate) == pytest.approx((1e-3, 1.3e-3))
-    assert by_hand.optimisation.epochs == round(STEPS / 30)
+    assert by_hand.optimisation.epochs == LEAST_STEPS // 30
     assert not by_hand.optimisation.loss.shared
     short = chosen_for(replace(SHOP, long=150), model={"attention_divisor": 90})
     assert (short.model.max_length, short.model.attention_divisor) == (90, 90)

@@ -25,16 +25,15 @@ from models.interactions import Interactions
 from models.recommender import Recommender
 
 USERS = 2_000
-"""Of more users the balance, which is four numbers, is fitted to so many."""
+"""Of more users the balance, of which three numbers are fitted, sees so many."""
 
 CANDIDATES = 16_384
 """Of more items, so many are drawn, the items asked for among them."""
 
-PRIOR = 0.5
-"""Standard deviation of the numbers of the balance around what was learned; a few dozen users outweigh it."""
-
-UNFORESEEN = 1.0
-"""Standard deviation of the logit of the share of choices that nobody can foresee, around a half of them."""
+PRIORS = {"log_scale": 0.5, "popularity": 0.5, "new": 1.5, "unforeseen": 1.0}
+"""Standard deviations of what is fitted: of the balance around what was learned, and of the logit of the share of
+choices that nobody can foresee around a half. A few dozen users outweigh them. The slopes of the balance stay as they
+were learned: held-out users are too few to tell them, and requests come after longer silences than theirs."""
 
 ITERATIONS = 40
 
@@ -88,14 +87,17 @@ def _fitted(recommender: Recommender, head: PopularityHead, held_out: HeldOutCho
     """The balance of greatest posterior probability, and the mean negative log-likelihood of the choices with it."""
     seen = _look(recommender, head, held_out.some())
     balance, unforeseen = deepcopy(head.balance), nn.Parameter(torch.zeros((), device=seen.chosen.device))
-    learned = {name: number.detach().clone() for name, number in balance.named_parameters()}
-    solver = torch.optim.LBFGS([*balance.parameters(), unforeseen], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    fitted = {
+        "unforeseen": unforeseen,
+        **{name: number for name, number in balance.named_parameters() if name in PRIORS},
+    }
+    before = {name: number.detach().clone() for name, number in fitted.items()}
+    solver = torch.optim.LBFGS(list(fitted.values()), max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def posterior() -> Tensor:
         solver.zero_grad()
-        moved = sum((number - learned[name]).square() for name, number in balance.named_parameters())
-        moved = moved + (unforeseen / UNFORESEEN * PRIOR).square()
-        penalised = seen.loss(balance, unforeseen) + moved / (2 * PRIOR**2 * len(seen.chosen))
+        moved = [((number - before[name]) / PRIORS[name]).square() for name, number in fitted.items()]
+        penalised = seen.loss(balance, unforeseen) + torch.stack(moved).sum() / (2 * len(seen.chosen))
         penalised.backward()
         return penalised
 
@@ -115,6 +117,7 @@ class _Seen:
         cosines: (B, k) of the users' directions and the items' vectors.
         popularity: (B, k) log popularity when the users chose.
         evidence: Of the B states.
+        new: (B, k) bool, where the item was too new to have an ID.
         had: (B, k) bool, what the users had chosen before.
         chosen: (B,) int64 the candidate that each chose.
     """
@@ -122,6 +125,7 @@ class _Seen:
     cosines: Tensor
     popularity: Tensor
     evidence: Evidence
+    new: Tensor
     had: Tensor
     chosen: Tensor
 
@@ -132,7 +136,8 @@ class _Seen:
             unforeseen: () logit of that share.
         """
         personal = balance.personal(self.evidence).unsqueeze(1) * self.cosines
-        logits = (personal + balance.popularity * self.popularity).masked_fill(self.had, -torch.inf)
+        popularity = balance.popularity * torch.where(self.new, balance.new, self.popularity)
+        logits = (personal + popularity).masked_fill(self.had, -torch.inf)
         foreseen = F.logsigmoid(-unforeseen) - F.cross_entropy(logits, self.chosen, reduction="none")
         at_random = F.logsigmoid(unforeseen) - (~self.had).sum(1).log()
         return -torch.logaddexp(foreseen, at_random).mean()
@@ -158,17 +163,14 @@ def _look(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoic
     had[users[before >= 0], before[before >= 0]] = True
     chosen = column[asked]
     had.scatter_(1, chosen.unsqueeze(1), False)
-    new = (
-        (torch.from_numpy(np.ascontiguousarray(held_out.masked)).to(device) & items.has_content[asked])
-        .nonzero()
-        .squeeze(1)
-    )
-    if len(new):
-        hidden = torch.ones_like(new, dtype=torch.bool)
-        alike, unknown = head.parts(states[new], items(asked[new], hidden), asked[new], times[new], hidden)
-        cosines[new, chosen[new]], popularity[new, chosen[new]] = alike.diagonal(), unknown.diagonal()
+    new = (items.places[index] == 0).expand_as(cosines).clone()
+    masked = torch.from_numpy(np.ascontiguousarray(held_out.masked)).to(device) & items.has_content[asked]
+    if masked.any():
+        hidden = items(asked[masked], torch.ones_like(asked[masked], dtype=torch.bool))
+        cosines[masked, chosen[masked]] = head.parts(states[masked], hidden, asked[masked], times[masked])[0].diagonal()
+        new[masked, chosen[masked]] = True
     recommender.train(mode)
-    return _Seen(cosines, popularity, Evidence.of(batch).last(batch.offsets), had, chosen)
+    return _Seen(cosines, popularity, Evidence.of(batch).last(batch.offsets), new, had, chosen)
 
 
 def _some(index: Tensor, asked: Tensor) -> Tensor:

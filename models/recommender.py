@@ -60,7 +60,8 @@ class Recommender(nn.Module):
     @torch.no_grad()
     def retrieval_vectors(self, count: int) -> Tensor:
         """(count + 1, d) what queries are compared with, of items 0..count; that of 0 is zero."""
-        vectors: Tensor = self.head.items(self.items.table(torch.arange(count + 1)), torch.arange(count + 1))
+        every = torch.arange(count + 1)
+        vectors: Tensor = self.head.items(self.items.table(every), every, self.items.places[every] == 0)
         return vectors
 
     def view(self, batch: NextItems, generator: torch.Generator) -> "Positions":

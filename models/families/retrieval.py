@@ -89,7 +89,7 @@ class RetrievalFamily(TrainedFamily):
 
         every = torch.arange(items + 1)
         vectors = model.items.table(every).float().cpu()
-        return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: model.cpu().head.items(vectors, every).detach()}
+        return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: model.cpu().retrieval_vectors(items)}
 
     def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
         from models.inference import score

@@ -1,4 +1,4 @@
-"""How much of a score is personal, and how much popularity: four numbers, learned, and fitted to held-out users."""
+"""How much of a score is personal, and how much popularity: five numbers that are learned."""
 
 from math import log
 
@@ -20,10 +20,15 @@ class Balance(nn.Module):
 
     What somebody did a minute ago tells more of what comes next than what they did a year ago, and fifty interactions
     tell more than one; a state's direction does not say how much it can know.
+
+    Attributes:
+        new: Log popularity, in those of an average item, of an item that is too new to have an ID. Nobody can count
+            it yet, but it is learned: in one shop all come for what is new, in another nobody does.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.new = nn.Parameter(torch.zeros(()))
         self.log_scale = nn.Parameter(torch.tensor(log(SCALE)))
         self.by_silence = nn.Parameter(torch.zeros(()))
         self.by_history = nn.Parameter(torch.zeros(()))

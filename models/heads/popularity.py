@@ -56,11 +56,11 @@ class PopularityHead(RetrievalHead):
     def items(self, vectors: Tensor, index: Tensor, masked: Tensor | None = None) -> Tensor:
         """(..., width) vectors of the items `index` (...,) -> (..., width + 1) what queries are compared with.
 
-        Where `masked` is true the item is new: nobody knows how popular it will be.
+        Where `masked` is true the item is new, and has the popularity of new items.
         """
         popularity = self.log_popularity[-1][index]
         if masked is not None:
-            popularity = popularity.masked_fill(masked, _log_unseen(popularity))
+            popularity = torch.where(masked, self.balance.new.float(), popularity)
         return torch.cat([vectors.float(), popularity.unsqueeze(-1)], dim=-1)
 
     def directions(self, vectors: Tensor) -> Tensor:
@@ -81,20 +81,14 @@ class PopularityHead(RetrievalHead):
         drift = drift if index is None else drift[:, index]
         return scores.index_add(0, earlier, self.balance.popularity.detach() * drift)
 
-    def parts(
-        self, states: Tensor, vectors: Tensor, index: Tensor, times: Tensor, masked: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def parts(self, states: Tensor, vectors: Tensor, index: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
         """What the balance weighs, (B, k) twice: cosines of states and length of vectors, and log popularity.
 
         Args:
             states: (B, width) raw states of users who ask at `times` (B,) int64 ms.
             vectors: (k, width) of the item tower, of the items `index` (k,).
-            masked: (k,) bool, where the ID is hidden, as the tower did; None: nowhere.
         """
-        popularity = self.log_popularity[self._moment(times)][:, index]
-        if masked is not None:
-            popularity = popularity.masked_fill(masked, _log_unseen(popularity))
-        return unit(states) @ vectors.float().T, popularity
+        return unit(states) @ vectors.float().T, self.log_popularity[self._moment(times)][:, index]
 
     def _moment(self, times: Tensor) -> Tensor:
         """(L,) int64 the newest moment at each of the times (L,) ms; the first one before there was any."""
@@ -112,7 +106,3 @@ def _log_popularity(counts: Tensor) -> Tensor:
     seen = (counts > 0).sum(1, keepdim=True).clamp(min=1)
     mean = counts.sum(1, keepdim=True) / seen
     return (counts / mean.clamp(min=torch.finfo(counts.dtype).tiny) + UNSEEN).log()
-
-
-def _log_unseen(like: Tensor) -> float:
-    return float(torch.tensor(UNSEEN, dtype=like.dtype).log())

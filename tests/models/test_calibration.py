@@ -84,6 +84,25 @@ def test_choices_that_nobody_could_foresee_do_not_flatten_what_is_known_of_the_o
     assert balance(made)["popularity"] > 0.7
 
 
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_new_items_count_as_much_as_new_ones_were_chosen(share: float) -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(width=8, max_length=8, popularity=True, items=ItemTowerConfig(content_dim=4))
+    trained, content = torch.arange(1, ITEMS - 9), torch.randn(ITEMS + 1, 4)
+    made: Recommender = build(config, ITEMS, trained, content, POPULARITY)
+    held_out = choices()
+    seen = np.flatnonzero((held_out.targets < ITEMS - 9) & (held_out.histories.item_index < ITEMS - 9))
+    held_out = HeldOutChoices(
+        held_out.histories.take(seen),
+        held_out.targets[seen],
+        held_out.times[seen],
+        np.arange(len(seen)) < share * len(seen),
+    )
+    calibrate(made.eval(), held_out)
+    assert (balance(made)["new"] > 1) == bool(share)
+    assert (balance(made)["new"] < -1) == (not share)
+
+
 def test_few_users_move_it_little() -> None:
     some, many = model().eval(), model().eval()
     calibrate(some, choices(users=2))

@@ -56,4 +56,4 @@ def test_the_scale_of_what_is_personal_follows_silence_and_history() -> None:
     assert balance.personal(evidence).tolist() == pytest.approx([exp(1), exp(1.25), exp(0.25)])
 
 
-LEARNED = {"log_scale": 1.0, "by_silence": -0.5, "by_history": 0.5, "popularity": 2.0}
+LEARNED = {"new": 0.0, "log_scale": 1.0, "by_silence": -0.5, "by_history": 0.5, "popularity": 2.0}

@@ -72,41 +72,33 @@ def test_the_loss_is_that_of_the_logits_of_the_time_of_each_choice(shared: bool)
     )
     batch, labels = training_batch(histories, np.arange(1), 4)
     made = model()
+    with torch.no_grad():
+        cast(PopularityHead, made.head).balance.new.fill_(0.7)
     config = SampledSoftmaxConfig(negatives=500, shared=shared, positions_per_draw=1 if shared else 3, temperature=0.05)
     task = Task(made, [NextItem(config)]).eval()
     loss, _ = task(NextItems(batch, labels), torch.Generator().manual_seed(1))
 
     drawn = torch.randint(1, 6, (500,), generator=_after_chance(batch.item_index.shape))
     states, terms = made(batch), []
+    head = cast(PopularityHead, made.head)
     for place, (label, moment) in enumerate(zip([2, 4, 5], [0, 0, 1], strict=True)):
         negatives = drawn[drawn != label].tolist()
         own = logits(made, states[place], [label], moment)
         if place == 2:
-            # The vector of an item whose ID is masked is the out-of-vocabulary one, and nobody knows its popularity.
+            # An item whose ID is masked has the out-of-vocabulary vector, and the popularity of new items.
             vector = made.items(torch.tensor([label]), torch.tensor([True]))
             direction = torch.nn.functional.normalize(states[place], dim=0)
-            own = SCALE * vector @ direction + torch.tensor(UNSEEN).log()
+            own = SCALE * vector @ direction + head.balance.popularity * head.balance.new
         every = torch.cat([own, logits(made, states[place], negatives, moment)])
         terms.append(every.logsumexp(0) - every[0])
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
-    head = cast(PopularityHead, made.head)
-    (by_formula,) = torch.autograd.grad(torch.stack(terms).mean(), head.balance.popularity, retain_graph=True)
+    numbers = [head.balance.popularity, head.balance.new]
+    by_popularity, by_new = torch.autograd.grad(torch.stack(terms).mean(), numbers, retain_graph=True)
     loss.backward()
-    # The written-out label with a masked ID has no weight; its part is the constant log of UNSEEN.
     assert head.balance.popularity.grad is not None
-    by_masked = _slope_of_the_masked_label(made, states[2], drawn)
-    torch.testing.assert_close(head.balance.popularity.grad, by_formula + by_masked, rtol=1e-4, atol=1e-5)
-
-
-def _slope_of_the_masked_label(made: Recommender, state: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-    """What the last position's loss owes to the weight of its own label, which is written out as a constant."""
-    with torch.no_grad():
-        direction = torch.nn.functional.normalize(state, dim=0)
-        unseen = torch.tensor(UNSEEN).log()
-        own = SCALE * made.items(torch.tensor([5]), torch.tensor([True])) @ direction + unseen
-        every = torch.cat([own, logits(made, state, drawn[drawn != 5].tolist(), 1)])
-        return unseen * (every.softmax(0)[0] - 1) / 3
+    torch.testing.assert_close(head.balance.popularity.grad, by_popularity, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(head.balance.new.grad, by_new, rtol=1e-4, atol=1e-5)
 
 
 def test_what_a_user_had_chosen_before_is_not_learned() -> None:

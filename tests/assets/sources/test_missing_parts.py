@@ -232,7 +232,7 @@ def test_a_rejected_item_names_the_columns_as_the_file_has_them(tmp_path: Path) 
     [
         ("csv", HEADER.encode(), {}),
         ("csv", HEADER.strip().encode() + b"\r\n\r\n", {}),
-        ("csv.gz", gzip.compress(HEADER.encode()), {}),
+        ("csv.gz", gzip.compress(HEADER.encode(), mtime=0), {}),
         ("csv", b"", {"header": ["user_id", "item_id", "timestamp", "action"]}),
         ("jsonl", b"", {}),
         ("jsonl", b"\n", {}),

@@ -30,7 +30,7 @@ USERS = 2_000
 CANDIDATES = 16_384
 """Of more items, so many are drawn, the items asked for among them."""
 
-PRIORS = {"log_scale": 0.5, "popularity": 0.5, "new": 1.5, "unforeseen": 1.0}
+PRIORS = {"log_scale": 0.5, "popularity": 0.5, "new": 2.0, "unforeseen": 1.0}
 """Standard deviations of what is fitted: of the balance around what was learned, and of the logit of the share of
 choices that nobody can foresee around a half. A few dozen users outweigh them. The slopes of the balance stay as they
 were learned: held-out users are too few to tell them, and requests come after longer silences than theirs."""

@@ -10,6 +10,9 @@ from models.heads.evidence import Evidence
 SCALE = 4.0
 """Of what is personal, before training."""
 
+UNSEEN = 0.1
+"""What an item without an interaction counts as, in interactions of an average item."""
+
 HALF_A_DAY, SEVEN = 2.5, 2.0
 """The middle of silence and of history, as `Evidence` has them: what is learned of the slopes, and of the scale in the
 middle, do not stand in each other's way."""
@@ -28,7 +31,7 @@ class Balance(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.new = nn.Parameter(torch.zeros(()))
+        self.new = nn.Parameter(torch.tensor(log(UNSEEN)))
         self.log_scale = nn.Parameter(torch.tensor(log(SCALE)))
         self.by_silence = nn.Parameter(torch.zeros(()))
         self.by_history = nn.Parameter(torch.zeros(()))

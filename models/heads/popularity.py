@@ -5,14 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.heads.balance import Balance
+from models.heads.balance import UNSEEN, Balance
 from models.heads.drift import Drift
 from models.heads.evidence import Evidence
 from models.heads.retrieval import RetrievalHead, unit
 from models.popularity import PopularityOverTime
-
-UNSEEN = 0.1
-"""What an item without an interaction counts as, in interactions of an average item."""
 
 
 class PopularityHead(RetrievalHead):

@@ -13,8 +13,8 @@ from models.columns import ID_MASKED, REPEATED
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
 from models.families.registry import build
 from models.golden import Golden, check_golden
-from models.heads.balance import SCALE
-from models.heads.popularity import UNSEEN, PopularityHead
+from models.heads.balance import SCALE, UNSEEN
+from models.heads.popularity import PopularityHead
 from models.inference import score, similar
 from models.interactions import Interactions
 from models.manifest import GOLDEN, Manifest

@@ -106,6 +106,7 @@ def write_ranking_set(
     np.save(folder / "cold_share.npy", 0.0)
     for name in ("validation_targets", "validation_times"):
         np.save(folder / f"{name}.npy", np.zeros(0, np.int64))
+    np.save(folder / "validation_masked.npy", np.zeros(0, bool))
     learned = (survey.lengths > 0) & ~held_out
     groups = {
         HISTORIES: _Group(folder, HISTORIES, learned, survey.lengths),

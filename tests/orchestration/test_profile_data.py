@@ -38,7 +38,7 @@ def test_a_log_by_the_profile_that_would_be_written_for_it(tmp_path: Path) -> No
     for said in (
         "360\n",
         "2026-01-01 to 2026-01-06: 6 with events of 6",
-        "60 by time (1 day from 2026-01-06), 6 by leave-one-out",
+        "60 by time (1 day from 2026-01-06), 15 by leave-one-out",
         "20 items, 20 with a text, 0 with an image",
         "██████",
     ):

@@ -89,7 +89,8 @@ class RetrievalFamily(TrainedFamily):
 
         every = torch.arange(items + 1)
         vectors = model.items.table(every).float().cpu()
-        return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: model.cpu().retrieval_vectors(items)}
+        found = model.cpu().head.items(vectors, every, model.items.places[every] == 0)
+        return {ITEM_VECTORS: vectors, RETRIEVAL_VECTORS: found.detach()}
 
     def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
         from models.inference import score

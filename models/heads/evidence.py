@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from models.batch import JaggedBatch
+from models.heads.calendar import HOUR_MS
 from models.jagged import last_tokens
-
-HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ def show(report: DataReport, console: Console) -> None:
         console.print("all settings fit what was seen", style="green")
     for finding in report.findings:
         word, style = ("stops", "red") if finding.stops else ("look at", "yellow")
-        console.print(Text.assemble((f"{word} ", style), (finding.key, "bold"), f": {finding.what}: {finding.advice}"))
+        sentence = Text.assemble((f"{word} ", style), (finding.key, "bold"), f": {finding.what}: {finding.advice}")
+        console.print(sentence, soft_wrap=True)
 
 
 def _pictures(report: DataReport) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from tests.assets.data_report.worlds import walks, write
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, [*map(str, arguments)])
 
 
 def profile(folder: Path, **more: object) -> Path:

@@ -52,6 +52,16 @@ def test_any_text_is(text: str) -> None:
     assert text in printed(table)
 
 
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_what_is_piped_is_not_folded(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    out, words = io.StringIO(), " ".join(["word"] * 60)
+    table = Table("words")
+    table.add_row(words)
+    new_console(out).print(table)
+    assert words in out.getvalue()
+
+
 @pytest.mark.parametrize("title", TITLES)
 def test_an_error_is_told_as_it_is(title: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit), errors_as_sentences():

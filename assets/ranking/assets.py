@@ -11,7 +11,7 @@ from assets.data_version import data_version
 from assets.items.assets import items
 from assets.metadata import ROWS, choices_table, plain_name
 from assets.ranking.evaluate import RANKER, evaluate_ranker
-from assets.ranking.plots import metric_bars, metric_table
+from assets.ranking.plots import difference_table, metric_bars, metric_table, reliability_diagram, slice_table
 from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, make_ranking_set, nothing_asked
 from assets.ranking.settings import RankingSettings
 from assets.resources import NO_CONFIG, LakeResource, RayResource
@@ -139,8 +139,9 @@ def ranker_model(
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
-    description="What the run's ranker says of what was shown after its cutoff: normalised entropy, AUC and GAUC of "
-    "each action, with 95 % bootstrap intervals over users, beside how often each action is taken on an item anyway.",
+    description="What the run's ranker says of what was shown after its cutoff: normalised entropy, AUC, and how each "
+    "user's own impressions are ordered (GAUC, pair accuracy, nDCG@5), for each action, by slice, with 95 % bootstrap "
+    "intervals over users, beside how often the action is taken on an item anyway; and how well it is calibrated.",
 )
 def ranker_evaluation(
     context: dg.AssetExecutionContext,
@@ -170,6 +171,9 @@ def ranker_evaluation(
             **numbers,
             "metrics": dg.MetadataValue.md(metric_table(result)),
             "plot": dg.MetadataValue.md(metric_bars(result)),
+            "differences": dg.MetadataValue.md(difference_table(result)),
+            "slices": dg.MetadataValue.md(slice_table(result)),
+            "reliability": dg.MetadataValue.md(reliability_diagram(result)),
             "report": dg.MetadataValue.path(str(result.write(folder))),
         },
         data_version=data_version(context, ranking, evaluation, result.version),

@@ -15,7 +15,7 @@ import polars as pl
 
 from assets.training.dataset import CONTENT, VOCABULARY, JaggedFiles
 from models.actions import require_declared
-from models.columns import ACTIONS, ITEM_ID, ITEM_INDEX, STARTED, TIMESTAMP
+from models.columns import ACTIONS, ITEM_ID, ITEM_INDEX, STARTED, SURFACE, TIMESTAMP
 from models.content import content_matrix
 from models.item_counts import ItemCounts
 from models.vocabulary import Vocabulary
@@ -23,7 +23,8 @@ from storage.sequence_store import SequenceFiles
 from storage.user_interactions import ROWS_IN_MEMORY, UserInteractions
 
 HISTORIES, VALIDATION, ASKED = "histories", "validation", "asked"
-READ_BY_RANKER = (ITEM_INDEX, TIMESTAMP, STARTED, ACTIONS)
+READ_BY_RANKER = (ITEM_INDEX, TIMESTAMP, STARTED, ACTIONS, SURFACE)
+"""Surfaces are for the report's slices alone."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _read(log: SequenceFiles, rule: ShownRule, rows_in_memory: int) -> Iterator[
     wanted = [*rule.actions, rule.exposure]
     require_declared(log.actions, wanted)
     bits = [log.actions.index(action) for action in wanted]
-    for part in log.parts([STARTED], rows_in_memory):
+    for part in log.parts([STARTED, SURFACE], rows_in_memory):
         given = part.interactions.column(ACTIONS)
         masks = np.zeros(len(given), np.int64)
         for bit, place in enumerate(bits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,21 +11,29 @@ from pydantic import Field
 
 from assets.ranking.dataset import ASKED, HISTORIES
 from assets.ranking.ranking_set import RankingSetRecord
+from assets.ranking.slices import slices_of
 from assets.splits.settings import EvaluationSettings
 from assets.training.dataset import read_interactions
 from assets.training.set_store import read_record
 from assets.versions import RANKING_SETS, RECORD
+from models.evaluation.reliability import ReliabilityBin
 from models.evaluation.report import EVALUATION, Measures
 from models.manifest import Manifest
 from models.strict import Strict
 from storage.lake import Lake
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from models.artifact import Artifact
+    from models.evaluation.own_impressions import Comparison
 
 
 RANKER, ITEM_RATE, BASE_RATE = "ranker", "item_rate", "base_rate"
 """Scorers: the model; how often an action was taken on the item before the cutoff; the same of all items."""
+
+ALL = ""
+"""Everything that was asked, beside its slices."""
 
 
 class NotEvaluated(ValueError):
@@ -44,8 +53,20 @@ class RankingEvaluation(Strict):
     shown: int = Field(ge=1, description="How often something was shown.")
     taken: dict[str, float] = Field(description="Action to the share of what was shown on which it was taken.")
     scorers: dict[str, dict[str, Measures]] = Field(
-        description="Scorer (ranker, item_rate, base_rate) to action to metric to number: ne, auc, and gauc, weighted "
-        "by how much was shown to each user."
+        description="Scorer (ranker, item_rate, base_rate) to action to metric to number: ne, auc, and those of each "
+        "user's own impressions (`models.evaluation.own_impressions`)."
+    )
+    differences: dict[str, dict[str, Measures]] = Field(
+        default={},
+        description="Other scorer to action to metric to the paired difference, ranker minus other; pair_uplift is "
+        "the ranker's pair accuracy over the other's, minus 1.",
+    )
+    slices: dict[str, dict[str, dict[str, Measures]]] = Field(
+        default={},
+        description="Slice to scorer to action to the metrics of each user's own impressions within the slice.",
+    )
+    reliability: dict[str, list[ReliabilityBin]] = Field(
+        default={}, description="Action to what the ranker said and what was done, in ten parts by what it said."
     )
 
     def write(self, folder: Path) -> Path:
@@ -69,12 +90,13 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings
 
     from models.evaluation.action_metrics import action_metrics
     from models.evaluation.item_rates import ItemRates
+    from models.evaluation.reliability import reliability
     from models.ranking.examples import RankingExamples
     from models.ranking.predictions import predict
 
     manifest, config = artifact.manifest, artifact.model.config
-    folder, window_days = _training_set(lake, manifest, settings)
-    settings = settings.model_copy(update={"window_days": window_days})
+    folder, record = _training_set(lake, manifest, settings)
+    settings = settings.model_copy(update={"window_days": record.settings.evaluation.window_days})
     since, until = (int(moment.timestamp() * 1000) for moment in (manifest.cutoff, manifest.cutoff + settings.window))
     try:
         examples = RankingExamples(read_interactions(folder, ASKED), config, since, until)
@@ -96,6 +118,13 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings
         name: action_metrics(said.users, logits, said.taken, settings.resamples, settings.seed)
         for name, logits in scorers.items()
     }
+    compared = {
+        name: _compare(said.users, scorers, said.taken, config.actions, mask, settings)
+        for name, mask in {
+            ALL: np.ones(len(said.users), bool),
+            **slices_of(examples, learned, len(artifact.vocabulary), record.surfaces),
+        }.items()
+    }
     return RankingEvaluation(
         version=manifest.version,
         training_set=manifest.training_set,
@@ -107,11 +136,49 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings
         shown=len(said.users),
         taken=dict(zip(config.actions, said.taken.mean(axis=0).tolist(), strict=True)),
         scorers={name: dict(zip(config.actions, numbers, strict=True)) for name, numbers in measured.items()},
+        differences=_by_scorer({action: found.differences for action, found in compared.pop(ALL).items()}),
+        slices={
+            name: _by_scorer({action: found.scorers for action, found in actions.items()})
+            for name, actions in compared.items()
+        },
+        reliability={
+            action: reliability(said.logits[:, place], said.taken[:, place])
+            for place, action in enumerate(config.actions)
+        },
     )
 
 
-def _training_set(lake: Lake, manifest: Manifest, settings: EvaluationSettings) -> tuple[Path, int]:
-    """The ranker's own, whatever training sets were made since, and the days of its window."""
+def _compare(
+    users: np.ndarray,
+    scorers: Mapping[str, np.ndarray],
+    taken: np.ndarray,
+    actions: Sequence[str],
+    mask: np.ndarray,
+    settings: EvaluationSettings,
+) -> dict[str, Comparison]:
+    """Action to how the scorers order what each user was shown of the slice."""
+    from models.evaluation.own_impressions import compare
+
+    return {
+        action: compare(
+            users[mask],
+            {name: logits[mask, place] for name, logits in scorers.items()},
+            taken[mask, place],
+            RANKER,
+            settings.resamples,
+            settings.seed,
+        )
+        for place, action in enumerate(actions)
+    }
+
+
+def _by_scorer(found: Mapping[str, Mapping[str, Measures]]) -> dict[str, dict[str, Measures]]:
+    """Scorer to action to metrics, of action to scorer to metrics."""
+    return {scorer: {action: of[scorer] for action, of in found.items()} for scorer in next(iter(found.values()))}
+
+
+def _training_set(lake: Lake, manifest: Manifest, settings: EvaluationSettings) -> tuple[Path, RankingSetRecord]:
+    """The ranker's own, whatever training sets were made since, and its record."""
     refusal = f"version {manifest.version} cannot be evaluated"
     folder = lake.folder(RANKING_SETS) / manifest.training_set
     if not (manifest.training_set and (folder / RECORD).exists()):
@@ -120,10 +187,11 @@ def _training_set(lake: Lake, manifest: Manifest, settings: EvaluationSettings) 
             f"{lake.folder(RANKING_SETS)}, as it was deleted, which forgetting a person does to all, or made by "
             "earlier code; materialize `ranking_set` and `ranker_model` for a version that can"
         )
-    made = read_record(folder, RankingSetRecord).settings.evaluation.window_days
+    record = read_record(folder, RankingSetRecord)
+    made = record.settings.evaluation.window_days
     if made != settings.window_days and "window_days" not in settings.left_to_data:
         raise NotEvaluated(
             f"{refusal}: evaluation.window_days is {settings.window_days}, but its training set was made with {made}; "
             "materialize `ranking_set` and `ranker_model` again, or set it back"
         )
-    return folder, made
+    return folder, record

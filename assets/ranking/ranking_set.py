@@ -12,6 +12,7 @@ from assets.training.set_store import SetRecord, keep
 from assets.training.training_set import content_of, data_end_of, newest_versions
 from assets.versions import RANKING_SETS
 from models.actions import action_bits
+from models.columns import SURFACE
 from models.strict import Strict
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ITEMS_TABLE
@@ -50,13 +51,18 @@ class RankingSetSettings(Strict):
 
 
 class RankingSetRecord(SetRecord):
-    """What a ranker's training set was made of, and what it came to."""
+    """What a ranker's training set was made of, and what it came to.
+
+    Attributes:
+        surfaces: Names of the surfaces, in the order of their codes; those of earlier code hold none.
+    """
 
     settings: RankingSetSettings
     validation_users: int
     shown: int
     asked: int
     asked_users: int
+    surfaces: tuple[str, ...] = ()
 
 
 def make_ranking_set(
@@ -113,6 +119,7 @@ def make_ranking_set(
             shown=shown.learned,
             asked=shown.asked,
             asked_users=shown.asked_users,
+            surfaces=tuple(log.categories[SURFACE]),
             chosen={f"evaluation.{key}": choice for key, choice in chosen.items()},
         )
         keep(lake, RANKING_SETS, draft, record)

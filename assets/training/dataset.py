@@ -18,7 +18,7 @@ import polars as pl
 from assets.splits.split import Cases, Split
 from assets.versions import RECORD
 from models.cold_start import cold_share
-from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, REPEATED, STARTED, TIMESTAMP, USER_ID
+from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, REPEATED, STARTED, SURFACE, TIMESTAMP, USER_ID
 from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
@@ -36,6 +36,7 @@ COLUMNS: Mapping[str, np.dtype[Any]] = {
     TIMESTAMP: np.dtype(np.int64),
     STARTED: np.dtype(np.int64),
     ACTIONS: np.dtype(np.int32),
+    SURFACE: np.dtype(np.int16),
     ID_MASKED: np.dtype(np.bool_),
     REPEATED: np.dtype(np.bool_),
 }

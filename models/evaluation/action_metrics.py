@@ -3,7 +3,8 @@
 - `ne`: the mean log loss over that of a constant, the share of what was shown on which the action was taken (He et al.
   2014). 1 is no better than knowing that share; less is better.
 - `auc`: the chance that something with the action scores higher than something without it; equal scores count half.
-- `gauc`: the mean of the users' own AUCs, each weighted by how much was shown to the user; of users with both only.
+- `gauc`, `gauc_positives`, `pair_accuracy`, `ndcg@5`, `primary`: of each user's own impressions
+  (`models.evaluation.own_impressions`).
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.intervals import draw_counts
-from models.evaluation.report import Measure
+from models.evaluation.intervals import FloatArray, draw_counts
+from models.evaluation.own_impressions import OWN_METRICS, OwnImpressions, measures
+from models.evaluation.report import Measures
 
-METRICS = ("ne", "auc", "gauc")
-
-FloatArray = NDArray[np.float64]
+METRICS = ("ne", "auc", *OWN_METRICS)
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,14 @@ class _Action:
         taken: (T,) float64, 0 or 1.
         losses: (T,) log loss.
         ties: (T,) int64 number of the group of equal scores, ascending.
-        own: (U,) each user's AUC, NaN where all or none of their outcomes have the action.
-        shown: (U,) how much was shown to each user.
+        own: How the users' own are ordered.
     """
 
     users: NDArray[np.int64]
     taken: FloatArray
     losses: FloatArray
     ties: NDArray[np.int64]
-    own: FloatArray
-    shown: FloatArray
+    own: OwnImpressions
 
     @classmethod
     def of(cls, users: NDArray[np.int64], said: NDArray[np.float32], done: NDArray[np.bool_]) -> "_Action":
@@ -45,21 +43,17 @@ class _Action:
         users, logits, taken = users[order], said[order].astype(np.float64), done[order].astype(np.float64)
         losses = np.logaddexp(0, logits) - taken * logits
         ties = np.cumsum(np.concatenate([[0], np.diff(logits) > 0])).astype(np.int64)
-        shown = np.bincount(users).astype(np.float64)
-        return cls(users, taken, losses, ties, _auc_of_each(users, taken, ties), shown)
+        return cls(users, taken, losses, ties, OwnImpressions.of(users, logits, done[order]))
 
     def metrics(self, counts: FloatArray) -> FloatArray:
-        """(3,) `METRICS` where user u counts `counts[u]` times; NaN where one is not defined."""
+        """(7,) `METRICS` where user u counts `counts[u]` times; NaN where one is not defined."""
         weights = counts[self.users]
         total, positive = weights.sum(), float(weights @ self.taken)
         share = positive / total
-        both = np.isfinite(self.own)
-        of_users = counts[both] * self.shown[both]
         with np.errstate(divide="ignore", invalid="ignore"):
             entropy = -(share * np.log(share) + (1 - share) * np.log1p(-share))
             ne = float(weights @ self.losses) / total / entropy if 0 < share < 1 else np.nan
-            gauc = of_users @ self.own[both] / of_users.sum() if of_users.sum() else np.nan
-        return np.array([ne, self._auc(weights, positive, total - positive), gauc])
+        return np.array([ne, self._auc(weights, positive, total - positive), *self.own.metrics(counts[None])[0]])
 
     def _auc(self, weights: FloatArray, positive: float, negative: float) -> float:
         if not (positive > 0 and negative > 0):
@@ -72,7 +66,7 @@ class _Action:
 
 def action_metrics(
     users: NDArray[np.int64], logits: NDArray[np.float32], taken: NDArray[np.bool_], resamples: int, seed: int
-) -> list[dict[str, Measure]]:
+) -> list[Measures]:
     """Of each action, metric to number with its 95 % interval; a metric that is not defined is left out.
 
     Args:
@@ -101,7 +95,10 @@ def action_metrics(
             for counts in draw_counts(generator, 1, len(everyone))
         ]
     )
-    return [_measures(action.metrics(everyone), drawn[:, place], len(everyone)) for place, action in enumerate(actions)]
+    return [
+        measures(METRICS, action.metrics(everyone), drawn[:, place], len(everyone))
+        for place, action in enumerate(actions)
+    ]
 
 
 def normalised_entropy(logits: NDArray[np.float32], taken: NDArray[np.bool_]) -> float:
@@ -110,29 +107,3 @@ def normalised_entropy(logits: NDArray[np.float32], taken: NDArray[np.bool_]) ->
     each = [_Action.of(alone, logits[:, a], taken[:, a]).metrics(np.ones(1))[0] for a in range(logits.shape[1])]
     defined = [value for value in each if np.isfinite(value)]
     return float(np.mean(defined)) if defined else float("nan")
-
-
-def _measures(values: FloatArray, drawn: FloatArray, users: int) -> dict[str, Measure]:
-    measures = {}
-    for place, name in enumerate(METRICS):
-        if np.isfinite(values[place]):
-            some = drawn[np.isfinite(drawn[:, place]), place]
-            low, high = (float(bound) for bound in np.percentile(some, [2.5, 97.5])) if len(some) else (None, None)
-            measures[name] = Measure(mean=float(values[place]), low=low, high=high, n=users)
-    return measures
-
-
-def _auc_of_each(users: NDArray[np.int64], taken: FloatArray, ties: NDArray[np.int64]) -> FloatArray:
-    """(U,) the AUC of each user's own outcomes, by the ranks of those with the action (Mann and Whitney 1947)."""
-    order = np.lexsort((ties, users))
-    users, taken, ties = users[order], taken[order], ties[order]
-    first = np.searchsorted(users, np.arange(users[-1] + 2))
-    place = np.arange(len(users)) - first[users]
-    new = np.concatenate([[True], (np.diff(users) != 0) | (np.diff(ties) != 0)])
-    group = np.cumsum(new) - 1
-    rank = (np.bincount(group, place) / np.bincount(group))[group]
-    shown, ups = np.diff(first).astype(np.float64), np.bincount(users, taken)
-    wins = np.bincount(users, taken * rank) - ups * (ups - 1) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own: FloatArray = np.where((ups > 0) & (ups < shown), wins / (ups * (shown - ups)), np.nan)
-    return own

@@ -68,6 +68,19 @@ class RankingExamples:
         candidates: np.ndarray = self._interactions.item_index[self._candidates]
         return candidates
 
+    @property
+    def history_lengths(self) -> np.ndarray:
+        """(T,) int64 how many interactions the user of each candidate had before the example."""
+        return np.repeat(self._before, np.diff(self._starts))
+
+    def column(self, name: str) -> np.ndarray:
+        """(T,) the column `name` of each candidate.
+
+        Raises:
+            ValueError: the interactions have none.
+        """
+        return self._interactions.column(name)[self._candidates]
+
     def taken(self) -> np.ndarray:
         """(T, actions) bool: what was done with each candidate."""
         masks = self._interactions.column(ACTIONS)[self._candidates]

@@ -133,7 +133,25 @@ def test_it_learns_what_was_clicked_and_says_how_much_better_that_is_than_counti
         assert page[f"{action}_ne"] == ours[action]["ne"].mean
     for scorer in report.scorers:
         assert f"| {scorer} |" in page["metrics"].replace("\\_", "_")
-    assert page["plot"].startswith("![")
+    for picture in ("plot", "reliability"):
+        assert page[picture].startswith("![")
+
+
+def test_the_report_compares_orders_slices_and_calibration(made: tuple[Shop, dg.ExecuteInProcessResult]) -> None:
+    page = told(made[1], "ranker_evaluation")
+    report = RankingEvaluation.model_validate_json((made[0].versions()[0] / EVALUATION).read_text())
+    ours, base = report.scorers["ranker"]["click"], report.differences["base_rate"]["click"]
+    # What says the same of everything has half of the pairs right.
+    assert base["pair_accuracy"].mean == pytest.approx(ours["pair_accuracy"].mean - 0.5)
+    assert base["pair_uplift"].mean == pytest.approx(2 * ours["pair_accuracy"].mean - 1)
+    assert page["click_ndcg_at_5"] == ours["ndcg@5"].mean > report.scorers["base_rate"]["click"]["ndcg@5"].mean
+    assert "| click | item" in page["differences"]
+    # All is shown on one surface, to users with sixteen interactions, and one day after the items' first.
+    everything = report.scorers["ranker"]["click"]["gauc"]
+    for name in ("surface home", "history 16-63", "item's age 1-6 days"):
+        assert report.slices[name]["ranker"]["click"]["gauc"] == everything
+        assert name in page["slices"]
+    assert sum(one.shown for one in report.reliability["click"]) == report.shown
 
 
 def test_its_manifest_names_the_set_and_the_report_reads_that_one(shop: Shop) -> None:

@@ -26,12 +26,13 @@ class Balance(nn.Module):
 
     Attributes:
         new: Log popularity, in those of an average item, of an item that is too new to have an ID. Nobody can count
-            it yet, but it is learned: in one shop all come for what is new, in another nobody does.
+            it yet, but it is learned: in one shop all come for what is new, in another nobody does. Until then it is
+            that of an average item: a model begun lower ends lower, as a single number moves little in so few steps.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.new = nn.Parameter(torch.tensor(log(UNSEEN)))
+        self.new = nn.Parameter(torch.zeros(()))
         self.log_scale = nn.Parameter(torch.tensor(log(SCALE)))
         self.by_silence = nn.Parameter(torch.zeros(()))
         self.by_history = nn.Parameter(torch.zeros(()))

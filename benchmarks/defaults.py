@@ -2,14 +2,15 @@
 
 Each profile is run from its files to the release by the command `genrec materialize`, in a home of its own for every
 seed, so that each is a first night. What is released is compared with every family of that night, by both protocols,
-on the same cases; and with SASRec as RecTools has it, in an environment apart.
+on the same cases; and with SASRec as RecTools has it, in an environment apart. A night takes minutes: it is kept, and a
+benchmark that was ended goes on where it was.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +20,7 @@ import polars as pl
 import yaml
 from rich.table import Table
 
+from assets.code_version import code_version
 from assets.evaluation.evaluate_version import questions_of
 from assets.versions import artifact_of, artifacts_of, releases_of
 from benchmarks import movielens
@@ -31,6 +33,7 @@ from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import OVERALL, EvaluationReport, Protocol, VersionEvaluation
 from models.evaluation.scorer import Scorer
 from models.manifest import list_versions
+from models.strict import Strict
 from orchestration.environment import HOME_VARIABLE
 from storage.lake import Lake
 
@@ -44,16 +47,17 @@ FEWEST_USERS = 100
 """A protocol with fewer cases is shown, but its intervals tell nothing: it counts in no figure."""
 
 
-@dataclass(frozen=True)
-class Night:
+class Night(Strict):
     """One profile, one seed.
 
     Attributes:
+        code: What made it.
         family: Of the released version.
         reports: By protocol: every family of the night, what was released, and SASRec where it took part.
         minutes: From the files to the release.
     """
 
+    code: str
     family: str
     reports: dict[Protocol, EvaluationReport]
     minutes: float
@@ -76,11 +80,12 @@ def run(profiles: Sequence[Path], seeds: int, rectools: bool, out: Path, smoke: 
     if not profiles:
         raise ValueError("there is nothing to run: name profiles, such as those that `genrec init` writes")
     python = rectools_python(out / "rectools", report) if rectools else None
-    nights: dict[str, list[Night]] = {}
-    for profile in profiles:
-        name = profile.stem
-        nights[name] = [_night(profile, seed, python, out / "defaults" / name, report) for seed in range(seeds)]
-        report(_table(name, nights[name]))
+    nights: dict[str, list[Night]] = {profile.stem: [] for profile in profiles}
+    for seed in range(seeds):
+        for profile in profiles:
+            nights[profile.stem].append(_night(profile, seed, python, out / "defaults" / profile.stem, report))
+    for name, some in nights.items():
+        report(_table(name, some))
     return _figures(nights)
 
 
@@ -104,23 +109,33 @@ def _imitation(folder: Path) -> Path:
 
 
 def _night(profile: Path, seed: int, rectools: Path | None, folder: Path, report: Report) -> Night:
-    home = folder / f"seed-{seed}"
-    home.mkdir(parents=True, exist_ok=True)
+    home, kept = folder / f"seed-{seed}", folder / f"seed-{seed}.json"
+    if kept.exists() and (night := Night.model_validate_json(kept.read_text())).code == code_version():
+        return night
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
     copy = _with_seed(profile, seed, home / profile.name)
     started = perf_counter()
     _materialize(copy, home)
     minutes = (perf_counter() - started) / 60
     night = _judge(Lake(root=str(home / LAKE)), seed, rectools, home / "sasrec", minutes)
+    shutil.rmtree(home)
+    kept.write_text(night.model_dump_json())
     report(f"{profile.stem}, seed {seed}: {night.family} is released after {minutes:.1f} minutes")
     return night
 
 
 def _with_seed(profile: Path, seed: int, to: Path) -> Path:
-    """The profile with a lake of its own, without a cluster, which small logs do not need, and with that seed."""
+    """The profile with a lake of its own and that seed.
+
+    It has no cluster, which small logs do not need, and no ablation, which is no contestant.
+    """
     settings = yaml.safe_load(profile.read_text())
     settings["lake"] = {"root": str(to.parent / LAKE)}
     settings["ray"] = {"mode": "inline"}
-    settings.setdefault("training", {}).setdefault("optimisation", {})["seed"] = seed
+    training = settings.setdefault("training", {})
+    training["train_ablation"] = False
+    training.setdefault("optimisation", {})["seed"] = seed
     to.write_text(yaml.safe_dump(settings, sort_keys=False))
     return to
 
@@ -160,7 +175,7 @@ def _judge(lake: Lake, seed: int, rectools: Path | None, scratch: Path, minutes:
             RankingSettings(),
             contestants=[scorer.name for scorer in everybody],
         )
-    return Night(champion.family.name, reports, minutes)
+    return Night(code=code_version(), family=champion.family.name, reports=reports, minutes=minutes)
 
 
 def _table(name: str, nights: list[Night]) -> Table:

@@ -46,10 +46,14 @@ class Span:
     days: pl.DataFrame
 
 
-def span(source: Source, earliest: date) -> Span | None:
+def span(source: Source, earliest: date, *, ordinal: bool = False) -> Span | None:
     """The days of the events in `source` from `earliest` until now; None where no row names any.
 
     A few stray rows far from all others (STRAY_SHARE) are left outside where that makes the span much shorter.
+
+    Args:
+        ordinal: Whether days stand for places in an order, of which none is astray: the last ones are what the users
+            with the longest histories did last.
     """
     until = datetime.now(UTC).date() + timedelta(days=1)
     days = [earliest + timedelta(days=n) for n in range((until - earliest).days + 1)]
@@ -60,7 +64,7 @@ def span(source: Source, earliest: date) -> Span | None:
     dated = counts.filter(~pl.col(UNDATED)).select(DAY, ROWS)
     if dated.is_empty():
         return None
-    first, last = _without_strays(dated)
+    first, last = (dated[DAY][0], dated[DAY][-1]) if ordinal else _without_strays(dated)
     outside = dated.filter(~pl.col(DAY).is_between(first, last))[ROWS].sum()
     return Span(first, last, int(outside), int(counts.filter(UNDATED)[ROWS].sum()), dated)
 

@@ -166,7 +166,8 @@ def _scan(path: Path, part: TableFilesSettings, shape: Shape | None) -> pl.LazyF
 def _dialect(path: Path, part: TableFilesSettings, shape: Shape | None) -> Dialect:
     dialect = Dialect(encoding=part.encoding, names=part.header, quoted=part.quoted, nulls=part.nulls)
     names = shape.needs if shape else part.expected.values()
-    return replace(dialect, delimiter=part.delimiter or delimiter_of(path, dialect, names))
+    delimiter = part.delimiter or delimiter_of(path, dialect, names)
+    return replace(dialect, delimiter=delimiter, quoted=part.quoted and len(delimiter) == 1)
 
 
 def _format(path: Path, part: TableFilesSettings) -> Format:

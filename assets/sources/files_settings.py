@@ -1,10 +1,12 @@
 """Where a user's own log and catalogue files are, and how their columns map onto the contract."""
 
+import re
 from datetime import date, timedelta
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from assets.sources.formats.delimited import WHITESPACE
 from assets.sources.formats.kinds import Format
 from assets.sources.source import Snapshot, SourceError
 from assets.validation.time_formats import TimeFormat
@@ -49,9 +51,9 @@ class TableFilesSettings(Strict):
     delimiter: str | None = Field(
         default=None,
         min_length=1,
-        max_length=1,
-        description="What separates the fields of a CSV; null: that of comma, tab, semicolon and bar with which its "
-        "header has the mapped columns.",
+        description="What separates the fields of a CSV, such as `;`, or `::`, where quotes are marks like others; "
+        "whitespace: any blanks and tabs; null: that of comma, tab, semicolon and bar with which its header has the "
+        "mapped columns.",
     )
     quoted: bool = Field(
         default=True, description="Whether a field of a CSV may stand in quotes; if not, a quote is a mark like others."
@@ -106,6 +108,21 @@ class TableFilesSettings(Strict):
     def _unit_or_format(self) -> Self:
         if self.timestamp_format is not None and "timestamp_unit" in self.model_fields_set:
             raise ValueError("timestamp_unit and timestamp_format exclude each other: leave one out")
+        return self
+
+    @field_validator("delimiter")
+    @classmethod
+    def _separates(cls, delimiter: str | None) -> str | None:
+        if delimiter and len(delimiter) > 1 and delimiter != WHITESPACE and re.search(r"[\w\\]", delimiter):
+            raise ValueError(
+                f'{delimiter!r} is no delimiter: write the characters themselves, a tab as "\\t" in quotes'
+            )
+        return delimiter
+
+    @model_validator(mode="after")
+    def _quotes_by_one_character(self) -> Self:
+        if self.quoted and "quoted" in self.model_fields_set and len(self.delimiter or "") > 1:
+            raise ValueError(f"with {self.delimiter!r} between them fields stand in no quotes: leave `quoted` out")
         return self
 
     _declared: DeclaredColumns = PrivateAttr(default_factory=dict)

@@ -68,7 +68,7 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
     roles = guess_roles(log)
     actions = roles.actions or (one_action(roles),)
     first = EARLIEST.date() if roles.time else ORDINAL_FIRST
-    days = span(_source(log, roles, first), first)
+    days = span(_source(log, roles, first), first, ordinal=roles.time is None)
     if days is None:
         raise SourceError(
             f"no row of {log_path} has a time from {EARLIEST.year} on: give a column of times, or leave it out"

@@ -26,13 +26,16 @@ BLANK = "\x00"
 
 GOOD = "good"
 
+WHITESPACE = "whitespace"
+"""The delimiter of fields with any blanks and tabs between them, which may stand around a line as well."""
+
 
 @dataclass(frozen=True)
 class Dialect:
     """How a file of delimited text is written.
 
     Attributes:
-        delimiter: What separates fields; more than one character only where `quoted` is false.
+        delimiter: What separates fields: a character, or, only where `quoted` is false, several, or WHITESPACE.
         encoding: Encoding of the text.
         names: The columns of a file without a header line; None takes them from the first line.
         quoted: Whether a field may stand in double quotes. Where it may not, a quote is a character like others.
@@ -126,7 +129,8 @@ def _header(path: Path, dialect: Dialect, blocks: Iterator[pl.Series]) -> tuple[
 def _first_record(lines: pl.Series, dialect: Dialect) -> tuple[list[str], int]:
     """The fields of the first record without the blanks around them, and how many lines it takes."""
     if not dialect.quoted:
-        return [name.strip() for name in lines[0].split(dialect.delimiter)], 1
+        separator = None if dialect.delimiter == WHITESPACE else dialect.delimiter
+        return [name.strip() for name in lines[0].split(separator)], 1
     reader = csv.reader(
         (f"{line}\n" for line in lines), delimiter=dialect.delimiter, skipinitialspace=True, strict=True
     )
@@ -149,7 +153,8 @@ def _shape(dialect: Dialect, width: int) -> pl.Expr:
     """Whether the record has `width` fields, each of them quoted whole or free of quotes."""
     line, delimiter = pl.col(LINE), dialect.delimiter
     if not dialect.quoted:
-        return line.str.count_matches(delimiter, literal=True) + 1 == width
+        fields, separator = _unquoted(dialect)
+        return fields.str.count_matches(separator, literal=True) + 1 == width
     mark = f"\\x{{{ord(delimiter):x}}}"
     bare = line.str.replace_all(f'(^|{mark})"(?:[^"]|"")*"', "${1}" + BLANK)
     fields = bare.str.count_matches(delimiter, literal=True) + 1
@@ -165,8 +170,16 @@ def _rows(path: Path, judged: pl.DataFrame, dialect: Dialect, names: list[str]) 
 
 
 def _split(records: pl.Series, dialect: Dialect, names: list[str]) -> pl.DataFrame:
-    fields = pl.col(LINE).str.split_exact(dialect.delimiter, len(names) - 1).struct.rename_fields(names)
+    line, separator = _unquoted(dialect)
+    fields = line.str.split_exact(separator, len(names) - 1).struct.rename_fields(names)
     return _empty_as_null(records.to_frame(LINE).select(fields).unnest(LINE), dialect)
+
+
+def _unquoted(dialect: Dialect) -> tuple[pl.Expr, str]:
+    """The lines of a file without quotes, and what stands between their fields."""
+    if dialect.delimiter != WHITESPACE:
+        return pl.col(LINE), dialect.delimiter
+    return pl.col(LINE).str.strip_chars(" \t").str.replace_all("[ \t]+", " "), " "
 
 
 def _parsed(path: Path, records: pl.Series, dialect: Dialect, names: list[str]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.sources.formats.delimited import Dialect, scan_delimited
+from assets.sources.formats.delimited import WHITESPACE, Dialect, scan_delimited
 from assets.sources.formats.json_lines import scan_json_lines
 from assets.sources.formats.json_objects import loaded
 from assets.sources.formats.kinds import DELIMITERS, Format, delimiter_of, format_by_content, format_of
@@ -24,6 +24,8 @@ ROWS = 200_000
 LINES = 1_000
 BLOCK_BYTES = 2**18
 NULL_WORDS = ("\\N", "NA", "N/A", "NULL", "null", "None", "NaN", "nan")
+
+SEVERAL_CHARACTERS = "::"
 
 MANY_TOKENS = 3
 """A line of so many blanks in a file without a delimiter holds a whole history."""
@@ -105,18 +107,19 @@ def _dialect(path: Path, encoding: str) -> tuple[Dialect, dict[str, Any], dict[s
     lines = first_lines(path, encoding)
     if not lines:
         raise SourceError(f"{path} is empty: nothing can be said of it")
-    delimiter = max(DELIMITERS, key=lambda one: _regularity(lines, one))
+    delimiter = _delimiter(lines)
     width = _width(lines, delimiter)
     if width == 1:
         _require_fields(path, lines)
-    dialect, form, why = Dialect(delimiter, encoding), dict[str, Any](), dict[str, str]()
+    dialect = Dialect(delimiter, encoding, quoted=len(delimiter) == 1)
+    form, why = dict[str, Any](), dict[str, str]()
     names = [name.strip() for name in _fields(lines[0], delimiter)]
     if not _is_header(names):
         names = [f"column_{number}" for number in range(1, width + 1)]
         dialect = replace(dialect, names=tuple(names))
         form["header"], why["header"] = names, "the first line seems to be data; name the columns as you like"
     damaged = _damaged(path, dialect)
-    if damaged > _damaged(path, replace(dialect, quoted=False)):
+    if dialect.quoted and damaged > _damaged(path, replace(dialect, quoted=False)):
         dialect = replace(dialect, quoted=False)
         form["quoted"], why["quoted"] = False, "quotes stand within fields"
     if delimiter_of(path, replace(dialect, delimiter=","), names) != delimiter:
@@ -124,10 +127,20 @@ def _dialect(path: Path, encoding: str) -> tuple[Dialect, dict[str, Any], dict[s
     return dialect, form, why
 
 
+def _delimiter(lines: list[str]) -> str:
+    """That with which most lines have the same number of fields.
+
+    Blanks stand in texts, too, so they count only where nothing else separates anything, and all lines have as many.
+    """
+    best = max((*DELIMITERS, SEVERAL_CHARACTERS), key=lambda one: _regularity(lines, one))
+    if _regularity(lines, best)[0] > 0.5:
+        return best
+    same = {len(_fields(line, WHITESPACE)) for line in lines}
+    return WHITESPACE if len(same) == 1 and same != {1} and not any('"' in line for line in lines) else best
+
+
 def _require_fields(path: Path, lines: list[str]) -> None:
     """Raises SourceError where lines of one field hold several things all the same."""
-    if sum("::" in line for line in lines) > len(lines) / 2:
-        raise SourceError(f"{path} separates its fields with '::': write one character, such as a tab, in its place")
     if sum(len(line.split()) > MANY_TOKENS for line in lines) > len(lines) / 2:
         raise SourceError(
             f"{path} seems to hold a history a line, separated by blanks: write one event a line, with its user, its "
@@ -147,6 +160,8 @@ def _width(lines: list[str], delimiter: str) -> int:
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
+    if len(delimiter) > 1:
+        return line.split(None if delimiter == WHITESPACE else delimiter)
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error:

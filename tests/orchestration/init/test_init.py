@@ -13,9 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from assets.data_report.survey import survey
+from assets.sources.files_settings import EventFilesSettings
 from assets.sources.settings import open_source
 from assets.validation.settings import QualitySettings
 from orchestration.cli import app
@@ -118,6 +120,28 @@ def test_days_and_months(tmp_path: Path, form: str, truncated: Callable[[datetim
     assert "times are days" in text
 
 
+@pytest.mark.parametrize(("separator", "said"), [("::", "::"), (" ", "whitespace"), ("   ", "whitespace")])
+@pytest.mark.parametrize("header", [["user", "item", "time"], []])
+def test_delimiters_of_several_characters(tmp_path: Path, separator: str, said: str, header: list[str]) -> None:
+    log = [(user, item, moment, "interaction") for user, item, moment, _ in world()]
+    rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in log]
+    (tmp_path / "log.dat").write_text(lines(header, rows, separator).lstrip("\n"))
+    profile, text = init(tmp_path, "log.dat")
+    assert told(events(profile, tmp_path)) == log
+    assert profile.source["events"]["delimiter"] == said
+    assert "quoted" not in text
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "quoted", "why"),
+    [("tab", None, "no delimiter"), ("\\t", None, "a tab as"), ("::", True, "leave `quoted` out")],
+)
+def test_what_is_no_delimiter_is_said(delimiter: str, quoted: bool | None, why: str) -> None:
+    settings = {"path": "x", "delimiter": delimiter} | ({} if quoted is None else {"quoted": quoted})
+    with pytest.raises(ValidationError, match=why):
+        EventFilesSettings.model_validate(settings)
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_decimal_commas_words_for_nothing_and_line_ends(tmp_path: Path, delimiter: str) -> None:
     log = [(user, item, moment, "interaction") for user, item, moment, _ in world()]
@@ -188,6 +212,16 @@ def test_an_order_without_times(tmp_path: Path, numbered: bool) -> None:
     }
     assert profile.evaluation == {"primary_protocol": "leave_one_out"}
     assert ("Not sure" in text) is not numbered
+
+
+def test_of_an_order_no_place_is_a_stray_day(tmp_path: Path) -> None:
+    rows = [(user, item) for user in range(1_000) for item in (user % 7, user % 5 + 10)]
+    rows += [(1_000, item) for item in range(300)]
+    (tmp_path / "order.txt").write_text("".join(f"{user} {item}\n" for user, item in rows))
+    profile, text = init(tmp_path, "order.txt")
+    assert profile.last_day == date(2000, 1, 1) + timedelta(days=300)
+    assert events(profile, tmp_path).height == len(rows)
+    assert "stray" not in text
 
 
 def test_a_catalogue(tmp_path: Path) -> None:
@@ -265,8 +299,7 @@ def test_many_repeats_are_allowed_for(tmp_path: Path) -> None:
             "no two columns",
         ),
         ("a.csv", "time,price\n1700000000,3.5\n1700000001,4.5\n", "no two columns .*it has time, price"),
-        ("a.txt", "".join(f"{n} 1 2 3 4 5\n" for n in range(9)), "a history a line"),
-        ("a.dat", "1::2::3\n2::3::4\n", "separates its fields with '::'"),
+        ("a.txt", "".join(f"{n} 1 2 3 4{' 5' * (n % 3)}\n" for n in range(9)), "a history a line"),
         ("a.json", '[{"user": 1}]', "one JSON list"),
         ("a.csv", "user,item,time\n", "no rows"),
         ("a.csv", "", "is empty"),

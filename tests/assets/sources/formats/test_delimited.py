@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.sources.formats.delimited import Dialect, delimited_columns, scan_delimited
+from assets.sources.formats.delimited import WHITESPACE, Dialect, delimited_columns, scan_delimited
 from assets.sources.source import SourceError
 
 NAME = st.text(st.sampled_from('ab,;"\n é[]|'), min_size=1, max_size=6).map(str.strip).filter(bool)
@@ -69,3 +69,46 @@ def test_a_header_whose_quotes_nothing_closes_is_refused(tmp_path: Path) -> None
     path.write_text('a,"b\n1,2\n')
     with pytest.raises(SourceError, match=r"x\.csv has a header that cannot be read"):
         delimited_columns(path, Dialect())
+
+
+FIELD = st.text(st.sampled_from('ab1:;",é.'), min_size=1, max_size=4).filter(lambda text: "::" not in text)
+
+
+@given(
+    rows=st.lists(st.lists(FIELD, min_size=1, max_size=4), min_size=1, max_size=12),
+    between=st.sampled_from([("::", "::"), (" ", WHITESPACE), (" \t  ", WHITESPACE), ("\t", "\t")]),
+    around=st.sampled_from(["", " ", "\t "]),
+    block=st.integers(1, 40),
+)
+@settings(max_examples=120)
+def test_delimiters_of_several_characters_cost_no_row(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[list[str]],
+    between: tuple[str, str],
+    around: str,
+    block: int,
+) -> None:
+    """Rows of three fields come out as they are, all others whole, each at its place."""
+    separator, delimiter = between
+    around = around if delimiter == WHITESPACE else ""
+    # A colon at the edge of a field would belong to the delimiter.
+    rows = [[field.strip(":") or "x" for field in row] for row in rows]
+    lines = [f"{around}{separator.join(row)}{around}" for row in rows]
+    path = tmp_path_factory.mktemp("dat") / "x.dat"
+    path.write_text("\n".join(lines) + "\n")
+    dialect = Dialect(delimiter, names=("a", "b", "c"), quoted=False)
+    found = scan_delimited(path, dialect, block).collect()
+    assert found.select("a", "b", "c").rows() == [tuple(row) if len(row) == 3 else (None,) * 3 for row in rows]
+    assert found["malformed"].to_list() == [
+        None if len(row) == 3 else line for row, line in zip(rows, lines, strict=True)
+    ]
+
+
+def test_names_separated_by_several_characters(tmp_path: Path) -> None:
+    path = tmp_path / "x.dat"
+    path.write_text("user::item\n1::2\n")
+    assert delimited_columns(path, Dialect("::", quoted=False)) == ["user", "item"]
+    path.write_text("  user \t item\n1   2 \n")
+    assert scan_delimited(path, Dialect(WHITESPACE, quoted=False)).collect().select("user", "item").rows() == [
+        ("1", "2")
+    ]

@@ -39,6 +39,7 @@ from assets.versions import (
     VERSION,
     artifacts_of,
     newest_champion_of_family,
+    releases_of,
     training_set_in_question,
     version_in_question,
     why_skipped,
@@ -72,11 +73,14 @@ def hstu_model(
         settings = tuned(settings, tables.scan(TUNING_TABLE).collect())
     folder, record = training_set_of_run(context, tables, set_settings)
     learned, workers = record.settings.training, settings.workers if ray.mode == "attach" else 0
-    if not Statistics.of(read_dataset(folder)).users:
-        why = f"none of {record.users:,} users has two interactions, so that there is no next item to learn"
+
+    def skipped(why: str) -> dg.MaterializeResult[None]:
         context.log.warning(f"no model is trained: {why}; the simple models are all that can be released")
         metadata = {SKIPPED: why, TRAINING_SET: record.name}
         return dg.MaterializeResult(metadata=metadata, data_version=data_version(context, record.data_version))
+
+    if not Statistics.of(read_dataset(folder)).users:
+        return skipped(f"none of {record.users:,} users has two interactions, so that there is no next item to learn")
     settings, chosen = _chosen(context, settings, folder, workers)
     manifest = new_manifest(
         lake.profile,
@@ -93,18 +97,25 @@ def hstu_model(
         context.log.info("there is no champion to start from yet: training starts from scratch")
     with cluster(ray):
         _tell_of_dashboard(context, ray)
-        version = train_version(
-            tables,
-            manifest,
-            folder,
-            settings,
-            settings.model,
-            settings.optimisation,
-            workers=workers,
-            with_content=True,
-            parent=parent,
-            on_progress=reporting(context),
-        )
+        try:
+            version = train_version(
+                tables,
+                manifest,
+                folder,
+                settings,
+                settings.model,
+                settings.optimisation,
+                workers=workers,
+                with_content=True,
+                parent=parent,
+                on_progress=reporting(context),
+            )
+        except Exception as error:
+            # Later a run may fail, for the champion goes on answering. The first one ends in an endpoint all the same.
+            if releases_of(tables).champion():
+                raise
+            context.log.error(f"training failed: {error}", exc_info=True)
+            return skipped(f"training failed: {type(error).__name__}: {error}")
     return dg.MaterializeResult(
         metadata={**version_metadata(version), **_dashboard(ray)}, data_version=dg.DataVersion(version.fingerprint)
     )

@@ -25,6 +25,7 @@ from models.auto import read_section
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import VersionEvaluation
+from models.recommender import Recommender
 from storage.lake import Lake
 from tests.assets.evaluation.test_evaluate_version import BROKEN
 from tests.assets.evaluation.worlds import fit_simple_models, write_version, write_world
@@ -100,32 +101,63 @@ def _is_refused(lake: Lake, result: dg.ExecuteInProcessResult, why: str) -> None
     assert not check.metadata["measured"].value
 
 
-def test_where_nobody_has_two_interactions_popularity_is_released_and_nothing_is_trained(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path / "lake"))
+def three_days(folder: Path, user: Callable[[int, int], str]) -> Lake:
+    """A lake of twenty clicks a day; `user` says whose the n-th of a day is."""
+    lake = Lake(str(folder / "lake"))
     for day in range(3):
         rows = [
-            (f"u{day}-{n}", ITEMS[n % len(ITEMS)], 86_400 * day + n, "click", None, None, None, n) for n in range(20)
+            (user(day, n), ITEMS[n % len(ITEMS)], 86_400 * day + n, "click", None, None, None, n) for n in range(20)
         ]
         put(lake, events(rows, day), day)
         update(lake)
     write_catalogue(lake)
+    return lake
+
+
+def trained_night(lake: Lake, instance: dg.DagsterInstance, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
+    """A night from the training set to the release."""
     training = read_section(TrainingSettings, {"positive_actions": ["click"], "use_content": False})
     asked = read_section(EvaluationSettings, {})
+    return dg.materialize(
+        [training_set, hstu_model, hstu_without_content, simple_models, evaluation, release],
+        instance=instance,
+        raise_on_error=raise_on_error,
+        resources={
+            "lake": Storage(root=lake.root),
+            "source": open_source({"kind": "files", "events": {"path": "unread.csv"}}, "", date(2026, 1, 1)),
+            "training": training,
+            "set_settings": TrainingSetSettings.of(training, asked),
+            "evaluation": asked,
+            "release": ReleaseSettings(),
+            "ray": RayCluster(mode="inline"),
+        },
+    )
+
+
+def test_where_training_fails_the_first_night_ends_in_a_simple_model_and_a_later_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = three_days(tmp_path, lambda day, n: f"u{n}")
+
+    def fails(*arguments: Any) -> None:
+        raise MemoryError("no memory is left")
+
+    monkeypatch.setattr(Recommender, "view", fails)
+    with dg.instance_for_test() as instance:
+        first = trained_night(lake, instance)
+        assert told(first, "hstu_model")["skipped"].endswith("no memory is left")
+        champion = releases_of(lake).champion()
+        assert champion == told(first, "simple_models")["version"]
+        later = trained_night(lake, instance, raise_on_error=False)
+        assert not later.success
+        assert releases_of(lake).champion() == champion
+
+
+def test_where_nobody_has_two_interactions_popularity_is_released_and_nothing_is_trained(tmp_path: Path) -> None:
+    lake = three_days(tmp_path, lambda day, n: f"u{day}-{n}")
     with dg.instance_for_test() as instance:
         for _ in range(2):
-            result = dg.materialize(
-                [training_set, hstu_model, hstu_without_content, simple_models, evaluation, release],
-                instance=instance,
-                resources={
-                    "lake": Storage(root=lake.root),
-                    "source": open_source({"kind": "files", "events": {"path": "unread.csv"}}, "", date(2026, 1, 1)),
-                    "training": training,
-                    "set_settings": TrainingSetSettings.of(training, asked),
-                    "evaluation": asked,
-                    "release": ReleaseSettings(),
-                    "ray": RayCluster(mode="inline"),
-                },
-            )
+            result = trained_night(lake, instance)
             assert told(result, "hstu_model")["skipped"].startswith("none of 40 users has two interactions")
             newest = told(result, "simple_models")["version"]
             assert told(result, "evaluation")["version"] == newest

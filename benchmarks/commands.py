@@ -103,6 +103,19 @@ def ranking(smoke: SmokeOption = False) -> None:
         _end("ranking", bench.run(smoke=smoke, report=_report))
 
 
+@app.command(name="off-policy")
+def off_policy(
+    data: Annotated[Path | None, typer.Option("--data", help="The folder of an unpacked Open Bandit Dataset.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Cut larger weights to it.")] = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Off-policy estimates of a policy from another one's log, against what it earned in its own: Open Bandit."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import off_policy as bench
+
+        _end("off-policy", bench.run(data, clip, smoke, _report))
+
+
 @app.command()
 def overload(
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,

@@ -3,7 +3,9 @@
 Source: https://research.zozo.com/data.html (Saito et al., 2021).
 """
 
+from collections.abc import Collection
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +33,10 @@ from models.strict import Strict
 IMPRESSION, CLICK = "impression", "click"
 ACTIONS = (IMPRESSION, CLICK)
 
-OFFERED: DeclaredColumns = {"position": DeclaredColumn(known="request", type="category")}
+OFFERED: DeclaredColumns = {
+    "position": DeclaredColumn(known="request", type="category"),
+    "propensity_score": DeclaredColumn(known="request", type="number"),
+}
 """What a profile may declare."""
 
 USER_FEATURES = tuple(f"user_feature_{n}" for n in range(4))
@@ -74,13 +79,16 @@ def open_bandit(settings: OpenBanditSettings, first_day: date, declared: Declare
         "items": {"path": f"{settings.path}/{settings.items}", "once": True},
     }
     shapes: dict[RawTable, Shape] = {
-        "events": Shape((TIMESTAMP, ITEM_ID, "position", CLICK, *USER_FEATURES), _events),
+        "events": Shape(
+            (TIMESTAMP, ITEM_ID, CLICK, *USER_FEATURES, *sorted({"position", *declared})),
+            partial(_events, declared=sorted(declared)),
+        ),
         "items": Shape((ITEM_ID, *ITEM_FEATURES), _items),
     }
     return Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes, declared)
 
 
-def _events(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
+def _events(rows: pl.LazyFrame, path: Path, declared: Collection[str]) -> pl.LazyFrame:
     campaign = _column_or_folder(rows, "campaign", path.parent)
     policy = _column_or_folder(rows, "behavior_policy", path.parent.parent)
     clicked = pl.col(CLICK).cast(pl.String)
@@ -96,7 +104,7 @@ def _events(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         happened.list.drop_nulls().alias(ACTION),
         pl.concat_str(policy, campaign, pl.col("position").cast(pl.String), separator="/").alias(SURFACE),
         pl.concat_str(policy, campaign, pl.col(SOURCE_ROW).cast(pl.String), separator="/").alias(REQUEST_ID),
-        *OFFERED,
+        *declared,
         SOURCE_ROW,
         MALFORMED,
     ).explode(ACTION)

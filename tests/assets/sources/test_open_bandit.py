@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from assets.sources.files import Files
-from assets.sources.open_bandit import ACTIONS, OpenBanditSettings, open_bandit
+from assets.sources.open_bandit import ACTIONS, OFFERED, OpenBanditSettings, open_bandit
+from assets.sources.source import SourceError
 from tests.assets.sources.validating import judged, read
 from tests.real_data import DATA, needs
 
@@ -54,6 +55,22 @@ def test_impressions_and_clicks_share_a_request_and_carry_their_place(published:
         "random/men/1",
         "random/men/3",
     ]
+
+
+def test_a_declared_propensity_stands_beside_both_events_of_an_impression(published: Path) -> None:
+    settings = OpenBanditSettings(kind="open_bandit", path=str(published))
+    rows = read(open_bandit(settings, FIRST, OFFERED), "events", [FIRST]).filter(pl.col("malformed").is_null())
+    assert rows["propensity_score"].to_list() == ["0.03"] * len(rows)
+    assert "propensity_score" not in read(_source(published), "events", [FIRST]).columns
+
+
+def test_a_declared_propensity_that_a_log_lacks_is_named(published: Path) -> None:
+    log = published / "random" / "men" / "men.csv"
+    log.write_text(log.read_text().replace("propensity_score", "action_prob"))
+    settings = OpenBanditSettings(kind="open_bandit", path=str(published))
+    with pytest.raises(SourceError, match="propensity_score"):
+        open_bandit(settings, FIRST, OFFERED).land("events", [FIRST])
+    assert read(_source(published), "events", [FIRST]).height
 
 
 def test_equal_features_stand_for_one_user(published: Path) -> None:

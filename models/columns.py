@@ -43,6 +43,7 @@ REQUEST_GROUP = "request_group"
 COUNT = "count"
 ID_MASKED = "id_masked"
 REPEATED = "repeated"
+PROPENSITY = "propensity"
 
 CONTENT_HASH = "content_hash"
 VECTOR = "vector"

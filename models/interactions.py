@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.columns import ACTIONS, ID_MASKED, ITEM_INDEX, REPEATED, REQUEST_GROUP, STARTED, TIMESTAMP
+from models.columns import ACTIONS, ID_MASKED, ITEM_INDEX, PROPENSITY, REPEATED, REQUEST_GROUP, STARTED, TIMESTAMP
 from models.known import CONTRACT, Known
 from models.merging import Merging, merge_runs
 
-NO_FEATURES = frozenset({ITEM_INDEX, TIMESTAMP, STARTED, REQUEST_GROUP, ID_MASKED, REPEATED})
+NO_FEATURES = frozenset({ITEM_INDEX, TIMESTAMP, STARTED, REQUEST_GROUP, ID_MASKED, REPEATED, PROPENSITY})
 """Columns that interactions may have and that no model reads as a feature."""
 
 Whole = Sequence[int] | np.ndarray
@@ -36,6 +36,7 @@ class Interactions:
             count: int64 interactions that were merged into one,
             id_masked: bool, for training alone: the item was too new to have an ID then,
             repeated: bool, for training alone: the user had chosen the item before,
+            propensity: float32, for evaluation alone: the probability with which the item was chosen, NaN if unknown,
             and the columns that a profile declares.
         declared: When each feature is known: those of the contract and of a profile (`models.known`).
 

@@ -11,7 +11,14 @@ from assets.data_version import data_version
 from assets.items.assets import items
 from assets.metadata import ROWS, choices_table, plain_name
 from assets.ranking.evaluate import RANKER, evaluate_ranker
-from assets.ranking.plots import difference_table, metric_bars, metric_table, reliability_diagram, slice_table
+from assets.ranking.plots import (
+    difference_table,
+    metric_bars,
+    metric_table,
+    off_policy_table,
+    reliability_diagram,
+    slice_table,
+)
 from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, make_ranking_set, nothing_asked
 from assets.ranking.settings import RankingSettings
 from assets.resources import NO_CONFIG, LakeResource, RayResource
@@ -154,7 +161,7 @@ def ranker_evaluation(
     tables = replace(lake.open(), family=ranking.model.family)
     folder = artifacts_of(tables) / version_in_question(context, tables, "ranker_model")
     artifact = load_artifact(folder)
-    result = evaluate_ranker(tables, artifact, evaluation)
+    result = evaluate_ranker(tables, artifact, evaluation, ranking.off_policy)
     numbers: dict[str, Any] = {
         plain_name(f"{action} {name}"): measure.mean
         for action, measures in result.scorers[RANKER].items()
@@ -174,6 +181,7 @@ def ranker_evaluation(
             "differences": dg.MetadataValue.md(difference_table(result)),
             "slices": dg.MetadataValue.md(slice_table(result)),
             "reliability": dg.MetadataValue.md(reliability_diagram(result)),
+            **({"off_policy": dg.MetadataValue.md(off_policy_table(result))} if result.off_policy else {}),
             "report": dg.MetadataValue.path(str(result.write(folder))),
         },
         data_version=data_version(context, ranking, evaluation, result.version),

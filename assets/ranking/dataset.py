@@ -5,7 +5,7 @@ at a time to files that readers map into memory.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +15,10 @@ import polars as pl
 
 from assets.training.dataset import CONTENT, VOCABULARY, JaggedFiles
 from models.actions import require_declared
-from models.columns import ACTIONS, ITEM_ID, ITEM_INDEX, STARTED, SURFACE, TIMESTAMP
+from models.columns import ACTIONS, ITEM_ID, ITEM_INDEX, PROPENSITY, STARTED, SURFACE, TIMESTAMP
 from models.content import content_matrix
+from models.evaluation.off_policy import require_propensities
+from models.interactions import Interactions
 from models.item_counts import ItemCounts
 from models.vocabulary import Vocabulary
 from storage.sequence_store import SequenceFiles
@@ -39,6 +41,7 @@ class ShownRule:
         end: The end of the window, from the cutoff on, in which what was shown is asked about.
         validation_users: Users at most that are left to the learning curve, but no more than one in ten.
         seed: Chooses them.
+        propensity: The declared column with the probability by which what was shown was chosen, where there is one.
     """
 
     actions: tuple[str, ...]
@@ -47,6 +50,7 @@ class ShownRule:
     end: datetime
     validation_users: int
     seed: int
+    propensity: str | None = None
 
     @property
     def shown(self) -> int:
@@ -96,7 +100,8 @@ def write_ranking_set(
         rows_in_memory: Interactions at most that are read at once.
 
     Raises:
-        ValueError: before the cutoff something was shown to fewer than two users, or an action is not declared.
+        ValueError: before the cutoff something was shown to fewer than two users, an action is not declared, or what
+            is said to be a propensity is none.
     """
     survey = _survey(log, rule, rows_in_memory)
     held_out = survey.held_out(rule)
@@ -112,7 +117,7 @@ def write_ranking_set(
     groups = {
         HISTORIES: _Group(folder, HISTORIES, learned, survey.lengths),
         VALIDATION: _Group(folder, VALIDATION, held_out, survey.lengths),
-        ASKED: _Group(folder, ASKED, survey.asked, survey.begun),
+        ASKED: _Group(folder, ASKED, survey.asked, survey.begun, [PROPENSITY] if rule.propensity else []),
     }
     index, done = vocabulary.index_by_row(log.item_ids()), 0
     for part in _read(log, rule, rows_in_memory):
@@ -121,6 +126,7 @@ def write_ranking_set(
         told = UserInteractions(part.users, part.interactions.renumbered(index))
         before = told.where(told.interactions.timestamps < rule.cutoff_ms)
         begun = told.where(told.interactions.column(STARTED) < rule.end_ms)
+        _require_propensities(begun.interactions, rule)
         for name, group in groups.items():
             group.put(places, begun if name == ASKED else before)
     return Shown(int(survey.shown[learned].sum()), int(survey.shown_after.sum()), int(survey.asked.sum()))
@@ -141,11 +147,14 @@ class _Group:
     Args:
         chosen: (U,) bool, by place among all users.
         lengths: (U,) int64 interactions of each.
+        more: Columns that are written beside those that the ranker reads.
     """
 
-    def __init__(self, folder: Path, name: str, chosen: np.ndarray, lengths: np.ndarray) -> None:
+    def __init__(
+        self, folder: Path, name: str, chosen: np.ndarray, lengths: np.ndarray, more: Sequence[str] = ()
+    ) -> None:
         self._chosen, self._place = chosen, np.cumsum(chosen) - 1
-        self._files = JaggedFiles(folder, name, lengths[chosen], READ_BY_RANKER)
+        self._files = JaggedFiles(folder, name, lengths[chosen], (*READ_BY_RANKER, *more))
 
     def put(self, places: np.ndarray, part: UserInteractions) -> None:
         """Writes those of `part` that are among the chosen; the users are at `places` among all."""
@@ -212,9 +221,37 @@ def _read(log: SequenceFiles, rule: ShownRule, rows_in_memory: int) -> Iterator[
     wanted = [*rule.actions, rule.exposure]
     require_declared(log.actions, wanted)
     bits = [log.actions.index(action) for action in wanted]
-    for part in log.parts([STARTED, SURFACE], rows_in_memory):
+    if rule.propensity:
+        _require_number_of_the_request(log, rule.propensity)
+    more = [rule.propensity] if rule.propensity else []
+    for part in log.parts([STARTED, SURFACE, *more], rows_in_memory):
         given = part.interactions.column(ACTIONS)
         masks = np.zeros(len(given), np.int64)
         for bit, place in enumerate(bits):
             masks |= ((given.astype(np.int64) >> place) & 1) << bit
-        yield UserInteractions(part.users, part.interactions.with_columns({ACTIONS: masks}))
+        columns = {ACTIONS: masks}
+        if rule.propensity:
+            columns[PROPENSITY] = part.interactions.column(rule.propensity)
+        yield UserInteractions(part.users, part.interactions.with_columns(columns))
+
+
+def _require_number_of_the_request(log: SequenceFiles, name: str) -> None:
+    column = log.declared.get(name)
+    if column is None or column.type != "number" or column.known != "request":
+        told = "not declared" if column is None else f"a {column.type} known at the {column.known}"
+        raise ValueError(
+            f"ranking.off_policy.propensity is {name!r}, which is {told}: declare it in quality.columns as "
+            "{known: request, type: number}"
+        )
+
+
+def _require_propensities(begun: Interactions, rule: ShownRule) -> None:
+    """Raises:
+    ValueError: something that was shown in the window has a number that is no propensity.
+    """
+    if rule.propensity:
+        within = begun.carrying(rule.shown) & (begun.column(STARTED) >= rule.cutoff_ms)
+        try:
+            require_propensities(begun.column(PROPENSITY)[within])
+        except ValueError as error:
+            raise ValueError(f"ranking.off_policy.propensity is {rule.propensity!r}, but {error}") from error

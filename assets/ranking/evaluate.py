@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from assets.ranking.dataset import ASKED, HISTORIES
+from assets.ranking.off_policy import off_policy
 from assets.ranking.ranking_set import RankingSetRecord
+from assets.ranking.settings import OffPolicySettings
 from assets.ranking.slices import slices_of
 from assets.splits.settings import EvaluationSettings
 from assets.training.dataset import read_interactions
 from assets.training.set_store import read_record
 from assets.versions import RANKING_SETS, RECORD
+from models.evaluation.off_policy import PolicyValue
 from models.evaluation.reliability import ReliabilityBin
 from models.evaluation.report import EVALUATION, Measures
 from models.manifest import Manifest
@@ -68,6 +71,11 @@ class RankingEvaluation(Strict):
     reliability: dict[str, list[ReliabilityBin]] = Field(
         default={}, description="Action to what the ranker said and what was done, in ten parts by what it said."
     )
+    off_policy: dict[str, dict[str, PolicyValue]] = Field(
+        default={},
+        description="Action to policy (greedy, softmax) to what it would have earned, choosing by the ranker among the "
+        "items of each surface; without `ranking.off_policy` nothing.",
+    )
 
     def write(self, folder: Path) -> Path:
         """Writes `evaluation.json` into the version's `folder`, whole or not at all."""
@@ -77,13 +85,19 @@ class RankingEvaluation(Strict):
         return path
 
 
-def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings) -> RankingEvaluation:
+def evaluate_ranker(
+    lake: Lake, artifact: Artifact, settings: EvaluationSettings, judged: OffPolicySettings | None = None
+) -> RankingEvaluation:
     """Evaluates a ranker on what its own training set holds of the window after its cutoff.
 
     A user's history is all that had happened before, as in production: the window's own earlier part included.
 
+    Args:
+        judged: How what the ranker would have earned is estimated; None: it is not.
+
     Raises:
-        NotEvaluated: nothing was shown there that the ranker knows, or the training set is gone or of another window.
+        NotEvaluated: nothing was shown there that the ranker knows, or the training set is gone or of another window,
+            or holds other propensities.
         ValueError: the model gives a logit that is not finite.
     """
     import numpy as np
@@ -96,6 +110,12 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings
 
     manifest, config = artifact.manifest, artifact.model.config
     folder, record = _training_set(lake, manifest, settings)
+    if judged is not None and judged.propensity != record.settings.propensity:
+        raise NotEvaluated(
+            f"version {manifest.version} cannot be evaluated: ranking.off_policy.propensity is {judged.propensity!r}, "
+            f"but its training set was made with {record.settings.propensity or 'none'}; materialize `ranking_set` and "
+            "`ranker_model` again, or leave `ranking.off_policy` out"
+        )
     settings = settings.model_copy(update={"window_days": record.settings.evaluation.window_days})
     since, until = (int(moment.timestamp() * 1000) for moment in (manifest.cutoff, manifest.cutoff + settings.window))
     try:
@@ -145,6 +165,9 @@ def evaluate_ranker(lake: Lake, artifact: Artifact, settings: EvaluationSettings
             action: reliability(said.logits[:, place], said.taken[:, place])
             for place, action in enumerate(config.actions)
         },
+        off_policy=off_policy(artifact.model, examples, config.actions, judged, settings.resamples, settings.seed)
+        if judged
+        else {},
     )
 
 

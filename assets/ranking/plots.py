@@ -9,9 +9,11 @@ from assets.metadata import markdown_table
 from assets.plots import markdown_image, new_figure
 from assets.ranking.evaluate import BASE_RATE, ITEM_RATE, RANKER, RankingEvaluation
 from models.evaluation.action_metrics import METRICS
+from models.evaluation.off_policy import ESTIMATORS, LOGGED
 from models.evaluation.own_impressions import NDCG, OWN_METRICS, PAIR_ACCURACY, PAIR_UPLIFT
 from models.evaluation.reliability import calibration_error
 from models.evaluation.report import Measures
+from models.markdown import escaped
 
 COLOURS = {RANKER: "#1971c2", ITEM_RATE: "#f08c00", BASE_RATE: "#adb5bd"}
 
@@ -55,6 +57,25 @@ def slice_table(result: RankingEvaluation) -> str:
         if (measures := scorers[scorer][action])
     ]
     return markdown_table(pl.DataFrame(rows)) if rows else "no slice holds both outcomes"
+
+
+def off_policy_table(result: RankingEvaluation) -> str:
+    """What the ranker would have earned, beside what was, as a Markdown table, and what is doubtful about it."""
+    rows, doubts = [], []
+    for action, policies in result.off_policy.items():
+        for policy, value in policies.items():
+            estimates = {LOGGED: value.logged, **{name: value.estimates.get(name) for name in ESTIMATORS}}
+            rows.append(
+                {
+                    "action": action,
+                    "policy": policy,
+                    **{name: cell(estimate) if estimate else "" for name, estimate in estimates.items()},
+                    "rows": value.rows,
+                    "worth": round(value.effective_rows),
+                }
+            )
+            doubts += [f"- {action}, {policy}: {escaped(doubt)}" for doubt in value.doubts]
+    return "\n".join([markdown_table(pl.DataFrame(rows)), "", *doubts])
 
 
 def metric_bars(result: RankingEvaluation) -> str:

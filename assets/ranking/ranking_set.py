@@ -26,6 +26,7 @@ class RankingSetSettings(Strict):
 
     Attributes:
         seed: Chooses the users of the learning curve.
+        propensity: The declared column that holds the probability with which what was shown was chosen.
     """
 
     exposure: str
@@ -35,6 +36,7 @@ class RankingSetSettings(Strict):
     positive_actions: tuple[str, ...]
     evaluation: SplitSettings
     seed: int
+    propensity: str | None = None
 
     @classmethod
     def of(cls, ranking: RankingSettings, evaluation: EvaluationSettings, training: Positives) -> "RankingSetSettings":
@@ -47,6 +49,7 @@ class RankingSetSettings(Strict):
             positive_actions=training.positive_actions,
             evaluation=SplitSettings.part_of(evaluation),
             seed=ranking.optimisation.seed,
+            propensity=ranking.off_policy.propensity if ranking.off_policy else None,
         )
 
 
@@ -91,6 +94,7 @@ def make_ranking_set(
         end=cutoff + settings.evaluation.window,
         validation_users=settings.validation_users,
         seed=settings.seed,
+        propensity=settings.propensity,
     )
     vocabulary = vocabulary_before(log, catalogue_with_rows(lake, versions[ITEMS_TABLE]), rule.cutoff_ms)
     content = content_of(lake, versions)

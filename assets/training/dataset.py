@@ -18,7 +18,19 @@ import polars as pl
 from assets.splits.split import Cases, Split
 from assets.versions import RECORD
 from models.cold_start import cold_share
-from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, REPEATED, STARTED, SURFACE, TIMESTAMP, USER_ID
+from models.columns import (
+    ACTIONS,
+    DAY,
+    ID_MASKED,
+    ITEM_ID,
+    ITEM_INDEX,
+    PROPENSITY,
+    REPEATED,
+    STARTED,
+    SURFACE,
+    TIMESTAMP,
+    USER_ID,
+)
 from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
@@ -39,6 +51,7 @@ COLUMNS: Mapping[str, np.dtype[Any]] = {
     SURFACE: np.dtype(np.int16),
     ID_MASKED: np.dtype(np.bool_),
     REPEATED: np.dtype(np.bool_),
+    PROPENSITY: np.dtype(np.float32),
 }
 READ_BY_TRAINER = (ITEM_INDEX, TIMESTAMP, ID_MASKED, REPEATED)
 READ_BY_BASELINES = (ITEM_INDEX, TIMESTAMP)

@@ -49,6 +49,20 @@ class PolicyValue(Strict):
     doubts: list[str] = Field(description="Sentences on why the estimates say little; empty where nothing is known.")
 
 
+def require_propensities(propensities: NDArray[np.floating]) -> None:
+    """Refuses numbers that are no probabilities of what happened; NaN, which says that one is not known, passes.
+
+    Raises:
+        ValueError: one is not above 0 and at most 1.
+    """
+    wrong = ~(np.isnan(propensities) | ((propensities > 0) & (propensities <= 1)))
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} of {len(wrong)} propensities are not above 0 and at most 1, such as "
+            f"{propensities[wrong][0]:g}: they are no probabilities of what was shown, name the right column"
+        )
+
+
 @dataclass(frozen=True)
 class LoggedChoices:
     """N choices of the policy that made the log.
@@ -74,13 +88,7 @@ class LoggedChoices:
             )
         if not np.isfinite(self.rewards).all():
             raise ValueError(f"the reward of row {int(np.argmin(np.isfinite(self.rewards)))} is not a finite number")
-        wrong = ~(np.isnan(self.propensities) | ((self.propensities > 0) & (self.propensities <= 1)))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise ValueError(
-                f"{int(wrong.sum())} of {len(wrong)} propensities are not above 0 and at most 1, that of row {row} is "
-                f"{self.propensities[row]:g}: they are no probabilities of what was shown, declare the right column"
-            )
+        require_propensities(self.propensities)
 
 
 @dataclass(frozen=True)

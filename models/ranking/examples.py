@@ -4,13 +4,15 @@ Items that were shown to a user one soon after the other are the candidates of o
 happened before the first of them was shown; what came of the candidates stands only in the labels.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from models.columns import ACTIONS, STARTED
 from models.examples import Epoch
 from models.interactions import Interactions
-from models.ranking.batch import LabelledBatch, ranking_batch
+from models.ranking.batch import LabelledBatch, RankingBatch, ranking_batch
 from models.ranking.config import RankerConfig
 
 MINUTE_MS = 60_000
@@ -96,17 +98,30 @@ class RankingExamples:
         lengths = np.minimum(self._before, self._config.max_length) + np.diff(self._starts)
         return Epoch(lengths, lengths, self.batch)
 
+    @property
+    def longest_history(self) -> int:
+        """Interactions at most that the model reads of a history."""
+        return self._config.max_length
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """(T,) int64 the example of each candidate."""
+        return np.repeat(np.arange(len(self)), np.diff(self._starts))
+
     def batch(self, examples: np.ndarray) -> LabelledBatch:
         """The batch of `examples` (B,), in that order."""
+        parts = [self._candidates[self._starts[one] : self._starts[one + 1]] for one in examples.tolist()]
+        items = [self._interactions.item_index[part] for part in parts]
+        taken = self._interactions.column(ACTIONS)[np.concatenate(parts)] & (self._shown - 1)
+        return LabelledBatch(self.requests(examples, items), torch.from_numpy(taken.astype(np.int64)))
+
+    def requests(self, examples: np.ndarray, items: Sequence[np.ndarray]) -> RankingBatch:
+        """What asks about B lists of items (indices) from the histories of `examples` (B,), in that order."""
         users = self.users[examples]
         skipped = self._interactions.lengths[users] - self._before[examples]
         histories = self._interactions.take(users, last=self._config.max_length, skipped=skipped)
         histories = histories.with_columns({ACTIONS: histories.column(ACTIONS) & (self._shown - 1)})
-        parts = [self._candidates[self._starts[one] : self._starts[one + 1]] for one in examples.tolist()]
-        items = [self._interactions.item_index[part] for part in parts]
-        taken = self._interactions.column(ACTIONS)[np.concatenate(parts)] & (self._shown - 1)
-        requests = ranking_batch(histories, items, self.shown_at[examples], self._config.max_length)
-        return LabelledBatch(requests, torch.from_numpy(taken.astype(np.int64)))
+        return ranking_batch(histories, items, self.shown_at[examples], self._config.max_length)
 
 
 def _chunks(owners: np.ndarray, times: np.ndarray, config: RankerConfig) -> np.ndarray:

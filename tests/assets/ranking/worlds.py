@@ -33,6 +33,11 @@ def write_shop(lake: Lake, days: int = 3) -> None:
     for day in range(days):
         put(lake, shown(day), day)
     update(lake)
+    write_catalogue(lake)
+
+
+def write_catalogue(lake: Lake) -> None:
+    """All items of the shop, and one that nobody ever saw."""
     schema = items_schema("string")
     catalogue = pl.DataFrame({ITEM_ID: [f"i{item:02}" for item in range(ITEMS + 1)]}).with_columns(
         pl.lit(FIRST).alias(DAY)

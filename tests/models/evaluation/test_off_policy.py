@@ -114,10 +114,10 @@ def _judged(probabilities: list[float]) -> JudgedPolicy:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: _log([0.5, 0, 0.5, 0.5]), "1 of 4 propensities .* that of row 1 is 0: .* declare the right column"),
-        (lambda: _log([0.5, 0.5, 34, 1.5]), "2 of 4 propensities .* that of row 2 is 34"),
-        (lambda: _log([-0.1, 0.5, 0.5, 0.5]), "that of row 0 is -0.1"),
-        (lambda: _log([float("inf"), 0.5, 0.5, 0.5]), "that of row 0 is inf"),
+        (lambda: _log([0.5, 0, 0.5, 0.5]), "1 of 4 propensities .* such as 0: .* name the right column"),
+        (lambda: _log([0.5, 0.5, 34, 1.5]), "2 of 4 propensities .* such as 34"),
+        (lambda: _log([-0.1, 0.5, 0.5, 0.5]), "such as -0.1"),
+        (lambda: _log([float("inf"), 0.5, 0.5, 0.5]), "such as inf"),
         (lambda: _log(rewards=[0, float("nan"), 1, 1]), "reward of row 1 is not a finite number"),
         (lambda: LoggedChoices(np.arange(3), np.full(4, 0.5), np.zeros(4)), "3 users, 4 propensities and 4 rewards"),
         (lambda: _judged([0.5, 1.2, 0, 0]), "not in \\[0, 1\\]"),

@@ -52,12 +52,14 @@ class Night(Strict):
 
     Attributes:
         code: What made it.
+        sasrec: Whether SASRec took part.
         family: Of the released version.
         reports: By protocol: every family of the night, what was released, and SASRec where it took part.
         minutes: From the files to the release.
     """
 
     code: str
+    sasrec: bool
     family: str
     reports: dict[Protocol, EvaluationReport]
     minutes: float
@@ -110,8 +112,10 @@ def _imitation(folder: Path) -> Path:
 
 def _night(profile: Path, seed: int, rectools: Path | None, folder: Path, report: Report) -> Night:
     home, kept = folder / f"seed-{seed}", folder / f"seed-{seed}.json"
-    if kept.exists() and (night := Night.model_validate_json(kept.read_text())).code == code_version():
-        return night
+    if kept.exists():
+        night = Night.model_validate_json(kept.read_text())
+        if (night.code, night.sasrec) == (code_version(), rectools is not None):
+            return night
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     copy = _with_seed(profile, seed, home / profile.name)
@@ -175,7 +179,13 @@ def _judge(lake: Lake, seed: int, rectools: Path | None, scratch: Path, minutes:
             RankingSettings(),
             contestants=[scorer.name for scorer in everybody],
         )
-    return Night(code=code_version(), family=champion.family.name, reports=reports, minutes=minutes)
+    return Night(
+        code=code_version(),
+        sasrec=rectools is not None,
+        family=champion.family.name,
+        reports=reports,
+        minutes=minutes,
+    )
 
 
 def _table(name: str, nights: list[Night]) -> Table:

@@ -50,13 +50,13 @@ def init(
         from orchestration import profile_data
         from orchestration.init import write_profile
 
-        written = write_profile(log, catalogue, profile, _tell)
-        report = profile_data.report_on_files(written)
-        profile_data.show(report, console)
-        if report.stopping:
+        path, proposal = write_profile(log, catalogue, profile)
+        _tell(f"{proposal.text}\n{path} is written.")
+        profile_data.show(proposal.report, proposal.doubts, console)
+        if proposal.report.stopping:
             raise SystemExit(1)
-        _tell(f"Look at it, then:\n  genrec materialize --profile {written}")
-        _tell(f"  genrec recommend {report.seen.evidence.somebody} --profile {written}")
+        _tell(f"Look at it, then:\n  genrec materialize --profile {path}")
+        _tell(f"  genrec recommend {proposal.report.seen.evidence.somebody} --profile {path}")
 
 
 @app.command("profile-data")
@@ -71,8 +71,8 @@ def profile_data(
     with errors_as_sentences():
         from orchestration import profile_data
 
-        report = profile_data.report_on_files(file, catalogue)
-        profile_data.show(report, console)
+        report, doubts = profile_data.report_on_files(file, catalogue)
+        profile_data.show(report, doubts, console)
         if report.stopping:
             raise SystemExit(1)
 

@@ -1,6 +1,5 @@
 """`genrec profile-data`: the report of the asset `data_report` for files that no lake has taken yet."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,28 +8,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assets.data_report.evidence import Evidence, days_until_now
-from assets.data_report.profile_keys import ProfileKeys
 from assets.data_report.put_aside import ROWS
-from assets.data_report.report import DataReport, report_on
-from assets.data_report.seen import Settings
+from assets.data_report.report import DataReport
+from assets.data_report.seen import Finding
 from assets.plots import by_powers_of_two
-from assets.sources.settings import open_source
 from assets.sources.source import SourceError
-from assets.training.training_set import TrainingSetSettings
 from models.columns import DAY
-from orchestration.init.guess import guess
-from orchestration.init.profile_text import written
-from orchestration.init.proposal import profile_lines
-from orchestration.profile import PROFILES, Profile, load_profile, section_settings, spelled
+from orchestration.init.propose import propose
+from orchestration.profile import PROFILES, load_profile, spelled
+from orchestration.profile_report import report_on_profile
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDTH = 48
 """Characters of a picture."""
 
 
-def report_on_files(file: Path, catalogue: Path | None = None) -> DataReport:
-    """The report on the files that a profile reads, or on a log, by the profile that `genrec init` would write for it.
+def report_on_files(file: Path, catalogue: Path | None = None) -> tuple[DataReport, list[Finding]]:
+    """The report on the files that a profile reads, or on a log, by the profile that `genrec init` would write for it,
+    and what that one is not sure of.
 
     Args:
         file: A profile, the name of one that comes with the platform, or a log.
@@ -43,44 +38,24 @@ def report_on_files(file: Path, catalogue: Path | None = None) -> DataReport:
     if file.suffix in (".yaml", ".yml") or named:
         if catalogue:
             raise SourceError(f"{file} is a profile, which names its catalogue itself: leave {catalogue} out")
-        return report_on_profile(load_profile(str(file)))
+        return report_on_profile(load_profile(str(file))), []
     for path in filter(None, (file, catalogue)):
         if not path.is_file():
             raise SourceError(f"{path} is no file: name a profile, or a log and after it its catalogue")
-    with tempfile.TemporaryDirectory(prefix="genrec-profile-data-") as folder:
-        path = Path(folder) / f"{spelled(file.name.partition('.')[0])}.yaml"
-        path.write_text(written(profile_lines(guess(file, catalogue), path.stem, {})), encoding="utf-8")
-        return report_on_profile(load_profile(str(path)))
+    proposal = propose(file, catalogue, spelled(file.name.partition(".")[0]), {})
+    return proposal.report, proposal.doubts
 
 
-def report_on_profile(profile: Profile) -> DataReport:
-    """The report on the files that a profile reads, in memory; nothing is kept.
-
-    Raises:
-        SourceError: the files cannot be read.
-    """
-    names = ("source", "quality", "content", "training", "evaluation", "release")
-    source_settings, quality, content, training, evaluation, release = (
-        section_settings(name, getattr(profile, name)) for name in names
-    )
-    with tempfile.TemporaryDirectory(prefix="genrec-profile-data-") as folder:
-        source = open_source(source_settings, folder, profile.start(), quality.columns)
-        first, last = days_until_now(profile.start(), profile.last_day)
-        evidence = Evidence.of_source(source, quality, profile.id_type, first, last, Path(folder))
-        learned = TrainingSetSettings.of(training, evaluation)
-        settings = Settings(quality, learned, release, profile.id_type, ProfileKeys.of(source))
-        return report_on(evidence, settings, content.image, profile.lake.rows_in_memory)
-
-
-def show(report: DataReport, console: Console) -> None:
-    """Prints what was seen as a table, and what does not fit as sentences."""
+def show(report: DataReport, doubts: Sequence[Finding], console: Console) -> None:
+    """Prints what was seen as a table, and what does not fit or is not sure as sentences."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, told in [*report.lines(), *_pictures(report)]:
         table.add_row(Text(name, style="bold"), told)
     console.print(table)
-    if not report.findings:
+    found = [*report.findings, *doubts]
+    if not found:
         console.print("all settings fit what was seen", style="green")
-    for finding in report.findings:
+    for finding in found:
         word, style = ("stops", "red") if finding.stops else ("look at", "yellow")
         sentence = Text.assemble((f"{word} ", style), (finding.key, "bold"), f": {finding.what}: {finding.advice}")
         console.print(sentence, soft_wrap=True)
@@ -89,7 +64,7 @@ def show(report: DataReport, console: Console) -> None:
 def _pictures(report: DataReport) -> list[tuple[str, str]]:
     """Events over time and lengths of histories, in blocks."""
     days, pictures = report.seen.activity.days, list[tuple[str, str]]()
-    if days.height > 1:
+    if days.height > 1 and not report.seen.settings.keys.ordinal:
         since = (pl.col(DAY) - pl.col(DAY).min()).dt.total_days()
         span = (days[DAY][-1] - days[DAY][0]).days + 1
         columns = min(WIDTH, span)

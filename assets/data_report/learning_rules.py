@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from assets.data_report.seen import MENTIONED, Finding, Seen, listed
+from assets.data_report.cases import Cut
+from assets.data_report.seen import MENTIONED, Finding, Seen, counted, listed
 from models.columns import IMAGE, ITEM_ID, REQUEST_ID, USER_ID
 
 MANY = 0.5
@@ -75,7 +76,10 @@ def cutoff(seen: Seen) -> Iterator[Finding]:
 def evaluation_cases(seen: Seen) -> Iterator[Finding]:
     """Nobody, or too few, to judge a model by."""
     cut, least = seen.cut, seen.settings.release.min_users
-    if not (cut and cut.learners) or _nobody_has_a_history(seen) or max(cut.cases.values()) >= least:
+    if not (cut and cut.learners) or _nobody_has_a_history(seen):
+        return
+    if max(cut.cases.values()) >= least:
+        yield from _only_left_out(seen, cut, least)
         return
     told = ", ".join(f"{cases:,} by {protocol}" for protocol, cases in cut.cases.items())
     what = (
@@ -91,6 +95,19 @@ def evaluation_cases(seen: Seen) -> Iterator[Finding]:
     else:
         key, advice = "release.min_users", "take more days of the log, or lower it, if chance may decide"
     yield Finding(key, what, advice)
+
+
+def _only_left_out(seen: Seen, cut: Cut, least: int) -> Iterator[Finding]:
+    """A window in which hardly anybody can be asked, beside enough cases by leave-one-out; an order has no window."""
+    if cut.cases["time"] >= least or seen.settings.keys.ordinal or not cut.split.window_days:
+        return
+    days = "day" if cut.split.window_days == 1 else f"{cut.split.window_days:,} days"
+    yield Finding(
+        "evaluation.window_days",
+        f"{counted(cut.cases['time'], 'user')} can be asked of the last {days} ({least:,} count), and leave-one-out "
+        "alone decides, which tells nothing of days to come",
+        "nothing, if few users come back; else take more days of the log, or a longer window",
+    )
 
 
 def images(seen: Seen) -> Iterator[Finding]:

@@ -42,12 +42,14 @@ class ProfileKeys:
     Attributes:
         times: What the section of events says of its times, by key.
         has_catalogue: Whether there is one; else the events name the items.
+        ordinal: Whether the log has an order and no times, so that a day stands for a place in it.
     """
 
     events: TableKeys = field(default_factory=TableKeys)
     items: TableKeys = field(default_factory=TableKeys)
     times: Mapping[str, str] = field(default_factory=dict)
     has_catalogue: bool = True
+    ordinal: bool = False
 
     @classmethod
     def of(cls, source: Source) -> "ProfileKeys":
@@ -60,6 +62,7 @@ class ProfileKeys:
             items=TableKeys("source.items", source.columns("items")),
             times=times or {"timestamp_unit": events.timestamp_unit},
             has_catalogue=source.settings.items is not None,
+            ordinal=events.ordinal,
         )
 
     @property

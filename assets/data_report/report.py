@@ -13,7 +13,7 @@ from assets.data_report.counts import Activity, Histories
 from assets.data_report.evidence import Evidence
 from assets.data_report.findings import findings
 from assets.data_report.put_aside import ROWS, PutAside
-from assets.data_report.seen import Finding, Seen, Settings
+from assets.data_report.seen import Finding, Seen, Settings, counted
 from models.actions import action_bits
 from models.columns import DAY, ITEM_ID
 from storage.user_interactions import ROWS_IN_MEMORY
@@ -34,11 +34,11 @@ class DataReport:
     def lines(self) -> Iterator[tuple[str, str]]:
         """What there is, and how much of it, in the order of the line."""
         yield "rows", _rows(self.seen)
-        yield from _activity(self.seen.activity)
+        yield from _activity(self.seen.activity, ordinal=self.seen.settings.keys.ordinal)
         if self.seen.histories:
             yield from _histories(self.seen.histories, self.seen.activity)
         if self.seen.cut:
-            yield from _cut(self.seen.cut)
+            yield from _cut(self.seen.cut, self.seen.settings)
         yield from _content(self.seen.content, self.seen.evidence.items_put_aside)
 
     def numbers(self) -> Mapping[str, float]:
@@ -118,13 +118,19 @@ def _rows(seen: Seen) -> str:
     return "; ".join(told)
 
 
-def _activity(activity: Activity) -> Iterator[tuple[str, str]]:
+def _activity(activity: Activity, *, ordinal: bool) -> Iterator[tuple[str, str]]:
     if not activity.events:
         return
     days, rows = activity.days[DAY].to_list(), activity.days[ROWS].to_list()
     busiest = rows.index(max(rows))
-    yield "days", f"{days[0]} to {days[-1]}: {len(days):,} with events of {(days[-1] - days[0]).days + 1:,}"
-    yield "events a day", f"half of these days up to {median(rows):,.0f}, at most {rows[busiest]:,} ({days[busiest]})"
+    if ordinal:
+        yield "times", "none: the order of each user's rows counts, and days stand for places in it"
+    else:
+        yield "days", f"{days[0]} to {days[-1]}: {len(days):,} with events of {(days[-1] - days[0]).days + 1:,}"
+        yield (
+            "events a day",
+            f"half of these days up to {median(rows):,.0f}, at most {rows[busiest]:,} ({days[busiest]})",
+        )
     yield "actions", _counted(activity.actions)
 
 
@@ -144,22 +150,22 @@ def _histories(histories: Histories, activity: Activity) -> Iterator[tuple[str, 
         yield "ties", f"{histories.tied / histories.positives:.1%} are at the moment of another one of the user"
 
 
-def _cut(cut: Cut) -> Iterator[tuple[str, str]]:
-    window = cut.window
-    if window.users:
+def _cut(cut: Cut, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Shares are told of enough users alone; of an order there is no window."""
+    window, enough, ordinal = cut.window, max(1, settings.release.min_users), settings.keys.ordinal
+    if window.users >= enough and not ordinal:
         newcomers, of_new_items = window.new_users / window.users, window.of_new_items / window.positives
         yield "new users", f"{newcomers:.0%} of {window.users:,} in the evaluation window have no history"
         yield (
             "new items",
             f"{of_new_items:.0%} of {window.positives:,} positives in it are of items nobody chose before",
         )
-    days = cut.split.window_days
-    yield (
-        "evaluation cases",
-        f"{cut.cases['time']:,} by time ({days:,} day{'' if days == 1 else 's'} from {cut.cutoff:%Y-%m-%d}), "
-        f"{cut.cases['leave_one_out']:,} by leave-one-out",
-    )
+    days = counted(cut.split.window_days, "day")
+    by_time = f"{cut.cases['time']:,} by time ({days} from {cut.cutoff:%Y-%m-%d}), "
+    yield "evaluation cases", f"{'' if ordinal else by_time}{cut.cases['leave_one_out']:,} by leave-one-out"
     for protocol, rates in cut.hit_rates.items():
+        if cut.cases[protocol] < enough or (ordinal and protocol == "time"):
+            continue
         told = ", ".join(f"{model} {rate:.1%}" for model, rate in rates.items())
         yield (
             f"hits in {K}, {protocol}",
@@ -169,7 +175,7 @@ def _cut(cut: Cut) -> Iterator[tuple[str, str]]:
 
 def _content(content: Content, aside: PutAside) -> Iterator[tuple[str, str]]:
     told = f"{content.items:,} items, {content.texts:,} with a text, {content.images:,} with an image"
-    yield "catalogue", f"{told}; {aside.rows:,} rows put aside ({aside.told()})" if aside.rows else told
+    yield "catalogue", f"{told}; {counted(aside.rows, 'row')} put aside ({aside.told()})" if aside.rows else told
     if content.decoded:
         yield "images", f"{content.readable:,} of {content.decoded:,} readable"
     elif content.images:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from assets.data_report.profile_keys import ProfileKeys
-from assets.data_report.seen import MENTIONED, Finding, Seen, such_as
+from assets.data_report.seen import MENTIONED, Finding, Seen, counted, such_as
 from assets.sources.contract import EARLIEST
 from assets.sources.guess.times import guess_time
 from assets.validation.quarantine import Reason
@@ -119,29 +119,35 @@ def times_without_year(seen: Seen) -> Iterator[Finding]:
 
 def wrong_types(seen: Seen) -> Iterator[Finding]:
     """Ids that are none, or not of the type, and values of other columns that are none of theirs."""
-    keys, ids = seen.settings.keys, list[tuple[str, str]]()
-    tables = [(keys.events, seen.evidence.put_aside, "")]
+    keys, ids, few = seen.settings.keys, list[tuple[str, str]](), True
+    tables = [(keys.events, seen.evidence.put_aside, "", seen.rows)]
     # Items that the events name are at fault where these are.
-    tables += [(keys.items, seen.evidence.items_put_aside, " of the catalogue")] if keys.has_catalogue else []
-    for table, aside, whose in tables:
+    items = seen.content.items + seen.evidence.items_put_aside.rows
+    tables += [(keys.items, seen.evidence.items_put_aside, " of the catalogue", items)] if keys.has_catalogue else []
+    for table, aside, whose, total in tables:
         for column, rows in aside.at_fault(Reason.WRONG_TYPE).items():
             name = table.contract(column)
             values = aside.values(name, Reason.WRONG_TYPE, column)
-            told = f"{rows:,} rows{whose} have a value{such_as(values)} in {column!r}"
+            told = (
+                f"{counted(rows, 'row')}{whose} {'has' if rows == 1 else 'have'} a value{such_as(values)} in {column!r}"
+            )
             if name in (USER_ID, ITEM_ID):
                 ids.append((table.key(name), told))
+                few &= rows <= FEW * total
             elif name != TIMESTAMP:
                 comma = values.str.contains(DECIMAL_COMMA).any()
                 advice = 'write `decimal: ","`' if comma else "map the column that holds such values, or none"
                 yield Finding(table.key(name), f"{told}, which is none of its type", advice)
     if not ids:
         return
-    what = ", ".join(told for _, told in ids)
-    if seen.settings.id_type == "int64":
-        yield Finding("id_type", f"{what}, which is no whole number", "write `id_type: string`")
+    what, where = ", ".join(told for _, told in ids), ", ".join(key for key, _ in ids)
+    kind = "whole number" if seen.settings.id_type == "int64" else "id"
+    if few:
+        yield Finding(where, f"{what}, which is no {kind}", "nothing, if such rows are damaged: they are put aside")
+    elif seen.settings.id_type == "int64":
+        yield Finding("id_type", f"{what}, which is no {kind}", "write `id_type: string`")
     else:
-        where = ", ".join(key for key, _ in ids)
-        yield Finding(where, f"{what}, which is no id", "map the column that holds plain ids")
+        yield Finding(where, f"{what}, which is no {kind}", "map the column that holds plain ids")
 
 
 def missing_values(seen: Seen) -> Iterator[Finding]:
@@ -149,7 +155,8 @@ def missing_values(seen: Seen) -> Iterator[Finding]:
     for column, rows in seen.evidence.put_aside.at_fault(Reason.NULL_KEY, Reason.NO_TIME).items():
         if rows > FEW * seen.rows:
             key = table.key(table.contract(column))
-            yield Finding(key, f"it is empty in {rows:,} of {seen.rows:,} rows", "map the column that is filled")
+            advice = "map another column, if one has it in all rows; else nothing, such rows are put aside"
+            yield Finding(key, f"it is empty in {rows:,} of {seen.rows:,} rows", advice)
 
 
 def unreadable_rows(seen: Seen) -> Iterator[Finding]:
@@ -165,10 +172,14 @@ def unreadable_rows(seen: Seen) -> Iterator[Finding]:
 def duplicates(seen: Seen) -> Iterator[Finding]:
     rows = seen.evidence.put_aside.because_of(Reason.DUPLICATE)
     if rows > seen.settings.quality.drift.max_duplicate_share * seen.rows:
+        times = guess_time(seen.evidence.put_aside.values(TIMESTAMP, Reason.DUPLICATE))
+        to_the_day = times is not None and times.to_the_day
         yield Finding(
             seen.settings.keys.events.section,
             f"{rows:,} of {seen.rows:,} rows repeat the user, item, time and action of another one",
-            "if these are different events, map a finer time; else nothing, the first of them counts",
+            "nothing, if no column has times finer than these days: of one user and item the first of a day counts"
+            if to_the_day
+            else "if these are different events, map a finer time; else nothing, the first of them counts",
         )
 
 

@@ -95,3 +95,8 @@ def such_as(values: pl.Series) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names for a sentence."""
     return ", ".join(map(repr, names))
+
+
+def counted(number: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,9 +1,12 @@
-"""What is proposed for a log and its catalogue, and how it fares by the rules of data quality."""
+"""What a log and its catalogue are, as far as they tell."""
+
+from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,11 @@ from assets.sources.files_settings import FilesSettings
 from assets.sources.guess.catalogue import Catalogue, guess_catalogue
 from assets.sources.guess.look import Look, look_at
 from assets.sources.guess.roles import Roles, guess_roles
-from assets.sources.guess.shares import share
+from assets.sources.guess.values import are_marks, share
 from assets.sources.source import SourceError
 from assets.validation.casts import as_id
 from assets.validation.settings import QualitySettings
-from models.columns import ITEM_ID, USER_ID
+from models.columns import ITEM_ID, TIMESTAMP, USER_ID, VALUE
 from storage.schema import IdType
 
 ORDINAL_FIRST = date(2000, 1, 1)
@@ -29,6 +32,46 @@ MOST_PLACES = 2_000
 
 MOST_STRANGE = 0.01
 """Share of events whose item the catalogue lacks, up to which these are put aside."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Numbers of a log.
+
+    Attributes:
+        rows, users, items: How many there are.
+        median: Half of the users have so many events or fewer.
+        repeated_share: Share of events with an item that the user had before.
+        tied_share: Share of events at the moment of another one of the user.
+        sorted_share: Share of events that follow one of the user whose item comes before theirs, by number or alphabet.
+        below_zero, low: Events with a value below 0; of marks with one in the lower half of those there are.
+    """
+
+    rows: int
+    users: int
+    items: int
+    median: int
+    repeated_share: float
+    tied_share: float
+    sorted_share: float
+    below_zero: int
+    low: int
+
+    @classmethod
+    def of(cls, found: Survey, marks: bool) -> Facts:
+        values = found.events[VALUE].drop_nulls()
+        middle = (float(values.min() or 0) + float(values.max() or 0)) / 2 if marks else -inf  # type: ignore[arg-type]
+        return cls(
+            rows=found.rows,
+            users=found.users,
+            items=found.items,
+            median=int(found.lengths.quantile(0.5, "higher") or 0),
+            repeated_share=found.repeated_share,
+            tied_share=found.tied_share,
+            sorted_share=_sorted_share(found.events),
+            below_zero=int((values < 0).sum()),
+            low=int((values < middle).sum()),
+        )
 
 
 @dataclass(frozen=True)
@@ -41,7 +84,7 @@ class Guess:
         listing: the catalogue, where one was given, and
         catalogue: its columns.
         days: The days of the log.
-        found: What the rules of data quality leave of it.
+        facts: What is in it.
         id_type: Of users and items.
         unlisted_share: Share of events whose item the catalogue lacks.
         actions: All actions, the most frequent first; one where no column tells.
@@ -52,10 +95,15 @@ class Guess:
     listing: Look | None
     catalogue: Catalogue | None
     days: Span
-    found: Survey
+    facts: Facts
     id_type: IdType
     unlisted_share: float
     actions: tuple[str, ...]
+
+    @property
+    def ordinal(self) -> bool:
+        """Whether the log has an order alone."""
+        return self.roles.time is None
 
 
 def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
@@ -65,7 +113,8 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
         SourceError: they cannot be read, or nothing can be recommended from them; the sentence says why.
     """
     log = look_at(log_path)
-    roles = guess_roles(log)
+    listing = look_at(catalogue_path) if catalogue_path else None
+    roles = guess_roles(log, listing)
     actions = roles.actions or (one_action(roles),)
     first = EARLIEST.date() if roles.time else ORDINAL_FIRST
     days = span(_source(log, roles, first), first, ordinal=roles.time is None)
@@ -75,14 +124,16 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
         )
     found = _survey(_source(log, roles, days.first), actions, days)
     _require_worth(log_path, found)
-    listing = look_at(catalogue_path) if catalogue_path else None
     catalogue = guess_catalogue(listing, found.events[ITEM_ID].unique()) if listing else None
     unlisted = _unlisted(listing, catalogue, found) if listing and catalogue else 0.0
-    return Guess(log, roles, listing, catalogue, days, found, _id_type(found, listing, catalogue), unlisted, actions)
+    id_type, facts = _id_type(found, listing, catalogue), Facts.of(found, _has_marks(log, roles))
+    return Guess(log, roles, listing, catalogue, days, facts, id_type, unlisted, actions)
 
 
 def one_action(roles: Roles) -> str:
     """What the only action of a log is called."""
+    if roles.actions:
+        return roles.actions[0]
     return "rating" if roles.value and roles.value.lower() in ("rating", "overall", "stars", "score") else "interaction"
 
 
@@ -128,6 +179,20 @@ def _survey(source: Files, actions: Sequence[str], days: Span) -> Survey:
     rules = QualitySettings(actions=tuple(actions))
     with tempfile.TemporaryDirectory(prefix="genrec-init-") as scratch:
         return survey(source, rules, "string", every, Path(scratch))
+
+
+def _has_marks(log: Look, roles: Roles) -> bool:
+    return roles.value is not None and are_marks(log.texts[roles.value])
+
+
+def _sorted_share(events: pl.DataFrame) -> float:
+    """Of a user's events in their order, how many have an item behind that of the one before; about half by chance."""
+    numbers = events.select(as_id(ITEM_ID, pl.String(), "int64")).to_series()
+    items = events[ITEM_ID] if numbers.null_count() else numbers
+    rows = events.select(USER_ID, TIMESTAMP, items.alias(ITEM_ID)).sort(USER_ID, TIMESTAMP, maintain_order=True)
+    before = rows.select(pl.all().shift())
+    same = rows[USER_ID] == before[USER_ID]
+    return share((rows[ITEM_ID] >= before[ITEM_ID]).filter(same.fill_null(False)))
 
 
 def _require_worth(path: Path, found: Survey) -> None:

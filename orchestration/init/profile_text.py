@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import yaml
 
 COMMENT_COLUMN = 60
+SEAL = ": while nothing above is changed, `genrec init` may write this file anew"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,21 @@ class Line:
 def written(lines: Iterable[Line]) -> str:
     """The lines as YAML."""
     return "".join(f"{_line(line)}\n" for line in lines)
+
+
+def sealed(text: str) -> str:
+    """`text` with a line that says that nobody has changed it."""
+    return f"{text}# {_hash(text)}{SEAL}\n"
+
+
+def is_sealed(text: str) -> bool:
+    """Whether it is as `sealed` wrote it."""
+    body, _, last = text.removesuffix("\n").rpartition("\n")
+    return f"{last}\n" == sealed(f"{body}\n").removeprefix(f"{body}\n")
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]
 
 
 def literal(text: str) -> str:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from math import ceil
 from typing import Any
 
-from assets.data_report.survey import Survey
-from assets.validation.settings import QualitySettings
-from orchestration.init.guess import MOST_STRANGE, Guess, events_section, items_section
+from assets.sources.guess.values import NO, YES
+from orchestration.init.allowances import NOTHING, Allowances
+from orchestration.init.guess import MOST_STRANGE, Facts, Guess, events_section, items_section
 from orchestration.init.profile_text import Line, literal
 from orchestration.profile import suited_partitions
 
@@ -18,25 +17,28 @@ TAKEN_BACK = ("un", "remove", "delete", "cancel", "return")
 FRESH_DAYS = 2
 """A log that ends no longer ago is taken for one that grows."""
 
-RULES = QualitySettings()
-MOST_REJECTED, MOST_WITHOUT_TIME = RULES.max_rejected_share, RULES.max_without_time_share
-
 
 def positive(actions: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that tell of interest; all where none seems to."""
+    """Those that tell of interest; all where none seems to, and of a flag its yes."""
+    if {one.lower() for one in actions} <= {*YES, *NO} and len(actions) > 1:
+        return tuple(one for one in actions if one.lower() in YES)
     liked = tuple(one for one in actions if one.lower() not in NEGATIVE and not one.lower().startswith(TAKEN_BACK))
     return liked or actions
 
 
-def profile_lines(guess: Guess, name: str, ports: Mapping[str, Mapping[str, int]]) -> Iterator[Line]:
+def profile_lines(
+    guess: Guess, name: str, ports: Mapping[str, Mapping[str, int]], allowed: Allowances = NOTHING
+) -> Iterator[Line]:
     """The profile `name`.
 
     Args:
         ports: Section to the ports that it has to name.
+        allowed: What its log and catalogue lack more of than is usual.
     """
-    rows = f"{guess.found.rows:,} rows, {guess.found.users:,} users, {guess.found.items:,} items"
+    facts = guess.facts
+    rows = f"{facts.rows:,} rows, {facts.users:,} users, {facts.items:,} items"
     yield Line(0, "", comment=f"Proposed by `genrec init`: {rows}. What it is not sure of says so.")
-    yield Line(0, "", comment=_histories(guess.found))
+    yield Line(0, "", comment=_histories(guess.facts))
     yield from _days(guess)
     why = "all ids are whole numbers" if guess.id_type == "int64" else "some id is no whole number, or begins with a 0"
     yield Line(0, "id_type", guess.id_type, why)
@@ -45,12 +47,12 @@ def profile_lines(guess: Guess, name: str, ports: Mapping[str, Mapping[str, int]
     yield Line(1, "events")
     yield from _events(guess)
     yield from _items(guess)
-    yield from _quality(guess)
+    yield from _quality(guess, allowed)
     yield Line(0, "training")
     chosen = positive(guess.actions)
     left = [one for one in guess.actions if one not in chosen]
     yield Line(1, "positive_actions", list(chosen), f"what tells of interest; not {', '.join(left)}" if left else "")
-    if guess.roles.time is None:
+    if guess.ordinal:
         yield Line(0, "evaluation")
         yield Line(1, "primary_protocol", "leave_one_out", "an order tells nothing of the same day of two users")
     yield Line(0, "endpoint")
@@ -63,10 +65,10 @@ def profile_lines(guess: Guess, name: str, ports: Mapping[str, Mapping[str, int]
             yield Line(1, key, port, "the default was taken, or another one is in use here")
 
 
-def _histories(found: Survey) -> str:
-    middle = int(found.lengths.quantile(0.5, "higher") or 0)
+def _histories(found: Facts) -> str:
+    half = f"{found.median} events or fewer" if found.median > 1 else "a single event"
     return (
-        f"Half of the users have {middle} events or fewer; {found.repeated_share:.0%} of the events are of an item "
+        f"Half of the users have {half}; {found.repeated_share:.0%} of the events are of an item "
         f"that the user had before, {found.tied_share:.0%} at the same moment as another one of the user."
     )
 
@@ -75,27 +77,27 @@ def _days(guess: Guess) -> Iterator[Line]:
     days = guess.days
     span = (days.last - days.first).days + 1
     outside = f"; {days.outside:,} stray rows far from the others are left out" if days.outside else ""
-    if guess.roles.time is None:
+    if guess.ordinal:
         yield Line(0, "first_day", days.first, "stands for place 0 of every user")
         yield Line(0, "last_day", days.last + timedelta(days=1), "excluded; the longest history ends the day before")
-        yield from _partitions(span, guess.found.rows)
+        yield from _partitions(span, guess.facts.rows, "places")
         return
     yield Line(0, "first_day", days.first, f"of the first event{outside}")
     if days.last < datetime.now(UTC).date() - timedelta(days=FRESH_DAYS):
         yield Line(0, "last_day", days.last + timedelta(days=1), "excluded: the day after the last event")
-        yield from _partitions(span, guess.found.rows)
+        yield from _partitions(span, guess.facts.rows)
     else:
         yield Line(0, "", comment="last_day is left out: the log seems to go on, and days are added up to yesterday")
 
 
-def _partitions(days: int, rows: int) -> Iterator[Line]:
+def _partitions(days: int, rows: int, of: str = "days") -> Iterator[Line]:
     if (kind := suited_partitions(days)) != "day":
-        why = f"{days:,} days of {rows / days:,.0f} rows are many to record one by one; tables hold days"
+        why = f"{days:,} {of} of {rows / days:,.0f} rows are many to record one by one; tables hold days"
         yield Line(0, "partitions", kind, why)
 
 
 def _events(guess: Guess) -> Iterator[Line]:
-    roles, why = guess.roles, guess.roles.why | guess.log.why
+    roles, why = guess.roles, guess.roles.why.told | guess.log.why
     times = roles.times
     told = {
         "path": "",
@@ -106,7 +108,9 @@ def _events(guess: Guess) -> Iterator[Line]:
         "step": "histories are long, so that a place is an hour",
     }
     section = events_section(guess.log, roles)
-    yield from _section(section, why | told, {"action": "no column says what was done: all rows are of one kind"})
+    yield from _section(
+        section, why | told, {"action": why.get("action", "no column says what was done: all rows are of one kind")}
+    )
 
 
 def _form(guess: Guess) -> str:
@@ -122,7 +126,7 @@ def _items(guess: Guess) -> Iterator[Line]:
         yield Line(1, "", comment="no catalogue was given, so the items are those that the events name")
         return
     yield Line(1, "items")
-    why = guess.listing.why | guess.catalogue.why | {"category_delimiter": "stands between categories"}
+    why = guess.listing.why | guess.catalogue.why.told | {"category_delimiter": "stands between categories"}
     yield from _section(items_section(guess.listing, guess.catalogue), why, {})
     if guess.catalogue.images:
         column, against = guess.catalogue.images
@@ -139,20 +143,11 @@ def _section(section: Mapping[str, Any], why: Mapping[str, str], of_constants: M
             yield Line(2, key, literal(value) if isinstance(value, str) else value, why.get(key, ""))
 
 
-def _quality(guess: Guess) -> Iterator[Line]:
+def _quality(guess: Guess, allowed: Allowances) -> Iterator[Line]:
     yield Line(0, "quality")
     yield Line(1, "actions", list(guess.actions), "all there are; rows with others are put aside")
-    share = guess.found.largest_rejected_share
-    if share > MOST_REJECTED:
-        reasons = guess.found.put_aside.told()
-        allowed = min(1.0, ceil(share * 20 + 1) / 20)
-        yield Line(
-            1, "max_rejected_share", allowed, f"of the rows of a day up to {share:.0%} are put aside ({reasons})"
-        )
-    if guess.found.without_time_share > MOST_WITHOUT_TIME:
-        missing = guess.found.without_time_share
-        allowed = min(1.0, ceil(missing * 20 + 1) / 20)
-        yield Line(1, "max_without_time_share", allowed, f"{missing:.0%} of the rows have no time, and are put aside")
+    for key, share, why in allowed.told():
+        yield Line(1, key, share, why)
     if guess.unlisted_share > MOST_STRANGE:
         yield Line(
             1, "reject_unknown_items", False, f"{guess.unlisted_share:.0%} of the events are of items that it lacks"

@@ -7,13 +7,11 @@ import polars as pl
 
 from assets.sources.guess import names
 from assets.sources.guess.look import Look
-from assets.sources.guess.roles import NUMBER
-from assets.sources.guess.shares import share
+from assets.sources.guess.reasons import Reasons
+from assets.sources.guess.times import guess_time
+from assets.sources.guess.values import are_categories, are_numbers, are_titles, share
+from assets.sources.guess.who_and_what import LEAST_FOUND, found_share
 from assets.sources.source import SourceError
-from assets.validation.casts import as_id
-
-LEAST_FOUND = 0.3
-"""Share of the log's items without which a file is not its catalogue."""
 
 SEPARATORS = ("|", ">", ";", ",")
 SEPARATED = 0.1
@@ -41,7 +39,12 @@ class Catalogue:
     separator: str | None
     found: float
     images: tuple[str, str] | None
-    why: dict[str, str] = field(default_factory=dict)
+    why: Reasons = field(default_factory=Reasons)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether anything tells what its items are."""
+        return bool(self.columns.keys() & {"title", "description", "categories"})
 
 
 def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
@@ -50,49 +53,58 @@ def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
     Raises:
         SourceError: no column holds their ids.
     """
-    shares = {name: _found(look, name, items) for name in look.names}
+    shares = {name: found_share(look, name, items) for name in look.names}
     key = max(shares, key=lambda name: (round(shares[name], 2), names.score(name, names.ITEM, names.NO_ID)))
     if shares[key] < LEAST_FOUND:
         raise SourceError(
             f"no column of {look.path} holds the items of the log: {key!r} has most of them, {shares[key]:.0%}; leave "
             "the catalogue out, or name the one of this log"
         )
-    columns, why = {"item_id": key}, {"item_id": f"it has {shares[key]:.1%} of the log's items"}
+    columns, why = {"item_id": key}, Reasons({"item_id": f"it has {shares[key]:.1%} of the log's items"})
     free = [name for name in look.names if name != key and not look.texts[name].is_null().all()]
-    texts = [name for name in free if not _is_number(look.texts[name])]
+    texts = [name for name in free if not are_numbers(look.texts[name])]
 
-    def take(role: str, candidates: list[str], fit: Callable[[str], float], reason: str) -> None:
+    def take(role: str, candidates: list[str], fit: Callable[[str], float], reason: str, *, sure: bool = True) -> None:
         scores = {name: fit(name) for name in candidates if name not in columns.values()}
         best = max(scores, key=lambda name: scores[name], default=None)
-        if best is not None and scores[best] > 0:
-            columns[role], why[role] = best, reason
+        if best is not None and scores[best] > 0 and role not in columns:
+            columns[role] = best
+            why.add(role, reason, sure=sure)
 
     images = [name for name in texts if names.score(name, names.IMAGE) > 0 and _are_addresses(look.texts[name])]
     texts = [name for name in texts if name not in images]
     take("title", texts, lambda name: _title(look, name), "by its name; a short text")
     take("description", texts, lambda name: names.score(name, names.DESCRIPTION), "by its name; a text")
     if "title" not in columns and _short(look, columns.get("description")):
-        columns["title"], why["title"] = columns.pop("description"), f"{why.pop('description')}, as short as a title"
+        columns["title"] = columns.pop("description")
+        why.add("title", f"{why.told.pop('description')}, as short as a title")
+    take(
+        "title",
+        [name for name in texts if not guess_time(look.texts[name])],
+        lambda name: float(are_titles(look.texts[name]) and _short(look, name)),
+        "by its values: words that nearly all differ",
+        sure=False,
+    )
     take(
         "categories",
         [n for n in free if n not in images],
         lambda name: names.score(name, names.CATEGORIES),
         "by its name",
     )
+    if look.nameless:
+        take(
+            "categories",
+            texts,
+            lambda name: float(are_categories(look.texts[name], _separator(look.texts[name]))),
+            "by its values: some few words",
+            sure=False,
+        )
     separator = _separator(look.texts[columns["categories"]]) if "categories" in columns else None
     unreadable = _unreadable(look, images[0]) if images else None
     if images and unreadable is None:
-        columns["image"], why["image"] = images[0], "files that are there"
+        columns["image"] = images[0]
+        why.add("image", "files that are there")
     return Catalogue(columns, separator, shares[key], (images[0], unreadable) if unreadable else None, why)
-
-
-def _found(look: Look, name: str, items: pl.Series) -> float:
-    ids = look.raw.select(as_id(name, look.raw.schema[name], "string")).to_series().drop_nulls().unique()
-    return share(items.is_in(ids.implode()))
-
-
-def _is_number(values: pl.Series) -> bool:
-    return bool(values.drop_nulls().str.contains(NUMBER).all())
 
 
 def _title(look: Look, name: str) -> float:

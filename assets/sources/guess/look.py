@@ -56,6 +56,11 @@ class Look:
     def names(self) -> list[str]:
         return self.texts.columns
 
+    @property
+    def nameless(self) -> bool:
+        """Whether the columns have no names of their own."""
+        return "header" in self.form
+
 
 def look_at(path: Path) -> Look:
     """Raises SourceError where the file is empty, unreadable, or no table of one row an event or item."""

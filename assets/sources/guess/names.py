@@ -65,9 +65,29 @@ ACTIONS = {
 }
 """What actions are called, whatever the column that holds them is called."""
 
+FLAGS = ACTIONS | {
+    *(
+        "clicked",
+        "liked",
+        "bought",
+        "purchased",
+        "ordered",
+        "watched",
+        "viewed",
+        "played",
+        "followed",
+        "shared",
+        "saved",
+    ),
+    *("hate", "hated", "disliked", "skipped", "forward", "forwarded", "commented", "converted", "conversion", "label"),
+}
+"""Words of columns that say yes or no of one action."""
+
+DISLIKED = {"dislike", "disliked", "hate", "hated", "skip", "skipped", "remove_from_cart", "impression"}
+
 VALUE = {
     **dict.fromkeys(["rating", "ratings", "stars", "score", "overall"], 3.0),
-    **dict.fromkeys(["quantity", "qty", "weight"], 2.0),
+    **dict.fromkeys(["quantity", "qty", "weight", "hours", "playcount", "plays"], 2.0),
     **dict.fromkeys(["price", "amount"], 1.0),
 }
 NO_VALUE = dict.fromkeys(["id", "time", "date", "timestamp", "type"], 5.0)

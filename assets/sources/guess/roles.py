@@ -1,27 +1,23 @@
 """Which columns of a log are the user, the item, the time, the action and the value, by names and by contents."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
 from assets.sources.guess import names
 from assets.sources.guess.look import Look
-from assets.sources.guess.shares import share
-from assets.sources.guess.times import TimeGuess, guess_time
-from assets.sources.source import SourceError
+from assets.sources.guess.reasons import Reasons
+from assets.sources.guess.times import TimeGuess, guess_time, moments
+from assets.sources.guess.values import NEARLY_ALL, NUMBER, WHOLE, YES, are_marks, is_flag, share
+from assets.sources.guess.who_and_what import user_and_item
 from assets.validation.times import NUMERIC
+from models.columns import ACTION, TIMESTAMP, VALUE
 
 MOST_ACTIONS = 31
-FILLED = 0.8
-"""A column of ids has a value in at least so many rows, unless nothing else will do."""
 
 SHORT_NUMBERS = ("%Y%m", "%Y%m%d", "us", "ns")
-
-WHOLE = r"^-?[0-9]+(\.0+)?$"
-NUMBER = r"^\s*-?[0-9]+([.,][0-9]+)?\s*$"
-NEARLY_ALL = 0.95
-NEARLY_UNIQUE = 0.98
 
 
 @dataclass(frozen=True)
@@ -35,9 +31,10 @@ class Roles:
         times: How its times are written.
         place: The place in the user's order, where no column says when.
         action: Which of several things was done; None where the log holds one kind.
-        actions: Those there are, the most frequent first.
+        actions: Those there are, the most frequent first; the only one, where a column of one value is called so.
         value: A number that belongs to it, such as a rating.
-        why: The reason for each column, by role.
+        flags: Other columns that say yes or no of what was done.
+        why: The reason for each column.
     """
 
     user: str
@@ -48,23 +45,30 @@ class Roles:
     action: str | None
     actions: tuple[str, ...]
     value: str | None
-    why: dict[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...]
+    why: Reasons
 
 
-def guess_roles(log: Look) -> Roles:
-    """Raises SourceError where no two columns can be users and items."""
-    why: dict[str, str] = {}
+def guess_roles(log: Look, listing: Look | None = None) -> Roles:
+    """Args:
+        listing: The catalogue, where one was given.
+
+    Raises:
+        SourceError: no two columns can be users and items.
+    """
+    why = Reasons()
     time, times = _time(log, why)
+    when = moments(_raw(log, time), times) if time and times else None
     ids = [name for name in log.names if name != time and _may_be_id(log.texts[name])]
-    user, item = _user_and_item(log, ids, why)
+    user, item = user_and_item(log, ids, when, listing, why)
     place = _place(log, user, {user, item}, why) if time is None else None
     taken = {user, item, time, place}
-    action, actions = _action(log, [name for name in log.names if name not in taken], why)
-    value = _value(log, [name for name in log.names if name not in {*taken, action}], why)
-    return Roles(user, item, time, times, place, action, actions, value, why)
+    action, actions, flags = _action(log, [name for name in log.names if name not in taken], why)
+    value = _value(log, [name for name in log.names if name not in {*taken, action, *flags}], why)
+    return Roles(user, item, time, times, place, action, actions, value, flags, why)
 
 
-def _time(log: Look, why: dict[str, str]) -> tuple[str | None, TimeGuess | None]:
+def _time(log: Look, why: Reasons) -> tuple[str | None, TimeGuess | None]:
     guesses = {name: guess for name in log.raw.columns if (guess := guess_time(_raw(log, name)))}
 
     def fit(name: str) -> float:
@@ -78,8 +82,9 @@ def _time(log: Look, why: dict[str, str]) -> tuple[str | None, TimeGuess | None]
         return None, None
     best = max(likely, key=lambda name: likely[name])
     others = [name for name in likely if name != best]
-    sure = "by its name and its values" if names.score(best, names.TIME) else "by its values alone: not sure"
-    why["timestamp"] = sure + (f"; {', '.join(map(repr, others))} would do, too" if others else "")
+    sure = names.score(best, names.TIME) > 0
+    more = f"; {', '.join(map(repr, others))} would do, too" if others else ""
+    why.add(TIMESTAMP, "by its name and its values" if sure else "by its values alone", more, sure=sure)
     return best, guesses[best]
 
 
@@ -105,39 +110,7 @@ def _may_be_id(column: pl.Series) -> bool:
     return bool((~numbers | values.str.contains(WHOLE)).all())
 
 
-def _user_and_item(log: Look, ids: list[str], why: dict[str, str]) -> tuple[str, str]:
-    if len(ids) < 2:
-        there = ", ".join(log.names)
-        raise SourceError(
-            f"{log.path} has no two columns that could be the user and the item (it has {there}): each needs a column "
-            "of ids with more than one value"
-        )
-    users = {name: _id_score(log, name, names.USER) for name in ids}
-    items = {name: _id_score(log, name, names.ITEM) for name in ids}
-    # Where names say nothing, logs mostly have the user before the item.
-    early = {name: 0.01 * (len(ids) - place) for place, name in enumerate(ids)}
-    pairs = [(one, other) for one in ids for other in ids if one != other]
-    user, item = max(pairs, key=lambda pair: users[pair[0]] + items[pair[1]] + 2 * early[pair[0]] + early[pair[1]])
-    for role, name, by_name in (("user_id", user, names.USER), ("item_id", item, names.ITEM)):
-        filled = log.texts[name].drop_nulls()
-        said = "by its name" if names.score(name, by_name, names.NO_ID) > 0 else "by its place and values: not sure"
-        why[role] = f"{said}; {filled.n_unique():,} different in {log.raw.height:,} rows"
-    return user, item
-
-
-def _id_score(log: Look, name: str, by_name: dict[str, float]) -> float:
-    column = log.texts[name]
-    said = names.score(name, by_name, names.NO_ID)
-    key = 0.5 if names.words(name) & names.KEY_WORDS else 0.0
-    empty = -3.0 if column.null_count() > (1 - FILLED) * len(column) else 0.0
-    # Something new in each row is rather the number of the row; something with few values a property.
-    distinct = column.drop_nulls().n_unique()
-    unique = -2.0 if len(column) > MOST_ACTIONS and distinct > NEARLY_UNIQUE * len(column) else 0.0
-    few = -1.0 if distinct <= 5 < len(column) / 10 else 0.0
-    return said + (key if said > 0 else key / 2) + empty + unique + few
-
-
-def _place(log: Look, user: str, taken: set[str], why: dict[str, str]) -> str | None:
+def _place(log: Look, user: str, taken: set[str], why: Reasons) -> str | None:
     """A column of whole numbers that are distinct within a user, and are called a place."""
     scores = {name: names.score(name, names.ORDER, {"id": 3.0}) for name in log.names if name not in taken}
     for name in sorted((name for name in scores if scores[name] > 0), key=lambda name: -scores[name]):
@@ -146,13 +119,15 @@ def _place(log: Look, user: str, taken: set[str], why: dict[str, str]) -> str | 
         ).drop_nulls()
         distinct = places.unique().height
         if places.height and distinct > NEARLY_ALL * places.height:
-            why["timestamp"] = "no column says when; this one counts up within a user"
+            why.add(TIMESTAMP, "no column says when; this one counts up within a user")
             return name
-    why["timestamp"] = "no column says when: the order of the rows of each user counts. Not sure: are they in order?"
+    why.add(TIMESTAMP, "no column says when: the order of the rows of each user counts", sure=False)
     return None
 
 
-def _action(log: Look, free: list[str], why: dict[str, str]) -> tuple[str | None, tuple[str, ...]]:
+def _action(log: Look, free: list[str], why: Reasons) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """The column that says what was done, the actions in it, and other columns that say yes or no of one action."""
+
     def suits(name: str) -> bool:
         values = log.texts[name]
         return values.drop_nulls().n_unique() in range(1, MOST_ACTIONS + 1) and values.null_count() <= 0.05 * len(
@@ -160,28 +135,43 @@ def _action(log: Look, free: list[str], why: dict[str, str]) -> tuple[str | None
         )
 
     def fit(name: str) -> float:
-        if not suits(name):
+        if not suits(name) or name in flags:
             return 0.0
         known = set(log.texts[name].drop_nulls().str.to_lowercase().unique()) <= names.ACTIONS
-        return max(names.score(name, names.ACTION, {"id": 1.0}), 4.0 if known else 0.0)
+        done = 2.0 if names.words(name) & names.FLAGS and log.texts[name].n_unique() == 1 else 0.0
+        return max(names.score(name, names.ACTION, {"id": 1.0}), 4.0 if known else done)
 
+    flags = [name for name in free if names.words(name) & names.FLAGS and suits(name) and is_flag(log.texts[name])]
     best = _best(free, fit)
+    if best is None and (liked := [name for name in flags if not names.words(name) & names.DISLIKED]):
+        best = max(liked, key=lambda name: log.texts[name].str.to_lowercase().is_in(YES).sum())
+        why.add(ACTION, "it says yes or no of each row")
+    elif best is not None:
+        why.add(ACTION, f"by its name or its values; {log.texts[best].n_unique():,} different")
     if best is None:
-        return None, ()
+        return None, (), tuple(flags)
     counts = log.texts[best].drop_nulls().value_counts(sort=True)
-    found = tuple(counts[best].to_list())
-    why["action"] = f"by its name or its values; {len(found)} different"
-    return best, found
+    if counts.height == 1 and re.fullmatch(NUMBER, counts[best][0]):
+        # The number says nothing, but the name of the column does.
+        why.add(ACTION, f"all rows have {counts[best][0]} in {best!r}")
+        return None, (best.lower(),), tuple(flags)
+    return best, tuple(counts[best].to_list()), tuple(name for name in flags if name != best)
 
 
-def _value(log: Look, free: list[str], why: dict[str, str]) -> str | None:
+def _value(log: Look, free: list[str], why: Reasons) -> str | None:
+    """A number by its name; of a file without names the first column that holds marks."""
+
     def suits(name: str) -> bool:
         values = log.texts[name].drop_nulls()
         return bool(len(values)) and share(values.str.contains(NUMBER)) >= NEARLY_ALL
 
     best = _best(free, lambda name: names.score(name, names.VALUE, names.NO_VALUE) if suits(name) else 0.0)
     if best is not None:
-        why["value"] = "by its name; a number"
+        why.add(VALUE, "by its name; a number")
+    elif log.nameless:
+        best = next((name for name in free if are_marks(log.texts[name])), None)
+        if best is not None:
+            why.add(VALUE, "by its values: some few numbers", sure=False)
     return best
 
 

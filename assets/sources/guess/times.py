@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
 import polars as pl
 
@@ -62,6 +63,14 @@ def guess_time(column: pl.Series) -> TimeGuess | None:
         found = _first(values, "timestamp_unit", NUMERIC) or _with_comma(values)
         return found or _first(values, "timestamp_unit", ("iso", "rfc2822")) or _of_a_form(values)
     return None
+
+
+def moments(column: pl.Series, guess: TimeGuess) -> pl.Series:
+    """(N,) int64 milliseconds of the times in a column, null where there is none."""
+    rows = column.to_frame("x")
+    rows = rows.select(with_point(pl.col("x"))) if guess.comma else rows
+    unit: Any = TimeFormat(guess.value) if guess.key == "timestamp_format" else guess.value or "ms"
+    return rows.select(as_epoch_ms("x", rows.schema["x"], unit).alias("x"))["x"]
 
 
 def _sample(values: pl.Series) -> pl.Series:

@@ -73,6 +73,22 @@ def test_ids_that_are_no_numbers(tmp_path: Path) -> None:
     assert found.advice == "write `id_type: string`"
 
 
+def test_one_damaged_id_changes_no_type(tmp_path: Path) -> None:
+    rows = [("9e+05" if n == 7 else n % 9, n % 5, START + n * 3_600 * SECOND, "view", "") for n in range(140)]
+    report = reported(tmp_path, rows, events={"columns": {"user_id": "customer"}}, id_type="int64", columns=CUSTOMERS)
+    found = only(report, "source.events.columns.user_id")
+    assert found.what == "1 row has a value such as '9e+05' in 'customer', which is no whole number"
+    assert found.advice == "nothing, if such rows are damaged: they are put aside"
+
+
+def test_duplicates_of_a_log_of_days(tmp_path: Path) -> None:
+    rows = [(user, item, START + day * DAY, *more) for day in range(6) for user, item, _, *more in walks(days=1)]
+    found = only(reported(tmp_path, [*rows, *rows[:20]]), "source.events")
+    assert found.advice.startswith("nothing, if no column has times finer than these days")
+    spread = only(reported(tmp_path, [*walks(), *walks()[:20]]), "source.events")
+    assert "map a finer time" in spread.advice
+
+
 def test_values_of_the_wrong_type(tmp_path: Path) -> None:
     rows = [(*row[:4], "1,5" if n % 4 else "2,0") for n, row in enumerate(walks())]
     columns = ("user_id", "item_id", "timestamp", "action", "price")
@@ -235,6 +251,19 @@ def test_an_order_without_times(tmp_path: Path) -> None:
     assert report.findings == []
     assert report.seen.cut is not None
     assert report.seen.cut.cases["leave_one_out"] > 0
+    told = dict(report.lines())
+    assert told["times"].startswith("none: the order of each user's rows counts")
+    assert told["evaluation cases"] == f"{report.seen.cut.cases['leave_one_out']} by leave-one-out"
+    assert not told.keys() & {"days", "events a day", "new users", "new items", "hits in 10, time"}
+
+
+def test_a_window_without_users_beside_enough_cases(tmp_path: Path) -> None:
+    rows = [*walks(users=60, days=5), ("u1", "i1", START + 5 * DAY, "view", "")]
+    report = reported(tmp_path, rows, evaluation={"window_days": 1, "leave_one_out_users": 20})
+    found = only(report, "evaluation.window_days")
+    assert found.what.startswith("1 user can be asked of the last day (5 count)")
+    assert "hits in 10, time" not in dict(report.lines())
+    assert "hits in 10, leave_one_out" in dict(report.lines())
 
 
 def test_few_cases_are_no_judgement(tmp_path: Path) -> None:

@@ -117,6 +117,29 @@ def off_policy(
 
 
 @app.command()
+def kuairand(
+    seeds: Annotated[int, typer.Option(min=1, help="How often each model is trained.")] = 5,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", envvar="GENREC_KUAIRAND", help="The folder of the extract of KuaiRand-Pure."),
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="A Parquet file for the scores of the best model.")
+    ] = None,
+    growing: Annotated[
+        bool, typer.Option("--growing", help="Besides, each day by itself with the days before it known, seed 0.")
+    ] = False,
+    scorer: Annotated[list[str] | None, typer.Option("--scorer", help="Only these; may be given again.")] = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Ranking users' own impressions on KuaiRand-Pure by a public protocol, beside classical baselines."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import kuairand as bench
+
+        _end("kuairand", bench.run(seeds, data, predictions, growing, scorer or [], smoke, _report))
+
+
+@app.command()
 def overload(
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
     smoke: SmokeOption = False,

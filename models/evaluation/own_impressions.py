@@ -12,7 +12,7 @@ The three weighted means are over users who have both positives and negatives; `
 defined where nobody has a positive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,26 +138,27 @@ def compare(
 
     Args:
         users, positive: As in `OwnImpressions.of`.
-        scores: Scorer to (T,) scores.
+        scores: Scorer to (T,) scores, or to (S, T) those of S seeds, whose metrics are averaged. The intervals are over
+            users alone.
 
     Raises:
         ValueError: as `OwnImpressions.of`; the message names the scorer.
     """
-    found: dict[str, OwnImpressions] = {}
+    found: dict[str, list[OwnImpressions]] = {}
     for name, values in scores.items():
         try:
-            found[name] = OwnImpressions.of(users, values, positive)
+            found[name] = [OwnImpressions.of(users, of_seed, positive) for of_seed in np.atleast_2d(values)]
         except ValueError as error:
             raise ValueError(f"scorer {name!r}: {error}") from error
-    count = len(next(iter(found.values())))
-    means = {name: own.metrics(np.ones((1, count)))[0] for name, own in found.items()}
+    count = len(found[candidate][0])
+    means = {name: _over_seeds(own, np.ones((1, count)))[0] for name, own in found.items()}
     drawn: dict[str, list[FloatArray]] = {name: [] for name in found}
     generator = np.random.default_rng(seed)
     step = max(1, WEIGHTS_AT_ONCE // count)
     for start in range(0, resamples, step):
         counts = draw_counts(generator, min(step, resamples - start), count)
         for name, own in found.items():
-            drawn[name].append(own.metrics(counts))
+            drawn[name].append(_over_seeds(own, counts))
     spread = {name: np.concatenate([np.empty((0, len(OWN_METRICS))), *parts]) for name, parts in drawn.items()}
     return Comparison(
         {name: measures(OWN_METRICS, means[name], spread[name], count) for name in found},
@@ -185,6 +186,12 @@ def measures(names: tuple[str, ...], means: FloatArray, drawn: FloatArray, users
             low, high = (float(bound) for bound in np.percentile(some, [2.5, 97.5])) if len(some) else (None, None)
             found[name] = Measure(mean=float(means[place]), low=low, high=high, n=users)
     return found
+
+
+def _over_seeds(seeds: Sequence[OwnImpressions], counts: FloatArray) -> FloatArray:
+    """(R, 5) the mean of the seeds' metrics."""
+    mean: FloatArray = np.mean([own.metrics(counts) for own in seeds], axis=0)
+    return mean
 
 
 def _difference(

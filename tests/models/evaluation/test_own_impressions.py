@@ -105,6 +105,13 @@ def test_a_comparison_is_paired_and_knows_the_uplift() -> None:
     assert uplift == pytest.approx(ours["pair_accuracy"].mean / theirs["pair_accuracy"].mean - 1)
 
 
+def test_the_metrics_of_seeds_are_averaged() -> None:
+    seeds = np.stack([SCORES, -SCORES, POSITIVE.astype(float)])
+    found = compare(USERS, {"seeds": seeds}, POSITIVE, "seeds", resamples=5).scorers["seeds"]
+    for metric in OWN_METRICS:
+        assert found[metric].mean == pytest.approx(np.mean([measured(scores)[metric] for scores in seeds]))
+
+
 def test_what_is_not_defined_is_left_out() -> None:
     users, scores = np.array([0, 0, 1]), {"any": np.array([0.1, 0.2, 0.3])}
     assert not compare(users, scores, np.zeros(3, bool), "any", resamples=5).scorers["any"]

@@ -1,0 +1,141 @@
+"""How good a video is, whoever saw it: a Rasch model of what was watched long.
+
+A video's rate says as much about its audience as about the video. The logit of watching long is modelled as a sum of
+the video's quality and the user's leniency, fitted by Newton steps that alternate, each with a Gaussian prior (Rasch
+1960).
+
+There are surfaces on which hardly anything is watched, whatever it is. Of the history no surface is known, so each of
+its impressions is a mixture of both kinds, with a chance that follows from the surfaces that are known of user and
+video.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from benchmarks.kuairand_data import LABEL, Known
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+VIDEO_PRIOR, USER_PRIOR = 4.0, 0.5
+"""Weights of the priors in observations: a user's is so weak that videos are compared within users."""
+
+USER_SURFACES, VIDEO_SURFACES = 3.0, 20.0
+"""What the share of idle surfaces counts, in impressions of the mean."""
+
+ROUNDS = 10
+LONGEST_STEP = 1.5
+
+UNKNOWN = -1
+"""The surface of what the history lists."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """N impressions of which it is known whether they were watched long; those of the history come first."""
+
+    users: IntArray
+    videos: IntArray
+    tabs: IntArray
+    watched: FloatArray
+
+    @classmethod
+    def of(cls, known: Known) -> "Observations":
+        parts = [known.history.with_columns(pl.lit(UNKNOWN, pl.Int8).alias("tab")), known.impressions]
+        users, videos, tabs, watched = (
+            np.concatenate([part[name].to_numpy().astype(np.int64) for part in parts])
+            for name in ("user_id", "video_id", "tab", LABEL)
+        )
+        return cls(users, videos, tabs, watched.astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """On which surfaces users and videos meet.
+
+    Attributes:
+        idle: The tabs on which things are watched at less than half of the mean rate.
+        shift: Logit of the rate there less that of the rest.
+        of_user, of_video: Logit of the share of idle surfaces, 0 where it is the mean.
+        mean: Logit of it.
+    """
+
+    idle: IntArray
+    shift: float
+    of_user: FloatArray
+    of_video: FloatArray
+    mean: float
+
+    @classmethod
+    def of(cls, impressions: pl.DataFrame, users: int, videos: int) -> "Surfaces":
+        """Of impressions whose surfaces are known."""
+        tabs, watched = impressions["tab"].to_numpy().astype(np.int64), impressions[LABEL].to_numpy()
+        counts = np.bincount(tabs)
+        idle = np.flatnonzero((counts > 0) & (np.bincount(tabs, watched) < counts * watched.mean() / 2))
+        on_idle = np.isin(tabs, idle)
+        mean = (on_idle.sum() + 0.5) / (len(tabs) + 1)
+        busy_rate, idle_rate = ((watched[part].sum() + 0.5) / (part.sum() + 1) for part in (~on_idle, on_idle))
+
+        def of(who: str, count: int, prior: float) -> FloatArray:
+            place = impressions[who].to_numpy().astype(np.int64)
+            shares = (np.bincount(place, on_idle, count) + prior * mean) / (np.bincount(place, minlength=count) + prior)
+            return np.asarray(logit(shares) - logit(mean))
+
+        return cls(
+            idle,
+            float(logit(idle_rate) - logit(busy_rate)),
+            of("user_id", users, USER_SURFACES),
+            of("video_id", videos, VIDEO_SURFACES),
+            float(logit(mean)),
+        )
+
+    def chance(self, seen: Observations) -> FloatArray:
+        """(N,) how probably each was on an idle surface; 0 or 1 where the surface is known."""
+        guess = expit(self.mean + self.of_user[seen.users] + self.of_video[seen.videos])
+        return np.where(seen.tabs == UNKNOWN, guess, np.isin(seen.tabs, self.idle))
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the logit of watching long is made of.
+
+    Attributes:
+        of_video: (V,) 0 for a video that nobody saw.
+        of_user: (U,) 0 for a user of whom nothing is known.
+    """
+
+    of_video: FloatArray
+    of_user: FloatArray
+
+    @classmethod
+    def of(cls, seen: Observations, surfaces: Surfaces) -> "Quality":
+        """Fitted to what was seen, by expectation and maximisation over the surfaces that are not known."""
+        idle = surfaces.chance(seen)
+        videos, users, level = np.zeros(len(surfaces.of_video)), np.zeros(len(surfaces.of_user)), 0.0
+        for _ in range(ROUNDS):
+            for effects, places, prior in ((videos, seen.videos, VIDEO_PRIOR), (users, seen.users, USER_PRIOR)):
+                gradient, information = _slopes(
+                    level + videos[seen.videos] + users[seen.users], seen.watched, idle, surfaces.shift
+                )
+                step = np.bincount(places, gradient, len(effects)) - effects * prior / 4
+                step /= np.bincount(places, information, len(effects)) + prior / 4
+                effects += np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+            gradient, information = _slopes(
+                level + videos[seen.videos] + users[seen.users], seen.watched, idle, surfaces.shift
+            )
+            level += gradient.sum() / information.sum()
+        return cls(videos, users)
+
+
+def _slopes(logits: FloatArray, watched: FloatArray, idle: FloatArray, shift: float) -> tuple[FloatArray, FloatArray]:
+    """(N,) gradient of the log likelihood by the logit, and its expected curvature."""
+    busy_rate, idle_rate = expit(logits), expit(logits + shift)
+    busy_says, idle_says = (np.where(watched > 0, rate, 1 - rate) for rate in (busy_rate, idle_rate))
+    was_idle = idle * idle_says / (idle * idle_says + (1 - idle) * busy_says)
+    gradient = (1 - was_idle) * (watched - busy_rate) + was_idle * (watched - idle_rate)
+    information = (1 - was_idle) * busy_rate * (1 - busy_rate) + was_idle * idle_rate * (1 - idle_rate)
+    return gradient, information

@@ -32,8 +32,8 @@ RECORD = "record.json"
 SETS = {"training_set": DATASETS, "ranking_set": RANKING_SETS}
 """Asset to the folder of the training sets that it makes."""
 
-MAKERS = {"retrieval": "hstu_model", "ranking": "ranker_model"}
-"""Kind of family to the asset that trains a version of it."""
+MAKERS = {"retrieval": "hstu_model", "ranking": "ranker_model", "argus": "argus_backbone"}
+"""Family, or kind of family, to the asset that trains a version of it."""
 
 
 class VersionMissing(ValueError):
@@ -178,7 +178,7 @@ def newest_champion_of_family(lake: Lake) -> str | None:
 
 
 def _maker(lake: Lake) -> str:
-    return MAKERS[family_named(lake.family).kind]
+    return MAKERS.get(lake.family) or MAKERS[family_named(lake.family).kind]
 
 
 def _of_this_run(context: Context, upstream: str, what: str) -> str | None:

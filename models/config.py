@@ -49,6 +49,17 @@ class LigrConfig(Strict):
     eps: float = Field(default=1e-5, gt=0, description="Epsilon of the layer norms; part of the model.")
 
 
+class PreNormConfig(Strict):
+    """A standard pre-norm transformer: 12 width^2 weights a layer with a feed-forward of four widths."""
+
+    name: Literal["transformer"] = "transformer"
+    layers: int = Field(default=2, ge=1, description="Number of layers.")
+    heads: int = Field(default=2, ge=1, description="Attention heads per layer; they divide the width.")
+    expansion: int = Field(default=4, ge=1, description="Width of the feed-forward in widths of the model.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout of attention weights and of each part.")
+    eps: float = Field(default=1e-5, gt=0, description="Epsilon of the layer norms; part of the model.")
+
+
 def _backbone_name(backbone: object) -> object:
     """The backbone's name; configurations from before there was a choice have none."""
     return backbone.get("name", "hstu_research") if isinstance(backbone, dict) else getattr(backbone, "name", None)
@@ -256,6 +267,38 @@ class ActionLossConfig(Strict):
     weights: dict[str, float] = Field(default={}, description="Weights of single actions, where they differ.")
 
 
+class InteractionLossConfig(Strict):
+    """What `argus` learns: the next item and what came of it, both of every interaction (ARGUS spec section 3)."""
+
+    in_batch: int = Field(
+        default=512, ge=0, description="Negatives drawn from the items of the worker's batch, as often as they occur."
+    )
+    uniform: int = Field(default=512, ge=0, description="Negatives drawn from all items of training alike.")
+    correction: Literal["none", "classic", "refined"] = Field(
+        default="classic",
+        description="logQ: none; classic, a negative's logit is lowered by the log of how often it is expected among "
+        "the draws; refined, the positive leaves the denominator and weighs by how unlikely it still is "
+        "(arXiv 2507.09331).",
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="Weights of single losses, by `next_item` or a factor's name; the others count 1."
+    )
+    sketch_rows: int = Field(default=4, ge=1, description="Rows of the count-min sketch that estimates frequencies.")
+    sketch_columns: int = Field(default=1 << 16, ge=2, description="Counters in each row.")
+    sketch_half_life: float = Field(default=1000.0, gt=0, description="Steps after which an occurrence counts half.")
+    delay_hours: float = Field(
+        default=0.0,
+        ge=0,
+        description="How old the newest state is at least that a step may read. 0: all that had ended before.",
+    )
+
+    @model_validator(mode="after")
+    def _some_negatives(self) -> "InteractionLossConfig":
+        if not self.in_batch + self.uniform:
+            raise ValueError("in_batch and uniform are both 0: the next item is told from some negatives")
+        return self
+
+
 class StochasticLengthConfig(Strict):
     """Shortened long histories in training (HSTU paper section 3.2)."""
 
@@ -329,3 +372,4 @@ class TrainingConfig(Strict):
     seed: int = Field(default=0, ge=0, description="Seed of initialisation, order, dropout and negatives.")
     loss: SampledSoftmaxConfig = SampledSoftmaxConfig()
     actions: ActionLossConfig = ActionLossConfig()
+    interactions: InteractionLossConfig = InteractionLossConfig()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+import assets.argus.assets
 import assets.content.assets
 import assets.data_report.assets
 import assets.endpoint.assets
@@ -38,6 +39,7 @@ MODULES = (
     assets.endpoint.assets,
     assets.endpoint.checks,
     assets.ranking.assets,
+    assets.argus.assets,
 )
 
 SEARCH = assets.training.assets.tuned_hyperparameters.key

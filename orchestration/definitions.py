@@ -28,6 +28,7 @@ def defs() -> dg.Definitions:
             jobs.nightly,
             jobs.tuning,
             jobs.ranking,
+            jobs.argus,
             jobs.rollback,
             data_jobs.replay,
             data_jobs.forgetting,

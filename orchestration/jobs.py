@@ -30,6 +30,12 @@ ranking = dg.define_asset_job(
     description="Trains the model that ranks what is shown, and evaluates it; no part of the line yet.",
 )
 
+argus = dg.define_asset_job(
+    "argus",
+    dg.AssetSelection.assets("ranking_set", "argus_backbone", "argus_evaluation"),
+    description="Trains ARGUS on everything that happened, and evaluates it; no part of the line yet.",
+)
+
 tuning = dg.define_asset_job(
     "tuning",
     SEARCH | dg.AssetSelection.assets("training_set"),

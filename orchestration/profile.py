@@ -152,6 +152,9 @@ class Profile(Strict):
     ranking: Annotated[Section, CheckedBy("assets.ranking.settings:RankingSettings")] = Field(
         default_factory=dict, description="The model that ranks what is shown, and how it is trained."
     )
+    argus: Annotated[Section, CheckedBy("assets.argus.settings:ArgusSettings")] = Field(
+        default_factory=dict, description="ARGUS, which learns from everything that happened, and how it is trained."
+    )
     evaluation: Annotated[Section, CheckedBy("assets.splits.settings:EvaluationSettings")] = Field(
         default_factory=dict, description="Which window and users are evaluated, and how."
     )

@@ -19,7 +19,13 @@ from assets.ranking.plots import (
     reliability_diagram,
     slice_table,
 )
-from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, make_ranking_set, nothing_asked
+from assets.ranking.ranking_set import (
+    RankingSetRecord,
+    RankingSetSettings,
+    make_ranking_set,
+    nothing_asked,
+    require_made_by,
+)
 from assets.ranking.settings import RankingSettings
 from assets.resources import NO_CONFIG, LakeResource, RayResource
 from assets.sequences.assets import sequences
@@ -29,7 +35,6 @@ from assets.training.dataset import read_dataset
 from assets.training.plots import lengths_of
 from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
-from assets.training.training_set import require_same
 from assets.training.version import new_manifest, train_version
 from assets.versions import (
     RANKING_SETS,
@@ -118,9 +123,7 @@ def ranker_model(
     tables = lake.open()
     folder = training_set_in_question(context, tables, "ranking_set")
     record = read_record(folder, RankingSetRecord)
-    require_same(record.settings.evaluation, ranking_set_settings.evaluation, "evaluation", "ranking_set")
-    rest = ranking_set_settings.model_copy(update={"evaluation": record.settings.evaluation})
-    require_same(record.settings, rest, "ranking", "ranking_set")
+    require_made_by(record, ranking_set_settings)
     with cluster(ray):
         version = train_version(
             tables,

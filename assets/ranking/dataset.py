@@ -1,32 +1,34 @@
-"""What a ranker reads: all interactions of all users, with what was shown and what was done with it.
+"""What a ranker and ARGUS read: all interactions of all users, with what was shown and what was done with it.
 
 As with the training set of the other models (`assets.training.dataset`), what is as long as the log is written a part
 at a time to files that readers map into memory.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from assets.training.dataset import CONTENT, VOCABULARY, JaggedFiles
+from assets.training.dataset import CONTENT, VOCABULARY
+from assets.training.interaction_files import COLUMNS_READ, JaggedFiles, StoredColumns
 from models.actions import require_declared
-from models.columns import ACTIONS, ITEM_ID, ITEM_INDEX, PROPENSITY, STARTED, SURFACE, TIMESTAMP
+from models.columns import ACTIONS, ITEM_ID, ITEM_INDEX, PROPENSITY, STARTED, SURFACE, TIMESTAMP, VALUE
 from models.content import content_matrix
 from models.evaluation.off_policy import require_propensities
 from models.interactions import Interactions
 from models.item_counts import ItemCounts
 from models.vocabulary import Vocabulary
+from storage.interaction_columns import stored_columns
 from storage.sequence_store import SequenceFiles
 from storage.user_interactions import ROWS_IN_MEMORY, UserInteractions
 
 HISTORIES, VALIDATION, ASKED = "histories", "validation", "asked"
-READ_BY_RANKER = (ITEM_INDEX, TIMESTAMP, STARTED, ACTIONS, SURFACE)
-"""Surfaces are for the report's slices alone."""
+OF_CONTRACT = (ITEM_INDEX, TIMESTAMP, STARTED, ACTIONS, VALUE, SURFACE)
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class ShownRule:
     """What is learned from and what is asked.
 
     Attributes:
-        actions: What is told of an item that is shown. Bit k of a mask is `actions[k]`, and the bit after the last one
-            says that the item was shown.
+        actions: What is told of an item that is shown. Bit k of a mask is `actions[k]`, the bit after the last one says
+            that the item was shown, and the other actions of the log follow.
         exposure: The action of the log that says so.
         cutoff: First instant (UTC) that training does not see.
         end: The end of the window, from the cutoff on, in which what was shown is asked about.
@@ -109,15 +111,17 @@ def write_ranking_set(
     folder.mkdir(parents=True)
     vocabulary.write(folder / VOCABULARY)
     np.save(folder / CONTENT, content_matrix(vocabulary, content))
+    (folder / COLUMNS_READ).write_text(_meaning(log, rule).model_dump_json(indent=2))
     np.save(folder / "cold_share.npy", 0.0)
     for name in ("validation_targets", "validation_times"):
         np.save(folder / f"{name}.npy", np.zeros(0, np.int64))
     np.save(folder / "validation_masked.npy", np.zeros(0, bool))
     learned = (survey.lengths > 0) & ~held_out
+    own = {column.name: column.dtype for column in stored_columns(log.declared) if column.name in log.declared}
     groups = {
-        HISTORIES: _Group(folder, HISTORIES, learned, survey.lengths),
-        VALIDATION: _Group(folder, VALIDATION, held_out, survey.lengths),
-        ASKED: _Group(folder, ASKED, survey.asked, survey.begun, [PROPENSITY] if rule.propensity else []),
+        HISTORIES: _Group(folder, HISTORIES, learned, survey.lengths, own),
+        VALIDATION: _Group(folder, VALIDATION, held_out, survey.lengths, own),
+        ASKED: _Group(folder, ASKED, survey.asked, survey.begun, own, [PROPENSITY] if rule.propensity else []),
     }
     index, done = vocabulary.index_by_row(log.item_ids()), 0
     for part in _read(log, rule, rows_in_memory):
@@ -147,14 +151,21 @@ class _Group:
     Args:
         chosen: (U,) bool, by place among all users.
         lengths: (U,) int64 interactions of each.
-        more: Columns that are written beside those that the ranker reads.
+        declared: The types of the profile's own columns.
+        more: Columns that are written beside these and the contract's.
     """
 
     def __init__(
-        self, folder: Path, name: str, chosen: np.ndarray, lengths: np.ndarray, more: Sequence[str] = ()
+        self,
+        folder: Path,
+        name: str,
+        chosen: np.ndarray,
+        lengths: np.ndarray,
+        declared: Mapping[str, np.dtype[Any]],
+        more: Sequence[str] = (),
     ) -> None:
         self._chosen, self._place = chosen, np.cumsum(chosen) - 1
-        self._files = JaggedFiles(folder, name, lengths[chosen], (*READ_BY_RANKER, *more))
+        self._files = JaggedFiles(folder, name, lengths[chosen], (*OF_CONTRACT, *more, *declared), declared)
 
     def put(self, places: np.ndarray, part: UserInteractions) -> None:
         """Writes those of `part` that are among the chosen; the users are at `places` among all."""
@@ -216,15 +227,24 @@ def _survey(log: SequenceFiles, rule: ShownRule, rows_in_memory: int) -> _Survey
     return _Survey(places, *counted)
 
 
+def _meaning(log: SequenceFiles, rule: ShownRule) -> StoredColumns:
+    categories = {name: tuple(names) for name, names in log.categories.items()}
+    return StoredColumns(actions=_actions(log, rule), declared=dict(log.declared), categories=categories)
+
+
+def _actions(log: SequenceFiles, rule: ShownRule) -> tuple[str, ...]:
+    """The actions of the log by the bits of the masks: what is told, exposure, and the others."""
+    first = (*rule.actions, rule.exposure)
+    return (*first, *(action for action in log.actions if action not in first))
+
+
 def _read(log: SequenceFiles, rule: ShownRule, rows_in_memory: int) -> Iterator[UserInteractions]:
-    """The users a part at a time, with masks by the ranker's own list of actions."""
-    wanted = [*rule.actions, rule.exposure]
-    require_declared(log.actions, wanted)
-    bits = [log.actions.index(action) for action in wanted]
+    """The users a part at a time, with masks by the bits of `_actions`."""
+    require_declared(log.actions, [*rule.actions, rule.exposure])
+    bits = [log.actions.index(action) for action in _actions(log, rule)]
     if rule.propensity:
         _require_number_of_the_request(log, rule.propensity)
-    more = [rule.propensity] if rule.propensity else []
-    for part in log.parts([STARTED, SURFACE, *more], rows_in_memory):
+    for part in log.parts([STARTED, VALUE, SURFACE, *log.declared], rows_in_memory):
         given = part.interactions.column(ACTIONS)
         masks = np.zeros(len(given), np.int64)
         for bit, place in enumerate(bits):

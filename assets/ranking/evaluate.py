@@ -15,9 +15,10 @@ from assets.ranking.ranking_set import RankingSetRecord
 from assets.ranking.settings import OffPolicySettings
 from assets.ranking.slices import slices_of
 from assets.splits.settings import EvaluationSettings
-from assets.training.dataset import read_interactions
+from assets.training.interaction_files import read_columns, read_interactions
 from assets.training.set_store import read_record
 from assets.versions import RANKING_SETS, RECORD
+from models.columns import SURFACE
 from models.evaluation.off_policy import PolicyValue
 from models.evaluation.reliability import ReliabilityBin
 from models.evaluation.report import EVALUATION, Measures
@@ -109,7 +110,7 @@ def evaluate_ranker(
     from models.ranking.predictions import predict
 
     manifest, config = artifact.manifest, artifact.model.config
-    folder, record = _training_set(lake, manifest, settings)
+    folder, record = training_set_of(lake, manifest, settings, "ranker_model")
     if judged is not None and judged.propensity != record.settings.propensity:
         raise NotEvaluated(
             f"version {manifest.version} cannot be evaluated: ranking.off_policy.propensity is {judged.propensity!r}, "
@@ -138,11 +139,12 @@ def evaluate_ranker(
         name: action_metrics(said.users, logits, said.taken, settings.resamples, settings.seed)
         for name, logits in scorers.items()
     }
+    surfaces = read_columns(folder).categories.get(SURFACE, ())
     compared = {
         name: _compare(said.users, scorers, said.taken, config.actions, mask, settings)
         for name, mask in {
             ALL: np.ones(len(said.users), bool),
-            **slices_of(examples, learned, len(artifact.vocabulary), record.surfaces),
+            **slices_of(examples, learned, len(artifact.vocabulary), surfaces),
         }.items()
     }
     return RankingEvaluation(
@@ -200,21 +202,30 @@ def _by_scorer(found: Mapping[str, Mapping[str, Measures]]) -> dict[str, dict[st
     return {scorer: {action: of[scorer] for action, of in found.items()} for scorer in next(iter(found.values()))}
 
 
-def _training_set(lake: Lake, manifest: Manifest, settings: EvaluationSettings) -> tuple[Path, RankingSetRecord]:
-    """The ranker's own, whatever training sets were made since, and its record."""
+def training_set_of(
+    lake: Lake, manifest: Manifest, settings: EvaluationSettings, maker: str
+) -> tuple[Path, RankingSetRecord]:
+    """The version's own, whatever training sets were made since, and its record.
+
+    Args:
+        maker: The asset that trains such versions.
+
+    Raises:
+        NotEvaluated: it is gone, or of another window.
+    """
     refusal = f"version {manifest.version} cannot be evaluated"
     folder = lake.folder(RANKING_SETS) / manifest.training_set
     if not (manifest.training_set and (folder / RECORD).exists()):
         raise NotEvaluated(
             f"{refusal}: its training set {manifest.training_set or '(it names none)'} is not in "
             f"{lake.folder(RANKING_SETS)}, as it was deleted, which forgetting a person does to all, or made by "
-            "earlier code; materialize `ranking_set` and `ranker_model` for a version that can"
+            f"earlier code; materialize `ranking_set` and `{maker}` for a version that can"
         )
     record = read_record(folder, RankingSetRecord)
     made = record.settings.evaluation.window_days
     if made != settings.window_days and "window_days" not in settings.left_to_data:
         raise NotEvaluated(
             f"{refusal}: evaluation.window_days is {settings.window_days}, but its training set was made with {made}; "
-            "materialize `ranking_set` and `ranker_model` again, or set it back"
+            f"materialize `ranking_set` and `{maker}` again, or set it back"
         )
     return folder, record

@@ -28,7 +28,7 @@ def metric_table(result: RankingEvaluation) -> str:
             "action": action,
             "taken": f"{result.taken[action]:.4f}",
             "scorer": scorer,
-            **_cells(measures, METRICS),
+            **cells(measures, METRICS),
         }
         for action in result.taken
         for scorer, actions in result.scorers.items()
@@ -40,7 +40,7 @@ def metric_table(result: RankingEvaluation) -> str:
 def difference_table(result: RankingEvaluation) -> str:
     """How the ranker differs from each other scorer on the same impressions, as a Markdown table."""
     rows = [
-        {"action": action, "ranker minus": scorer, **_cells(actions[action], (*OWN_METRICS, PAIR_UPLIFT))}
+        {"action": action, "ranker minus": scorer, **cells(actions[action], (*OWN_METRICS, PAIR_UPLIFT))}
         for action in result.taken
         for scorer, actions in result.differences.items()
     ]
@@ -50,7 +50,7 @@ def difference_table(result: RankingEvaluation) -> str:
 def slice_table(result: RankingEvaluation) -> str:
     """Each slice's numbers of the ranker and of the items' rates, as a Markdown table."""
     rows = [
-        {"slice": name, "action": action, "scorer": scorer, **_cells(measures, IN_SLICES)}
+        {"slice": name, "action": action, "scorer": scorer, **cells(measures, IN_SLICES)}
         for name, scorers in result.slices.items()
         for action in result.taken
         for scorer in (RANKER, ITEM_RATE)
@@ -111,5 +111,6 @@ def reliability_diagram(result: RankingEvaluation) -> str:
     return markdown_image(figure, "reliability by action")
 
 
-def _cells(measures: Measures, names: tuple[str, ...]) -> Mapping[str, str]:
+def cells(measures: Measures, names: tuple[str, ...]) -> Mapping[str, str]:
+    """Metric to number with its interval, of `names`; empty where it is not defined."""
     return {name: cell(measures[name]) if name in measures else "" for name in names}

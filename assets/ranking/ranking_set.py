@@ -9,10 +9,9 @@ from assets.splits.auto import choose_split
 from assets.splits.settings import EvaluationSettings, Positives, SplitSettings
 from assets.training.dataset import content_digest, read_dataset
 from assets.training.set_store import SetRecord, keep
-from assets.training.training_set import content_of, data_end_of, newest_versions
+from assets.training.training_set import content_of, data_end_of, newest_versions, require_same
 from assets.versions import RANKING_SETS
 from models.actions import action_bits
-from models.columns import SURFACE
 from models.strict import Strict
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, ITEMS_TABLE
@@ -54,18 +53,13 @@ class RankingSetSettings(Strict):
 
 
 class RankingSetRecord(SetRecord):
-    """What a ranker's training set was made of, and what it came to.
-
-    Attributes:
-        surfaces: Names of the surfaces, in the order of their codes; those of earlier code hold none.
-    """
+    """What a ranker's training set was made of, and what it came to."""
 
     settings: RankingSetSettings
     validation_users: int
     shown: int
     asked: int
     asked_users: int
-    surfaces: tuple[str, ...] = ()
 
 
 def make_ranking_set(
@@ -123,11 +117,21 @@ def make_ranking_set(
             shown=shown.learned,
             asked=shown.asked,
             asked_users=shown.asked_users,
-            surfaces=tuple(log.categories[SURFACE]),
             chosen={f"evaluation.{key}": choice for key, choice in chosen.items()},
         )
         keep(lake, RANKING_SETS, draft, record)
     return record
+
+
+def require_made_by(record: RankingSetRecord, settings: RankingSetSettings) -> None:
+    """Refuses a training set of other settings than those of the run.
+
+    Raises:
+        ValueError: they differ; it names the setting.
+    """
+    require_same(record.settings.evaluation, settings.evaluation, "evaluation", "ranking_set")
+    rest = settings.model_copy(update={"evaluation": record.settings.evaluation})
+    require_same(record.settings, rest, "ranking", "ranking_set")
 
 
 def nothing_asked(record: RankingSetRecord) -> str | None:

@@ -10,27 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from assets.splits.split import Cases, Split
+from assets.training.interaction_files import (
+    JaggedFiles,
+    mapped_array,
+    read_columns,
+    read_interactions,
+    save_interactions,
+)
 from assets.versions import RECORD
 from models.cold_start import cold_share
-from models.columns import (
-    ACTIONS,
-    DAY,
-    ID_MASKED,
-    ITEM_ID,
-    ITEM_INDEX,
-    PROPENSITY,
-    REPEATED,
-    STARTED,
-    SURFACE,
-    TIMESTAMP,
-    USER_ID,
-)
+from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, REPEATED, TIMESTAMP, USER_ID
 from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
@@ -42,17 +36,6 @@ from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
 VOCABULARY = "vocabulary.parquet"
-
-COLUMNS: Mapping[str, np.dtype[Any]] = {
-    ITEM_INDEX: np.dtype(np.int32),
-    TIMESTAMP: np.dtype(np.int64),
-    STARTED: np.dtype(np.int64),
-    ACTIONS: np.dtype(np.int32),
-    SURFACE: np.dtype(np.int16),
-    ID_MASKED: np.dtype(np.bool_),
-    REPEATED: np.dtype(np.bool_),
-    PROPENSITY: np.dtype(np.float32),
-}
 READ_BY_TRAINER = (ITEM_INDEX, TIMESTAMP, ID_MASKED, REPEATED)
 READ_BY_BASELINES = (ITEM_INDEX, TIMESTAMP)
 
@@ -151,15 +134,16 @@ def write_training_set(
 
 def read_dataset(folder: Path) -> Dataset:
     """Maps what a trainer reads of a training set."""
+    declared = read_columns(folder).declared
     return Dataset(
         vocabulary=Vocabulary.read(folder / VOCABULARY),
-        histories=read_interactions(folder, "histories"),
-        validation=read_interactions(folder, "validation"),
-        validation_targets=_array(folder, "validation_targets"),
-        validation_times=_array(folder, "validation_times"),
-        validation_masked=_array(folder, "validation_masked"),
-        content=_array(folder, "content"),
-        cold_share=float(_array(folder, "cold_share")),
+        histories=read_interactions(folder, "histories", declared),
+        validation=read_interactions(folder, "validation", declared),
+        validation_targets=mapped_array(folder, "validation_targets"),
+        validation_times=mapped_array(folder, "validation_times"),
+        validation_masked=mapped_array(folder, "validation_masked"),
+        content=mapped_array(folder, "content"),
+        cold_share=float(mapped_array(folder, "cold_share")),
         popularity=_read_popularity(folder),
     )
 
@@ -167,7 +151,7 @@ def read_dataset(folder: Path) -> Dataset:
 def _read_popularity(folder: Path) -> PopularityOverTime | None:
     if not (folder / "popularity.moments.npy").exists():
         return None
-    return PopularityOverTime(_array(folder, "popularity.moments"), _array(folder, "popularity.counts"))
+    return PopularityOverTime(mapped_array(folder, "popularity.moments"), mapped_array(folder, "popularity.counts"))
 
 
 def read_held_out(folder: Path) -> HeldOut:
@@ -288,7 +272,7 @@ def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]
     last = full.last_moment(ties)
     new = full.where(last & ~full.column(REPEATED))
     asked = new.take(np.arange(len(new)), last=1)
-    _save_interactions(folder, "validation", full.where(~last), READ_BY_TRAINER)
+    save_interactions(folder, "validation", full.where(~last), READ_BY_TRAINER)
     np.save(folder / "validation_targets.npy", asked.item_index.astype(np.int64))
     np.save(folder / "validation_times.npy", asked.timestamps)
     np.save(folder / "validation_masked.npy", asked.column(ID_MASKED))
@@ -313,38 +297,12 @@ def _cold_share(
     return cold_share(counts.first_seen[vocabulary.trained], len(known), counts.end_ms, cold_start)
 
 
-class JaggedFiles:
-    """Interactions of users in files, which are written a part at a time, each user at their place.
-
-    Args:
-        lengths: (U,) int64 interactions of each user.
-        columns: What is written.
-    """
-
-    def __init__(self, folder: Path, name: str, lengths: np.ndarray, columns: tuple[str, ...]) -> None:
-        self._offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        np.save(folder / f"{name}.offsets.npy", self._offsets)
-        self._columns = {
-            column: np.lib.format.open_memmap(
-                folder / f"{name}.{column}.npy", "w+", COLUMNS[column], (int(self._offsets[-1]),)
-            )
-            for column in columns
-        }
-
-    def put(self, places: np.ndarray, interactions: Interactions) -> None:
-        """Writes the interactions of the users at `places`."""
-        to = np.arange(len(interactions.timestamps))
-        to += np.repeat(self._offsets[places] - interactions.offsets[:-1], interactions.lengths)
-        for name, column in self._columns.items():
-            column[to] = interactions.column(name)
-
-
 def _write_cases(folder: Path, protocol: str, cases: Cases, vocabulary: Vocabulary) -> None:
     # What came after the cutoff has a row, and yet no version of that time knows it.
     index = np.where(vocabulary.known, np.arange(len(vocabulary) + 1), 0)
     histories = cases.users.interactions.renumbered(index)
     cases.users.users.alias(USER_ID).to_frame().write_parquet(folder / f"{protocol}.users.parquet")
-    _save_interactions(folder, f"{protocol}.histories", histories, (ITEM_INDEX, TIMESTAMP, ACTIONS))
+    save_interactions(folder, f"{protocol}.histories", histories, (ITEM_INDEX, TIMESTAMP, ACTIONS))
     np.save(folder / f"{protocol}.request_times.npy", cases.request_times)
     np.save(folder / f"{protocol}.targets.npy", index[cases.targets].astype(np.int64))
     np.save(folder / f"{protocol}.target_offsets.npy", cases.target_offsets)
@@ -356,26 +314,7 @@ def _read_cases(folder: Path, protocol: str) -> EvaluationCases:
     return EvaluationCases(
         user_ids=users,
         histories=read_interactions(folder, f"{protocol}.histories"),
-        request_times=_array(folder, f"{protocol}.request_times"),
-        targets=_array(folder, f"{protocol}.targets"),
-        target_offsets=_array(folder, f"{protocol}.target_offsets"),
+        request_times=mapped_array(folder, f"{protocol}.request_times"),
+        targets=mapped_array(folder, f"{protocol}.targets"),
+        target_offsets=mapped_array(folder, f"{protocol}.target_offsets"),
     )
-
-
-def _save_interactions(folder: Path, name: str, interactions: Interactions, columns: tuple[str, ...]) -> None:
-    np.save(folder / f"{name}.offsets.npy", interactions.offsets)
-    for column in columns:
-        np.save(folder / f"{name}.{column}.npy", interactions.column(column).astype(COLUMNS[column]))
-
-
-def read_interactions(folder: Path, name: str) -> Interactions:
-    """Maps the interactions that were written as `name`."""
-    columns = {path.name.split(".")[-2] for path in folder.glob(f"{name}.*.npy")} - {"offsets"}
-    read = {column: _array(folder, f"{name}.{column}") for column in sorted(columns)}
-    return Interactions(_array(folder, f"{name}.offsets"), read)
-
-
-def _array(folder: Path, name: str) -> np.ndarray:
-    path = folder / f"{name}.npy"
-    mapped: np.ndarray = np.load(path, mmap_mode="r")
-    return mapped

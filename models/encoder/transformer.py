@@ -1,4 +1,4 @@
-"""Transformer layers as controls: SASRec's and LiGR's. Positions tell the order, times are not read."""
+"""Transformer layers: SASRec's, LiGR's and the standard one. Positions tell the order, times are not read."""
 
 from abc import abstractmethod
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention.softmax import softmax_attention
-from models.config import LigrConfig, SasrecConfig
+from models.config import LigrConfig, PreNormConfig, SasrecConfig
 from models.encoder.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 
@@ -101,6 +101,27 @@ class LigrLayer(TransformerLayer):
         normed = self.forward_norm(x)
         hidden = self.dropout(F.silu(self.forward_open(normed)) * self.forward_in(normed))
         return x + torch.sigmoid(self.forward_gate(x)) * self.dropout(self.forward_out(hidden))
+
+
+class PreNormLayer(TransformerLayer):
+    """x + attention(LN(x)), then x + FFN(LN(x)): the standard pre-norm block (ARGUS spec section 2.4)."""
+
+    def __init__(self, width: int, backbone: PreNormConfig) -> None:
+        super().__init__(width, backbone.heads, backbone.dropout)
+        self.attention_norm = nn.LayerNorm(width, eps=backbone.eps)
+        self.forward_norm = nn.LayerNorm(width, eps=backbone.eps)
+        self.forward_in = nn.Linear(width, backbone.expansion * width)
+        self.forward_out = nn.Linear(backbone.expansion * width, width)
+        _initialise(self)
+
+    def inputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        normed = self.attention_norm(x)
+        return normed, normed
+
+    def combine(self, x: Tensor, gate: Tensor, mixed: Tensor) -> Tensor:
+        x = x + self.dropout(self.output(mixed.flatten(1)))
+        hidden = self.dropout(F.gelu(self.forward_in(self.forward_norm(x))))
+        return x + self.dropout(self.forward_out(hidden))
 
 
 def _initialise(layer: TransformerLayer) -> None:

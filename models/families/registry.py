@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, overload
 
 from pydantic import Discriminator, Tag
 
+from models.families.argus import ArgusFamily
 from models.families.family import Family, FittedFamily, Kind, TrainedFamily
 from models.families.hstu import Hstu
 from models.families.hstu_dlrm_v3 import HstuDlrmV3
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from models.popularity import PopularityOverTime
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (Hstu(), Sasrec(), Ligr(), HstuDlrmV3(), Popularity(), ItemKnn(), Ials())
+    family.name: family
+    for family in (Hstu(), Sasrec(), Ligr(), HstuDlrmV3(), ArgusFamily(), Popularity(), ItemKnn(), Ials())
 }
 
 

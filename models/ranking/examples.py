@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from models.columns import ACTIONS, STARTED
+from models.columns import ACTIONS, PROPENSITY, STARTED, SURFACE
 from models.examples import Epoch
 from models.interactions import Interactions
+from models.past import count_before
 from models.ranking.batch import LabelledBatch, RankingBatch, ranking_batch
 from models.ranking.config import RankerConfig
 
@@ -38,7 +39,7 @@ class RankingExamples:
     def __init__(
         self, interactions: Interactions, config: RankerConfig, since: int | None = None, until: int | None = None
     ) -> None:
-        self._interactions, self._config = interactions.known(), config
+        self._interactions, self._config = interactions.only((ACTIONS, STARTED, SURFACE, PROPENSITY)).known(), config
         self._shown = 1 << len(config.actions)
         masks, started = self._interactions.column(ACTIONS), self._interactions.column(STARTED)
         offered = (masks & self._shown) != 0
@@ -54,7 +55,7 @@ class RankingExamples:
         self._starts = _chunks(owners, times, config)
         self.users = owners[self._starts[:-1]]
         self.shown_at = np.minimum.reduceat(times, self._starts[:-1])
-        self._before = _count_before(self._interactions, self.users, self.shown_at)
+        self._before = count_before(self._interactions, self.users, self.shown_at)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -130,15 +131,3 @@ def _chunks(owners: np.ndarray, times: np.ndarray, config: RankerConfig) -> np.n
     begins = np.concatenate([[True], pause | (np.diff(owners) != 0)])
     place = np.arange(len(times)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
     return np.append(np.flatnonzero(place % config.candidates == 0), len(times))
-
-
-def _count_before(interactions: Interactions, users: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """(E,) how many of each user's interactions ended before the moment: a binary search of all at once."""
-    low, high = interactions.offsets[users].copy(), interactions.offsets[users + 1].copy()
-    while (low < high).any():
-        middle = (low + high) // 2
-        searching = low < high
-        earlier = searching & (interactions.timestamps[np.where(searching, middle, 0)] < moments)
-        low = np.where(earlier, middle + 1, low)
-        high = np.where(searching & ~earlier, middle, high)
-    return low - interactions.offsets[users]

@@ -86,6 +86,7 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
     first_day = load_profile("demo").start()
     assert found["days"] == [first_day.isoformat(), (datetime.now(UTC).date() - first_day).days]
     assert found["jobs"] == [
+        "argus",
         "compaction",
         "forgetting",
         "line",

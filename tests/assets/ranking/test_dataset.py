@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.ranking.dataset import ASKED, HISTORIES, VALIDATION, ShownRule, vocabulary_before, write_ranking_set
-from assets.training.dataset import content_digest, read_dataset, read_interactions
+from assets.training.dataset import content_digest, read_dataset
+from assets.training.interaction_files import read_interactions
 from models.columns import ACTIONS, STARTED
 from models.interactions import Interactions
 from storage.lake import Lake

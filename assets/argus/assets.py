@@ -1,0 +1,115 @@
+"""The assets `argus_backbone` and `argus_evaluation`: what is learned from everything that happened, and its report."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from assets.argus.evaluate import GROWING, evaluate_argus
+from assets.argus.fit import fitted_to
+from assets.argus.plots import metric_bars, metric_table
+from assets.argus.settings import ArgusSettings
+from assets.data_version import data_version
+from assets.metadata import plain_name
+from assets.ranking.assets import ranking_set
+from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, require_made_by
+from assets.resources import NO_CONFIG, LakeResource, RayResource
+from assets.splits.settings import EvaluationSettings
+from assets.training.assets import cluster, reporting, version_metadata
+from assets.training.set_store import read_record
+from assets.training.settings import TrainingSettings
+from assets.training.version import new_manifest, train_version
+from assets.versions import TRAINING_SET, VERSION, artifacts_of, training_set_in_question, version_in_question
+
+
+@dg.asset(
+    deps=[ranking_set],
+    group_name="argus",
+    kinds={"pytorch", "ray"},
+    owners=["team:ml"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
+    description="A new version of ARGUS, trained by Ray on everything that happened before the evaluation cutoff: "
+    "which item comes next, and what comes of it.",
+)
+def argus_backbone(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    training: dg.ResourceParam[TrainingSettings],
+    argus: dg.ResourceParam[ArgusSettings],
+    ranking_set_settings: dg.ResourceParam[RankingSetSettings],
+    ray: RayResource,
+) -> dg.MaterializeResult[None]:
+    tables = lake.open()
+    folder = training_set_in_question(context, tables, "ranking_set")
+    record = read_record(folder, RankingSetRecord)
+    require_made_by(record, ranking_set_settings)
+    model = fitted_to(argus, record.settings, folder)
+    with cluster(ray):
+        version = train_version(
+            tables,
+            new_manifest(lake.profile, model.family, training, record, model.actions),
+            folder,
+            training,
+            model,
+            argus.optimisation,
+            workers=training.workers if ray.mode == "attach" else 0,
+            with_content=True,
+            parent=None,
+            on_progress=reporting(context),
+        )
+    read = {role: ", ".join(column.name for column in model.of_role(role)) for role in ("context", "item", "feedback")}
+    return dg.MaterializeResult(
+        metadata={
+            **version_metadata(version),
+            "factors": ", ".join(factor.name for factor in model.factors),
+            **{f"{role}_columns": names for role, names in read.items()},
+        },
+        data_version=dg.DataVersion(version.fingerprint),
+    )
+
+
+@dg.asset(
+    deps=[ranking_set, argus_backbone],
+    group_name="argus",
+    kinds={"pytorch"},
+    owners=["team:ml"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
+    description="What the run's ARGUS version says of what happened after its cutoff: normalised entropy of the next "
+    "item and of each factor of the feedback, AUC and GAUC of each outcome, with 95 % bootstrap intervals over users, "
+    "with histories that grow and with frozen ones, beside how often each outcome comes of an item anyway.",
+)
+def argus_evaluation(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    argus: dg.ResourceParam[ArgusSettings],
+    evaluation: dg.ResourceParam[EvaluationSettings],
+) -> dg.MaterializeResult[None]:
+    from models.artifact import load_artifact
+
+    tables = replace(lake.open(), family=argus.model.family)
+    folder = artifacts_of(tables) / version_in_question(context, tables, "argus_backbone")
+    result = evaluate_argus(tables, load_artifact(folder), evaluation)
+    numbers: dict[str, Any] = {
+        plain_name(f"{outcome} {name}"): measure.mean
+        for outcome, measures in result.scorers[GROWING].items()
+        for name, measure in measures.items()
+    }
+    return dg.MaterializeResult(
+        metadata={
+            VERSION: result.version,
+            TRAINING_SET: result.training_set,
+            "cutoff": result.cutoff.isoformat(),
+            "window_end": (result.cutoff + timedelta(days=result.window_days)).isoformat(),
+            "users": result.users,
+            "interactions": result.interactions,
+            "negatives": result.negatives,
+            **numbers,
+            "metrics": dg.MetadataValue.md(metric_table(result)),
+            "plot": dg.MetadataValue.md(metric_bars(result)),
+            "report": dg.MetadataValue.path(str(result.write(folder))),
+        },
+        data_version=data_version(context, argus, evaluation, result.version),
+    )

@@ -1,0 +1,128 @@
+"""ARGUS (arXiv 2507.15994): what comes next and what comes of it, learned from all that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from models.argus.config import ArgusConfig
+from models.columns import ACTIONS, STARTED
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, TrainedFamily
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from models.argus.model import Argus
+    from models.artifact import Artifact
+    from models.config import TrainingConfig
+    from models.examples import Examples
+    from models.interactions import Interactions
+    from models.objectives.objective import Objective
+    from models.popularity import PopularityOverTime
+
+NE, NEXT_ITEM_NE, FEEDBACK_NE = "ne", "next_item_ne", "feedback_ne"
+
+
+class ArgusFamily(TrainedFamily):
+    """The family `argus`. Actions are bit masks by the configuration's own list of them."""
+
+    name = "argus"
+    kind = "ranking"
+    config = ArgusConfig
+    reads = "all"
+    columns = (ACTIONS, STARTED)
+    vectors = (ITEM_VECTORS, RETRIEVAL_VECTORS)
+    golden_requests = 4
+    """Every item is scored for each."""
+
+    def judge(self, config: ArgusConfig) -> Judge:
+        return Judge(NE, "min")
+
+    def build(
+        self,
+        config: ArgusConfig,
+        items: int,
+        trained: Tensor | None = None,
+        content: Tensor | None = None,
+        popularity: PopularityOverTime | None = None,
+    ) -> Argus:
+        from models.argus.model import Argus
+
+        return Argus(config, items, trained, content)
+
+    def examples(self, model: Argus, data: Interactions, training: TrainingConfig) -> Examples:
+        from models.argus.examples import ArgusExamples
+
+        delay = training.interactions.delay_hours
+        return ArgusExamples(data.within(model.items.count), model.config, delay_hours=delay)
+
+    def begin(self, model: Argus, examples: Any) -> None:
+        """The first answers are the base rates, so that no step is spent on what can be counted."""
+        import numpy as np
+        import torch
+
+        labels, config = examples.labels(), model.config
+        counts = [
+            np.bincount(column[column >= 0], minlength=config.classes(factor))
+            for factor, column in zip(config.factors, labels.T, strict=True)
+        ]
+        if counts:
+            model.begin_at(torch.from_numpy(np.concatenate(counts)).float())
+
+    def objectives(self, model: Argus, training: TrainingConfig) -> Sequence[Objective]:
+        """What the model tells.
+
+        Raises:
+            ValueError: a weight is of a loss that there is not.
+        """
+        from models.argus.config import NEXT_ITEM
+        from models.objectives.feedback import Feedback
+        from models.objectives.next_interaction import NextInteraction
+
+        factors, weights = model.config.factors, training.interactions.weights
+        losses = [*([NEXT_ITEM] if model.config.next_item else []), *(factor.name for factor in factors)]
+        if unknown := sorted(set(weights) - set(losses)):
+            raise ValueError(f"weights of {unknown} are of no loss of this model, which has {losses}")
+        next_item: list[Objective] = [NextInteraction(training.interactions)] if model.config.next_item else []
+        return [*next_item, *([Feedback(factors, weights)] if factors else [])]
+
+    def validate(self, model: Argus, dataset: Any) -> dict[str, float]:
+        """Normalised entropies of what the held-out users did: of the next item, of the feedback, and their mean."""
+        import numpy as np
+
+        from models.argus.examples import ArgusExamples
+        from models.argus.predictions import predict
+        from models.config import InteractionLossConfig
+        from models.evaluation.normalised_entropy import feedback_entropies, next_item_entropy
+        from models.objectives.next_item_question import NextItemQuestion
+
+        if not len(dataset.validation.timestamps):
+            return {}
+        device = str(next(model.parameters()).device)
+        counts = np.bincount(dataset.histories.item_index, minlength=model.items.count + 1)
+        question = NextItemQuestion(InteractionLossConfig(), counts, device)
+        said = predict(model, ArgusExamples(dataset.validation, model.config), device, question)
+        parts = {}
+        if model.config.next_item and len(said.next_item):
+            parts[NEXT_ITEM_NE] = next_item_entropy(said)
+        defined = [value for value in feedback_entropies(said) if np.isfinite(value)]
+        if defined:
+            parts[FEEDBACK_NE] = float(np.mean(defined))
+        return {NE: float(np.mean(list(parts.values()))), **parts} if parts else {}
+
+    def exports(self, model: Argus, items: int) -> Mapping[str, Tensor]:
+        import torch
+
+        vectors = model.items.table(torch.arange(items + 1))
+        found = vectors if model.next_item is None else model.next_item.targets(vectors)
+        return {ITEM_VECTORS: vectors.float().cpu(), RETRIEVAL_VECTORS: found.detach().float().cpu()}
+
+    def restore(self, model: Argus, vectors: Mapping[str, Tensor]) -> None:
+        model.items.know(vectors[ITEM_VECTORS])
+
+    def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """(B, n + 1) log likelihood that an item comes next and is liked (`models.argus.scoring`)."""
+        from models.argus.scoring import log_likelihoods
+
+        return log_likelihoods(artifact, histories, request_times)

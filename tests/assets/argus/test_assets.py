@@ -1,0 +1,140 @@
+"""ARGUS on a real Dagster instance: trained on everything that happened, evaluated on what came after the cutoff."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.argus.assets import argus_backbone, argus_evaluation
+from assets.argus.evaluate import FROZEN, GROWING, ITEM_RATE, ArgusEvaluation, evaluate_argus
+from assets.argus.settings import ArgusSettings
+from assets.ranking.assets import ranking_set
+from assets.ranking.evaluate import NotEvaluated
+from assets.ranking.ranking_set import RankingSetSettings
+from assets.ranking.settings import RankingSettings
+from assets.resources import RayCluster, Storage
+from assets.splits.settings import EvaluationSettings
+from assets.training.settings import TrainingSettings
+from assets.versions import newest_manifest
+from models.artifact import load_artifact
+from models.manifest import EVALUATION
+from storage.lake import Lake
+from tests.assets.ranking.worlds import ITEMS, USERS, write_shop
+
+ARGUS: dict[str, Any] = {
+    "factors": [{"name": "clicked", "action": "click"}],
+    "model": {
+        "width": 16,
+        "max_length": 16,
+        "output_width": 8,
+        "hidden": 16,
+        "input_dropout": 0.0,
+        "clock": ["hour"],
+        "embedding": {"rows": 512, "dim": 4},
+        "backbone": {"layers": 1, "heads": 2, "dropout": 0.0},
+    },
+    "optimisation": {
+        "epochs": 20,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "schedule": "cosine",
+        "interactions": {"in_batch": 32, "uniform": 32},
+    },
+}
+RANKING = RankingSettings.model_validate({"use_content": False, "model": {"actions": ["click", "play"]}})
+ASKED = EvaluationSettings.model_validate({"resamples": 100})
+TRAINING = TrainingSettings(positive_actions=("click",))
+
+
+def run(lake: Lake, instance: dg.DagsterInstance, *only: str, **argus: Any) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        [ranking_set, argus_backbone, argus_evaluation],
+        instance=instance,
+        selection=dg.AssetSelection.assets(*only) if only else None,
+        resources={
+            "lake": Storage(root=lake.root),
+            "training": TRAINING,
+            "argus": ArgusSettings.model_validate({**ARGUS, **argus}),
+            "evaluation": ASKED,
+            "ranking_set_settings": RankingSetSettings.of(RANKING, ASKED, TRAINING),
+            "ray": RayCluster(mode="inline"),
+        },
+        raise_on_error=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, dg.DagsterInstance, dict[str, Any]]]:
+    lake = Lake(str(tmp_path_factory.mktemp("shop") / "lake"))
+    write_shop(lake)
+    with dg.instance_for_test() as instance:
+        result = run(lake, instance)
+        assert result.success
+        pages = {
+            asset: result.asset_materializations_for_node(asset)[0].metadata
+            for asset in ("argus_backbone", "argus_evaluation")
+        }
+        told = {asset: {name: entry.value for name, entry in page.items()} for asset, page in pages.items()}
+        yield lake, instance, told
+
+
+def folder_of(lake: Lake) -> Path:
+    return next(lake.folder("artifacts/argus").glob("[!.]*"))
+
+
+def test_it_learns_what_is_clicked_and_reports_it(made: tuple[Lake, dg.DagsterInstance, dict[str, Any]]) -> None:
+    lake, _, told = made
+    report = ArgusEvaluation.model_validate_json((folder_of(lake) / EVALUATION).read_text())
+    assert (report.users, report.interactions) == (len(USERS), len(USERS) * 8)
+    assert list(report.scorers) == [GROWING, FROZEN, ITEM_RATE]
+    ours = report.scorers[GROWING]
+    assert ours["clicked"]["ne"].mean < 0.7
+    assert ours["clicked"]["auc"].mean > 0.9
+    assert ours["next item"]["ne"].mean < 1
+    assert report.scorers[FROZEN]["clicked"]["auc"].mean > 0.6
+    assert "next item" not in report.scorers[ITEM_RATE]
+    page = told["argus_evaluation"]
+    assert page["clicked_ne"] == ours["clicked"]["ne"].mean
+    assert page["plot"].startswith("![")
+    assert "next item" in page["metrics"]
+    assert report.positives["clicked"] > 0
+    assert told["argus_backbone"]["factors"] == "clicked"
+    assert told["argus_backbone"]["context_columns"] == "surface"
+
+
+def test_a_version_tells_what_it_was_made_of(made: tuple[Lake, dg.DagsterInstance, dict[str, Any]]) -> None:
+    lake, _, told = made
+    artifact = load_artifact(folder_of(lake))
+    config = artifact.model.config
+    assert config.actions == ("click", "play", "impression")
+    assert artifact.manifest.training_set == told["argus_backbone"]["training_set"]
+    assert len(artifact.vocabulary.trained) == ITEMS
+    mine = replace(lake, family="argus")
+    assert newest_manifest(mine).version == artifact.version
+    with pytest.raises(NotEvaluated, match=r"window_days is 3, .* materialize `ranking_set` and `argus_backbone`"):
+        evaluate_argus(mine, artifact, EvaluationSettings(window_days=3))
+
+
+def test_factors_that_are_not_there_are_refused_before_anything_is_trained(
+    made: tuple[Lake, dg.DagsterInstance, dict[str, Any]],
+) -> None:
+    lake, instance, _ = made
+    for factor, why in (
+        ({"name": "buy", "action": "buy"}, "factor buy is of the action 'buy', not one of"),
+        ({"name": "s", "column": "surface"}, "'surface', which is known at the request"),
+    ):
+        result = run(lake, instance, "argus_backbone", factors=[factor])
+        (failure,) = (event for event in result.all_events if event.is_step_failure)
+        assert why in str(failure.step_failure_data.error)
+    assert len(list(lake.folder("artifacts/argus").glob("[!.]*"))) == 1
+
+
+def test_what_follows_from_the_data_is_not_for_a_profile_to_say() -> None:
+    with pytest.raises(ValueError, match=r"model\.actions is not for a profile to say"):
+        ArgusSettings.model_validate({"model": {"actions": ["click"]}})
+    names = [factor.name for factor in ArgusSettings().told(("click", "play"))]
+    assert names == ["click", "play"]
+    assert ArgusSettings(learn="next_item").told(("click",)) == ()

@@ -72,13 +72,14 @@ class Features:
 
     Args:
         surfaces: Impressions that tell on which surfaces users and videos meet.
+        rates: Whether quality and leniency are rates, as counting has them, instead of a Rasch model's effects.
     """
 
-    def __init__(self, known: Known, surfaces: pl.DataFrame) -> None:
+    def __init__(self, known: Known, surfaces: pl.DataFrame, rates: bool = False) -> None:
         self._videos, self._known_users = Videos.of(known.videos), _count(known.users, "user_id")
         seen, shape = Observations.of(known), (self._known_users, len(self._videos.duration))
         self._surfaces = Surfaces.of(surfaces, *shape)
-        self._quality = quality = Quality.of(seen, self._surfaces)
+        self._quality = quality = (Quality.rates if rates else Quality.of)(seen, self._surfaces)
         expected = expit(quality.of_video[seen.videos] + quality.of_user[seen.users])
         expected *= seen.watched.sum() / expected.sum()
         self._residuals = _sparse(seen.watched - expected, seen.users, seen.videos, *shape)

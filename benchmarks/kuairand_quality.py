@@ -27,6 +27,7 @@ VIDEO_PRIOR, USER_PRIOR = 4.0, 0.5
 USER_SURFACES, VIDEO_SURFACES = 3.0, 20.0
 """What the share of idle surfaces counts, in impressions of the mean."""
 
+RATE_PRIOR = 20.0
 ROUNDS = 10
 LONGEST_STEP = 1.5
 
@@ -110,6 +111,17 @@ class Quality:
 
     of_video: FloatArray
     of_user: FloatArray
+
+    @classmethod
+    def rates(cls, seen: Observations, surfaces: Surfaces) -> "Quality":
+        """What counting says instead: logits of smoothed rates less that of the mean, whoever saw what, and where."""
+        mean = (seen.watched.sum() + 0.5) / (len(seen.watched) + 1)
+
+        def of(places: IntArray, count: int) -> FloatArray:
+            watched = np.bincount(places, seen.watched, count) + RATE_PRIOR * mean
+            return np.asarray(logit(watched / (np.bincount(places, minlength=count) + RATE_PRIOR)) - logit(mean))
+
+        return cls(of(seen.videos, len(surfaces.of_video)), of(seen.users, len(surfaces.of_user)))
 
     @classmethod
     def of(cls, seen: Observations, surfaces: Surfaces) -> "Quality":

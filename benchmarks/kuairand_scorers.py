@@ -77,13 +77,21 @@ def logistic_regression(task: Task, seed: int) -> FloatArray:
     return logits
 
 
-def lightgbm(task: Task, seed: int) -> FloatArray:
+def lightgbm(task: Task, seed: int, rates: bool = False) -> FloatArray:
+    """Boosted trees.
+
+    Args:
+        rates: Whether the features count rates only, instead of telling quality from leniency.
+
+    Raises:
+        ValueError: the library is missing.
+    """
     try:
         from lightgbm import LGBMClassifier
     except ImportError as missing:
         raise ValueError("LightGBM is not installed: `make setup` does, and --scorer leaves it out") from missing
 
-    learned, watched, asked = _features(task)
+    learned, watched, asked = _features(task, rates)
     model = LGBMClassifier(**TREES, random_state=seed, n_jobs=1, verbose=-1).fit(learned, watched)
     return np.asarray(model.predict(asked, raw_score=True))
 
@@ -93,6 +101,7 @@ SCORERS = {
     "item_rate": Scorer(item_rate, seeded=False),
     "logistic_regression": Scorer(logistic_regression, seeded=False),
     "lightgbm": Scorer(lightgbm),
+    "lightgbm_rates": Scorer(partial(lightgbm, rates=True)),
     "fm": Scorer(kuairand_fm.score),
     "fm_impressions": Scorer(partial(kuairand_fm.score, history=False)),
 }
@@ -101,7 +110,7 @@ PRODUCTION = "item_rate"
 """What the uplift of pair accuracy is over."""
 
 
-def _features(task: Task) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+def _features(task: Task, rates: bool = False) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
     """Features and labels of the last known days, and the features of what is asked.
 
     As in the test, features stand still over the days they are for: those of yesterday would say of a user who watched
@@ -109,7 +118,8 @@ def _features(task: Task) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArr
     """
     before, days = task.known.before_last(LEARNED_DAYS)
     surfaces = task.known.impressions
-    learned, asked = Features(before, surfaces).of(days), Features(task.known, surfaces).of(task.asked)
+    learned = Features(before, surfaces, rates).of(days)
+    asked = Features(task.known, surfaces, rates).of(task.asked)
     return learned, days[LABEL].to_numpy() > 0, asked
 
 

@@ -64,18 +64,18 @@ def demo_job(root: Path, events: int, days: int, first: date) -> Job:
 
 def run(job: Job) -> float:
     """Does the job; returns its seconds, without what is imported once a process."""
-    import great_expectations  # noqa: F401
-
     from assets.engine import LocalEngine
     from assets.events.publish import EventsRun
     from assets.sequences.build import bring_up_to_date
     from assets.sources.ledger import LEDGERS, ledger_frame
     from assets.sources.settings import open_source
     from assets.validation.data_docs import DATA_DOCS, DataDocs
+    from assets.validation.gx_verdicts import import_great_expectations
     from assets.validation.settings import QualitySettings
     from storage.lake import Lake
     from storage.staged_files import Staging
 
+    import_great_expectations()
     lake, rules, days = Lake(job.lake), QualitySettings(), job.span
     source = open_source(job.source, job.landing, date.fromisoformat(job.first_day))
     engine = LocalEngine(os.cpu_count() or 1)

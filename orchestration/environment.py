@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.cores import CORES_VARIABLE, available
+from orchestration import collector
 from storage.owner import claim
 from storage.places import absolute, is_uri, plain
 from storage.secret_file import write_secret
@@ -184,6 +185,7 @@ def apply(profile: "Profile") -> None:
     Raises:
         OwnedByAnother: another profile of this name keeps its state here.
     """
+    collector.adapt()
     os.umask(PRIVATE)
     claim(str(state_folder(profile.name)), profile.name, profile.origin)
     os.environ.update(variables(profile))

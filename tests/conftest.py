@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import gc
 import os
 import signal
 
@@ -18,6 +19,20 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 # Workers side by side have a core each, and so has all that they start: more threads would wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
+
+
+# As the platform has it, too (`orchestration.collector`); a worker holds several million objects.
+gc.set_threshold(50_000, 10, 10)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays."""
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """What is there ends with the process."""
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -5,8 +5,10 @@ judges whatever engine computed them. Its own engines compute them from pandas, 
 rule, verdict and page stay those of Great Expectations.
 """
 
+import gc
 import html
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,8 +69,26 @@ def not_measured(verdict: Any, why: str) -> Any:
     )
 
 
+def import_great_expectations() -> None:
+    """Imports the library, which registers its expectations.
+
+    What it makes stays as long as the process. The garbage collector would walk half a million objects again and again
+    while they are made, and once more when the process ends, which costs as much as half of the import.
+    """
+    if "great_expectations" in sys.modules:
+        return
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        import great_expectations  # noqa: F401
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
+
+
 def _rule(expectation: Expectation) -> Any:
-    import great_expectations  # noqa: F401 (its import registers the expectations)
+    import_great_expectations()
     from great_expectations.expectations.registry import get_expectation_impl
 
     implementation: Any = get_expectation_impl(expectation.type)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import expit
 
 from models.strict import Strict
 
@@ -34,6 +33,8 @@ def reliability(logits: NDArray[np.floating], taken: NDArray[np.bool_], bins: in
         raise ValueError("nothing was shown: there is nothing to measure")
     if not np.isfinite(logits).all():
         raise ValueError(f"the logit of impression {int(np.argmin(np.isfinite(logits)))} is not finite")
+    from scipy.special import expit
+
     said = expit(logits.astype(np.float64))
     edges = np.unique(np.quantile(said, np.linspace(0, 1, bins + 1)[1:-1]))
     place = np.searchsorted(edges, said)

@@ -86,7 +86,7 @@ def run(rounds: int = ROUNDS, smoke: bool = False, report: Report = print) -> Fi
     noop: list[Side] = []
     unguarded: list[Side] = []
     with ExitStack() as stacks:
-        guarded_stack = stacks.enter_context(_stack(stacks, {}))
+        guarded_stack = stacks.enter_context(_stack(stacks, {"replicas": 1} if smoke else {}))
         unguarded_stack = stacks.enter_context(_stack(stacks, UNGUARDED)) if plan.unguarded else None
         for url in (guarded_stack.endpoint, guarded_stack.noop):
             closed_loop(url, COMPARED_CLIENTS, 1)

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from benchmarks.figures import Figures, Report
-from benchmarks.rollback_clients import CLIENTS, Clients
+from benchmarks.rollback_clients import CLIENTS, Clients, Span
 from benchmarks.user_interface import UserInterface, user_interface
 from models.manifest import MANIFEST, list_versions, read_manifest
 from serving.client import EndpointClient, EndpointError
@@ -37,6 +37,9 @@ EPOCHS = 1_000_000
 
 REPLICAS = 2
 REQUESTS, SMOKE_REQUESTS = 10_000, 200
+SMOKE_PAUSE = 0.05
+"""Seconds between requests, for what asks without one takes a core from the roll-outs."""
+
 WAIT_SECONDS = 180
 POLL_SECONDS = 0.05
 
@@ -176,7 +179,7 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
     Args:
         rounds: How often either is measured, in turns.
     """
-    rounds, requests, asking = (1, SMOKE_REQUESTS, 1) if smoke else (rounds, REQUESTS, CLIENTS)
+    rounds, requests, asking, pause = (1, SMOKE_REQUESTS, 1, SMOKE_PAUSE) if smoke else (rounds, REQUESTS, CLIENTS, 0.0)
     events, workers = (10_000, 1) if smoke else (100_000, 2)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="genrec-rollback-")))
@@ -191,20 +194,21 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
             outs.promote(version)
         ui = stack.enter_context(_ui(installation))
         training = stack.enter_context(_training(ui))
-        clients = stack.enter_context(Clients(installation.url, asking))
+        clients = stack.enter_context(Clients(installation.url, asking, pause))
         report("a training is on its way, and clients ask")
         seconds: dict[str, list[float]] = {"command": [], "ui": []}
-        spans = []
+        spans: list[Span] = []
         for number in range(rounds):
             for by in seconds:
+                if spans:
+                    spans.append(outs.promote(new))
                 began = time.time()
                 seconds[by].append(_roll_back(installation, ui, by, old))
                 spans.append((began, time.time()))
                 _require_training(ui, training)
                 report(f"round {number + 1}, by {by}: {seconds[by][-1]:.1f} s until every replica answers with {old}")
-                spans.append(outs.promote(new))
         while clients.sent_within(spans) < requests:
-            spans += [outs.promote(version) for version in (old, new)]
+            spans += [outs.promote(version) for version in (new, old)]
         _require_training(ui, training)
         clients.stop()
     failed = clients.failed_within(spans)

@@ -1,4 +1,4 @@
-"""Clients that ask an endpoint without a pause and remember when, and what failed."""
+"""Clients that ask an endpoint again and again and remember when, and what failed."""
 
 import threading
 import time
@@ -19,11 +19,13 @@ class Clients:
     Args:
         url: The endpoint.
         count: How many.
+        pause: Seconds between an answer and the next request.
     """
 
-    def __init__(self, url: str, count: int = CLIENTS) -> None:
+    def __init__(self, url: str, count: int = CLIENTS, pause: float = 0.0) -> None:
         self._url = url
         self._count = count
+        self._pause = pause
         self._sent: list[float] = []
         self._failed: list[float] = []
         self.failures: list[str] = []
@@ -54,7 +56,7 @@ class Clients:
     def _ask(self, number: int) -> None:
         user = number
         with EndpointClient(self._url) as client:
-            while not self._stop.is_set():
+            while not self._stop.wait(self._pause):
                 user, began = user + self._count, time.time()
                 try:
                     client.recommend(RecommendationRequest(user_id=user % 100 + 1, k=5))

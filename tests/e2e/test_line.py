@@ -239,9 +239,8 @@ def test_every_item_has_its_content_vector(installation: Installation) -> None:
 
 
 def test_a_version_is_trained_and_its_ablation_with_it(installation: Installation) -> None:
-    installation.stage("training_set")
+    installation.stage("training_set", "hstu_model", "hstu_without_content", "simple_models")
     (training_set,) = installation.training_sets()
-    installation.stage("hstu_model", "hstu_without_content", "simple_models")
     (version,) = installation.versions()
     artifact = installation.home / "small" / "artifacts" / "hstu" / version
     assert json.loads((artifact / "manifest.json").read_text())["training_set"] == training_set

@@ -50,7 +50,9 @@ class Argus(nn.Module):
         self.items = ArgusItemTower(config, self.embedding, items, trained, content)
         self.shown = FeatureTower(config, self.embedding, [column.name for column in config.of_role("item")])
         self.feedback = FeatureTower(config, self.embedding, feedback_names(config))
-        self.start = nn.Parameter(torch.empty(width).normal_(std=0.02))
+        start = torch.empty(width).normal_(std=0.02)
+        # A weight that nothing reads would stop several workers: the first token of a row has nothing before it.
+        self.start = nn.Parameter(start) if config.form == "summed" else None
         self.positions = nn.Parameter(torch.empty(config.longest_row, width).normal_(std=0.02))
         self.dropout = Dropout(config.input_dropout)
         self.layers = Stack(layer_of(config) for _ in range(config.backbone.layers))
@@ -85,7 +87,7 @@ class Argus(nn.Module):
         item = self.items(batch.item_index, masked) + self.shown(batch.shown)
         states = self._encode(context, item, batch)
         asked = batch.asked
-        if self.config.form == "summed":
+        if self.start is not None:
             known = torch.cat([states, self.start.to(states.dtype).unsqueeze(0)])[batch.states]
             of_context = torch.cat([known, context[asked]], dim=-1)
             return Asked(self, batch, generator, of_context, torch.cat([of_context, item[asked]], dim=-1))

@@ -26,6 +26,7 @@ from models.interactions import Interactions
 from models.manifest import GOLDEN, Manifest
 from models.objectives.next_item_question import NextItemQuestion
 from models.training.loop import fit
+from models.training.task import Task
 from models.vocabulary import Vocabulary
 from tests.models.argus.worlds import ITEMS, argus, config, people
 
@@ -174,6 +175,16 @@ def test_an_item_without_id_has_its_content_and_one_without_either_is_refused() 
         Argus(config(item_id=False), ITEMS)
     with pytest.raises(ValueError, match="content embeddings are 3 wide"):
         Argus(config(), ITEMS, None, content)
+
+
+@pytest.mark.parametrize("form", ["summed", "interleaved"])
+def test_every_weight_takes_part_or_several_workers_would_wait_for_its_gradient(form: str) -> None:
+    model = argus(config(form=form)).train()
+    objectives = family_of(model.config).objectives(model, LEARN)
+    batch = ArgusExamples(people([8, 5]), model.config).batch(np.arange(2))
+    loss, _ = Task(model, objectives)(batch, torch.Generator().manual_seed(0))
+    loss.backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
 def test_a_row_over_the_limit_is_named() -> None:

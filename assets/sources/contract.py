@@ -66,6 +66,9 @@ def in_contract(rows: pl.LazyFrame, files: TableFilesSettings, path: Path) -> pl
     there = rows.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
     columns = there.collect_schema()
     named = {name: pl.col(files.column(name)) for name in files.names if files.column(name) in columns}
+    if files.timestamp_columns:
+        parts = [pl.col(column).cast(pl.String).str.strip_chars() for column in files.timestamp_columns]
+        named[files.time] = pl.concat_str(parts, separator=" ")
     named |= {name: pl.lit(value) for name, value in files.constants.items()}
     frame = there.select(
         *(column.alias(name) for name, column in named.items()),

@@ -154,7 +154,7 @@ def _rows(name: str, part: TableFilesSettings, shape: Shape | None) -> pl.LazyFr
 def _scan(path: Path, part: TableFilesSettings, shape: Shape | None) -> pl.LazyFrame:
     """The file's columns that are mapped, or, for a `shape`, all; of JSON objects those that it needs."""
     form = _format(path, part)
-    fields = shape.needs if shape else [part.column(name) for name in part.names]
+    fields = shape.needs if shape else [*map(part.column, part.names), *part.timestamp_columns]
     if form == "parquet":
         return scan_parquet(path, None if shape else fields)
     if form == "csv":
@@ -237,6 +237,8 @@ def _absent(
 
 
 def _advice(table: RawTable, part: TableFilesSettings, name: str) -> str:
+    if name not in part.names:
+        return f"name one that is there in source.{table}.timestamp_columns"
     setting = f"source.{table}.columns.{name}"
     if name in part.required:
         return f"set {setting} to the one that holds it, or source.{table}.constants.{name}"

@@ -88,6 +88,12 @@ class TableFilesSettings(Strict):
         "unit.",
     )
 
+    timestamp_columns: tuple[str, ...] = Field(
+        default=(),
+        description="Columns that hold a time together, in place of one: with blanks between them they are text in the "
+        "form that `timestamp_format` or `timestamp_unit` names, such as `[year, month, day]` in `%Y %m %d`.",
+    )
+
     @field_validator("encoding")
     @classmethod
     def _known(cls, encoding: str) -> str:
@@ -108,6 +114,12 @@ class TableFilesSettings(Strict):
     def _unit_or_format(self) -> Self:
         if self.timestamp_format is not None and "timestamp_unit" in self.model_fields_set:
             raise ValueError("timestamp_unit and timestamp_format exclude each other: leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_time(self) -> Self:
+        if self.timestamp_columns and self.time in {*self.columns, *self.constants}:
+            raise ValueError(f"timestamp_columns stand in place of {self.time}: leave one of them out")
         return self
 
     @field_validator("delimiter")
@@ -165,8 +177,10 @@ class TableFilesSettings(Strict):
     def expected(self) -> dict[str, str]:
         """Name to the file's column, of those that are required or that the profile names."""
         named = (*self.required, *self.columns, *self.declared)
-        names = [name for name in self.names if name in named]
-        return {name: self.column(name) for name in names if name not in self.constants}
+        elsewhere = {*self.constants, *((self.time,) if self.timestamp_columns else ())}
+        names = [name for name in self.names if name in named and name not in elsewhere]
+        parts = {f"timestamp_columns.{number}": column for number, column in enumerate(self.timestamp_columns)}
+        return {name: self.column(name) for name in names} | parts
 
 
 class EventFilesSettings(TableFilesSettings):
@@ -191,8 +205,8 @@ class EventFilesSettings(TableFilesSettings):
     def _places_or_times(self) -> Self:
         if not self.ordinal:
             return self
-        if self.timestamp_format is not None or "timestamp_unit" in self.model_fields_set:
-            raise ValueError("an ordinal log has no times: leave timestamp_unit and timestamp_format out")
+        if self.timestamp_format is not None or self.timestamp_columns or "timestamp_unit" in self.model_fields_set:
+            raise ValueError("an ordinal log has no times: leave timestamp_unit, _format and _columns out")
         if "{day}" in self.path:
             raise ValueError("an ordinal log has no days: leave {day} out of its path")
         return self

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from assets.data_report.seen import Finding, listed, such_as
 from assets.sources.guess.look import Look
-from models.columns import ACTION, ITEM_ID, TIMESTAMP, USER_ID, VALUE
+from assets.sources.guess.values import are_numbers
+from models.columns import ACTION, CATEGORIES, DESCRIPTION, ITEM_ID, TIMESTAMP, TITLE, USER_ID, VALUE
 from orchestration.init.guess import Guess
 
 EVENTS, ITEMS = "source.events", "source.items"
@@ -12,10 +13,9 @@ EVENTS, ITEMS = "source.events", "source.items"
 SORTED = 0.98
 """Where so many events follow one of a smaller item, the rows are sorted by item and in no order of time."""
 
-WORTH_A_WORD = 0.001
+TEXTS = (TITLE, DESCRIPTION, CATEGORIES)
 
-IN_PARTS = ({"day", "month", "year"}, {"date", "time"})
-"""Words of columns that hold a time together."""
+WORTH_A_WORD = 0.001
 
 
 def doubts(guess: Guess) -> Iterator[Finding]:
@@ -59,12 +59,7 @@ def _order(guess: Guess) -> Iterator[Finding]:
     roles = guess.roles
     if not guess.ordinal or roles.place:
         return
-    if parts := _in_parts(guess.log):
-        told = f"the time seems to stand in several columns ({listed(parts)}), and the order of the rows counts instead"
-        yield Finding(
-            f"{EVENTS}.columns.{TIMESTAMP}", told, "write it into one column, such as 2026-01-31, and map that"
-        )
-    elif guess.facts.sorted_share > SORTED:
+    if guess.facts.sorted_share > SORTED:
         told = "there is no time, and the rows of each user are sorted by item, which tells nothing of what came next"
         advice = "map a column of times or places, if there is one; else what is held out is no future"
         yield Finding(f"{EVENTS}.ordinal", told, advice)
@@ -92,22 +87,21 @@ def _what_counts(guess: Guess) -> Iterator[Finding]:
 
 
 def _texts(guess: Guess) -> Iterator[Finding]:
-    if guess.listing and guess.catalogue and not guess.catalogue.has_texts:
-        told = f"no column of the catalogue was taken for a text (it has {', '.join(guess.listing.names)})"
-        yield Finding(f"{ITEMS}.columns", told, "map `title`, `description` or `categories`, if one of them is such")
+    """A catalogue in which nothing tells what its items are, but perhaps the numbers of categories."""
+    listing, catalogue = guess.listing, guess.catalogue
+    if listing is None or catalogue is None:
+        return
+    columns = [catalogue.columns[name] for name in TEXTS if name in catalogue.columns]
+    if all(are_numbers(listing.texts[column]) for column in columns):
+        told = f"no column of the catalogue was taken for a text (it has {', '.join(listing.names)})"
+        advice = (
+            f"map {', '.join(f'`{name}`' for name in TEXTS)}, if one of them is such"
+        )
+        yield Finding(f"{ITEMS}.columns", told, advice)
 
 
 def _example(look: Look, name: str) -> str:
     return such_as(look.texts[name].drop_nulls().head(1))
-
-
-def _in_parts(log: Look) -> list[str]:
-    """Columns that are called after the parts of a time, where all parts are there."""
-    for parts in IN_PARTS:
-        called = {name.lower(): name for name in log.names}
-        if parts <= called.keys():
-            return [called[part] for part in sorted(parts)]
-    return []
 
 
 RULES: Sequence[Callable[[Guess], Iterator[Finding]]] = (_columns, _month_and_day, _order, _what_counts, _texts)

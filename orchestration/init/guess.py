@@ -103,7 +103,7 @@ class Guess:
     @property
     def ordinal(self) -> bool:
         """Whether the log has an order alone."""
-        return self.roles.time is None
+        return self.roles.times is None
 
 
 def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
@@ -116,8 +116,8 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
     listing = look_at(catalogue_path) if catalogue_path else None
     roles = guess_roles(log, listing)
     actions = roles.actions or (one_action(roles),)
-    first = EARLIEST.date() if roles.time else ORDINAL_FIRST
-    days = span(_source(log, roles, first), first, ordinal=roles.time is None)
+    first = EARLIEST.date() if roles.times else ORDINAL_FIRST
+    days = span(_source(log, roles, first), first, ordinal=roles.times is None)
     if days is None:
         raise SourceError(
             f"no row of {log_path} has a time from {EARLIEST.year} on: give a column of times, or leave it out"
@@ -141,8 +141,9 @@ def events_section(log: Look, roles: Roles) -> dict[str, Any]:
     """`source.events` of the profile, without its comments."""
     columns = {"user_id": roles.user, "item_id": roles.item}
     section: dict[str, Any] = {"path": str(log.path.absolute()), **log.form}
-    if roles.times and roles.time:
-        columns["timestamp"] = roles.time
+    if roles.times:
+        columns |= {"timestamp": roles.time} if roles.time else {}
+        section |= {"timestamp_columns": list(roles.time_parts)} if roles.time_parts else {}
         section |= {roles.times.key: roles.times.value} if roles.times.value else {}
         section |= {"decimal": ","} if roles.times.comma else {}
     else:

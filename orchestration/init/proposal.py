@@ -104,7 +104,7 @@ def _events(guess: Guess) -> Iterator[Line]:
         "timestamp_unit": "all of them at midnight: times are days" if times and times.to_the_day else "",
         "timestamp_format": _form(guess),
         "decimal": "times have a decimal comma",
-        "ordinal": "an order and no times" if roles.place else why["timestamp"],
+        "ordinal": "an order and no times" if roles.place else why.get("timestamp", ""),
         "step": "histories are long, so that a place is an hour",
     }
     section = events_section(guess.log, roles)

@@ -41,11 +41,6 @@ class Catalogue:
     images: tuple[str, str] | None
     why: Reasons = field(default_factory=Reasons)
 
-    @property
-    def has_texts(self) -> bool:
-        """Whether anything tells what its items are."""
-        return bool(self.columns.keys() & {"title", "description", "categories"})
-
 
 def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
     """What the file is as a catalogue of `items`, the ids of the log as text.

@@ -33,6 +33,9 @@ TIME = {
     **dict.fromkeys(["time", "date", "when", "datum", "fecha", "created", "posted", "at", "unix", "day"], 2.0),
     **dict.fromkeys(["utc", "month", "year"], 1.0),
 }
+TIME_PARTS = (("year", "month", "day"), ("date", "time"))
+"""Names of columns that hold a time together, in the order in which they are read."""
+
 NO_TIME = dict.fromkeys(
     ["local", "updated", "edited", "modified", "last", "release", "birth", "expire", "end", "id"], 3.0
 )

@@ -17,6 +17,7 @@ from models.columns import ACTION, TIMESTAMP, VALUE
 
 MOST_ACTIONS = 31
 
+TIMESTAMP_COLUMNS = "timestamp_columns"
 SHORT_NUMBERS = ("%Y%m", "%Y%m%d", "us", "ns")
 
 
@@ -27,8 +28,9 @@ class Roles:
     Attributes:
         user: Who.
         item: What.
-        time: When; None where no column says.
-        times: How its times are written.
+        time: When; None where no column says, or several do:
+        time_parts: those that hold the time together.
+        times: How the times are written; None where nothing says when.
         place: The place in the user's order, where no column says when.
         action: Which of several things was done; None where the log holds one kind.
         actions: Those there are, the most frequent first; the only one, where a column of one value is called so.
@@ -40,6 +42,7 @@ class Roles:
     user: str
     item: str
     time: str | None
+    time_parts: tuple[str, ...]
     times: TimeGuess | None
     place: str | None
     action: str | None
@@ -58,14 +61,16 @@ def guess_roles(log: Look, listing: Look | None = None) -> Roles:
     """
     why = Reasons()
     time, times = _time(log, why)
-    when = moments(_raw(log, time), times) if time and times else None
-    ids = [name for name in log.names if name != time and _may_be_id(log.texts[name])]
+    parts, written = _in_parts(log, time, times, why)
+    time, times = (None, written) if written else (time, times)
+    when = moments(joined(log, parts) if parts else _raw(log, time or ""), times) if times else None
+    ids = [name for name in log.names if name not in (time, *parts) and _may_be_id(log.texts[name])]
     user, item = user_and_item(log, ids, when, listing, why)
-    place = _place(log, user, {user, item}, why) if time is None else None
-    taken = {user, item, time, place}
+    place = _place(log, user, {user, item}, why) if times is None else None
+    taken = {user, item, time, *parts, place}
     action, actions, flags = _action(log, [name for name in log.names if name not in taken], why)
     value = _value(log, [name for name in log.names if name not in {*taken, action, *flags}], why)
-    return Roles(user, item, time, times, place, action, actions, value, flags, why)
+    return Roles(user, item, time, parts, times, place, action, actions, value, flags, why)
 
 
 def _time(log: Look, why: Reasons) -> tuple[str | None, TimeGuess | None]:
@@ -86,6 +91,29 @@ def _time(log: Look, why: Reasons) -> tuple[str | None, TimeGuess | None]:
     more = f"; {', '.join(map(repr, others))} would do, too" if others else ""
     why.add(TIMESTAMP, "by its name and its values" if sure else "by its values alone", more, sure=sure)
     return best, guesses[best]
+
+
+def _in_parts(
+    log: Look, time: str | None, times: TimeGuess | None, why: Reasons
+) -> tuple[tuple[str, ...], TimeGuess | None]:
+    """Columns that hold a time together, and how: where no column does alone, or one names the day only."""
+    if times is not None and not times.to_the_day:
+        return (), None
+    called = {name.lower(): name for name in log.names}
+    for parts in names.TIME_PARTS:
+        columns = tuple(called[part] for part in parts if part in called)
+        if len(columns) < len(parts) or (times is not None and time not in columns):
+            continue
+        found = guess_time(joined(log, columns))
+        if found and not (times is not None and found.to_the_day):
+            why.add(TIMESTAMP_COLUMNS, "by their names: together they are times")
+            return columns, found
+    return (), None
+
+
+def joined(log: Look, columns: tuple[str, ...]) -> pl.Series:
+    """Their texts with blanks between them, null where one has none."""
+    return log.texts.select(pl.concat_str(columns, separator=" ").alias("x"))["x"]
 
 
 def _sure_of_time(name: str, guess: TimeGuess) -> bool:

@@ -16,12 +16,15 @@ import yaml
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from assets.data_report.evidence import Evidence
 from assets.data_report.survey import survey
 from assets.sources.files_settings import EventFilesSettings
 from assets.sources.settings import open_source
+from assets.sources.source import SourceError
 from assets.validation.settings import QualitySettings
 from orchestration.cli import app
 from orchestration.profile import Profile, load_profile
+from orchestration.profile_report import evidence_of
 
 USERS, ITEMS, ROWS = 40, 30, 400
 START = datetime(2024, 3, 2, tzinfo=UTC)
@@ -74,6 +77,11 @@ def events(profile: Profile, folder: Path) -> pl.DataFrame:
     found = survey(source, QualitySettings.model_validate(profile.quality), profile.id_type, days, folder)
     assert found.put_aside.reasons.is_empty()
     return found.events
+
+
+def profile_report(profile: Profile) -> Evidence:
+    with evidence_of(profile) as evidence:
+        return evidence
 
 
 def told(frame: pl.DataFrame) -> list[Event]:
@@ -148,6 +156,51 @@ def test_what_is_no_delimiter_is_said(delimiter: str, quoted: bool | None, why: 
     settings = {"path": "x", "delimiter": delimiter} | ({} if quoted is None else {"quoted": quoted})
     with pytest.raises(ValidationError, match=why):
         EventFilesSettings.model_validate(settings)
+
+
+PARTS: dict[str, tuple[list[str], Callable[[datetime], list[object]], list[str]]] = {
+    "numbers": (
+        ["day", "month", "year"],
+        lambda moment: [moment.day, moment.month, moment.year],
+        ["year", "month", "day"],
+    ),
+    "clock": (
+        ["Date", "Time"],
+        lambda moment: [f"{moment:%d.%m.%Y}", f"{moment:%H:%M:%S}"],
+        ["Date", "Time"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("objects", [True, False])
+def test_a_time_in_several_columns(tmp_path: Path, kind: str, objects: bool) -> None:
+    names, of, joined = PARTS[kind]
+    step = timedelta(days=1) if kind == "numbers" else timedelta(hours=1, seconds=1)
+    log = [(user, item, moment, "interaction") for user, item, moment, _ in world(step)]
+    rows = [(user, item, *of(moment)) for user, item, moment, _ in log]
+    header = ["user", "item", *names]
+    written = "".join(json.dumps(dict(zip(header, row, strict=True))) + "\n" for row in rows)
+    (tmp_path / "log.txt").write_text(written if objects else lines(header, rows))
+    profile, _ = init(tmp_path, "log.txt")
+    assert profile.source["events"]["timestamp_columns"] == joined
+    assert told(events(profile, tmp_path)) == log
+
+
+def test_a_part_of_a_time_that_is_missing(tmp_path: Path) -> None:
+    rows = [(user, item, moment.day, "" if n % 2 else 3, 2024) for n, (user, item, moment, _) in enumerate(world())]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "day", "month", "year"], rows))
+    profile, _ = init(tmp_path, "log.csv")
+    found = profile_report(profile)
+    assert dict(found.put_aside.reasons.rows())["no_time"] == ROWS // 2
+    section = profile.source["events"] | {"timestamp_columns": ["year", "months", "day"]}
+    broken = profile.model_copy(update={"source": profile.source | {"events": section}})
+    with pytest.raises(
+        SourceError, match=r"no column 'months' for timestamp_columns.1 .*source.events.timestamp_columns"
+    ):
+        profile_report(broken)
+    with pytest.raises(ValidationError, match="leave one of them out"):
+        EventFilesSettings.model_validate(section | {"columns": {"timestamp": "day"}})
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])

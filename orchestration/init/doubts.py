@@ -94,9 +94,7 @@ def _texts(guess: Guess) -> Iterator[Finding]:
     columns = [catalogue.columns[name] for name in TEXTS if name in catalogue.columns]
     if all(are_numbers(listing.texts[column]) for column in columns):
         told = f"no column of the catalogue was taken for a text (it has {', '.join(listing.names)})"
-        advice = (
-            f"map {', '.join(f'`{name}`' for name in TEXTS)}, if one of them is such"
-        )
+        advice = f"map {', '.join(f'`{name}`' for name in TEXTS)}, if one of them is such"
         yield Finding(f"{ITEMS}.columns", told, advice)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -107,7 +107,8 @@ def _in_parts(
         found = guess_time(joined(log, columns))
         if found and not (times is not None and found.to_the_day):
             why.add(TIMESTAMP_COLUMNS, "by their names: together they are times")
-            return columns, found
+            # Polars skips the blanks in either form; the one with blanks says what stands there.
+            return columns, replace(found, value="%Y %m %d") if found.value == "%Y%m%d" else found
     return (), None
 
 

@@ -16,7 +16,6 @@ from assets.validation.times import NUMERIC, TimestampUnit, as_epoch_ms
 
 DATES = (
     *("%d.%m.%Y", "%d-%m-%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y%m%d"),
-    "%Y %m %d",
     *("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y"),
 )
 CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f", " %H:%M:%S %z", " %H.%M", "T%H:%M:%S")

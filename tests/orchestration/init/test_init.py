@@ -184,6 +184,7 @@ def test_a_time_in_several_columns(tmp_path: Path, kind: str, objects: bool) -> 
     (tmp_path / "log.txt").write_text(written if objects else lines(header, rows))
     profile, _ = init(tmp_path, "log.txt")
     assert profile.source["events"]["timestamp_columns"] == joined
+    assert profile.source["events"]["timestamp_format"] == ("%Y %m %d" if kind == "numbers" else "%d.%m.%Y %H:%M:%S")
     assert told(events(profile, tmp_path)) == log
 
 

@@ -95,12 +95,19 @@ class Contest:
         return [scorer for scorer in every if self.beaten_by(scorer) is None] or every
 
     def best(self, scorers: Collection[str]) -> str:
-        """The best mean on the deciding protocol; of equal ones on the other protocol, then by name."""
+        """Who keeps most of the best mean on the protocol where they keep least; of equals, the deciding one's best.
 
-        def place(scorer: str) -> tuple[list[float], str]:
+        So nobody who shines on one protocol and fails on the other goes before who is good on both.
+        """
+
+        def place(scorer: str) -> tuple[float, list[float], str]:
             measures = [self.measure(scorer, protocol) for protocol in self.protocols]
-            return [-told.mean for told in measures if told], self.version(scorer)
+            means = [told.mean for told in measures if told]
+            shares = [mean / most if most > 0 else 1.0 for mean, most in zip(means, most_by_protocol, strict=True)]
+            return -min(shares, default=1.0), [-mean for mean in means], self.version(scorer)
 
+        every = [[self.measure(scorer, protocol) for scorer in scorers] for protocol in self.protocols]
+        most_by_protocol = [max(told.mean for told in some if told) for some in every]
         return min(scorers, key=place)
 
     def freshens(self, scorer: str, holder: str) -> bool:

@@ -11,8 +11,9 @@ among them. Together with the champion, which is asked anew on the same cases, t
    interval does not count there: between two nights of one model it nearly always holds 0, so to ask for more would
    keep the oldest version, which knows no new item, and to ask for less would lose a little night by night.
    A version of another family must be clearly better: noise switches no families.
-4. A champion that is beaten gives way to the best, on the deciding protocol, of those that are not beaten, and among
-   them of those that are clearly better than it or newer and no worse. A first night's best becomes champion likewise.
+4. A champion that is beaten gives way to the best of those that are not beaten, and among them of those that are
+   clearly better than it or newer and no worse. A first night's best becomes champion likewise. The best is never far
+   behind: where protocols contradict each other, it keeps most of the best mean on the one where it keeps least.
 5. A champion that cannot be asked, as it has seen the answers or does not load, locks nobody out: the newest version of
    its family stands in for it by rules 3 and 4, else popularity. But a version that was made before it does not.
 """

@@ -84,9 +84,18 @@ def test_both_protocols_count_where_they_have_users() -> None:
     assert "ndcg@10 (leave_one_out, 100 users)" in decide(other, OLD.version, SETTINGS).reason
 
 
-def test_where_the_protocols_contradict_each_other_the_deciding_one_decides() -> None:
-    worth: dict[Protocol, list[float]] = {"time": [0.2, 0.1, 0.3], "leave_one_out": [0.2, 0.1, 0.1]}
-    assert decide(evaluated(TONIGHT, worth), None, SETTINGS).promoted == "item_knn-1"
+@pytest.mark.parametrize(
+    ("time", "leave_one_out", "best"),
+    [
+        ([0.2, 0.1, 0.3], [0.2, 0.1, 0.1], "hstu-1"),  # two thirds of the best here, against half of it there
+        ([0.1, 0.1, 0.3], [0.2, 0.1, 0.1], "item_knn-1"),
+        ([0.2, 0.1, 0.3], [0.3, 0.1, 0.2], "item_knn-1"),  # equally far behind: the deciding protocol decides
+    ],
+)
+def test_where_the_protocols_contradict_each_other_who_is_never_far_behind_is_best(
+    time: list[float], leave_one_out: list[float], best: str
+) -> None:
+    assert decide(evaluated(TONIGHT, {"time": time, "leave_one_out": leave_one_out}), None, SETTINGS).promoted == best
 
 
 def test_with_too_few_users_popularity_is_the_first_champion_and_stays_fresh() -> None:

@@ -31,6 +31,8 @@ LATE = 0.9
 """Rows from this quantile of the times on are the late ones."""
 
 BUSIEST = 0.01
+MUCH_BUSIER = 0.5
+"""Where the busiest ids of one column have less than this share of what those of the other have, they are users."""
 
 USER, ITEM, WHEN = "user", "item", "when"
 
@@ -131,7 +133,7 @@ def _by_rows(log: Look, user: str, item: str, when: pl.Series | None) -> Reading
     gaps, new, busy = ({name: of(rows, name) for name in (USER, ITEM)} for of in (_gap, _newcomers, _busiest))
     told = (gaps[ITEM] - gaps[USER]) / max(gaps[ITEM] + gaps[USER], 1.0) + new[USER] - new[ITEM]
     # News are new and short-lived, too, but a few of them have most of the rows.
-    if told < AGAINST and busy[USER] > busy[ITEM]:
+    if told < AGAINST and busy[USER] > MUCH_BUSIER * busy[ITEM]:
         return (item, user), "by times, which of one user are close together, and late rather of new users"
     return None
 

@@ -1,8 +1,4 @@
-"""How good a video is, whoever saw it: a Rasch model of what was watched long.
-
-A video's rate says as much about its audience as about the video. The logit of watching long is modelled as a sum of
-the video's quality and the user's leniency, fitted by Newton steps that alternate, each with a Gaussian prior (Rasch
-1960).
+"""How good a video is, whoever saw it (`models.evaluation.item_quality`), and wherever.
 
 There are surfaces on which hardly anything is watched, whatever it is. Of the history no surface is known, so each of
 its impressions is a mixture of both kinds, with a chance that follows from the surfaces that are known of user and
@@ -10,26 +6,19 @@ video.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from benchmarks.kuairand_data import LABEL, Known
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-VIDEO_PRIOR, USER_PRIOR = 4.0, 0.5
-"""Weights of the priors in observations: a user's is so weak that videos are compared within users."""
+from models.evaluation.item_quality import FloatArray, IntArray, tell_apart
 
 USER_SURFACES, VIDEO_SURFACES = 3.0, 20.0
 """What the share of idle surfaces counts, in impressions of the mean."""
 
 RATE_PRIOR = 20.0
-ROUNDS = 10
-LONGEST_STEP = 1.5
 
 UNKNOWN = -1
 """The surface of what the history lists."""
@@ -126,21 +115,9 @@ class Quality:
     @classmethod
     def of(cls, seen: Observations, surfaces: Surfaces) -> "Quality":
         """Fitted to what was seen, by expectation and maximisation over the surfaces that are not known."""
-        idle = surfaces.chance(seen)
-        videos, users, level = np.zeros(len(surfaces.of_video)), np.zeros(len(surfaces.of_user)), 0.0
-        for _ in range(ROUNDS):
-            for effects, places, prior in ((videos, seen.videos, VIDEO_PRIOR), (users, seen.users, USER_PRIOR)):
-                gradient, information = _slopes(
-                    level + videos[seen.videos] + users[seen.users], seen.watched, idle, surfaces.shift
-                )
-                step = np.bincount(places, gradient, len(effects)) - effects * prior / 4
-                step /= np.bincount(places, information, len(effects)) + prior / 4
-                effects += np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-            gradient, information = _slopes(
-                level + videos[seen.videos] + users[seen.users], seen.watched, idle, surfaces.shift
-            )
-            level += gradient.sum() / information.sum()
-        return cls(videos, users)
+        slopes = partial(_slopes, watched=seen.watched, idle=surfaces.chance(seen), shift=surfaces.shift)
+        told = tell_apart(seen.users, seen.videos, slopes, len(surfaces.of_user), len(surfaces.of_video))
+        return cls(told.of_item, told.of_user)
 
 
 def _slopes(logits: FloatArray, watched: FloatArray, idle: FloatArray, shift: float) -> tuple[FloatArray, FloatArray]:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from models.evaluation.own_impressions import Comparison
 
 
-RANKER, ITEM_RATE, BASE_RATE = "ranker", "item_rate", "base_rate"
-"""Scorers: the model; how often an action was taken on the item before the cutoff; the same of all items."""
+RANKER, ITEM_QUALITY, ITEM_RATE, BASE_RATE = "ranker", "item_quality", "item_rate", "base_rate"
+"""Scorers: the model; how good the item is, whoever saw it; how often an action was taken on it before the cutoff; the
+same of all items."""
 
 ALL = ""
 """Everything that was asked, beside its slices."""
@@ -57,8 +58,8 @@ class RankingEvaluation(Strict):
     shown: int = Field(ge=1, description="How often something was shown.")
     taken: dict[str, float] = Field(description="Action to the share of what was shown on which it was taken.")
     scorers: dict[str, dict[str, Measures]] = Field(
-        description="Scorer (ranker, item_rate, base_rate) to action to metric to number: ne, auc, and those of each "
-        "user's own impressions (`models.evaluation.own_impressions`)."
+        description="Scorer (ranker, item_quality, item_rate, base_rate) to action to metric to number: ne, auc, and "
+        "those of each user's own impressions (`models.evaluation.own_impressions`)."
     )
     differences: dict[str, dict[str, Measures]] = Field(
         default={},
@@ -104,6 +105,7 @@ def evaluate_ranker(
     import numpy as np
 
     from models.evaluation.action_metrics import action_metrics
+    from models.evaluation.item_quality import ItemQuality
     from models.evaluation.item_rates import ItemRates
     from models.evaluation.reliability import reliability
     from models.ranking.examples import RankingExamples
@@ -128,10 +130,13 @@ def evaluate_ranker(
             "`evaluation.window_days`"
         ) from error
     learned = RankingExamples(read_interactions(folder, HISTORIES), config)
-    counted = ItemRates(learned.items, learned.taken(), len(artifact.vocabulary))
+    items, taken = learned.items, learned.taken()
+    counted = ItemRates(items, taken, len(artifact.vocabulary))
+    quality = ItemQuality(learned.owners, items, taken, len(artifact.vocabulary))
     said = predict(artifact.model, examples)
     scorers = {
         RANKER: said.logits,
+        ITEM_QUALITY: quality.logits(examples.items),
         ITEM_RATE: counted.logits(examples.items),
         BASE_RATE: counted.base_logits(len(said.users)),
     }

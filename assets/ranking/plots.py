@@ -7,7 +7,7 @@ import polars as pl
 from assets.evaluation.plots import cell
 from assets.metadata import markdown_table
 from assets.plots import markdown_image, new_figure
-from assets.ranking.evaluate import BASE_RATE, ITEM_RATE, RANKER, RankingEvaluation
+from assets.ranking.evaluate import BASE_RATE, ITEM_QUALITY, ITEM_RATE, RANKER, RankingEvaluation
 from models.evaluation.action_metrics import METRICS
 from models.evaluation.off_policy import ESTIMATORS, LOGGED
 from models.evaluation.own_impressions import NDCG, OWN_METRICS, PAIR_ACCURACY, PAIR_UPLIFT
@@ -15,7 +15,7 @@ from models.evaluation.reliability import calibration_error
 from models.evaluation.report import Measures
 from models.markdown import escaped
 
-COLOURS = {RANKER: "#1971c2", ITEM_RATE: "#f08c00", BASE_RATE: "#adb5bd"}
+COLOURS = {RANKER: "#1971c2", ITEM_QUALITY: "#2f9e44", ITEM_RATE: "#f08c00", BASE_RATE: "#adb5bd"}
 
 IN_SLICES = ("gauc", PAIR_ACCURACY, NDCG)
 """Of the slices the table shows these; the report has all."""
@@ -48,12 +48,12 @@ def difference_table(result: RankingEvaluation) -> str:
 
 
 def slice_table(result: RankingEvaluation) -> str:
-    """Each slice's numbers of the ranker and of the items' rates, as a Markdown table."""
+    """Each slice's numbers of the ranker and of what is known of the items alone, as a Markdown table."""
     rows = [
         {"slice": name, "action": action, "scorer": scorer, **cells(measures, IN_SLICES)}
         for name, scorers in result.slices.items()
         for action in result.taken
-        for scorer in (RANKER, ITEM_RATE)
+        for scorer in (RANKER, ITEM_QUALITY, ITEM_RATE)
         if (measures := scorers[scorer][action])
     ]
     return markdown_table(pl.DataFrame(rows)) if rows else "no slice holds both outcomes"
@@ -87,7 +87,7 @@ def metric_bars(result: RankingEvaluation) -> str:
             for place, action in enumerate(result.taken):
                 if (measure := actions[action].get(name)) is None:
                     continue
-                at, colour = place + 0.2 * (shift - 1), COLOURS[scorer]
+                at, colour = place + 0.2 * (shift - 1.5), COLOURS[scorer]
                 axes.plot(at, measure.mean, color=colour, marker="o", label=scorer if place == 0 else None)
                 if measure.low is not None and measure.high is not None:
                     axes.vlines(at, measure.low, measure.high, color=colour)

@@ -122,7 +122,7 @@ def test_it_learns_what_was_clicked_and_says_how_much_better_that_is_than_counti
 ) -> None:
     page = told(made[1], "ranker_evaluation")
     report = RankingEvaluation.model_validate_json((made[0].versions()[0] / EVALUATION).read_text())
-    assert list(report.scorers) == ["ranker", "item_rate", "base_rate"]
+    assert list(report.scorers) == ["ranker", "item_quality", "item_rate", "base_rate"]
     assert (report.users, report.shown) == (len(USERS), len(USERS) * 8)
     assert report.taken["click"] == pytest.approx(0.5, abs=0.1)
     ours, base = report.scorers["ranker"], report.scorers["base_rate"]

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks import kuairand_fm
+from benchmarks import kuairand_argus, kuairand_fm
 from benchmarks.kuairand_data import LABEL, Task
 from benchmarks.kuairand_features import NAMES, Features
 from models.evaluation.item_rates import ItemRates
@@ -104,6 +104,9 @@ SCORERS = {
     "lightgbm_rates": Scorer(partial(lightgbm, rates=True)),
     "fm": Scorer(kuairand_fm.score),
     "fm_impressions": Scorer(partial(kuairand_fm.score, history=False)),
+    "argus": Scorer(partial(kuairand_argus.score, variant="both"), own=True),
+    "argus_feedback": Scorer(kuairand_argus.score, own=True),
+    "argus_hstu": Scorer(partial(kuairand_argus.score, variant="hstu"), own=True),
 }
 
 PRODUCTION = "item_rate"

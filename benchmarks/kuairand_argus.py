@@ -1,0 +1,146 @@
+"""ARGUS on KuaiRand-Pure: learned of all that is known, history included, and asked from histories as they stand."""
+
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchmarks.kuairand_data import LABEL, Known, Task
+from models.columns import ITEM_INDEX, STARTED, SURFACE, TIMESTAMP
+from models.interactions import Interactions
+from models.known import Known as When
+from models.known import declared
+
+Variant = Literal["feedback", "both", "hstu"]
+
+WHEN: dict[str, When] = {
+    "duration": "request",
+    "author": "request",
+    "tag": "request",
+    LABEL: "outcome",
+    "click": "outcome",
+}
+NO_YES = ("no", "yes")
+DURATIONS = 32
+
+STEP_MS = 3_600_000
+"""Between what the history lists, of which no time is known."""
+
+BACKBONES: dict[Variant, dict[str, Any]] = {
+    "feedback": {"name": "transformer", "layers": 1, "heads": 2, "dropout": 0.2},
+    "both": {"name": "transformer", "layers": 1, "heads": 2, "dropout": 0.2},
+    # As many weights as the transformer has: 12 width^2.
+    "hstu": {"name": "hstu_research", "layers": 1, "heads": 3, "head_dim": 32, "dropout": 0.2},
+}
+WIDTH = 40
+TRAINING: dict[str, Any] = {
+    "epochs": 2,
+    "batch_size": 256,
+    "learning_rate": 0.002,
+    "schedule": "cosine",
+    "warmup": 0.05,
+    "clip_norm": 1.0,
+    "weight_decay": 0.01,
+    "interactions": {"in_batch": 256, "uniform": 256, "delay_hours": 24.0},
+}
+
+
+def score(task: Task, seed: int, variant: Variant = "feedback") -> NDArray[np.float64]:
+    """(T,) logits of watching long.
+
+    States are a day old at least in training, as those are that answer.
+    """
+    import torch
+
+    from models.argus.config import ArgusConfig, ColumnConfig, FactorConfig
+    from models.argus.model import Argus
+    from models.argus.scoring import score_impressions
+    from models.config import TrainingConfig
+    from models.training.loop import fit
+
+    coded = _Codes(task.known)
+    users = pl.concat([part["user_id"] for part in (task.known.history, task.known.impressions, task.asked)])
+    people = users.unique().sort().to_numpy()
+    known = coded.interactions(_rows(task.known), people)
+    asked = task.asked.with_row_index("place").sort("user_id", "time_ms", "place")
+    config = ArgusConfig(
+        width=WIDTH,
+        max_length=64,
+        output_width=16,
+        hidden=64,
+        input_dropout=0.2,
+        backbone=BACKBONES[variant],
+        embedding={"rows": 1 << 15, "dim": 8},
+        clock=("hour",),
+        columns=(
+            ColumnConfig(name=SURFACE, role="context", values=tuple(map(str, range(15)))),
+            *(ColumnConfig(name=name, role="item", values=coded.names[name]) for name in ("duration", "author", "tag")),
+            *(ColumnConfig(name=name, role="feedback", values=NO_YES) for name in (LABEL, "click")),
+        ),
+        factors=tuple(FactorConfig(name=name, column=name) for name in (LABEL, "click")),
+        next_item=variant == "both",
+    )
+    torch.manual_seed(seed)
+    model = Argus(config, len(coded.videos), torch.from_numpy(np.unique(known.item_index)))
+    fit(model, known, TrainingConfig.model_validate({**TRAINING, "seed": seed}))
+    said = score_impressions(model, known, coded.interactions(asked, people))[LABEL].astype(np.float64)
+    logits = np.empty(len(said))
+    logits[asked["place"].to_numpy()] = np.log(said[:, 1]) - np.log(said[:, 0])
+    return logits
+
+
+class _Codes:
+    """What videos are, in numbers."""
+
+    def __init__(self, known: Known) -> None:
+        edges = known.videos["video_duration"].drop_nulls().quantile
+        self._edges = [float(edges(place / DURATIONS) or 0) for place in range(1, DURATIONS)]
+        table = known.videos.select(
+            "video_id",
+            pl.col("author_id").cast(pl.String).alias("author"),
+            pl.col("tag").cast(pl.String).str.split(",").list.first().alias("tag"),
+            "video_duration",
+        ).sort("video_id")
+        self.videos = table["video_id"].to_numpy()
+        self.names = {name: tuple(table[name].drop_nulls().unique().sort().to_list()) for name in ("author", "tag")}
+        self.names["duration"] = tuple(map(str, range(DURATIONS)))
+        self._codes = {name: _code(table[name], self.names[name]) for name in ("author", "tag")}
+        durations = table["video_duration"].fill_null(0).to_numpy()
+        self._codes["duration"] = np.searchsorted(self._edges, durations).astype(np.int64)
+
+    def interactions(self, rows: pl.DataFrame, people: NDArray[np.int64]) -> Interactions:
+        """`rows` in order by user and time, of all `people`, who ascend; what is not there is empty."""
+        count = rows.height
+        owner = np.searchsorted(people, rows["user_id"].to_numpy())
+        place = np.searchsorted(self.videos, rows["video_id"].to_numpy())
+        columns: dict[str, NDArray[Any]] = {
+            ITEM_INDEX: place + 1,
+            TIMESTAMP: rows["time_ms"].to_numpy(),
+            STARTED: rows["time_ms"].to_numpy(),
+            SURFACE: _or_none(rows, "tab"),
+            **{name: codes[place] for name, codes in self._codes.items()},
+        }
+        for name, source in ((LABEL, LABEL), ("click", "is_click")):
+            columns[name] = _or_none(rows, source) if source in rows.columns else np.full(count, -1)
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(people)))]).astype(np.int64)
+        return Interactions(offsets, columns, declared(WHEN))
+
+
+def _rows(known: Known) -> pl.DataFrame:
+    """History and impressions by user and time; the history ends an hour before the first impression of anybody."""
+    first = int(known.impressions["time_ms"].min() or 0)  # type: ignore[arg-type]
+    history = known.history.with_columns((first - pl.col("back").cast(pl.Int64) * STEP_MS).alias("time_ms"))
+    return pl.concat([history.drop("back"), known.impressions], how="diagonal_relaxed").sort(
+        "user_id", "time_ms", maintain_order=True
+    )
+
+
+def _or_none(rows: pl.DataFrame, name: str) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = rows[name].cast(pl.Int64).fill_null(-1).to_numpy()
+    return codes
+
+
+def _code(values: pl.Series, names: tuple[str, ...]) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = values.cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    return codes

@@ -165,9 +165,8 @@ def _validated(log: KuaiRand, names: Sequence[str], report: Report) -> dict[str,
 
 
 def _best(validated: Mapping[str, float]) -> str:
-    """The best of this platform's models on the validation day; where none takes part, of all."""
-    own = [name for name in validated if SCORERS[name].own]
-    return max(own or validated, key=lambda name: validated[name])
+    """The best on the validation day."""
+    return max(validated, key=lambda name: validated[name])
 
 
 def _growing(name: str, log: KuaiRand, report: Report) -> float:

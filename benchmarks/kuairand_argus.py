@@ -15,7 +15,7 @@ from models.known import declared
 Variant = Literal["feedback", "both", "hstu"]
 
 WHEN: dict[str, When] = {
-    "duration": "request",
+    "length": "request",
     "author": "request",
     "tag": "request",
     LABEL: "outcome",
@@ -63,7 +63,10 @@ def score(task: Task, seed: int, variant: Variant = "feedback") -> NDArray[np.fl
     users = pl.concat([part["user_id"] for part in (task.known.history, task.known.impressions, task.asked)])
     people = users.unique().sort().to_numpy()
     known = coded.interactions(_rows(task.known), people)
-    asked = task.asked.with_row_index("place").sort("user_id", "time_ms", "place")
+    # Days go by the dates of the log, which some times near midnight contradict: nothing is asked within the history.
+    over = known.timestamps.max(initial=0) + 1
+    asked = task.asked.with_row_index("place").with_columns(pl.col("time_ms").clip(over))
+    asked = asked.sort("user_id", "time_ms", "place")
     config = ArgusConfig(
         width=WIDTH,
         max_length=64,
@@ -75,7 +78,7 @@ def score(task: Task, seed: int, variant: Variant = "feedback") -> NDArray[np.fl
         clock=("hour",),
         columns=(
             ColumnConfig(name=SURFACE, role="context", values=tuple(map(str, range(15)))),
-            *(ColumnConfig(name=name, role="item", values=coded.names[name]) for name in ("duration", "author", "tag")),
+            *(ColumnConfig(name=name, role="item", values=coded.names[name]) for name in ("length", "author", "tag")),
             *(ColumnConfig(name=name, role="feedback", values=NO_YES) for name in (LABEL, "click")),
         ),
         factors=tuple(FactorConfig(name=name, column=name) for name in (LABEL, "click")),
@@ -104,10 +107,10 @@ class _Codes:
         ).sort("video_id")
         self.videos = table["video_id"].to_numpy()
         self.names = {name: tuple(table[name].drop_nulls().unique().sort().to_list()) for name in ("author", "tag")}
-        self.names["duration"] = tuple(map(str, range(DURATIONS)))
+        self.names["length"] = tuple(map(str, range(DURATIONS)))
         self._codes = {name: _code(table[name], self.names[name]) for name in ("author", "tag")}
         durations = table["video_duration"].fill_null(0).to_numpy()
-        self._codes["duration"] = np.searchsorted(self._edges, durations).astype(np.int64)
+        self._codes["length"] = np.searchsorted(self._edges, durations).astype(np.int64)
 
     def interactions(self, rows: pl.DataFrame, people: NDArray[np.int64]) -> Interactions:
         """`rows` in order by user and time, of all `people`, who ascend; what is not there is empty."""

@@ -44,13 +44,11 @@ class Scorer:
         score: Gives (T,) finite scores of what a task asks, higher is better.
         seeded: Whether another seed gives other scores.
         logits: Whether the scores are logits of watching long.
-        own: Whether it is a model of this platform; of these the predictions are written.
     """
 
     score: Callable[[Task, int], FloatArray]
     seeded: bool = True
     logits: bool = True
-    own: bool = False
 
 
 def random(task: Task, seed: int) -> FloatArray:
@@ -104,9 +102,9 @@ SCORERS = {
     "lightgbm_rates": Scorer(partial(lightgbm, rates=True)),
     "fm": Scorer(kuairand_fm.score),
     "fm_impressions": Scorer(partial(kuairand_fm.score, history=False)),
-    "argus": Scorer(partial(kuairand_argus.score, variant="both"), own=True),
-    "argus_feedback": Scorer(kuairand_argus.score, own=True),
-    "argus_hstu": Scorer(partial(kuairand_argus.score, variant="hstu"), own=True),
+    "argus": Scorer(partial(kuairand_argus.score, variant="both")),
+    "argus_feedback": Scorer(kuairand_argus.score),
+    "argus_hstu": Scorer(partial(kuairand_argus.score, variant="hstu")),
 }
 
 PRODUCTION = "item_rate"

@@ -67,22 +67,27 @@ def score(task: Task, seed: int, variant: Variant = "feedback") -> NDArray[np.fl
     over = known.timestamps.max(initial=0) + 1
     asked = task.asked.with_row_index("place").with_columns(pl.col("time_ms").clip(over))
     asked = asked.sort("user_id", "time_ms", "place")
-    config = ArgusConfig(
-        width=WIDTH,
-        max_length=64,
-        output_width=16,
-        hidden=64,
-        input_dropout=0.2,
-        backbone=BACKBONES[variant],
-        embedding={"rows": 1 << 15, "dim": 8},
-        clock=("hour",),
-        columns=(
-            ColumnConfig(name=SURFACE, role="context", values=tuple(map(str, range(15)))),
-            *(ColumnConfig(name=name, role="item", values=coded.names[name]) for name in ("length", "author", "tag")),
-            *(ColumnConfig(name=name, role="feedback", values=NO_YES) for name in (LABEL, "click")),
-        ),
-        factors=tuple(FactorConfig(name=name, column=name) for name in (LABEL, "click")),
-        next_item=variant == "both",
+    config = ArgusConfig.model_validate(
+        {
+            "width": WIDTH,
+            "max_length": 64,
+            "output_width": 16,
+            "hidden": 64,
+            "input_dropout": 0.2,
+            "backbone": BACKBONES[variant],
+            "embedding": {"rows": 1 << 15, "dim": 8},
+            "clock": ("hour",),
+            "columns": (
+                ColumnConfig(name=SURFACE, role="context", values=tuple(map(str, range(15)))),
+                *(
+                    ColumnConfig(name=name, role="item", values=coded.names[name])
+                    for name in ("length", "author", "tag")
+                ),
+                *(ColumnConfig(name=name, role="feedback", values=NO_YES) for name in (LABEL, "click")),
+            ),
+            "factors": tuple(FactorConfig(name=name, column=name) for name in (LABEL, "click")),
+            "next_item": variant == "both",
+        }
     )
     torch.manual_seed(seed)
     model = Argus(config, len(coded.videos), torch.from_numpy(np.unique(known.item_index)))

@@ -159,8 +159,8 @@ def test_an_unknown_scorer_and_a_folder_without_the_extract_are_one_sentence(tmp
 
 
 def test_another_contestant_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SCORERS, "newest", Scorer(lambda task, seed: task.asked["time_ms"].to_numpy() * 1.0, own=True))
-    found = run(1, None, None, False, ["random", "newest"], True, lambda line: None)
+    monkeypatch.setitem(SCORERS, "newest", Scorer(lambda task, seed: task.asked["time_ms"].to_numpy() * 1.0))
+    found = run(1, None, None, False, ["newest"], True, lambda line: None)
     assert found["model"] == "newest"
     assert found["primary"] == found["newest_primary"]
 

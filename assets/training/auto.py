@@ -23,6 +23,10 @@ has fallen."""
 MOST_EPOCHS = 100
 """Few users would be seen more often than that."""
 
+FEWEST_EPOCHS, FEWEST_EPOCHS_STEPS = 8, 20_000
+"""Many users are seen so often all the same, unless that takes more steps: of 24,000 and 40,000 users, for whom 2,000 steps
+are 5 and 3 epochs, models learned too little."""
+
 LEARNING_RATE, HIGHEST_LEARNING_RATE, LEARNING_RATE_INTERACTIONS = 1e-3, 2e-3, 2_000
 """The rate of a step over so many interactions; over more it grows with the root of their number."""
 
@@ -106,7 +110,8 @@ def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers
     tokens = value_at(choose.settings, "optimisation.tokens_per_step")
     together = workers * (max(1.0, tokens / found.mean_length) if tokens else batch)
     steps = max(1, ceil(found.users / together))
-    wished = round(min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * steps)) / steps)
+    few = min(FEWEST_EPOCHS * steps, FEWEST_EPOCHS_STEPS)
+    wished = round(max(few, min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * steps))) / steps)
     wished = max(1, min(MOST_EPOCHS, wished))
     told = f"{found.users:,} users make {steps:,} steps an epoch"
     why = f"{told}, so {wished} epochs are about {wished * steps:,} steps."

@@ -109,6 +109,22 @@ def test_the_steps_of_all_epochs_are_the_budget_however_many_workers_take_them()
     )
 
 
+@pytest.mark.parametrize(
+    ("users", "epochs"),
+    [
+        (100, 100),  # more often than that nobody is seen
+        (1_920, 20),
+        (6_400, 20),  # 2,000 steps
+        (40_000, 8),
+        (320_000, 8),  # 20,000 steps
+        (1_280_000, 2),
+        (6_400_000, 1),
+    ],
+)
+def test_few_users_are_seen_often_and_many_often_enough(users: int, epochs: int) -> None:
+    assert chosen_for(replace(SHOP, users=users), 1).optimisation.epochs == epochs
+
+
 def test_later_rules_follow_what_is_written_by_hand() -> None:
     by_hand = chosen_for(SHOP, 2, optimisation={"batch_size": 32, "loss": {"positions_per_draw": 8}})
     few, many = (chosen_for(replace(SHOP, mean_length=mean), optimisation={"batch_size": 64}) for mean in (5, 25))

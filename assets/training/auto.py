@@ -24,8 +24,8 @@ MOST_EPOCHS = 100
 """Few users would be seen more often than that."""
 
 FEWEST_EPOCHS, FEWEST_EPOCHS_STEPS = 8, 20_000
-"""Many users are seen so often all the same, unless that takes more steps: of 24,000 and 40,000 users, for whom 2,000 steps
-are 5 and 3 epochs, models learned too little."""
+"""Many users are seen so often all the same, unless that takes more steps: of 24,000 and 40,000 models learned too
+little in 2,000 steps, which were 5 and 3 epochs."""
 
 LEARNING_RATE, HIGHEST_LEARNING_RATE, LEARNING_RATE_INTERACTIONS = 1e-3, 2e-3, 2_000
 """The rate of a step over so many interactions; over more it grows with the root of their number."""

@@ -31,8 +31,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """What is there ends with the process."""
-    gc.freeze()
+    """Collected at the end all the same: extensions that find objects of theirs left over complain."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -73,7 +73,7 @@ def import_great_expectations() -> None:
     """Imports the library, which registers its expectations.
 
     What it makes stays as long as the process. The garbage collector would walk half a million objects again and again
-    while they are made, and once more when the process ends, which costs as much as half of the import.
+    while they are made.
     """
     if "great_expectations" in sys.modules:
         return
@@ -82,7 +82,6 @@ def import_great_expectations() -> None:
     try:
         import great_expectations  # noqa: F401
     finally:
-        gc.freeze()
         if collects:
             gc.enable()
 

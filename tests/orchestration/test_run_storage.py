@@ -1,5 +1,7 @@
 """The instance of a profile as Dagster opens it from `dagster.yaml`."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +37,10 @@ def test_a_run_is_kept_where_it_was_kept_before(folder: Path) -> None:
     (folder / "dagster.yaml").write_text(own)
     with dg.DagsterInstance.get() as instance:
         assert [run.job_name for run in instance.get_runs()] == ["line"]
+
+
+def test_processes_that_start_side_by_side_make_it_together(folder: Path) -> None:
+    opened = [sys.executable, "-c", "import dagster; dagster.DagsterInstance.get().get_runs_count()"]
+    started = [subprocess.Popen(opened, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, told

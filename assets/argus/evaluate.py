@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +13,7 @@ from assets.ranking.evaluate import NotEvaluated, training_set_of
 from assets.splits.settings import EvaluationSettings
 from assets.training.interaction_files import read_columns, read_interactions
 from models.evaluation.action_metrics import action_metrics
-from models.evaluation.report import EVALUATION, Measures
-from models.strict import Strict
+from models.evaluation.report import Measures, WrittenEvaluation
 from storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ batch; and how often each class came of the item before the cutoff."""
 NEXT_ITEM = "next item"
 
 
-class ArgusEvaluation(Strict):
+class ArgusEvaluation(WrittenEvaluation):
     """The whole evaluation of one version: what stands in its `evaluation.json`."""
 
     version: str = Field(description="The version that was evaluated.")
@@ -48,13 +46,6 @@ class ArgusEvaluation(Strict):
         description="Scorer to outcome to metric to number: ne, against the frequencies; of a class auc and those of "
         "each user's own interactions (`models.evaluation.own_impressions`)."
     )
-
-    def write(self, folder: Path) -> Path:
-        """Writes `evaluation.json` into the version's `folder`, whole or not at all."""
-        path, partial = folder / EVALUATION, folder / f".{EVALUATION}.partial"
-        partial.write_text(self.model_dump_json(indent=2))
-        partial.replace(path)
-        return path
 
 
 def evaluate_argus(lake: Lake, artifact: Artifact, settings: EvaluationSettings) -> ArgusEvaluation:

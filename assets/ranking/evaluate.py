@@ -21,9 +21,8 @@ from assets.versions import RANKING_SETS, RECORD
 from models.columns import SURFACE
 from models.evaluation.off_policy import PolicyValue
 from models.evaluation.reliability import ReliabilityBin
-from models.evaluation.report import EVALUATION, Measures
+from models.evaluation.report import Measures, WrittenEvaluation
 from models.manifest import Manifest
-from models.strict import Strict
 from storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class NotEvaluated(ValueError):
     """There is nothing to evaluate; the message says what to change."""
 
 
-class RankingEvaluation(Strict):
+class RankingEvaluation(WrittenEvaluation):
     """The whole evaluation of one ranker: what stands in its `evaluation.json`."""
 
     version: str = Field(description="The version that was evaluated.")
@@ -78,13 +77,6 @@ class RankingEvaluation(Strict):
         description="Action to policy (greedy, softmax) to what it would have earned, choosing by the ranker among the "
         "items of each surface; without `ranking.off_policy` nothing.",
     )
-
-    def write(self, folder: Path) -> Path:
-        """Writes `evaluation.json` into the version's `folder`, whole or not at all."""
-        path, partial = folder / EVALUATION, folder / f".{EVALUATION}.partial"
-        partial.write_text(self.model_dump_json(indent=2))
-        partial.replace(path)
-        return path
 
 
 def evaluate_ranker(

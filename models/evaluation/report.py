@@ -105,7 +105,18 @@ class Contestant(Strict):
     created: datetime = Field(description="When it was made.")
 
 
-class VersionEvaluation(Strict):
+class WrittenEvaluation(Strict):
+    """What stands in a version's `evaluation.json`, whatever its family is asked."""
+
+    def write(self, folder: Path) -> Path:
+        """Writes `evaluation.json` into the version's `folder`, whole or not at all."""
+        path, partial = folder / EVALUATION, folder / f".{EVALUATION}.partial"
+        partial.write_text(self.model_dump_json(indent=2))
+        partial.replace(path)
+        return path
+
+
+class VersionEvaluation(WrittenEvaluation):
     """The whole evaluation of one version: what stands in its `evaluation.json`."""
 
     version: str = Field(description="The version that was evaluated.")
@@ -158,13 +169,6 @@ class VersionEvaluation(Strict):
             }
             for scorer, slices in self.report.scorers.items()
         }
-
-    def write(self, folder: Path) -> Path:
-        """Writes `evaluation.json` into the version's `folder`, whole or not at all."""
-        path, partial = folder / EVALUATION, folder / f".{EVALUATION}.partial"
-        partial.write_text(self.model_dump_json(indent=2))
-        partial.replace(path)
-        return path
 
     @classmethod
     def read(cls, folder: Path) -> VersionEvaluation:

@@ -73,6 +73,21 @@ class Argus(nn.Module):
         Raises:
             ValueError: a row is longer than the model reads.
         """
+        context, item, states = self.read(batch, generator)
+        asked = batch.asked
+        if self.start is not None:
+            known = torch.cat([states, self.start.to(states.dtype).unsqueeze(0)])[batch.states]
+            of_context = torch.cat([known, context[asked]], dim=-1)
+            return Asked(self, batch, generator, of_context, torch.cat([of_context, item[asked]], dim=-1))
+        place = 3 * batch.states
+        return Asked(self, batch, generator, states[place], states[place + 1])
+
+    def read(self, batch: ArgusBatch, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(M, width) contexts and items of a batch, and (tokens * L, width) the states of what it reads.
+
+        Raises:
+            ValueError: a row is longer than the model reads.
+        """
         longest = int(batch.offsets.diff().max()) if len(batch.users) else 0
         if longest > self.config.max_length:
             row = int(batch.offsets.diff().argmax())
@@ -85,14 +100,7 @@ class Argus(nn.Module):
             masked = masked < self.items.id_masking
         context = self.context(batch.context)
         item = self.items(batch.item_index, masked) + self.shown(batch.shown)
-        states = self._encode(context, item, batch)
-        asked = batch.asked
-        if self.start is not None:
-            known = torch.cat([states, self.start.to(states.dtype).unsqueeze(0)])[batch.states]
-            of_context = torch.cat([known, context[asked]], dim=-1)
-            return Asked(self, batch, generator, of_context, torch.cat([of_context, item[asked]], dim=-1))
-        place = 3 * batch.states
-        return Asked(self, batch, generator, states[place], states[place + 1])
+        return context, item, self._encode(context, item, batch)
 
     def _encode(self, context: Tensor, item: Tensor, batch: ArgusBatch) -> Tensor:
         """(tokens * L, width) raw states, normed: of each interaction, or of its context, its item and its feedback."""

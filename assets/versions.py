@@ -1,6 +1,7 @@
 """Where a lake keeps its training sets and trained versions, which of them a step is about, and who is champion."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -52,6 +53,17 @@ def artifacts_of(lake: Lake, family: str | None = None) -> Path:
 def versions_of(lake: Lake) -> dict[str, Path]:
     """Every complete version to its folder, of all families that do the same as the lake's own, oldest first."""
     return {version: artifact_of(lake, version) for version in list_versions(*_folders_of_kind(lake))}
+
+
+def made_of_set(lake: Lake, training_set: str) -> dict[str, Path]:
+    """By family the newest version that was made of a training set."""
+    made: dict[str, Path] = {}
+    for folder in versions_of(lake).values():
+        with suppress(OSError, ValueError):  # Earlier code's, which says of none what it was made of.
+            manifest = read_manifest(folder)
+            if manifest.training_set == training_set:
+                made[manifest.family] = folder
+    return made
 
 
 def artifact_of(lake: Lake, version: str) -> Path:
@@ -172,9 +184,19 @@ def releases_of(lake: Lake) -> Releases:
 
 
 def newest_champion_of_family(lake: Lake) -> str | None:
-    """The newest champion of the lake's own family that is still there; None where there is none."""
+    """The newest champion of the lake's own family that is still there, be it as a part; None where there is none."""
     champions = reversed(releases_of(lake).standing().champion_history)
-    return next((version for version in champions if (artifacts_of(lake) / version).is_dir()), None)
+    own = (_part_of_own_family(lake, version) for version in champions)
+    return next((version for version in own if version and (artifacts_of(lake) / version).is_dir()), None)
+
+
+def _part_of_own_family(lake: Lake, version: str) -> str | None:
+    """The version itself where it is of the lake's own family, what it was mixed of from it where it is a blend."""
+    if family_of(lake, version) in (lake.family, None):
+        return version
+    with suppress(OSError, ValueError):  # Its manifest is damaged.
+        return read_manifest(artifact_of(lake, version)).parts.get(lake.family)
+    return None
 
 
 def _maker(lake: Lake) -> str:

@@ -173,7 +173,7 @@ def model_card(artifact: Artifact) -> str:
     manifest, vocabulary = artifact.manifest, artifact.vocabulary
     does = {"retrieval": "finds the next item", "ranking": "ranks given items"}[artifact.family.kind]
     trained, cold = len(vocabulary.trained), len(vocabulary.known_items) - len(vocabulary.trained)
-    of_cold, made = _trained(artifact) if isinstance(artifact.family, TrainedFamily) else _fitted(artifact)
+    of_cold, made = _how_it_was_made(artifact)
     metrics = "\n".join(f"- {escaped(name)}: {value:.4f}" for name, value in manifest.training_metrics.items())
     return f"""# {escaped(manifest.version)}
 
@@ -193,8 +193,14 @@ The evaluation is in `{EVALUATION}`, the origin of the data in `{MANIFEST}`.
 """
 
 
-def _trained(artifact: Artifact) -> tuple[str, str]:
+def _how_it_was_made(artifact: Artifact) -> tuple[str, str]:
     """What it makes of items that were not seen, and how it was made."""
+    if isinstance(artifact.family, TrainedFamily):
+        return _trained(artifact)
+    return _blended(artifact) if artifact.manifest.parts else _fitted(artifact)
+
+
+def _trained(artifact: Artifact) -> tuple[str, str]:
     manifest, model = artifact.manifest, artifact.model
     parameters = sum(parameter.numel() for parameter in model.parameters())
     start = f"on from the weights of version {escaped(manifest.parent)}" if manifest.parent else "from scratch"
@@ -209,6 +215,14 @@ def _fitted(artifact: Artifact) -> tuple[str, str]:
     return (
         "come after all of these",
         f"Fitted at once: {', '.join(f'{name} {value}' for name, value in settings.items())}",
+    )
+
+
+def _blended(artifact: Artifact) -> tuple[str, str]:
+    parts = " and ".join(f"version {escaped(version)} ({name})" for name, version in artifact.manifest.parts.items())
+    return (
+        "are represented by their content alone",
+        f"Mixed of {parts}, of which item-kNN has the weight {artifact.model.config.weight:g}",
     )
 
 

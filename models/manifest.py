@@ -43,6 +43,9 @@ class Manifest(Strict):
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""
     parent: str | None = Field(default=None, description="Version that this one was warm-started from.")
+    parts: dict[str, str] = Field(
+        default_factory=dict, description="Family to version of what a blend was mixed of; empty for others."
+    )
     training: TrainingConfig | None = Field(
         default=None, description="How it was trained; null: it was fitted at once."
     )

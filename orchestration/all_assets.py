@@ -17,6 +17,7 @@ import assets.release.assets
 import assets.sequences.assets
 import assets.sources.assets
 import assets.training.assets
+import assets.training.blend_assets
 import assets.training.set_assets
 import assets.training.simple_assets
 from assets.code_version import code_version
@@ -34,6 +35,7 @@ MODULES = (
     assets.training.set_assets,
     assets.training.simple_assets,
     assets.training.assets,
+    assets.training.blend_assets,
     assets.evaluation.assets,
     assets.release.assets,
     assets.endpoint.assets,

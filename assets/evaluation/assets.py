@@ -1,7 +1,6 @@
 """The `evaluation` asset and its checks."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -22,6 +21,7 @@ from assets.resources import LakeResource
 from assets.sources.source import Source
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
+from assets.training.blend_assets import blended_model
 from assets.training.set_assets import training_set
 from assets.training.simple_assets import simple_models
 from assets.versions import (
@@ -29,9 +29,9 @@ from assets.versions import (
     VersionMissing,
     artifact_of,
     artifacts_of,
+    made_of_set,
     releases_of,
     version_in_question,
-    versions_of,
     why_skipped,
 )
 from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, Contestant, VersionEvaluation
@@ -52,7 +52,7 @@ class EvaluationRun(dg.Config):
 
 
 @dg.asset(
-    deps=[training_set, simple_models, hstu_model, hstu_without_content, items],
+    deps=[training_set, simple_models, hstu_model, blended_model, hstu_without_content, items],
     group_name="evaluation",
     kinds={"pytorch", "delta"},
     owners=["team:ml"],
@@ -139,13 +139,8 @@ def _champion(lake: Lake) -> Path | None:
 
 def _rivals_of(lake: Lake, candidate: Manifest) -> dict[str, Path]:
     """By family the newest version that was made of the candidate's training set, but for its own family."""
-    rivals: dict[str, Path] = {}
-    for folder in versions_of(lake).values():
-        with suppress(OSError, ValueError):  # Earlier code's, which no rival is.
-            manifest = read_manifest(folder)
-            if manifest.training_set == candidate.training_set and manifest.family != candidate.family:
-                rivals[manifest.family] = folder
-    return rivals
+    made = made_of_set(lake, candidate.training_set)
+    return {family: folder for family, folder in made.items() if family != candidate.family}
 
 
 def _reporting(context: dg.AssetExecutionContext) -> Callable[[str, int, int], None]:

@@ -4,6 +4,7 @@ from assets.evaluation.evaluate_version import CHAMPION
 from assets.evaluation.plots import cell
 from assets.release.contest import Contest
 from models.evaluation.report import OVERALL, Contestant
+from models.families.blend import Blend
 
 
 def outcome(contest: Contest, winner: str | None, why: str) -> str:
@@ -145,7 +146,9 @@ def _advice(contest: Contest, holder: str | None) -> str:
             "widen evaluation.window_days, hold more users out (evaluation.leave_one_out_users), or lower "
             "release.min_users"
         )
-    if contest.beaten_by(contest.candidate):
+    if better := contest.beaten_by(contest.candidate):
+        if contest.family(better) == Blend.name:
+            return "it answers as a part of the blend"
         return (
             "train longer or on more days, or search its settings (`tuned_hyperparameters`); every night is judged anew"
         )

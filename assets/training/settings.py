@@ -24,6 +24,14 @@ class SimpleModelsSettings(Strict):
     ials: IalsConfig = Field(default=IalsConfig(), description="A factorisation of who chose what.")
 
 
+class BlendSettings(Strict):
+    """The blend of the model and item-kNN."""
+
+    weight: Annotated[float, FROM_DATA] = Field(
+        default=0.0, ge=0, lt=1, description="Weight of item-kNN; the model has the rest. 0: nothing is blended."
+    )
+
+
 class SearchSettings(Strict):
     """The hyper-parameter search of the `tuned_hyperparameters` asset."""
 
@@ -105,5 +113,8 @@ class TrainingSettings(TrainingDataSettings):
     simple_models: SimpleModelsSettings = Field(
         default=SimpleModelsSettings(),
         description="The floor under quality: fitted beside the model, and released where they are better.",
+    )
+    blend: BlendSettings = Field(
+        default=BlendSettings(), description="The model mixed with item-kNN, a version of its own."
     )
     search: SearchSettings = Field(default=SearchSettings(), description="The hyper-parameter search.")

@@ -136,7 +136,7 @@ def _rank_all(
     progress: Progress | None,
 ) -> Ranking:
     parts, done = [], 0
-    for batch in cases.batches(max(1, min(settings.batch_users, SCORES_AT_ONCE // catalogue.items))):
+    for batch in cases.batches(batch_size(catalogue, settings)):
         scores = _scores(scorer, batch, catalogue)
         parts.append(rank(scores, batch, catalogue, max(settings.ks)))
         done += len(batch)
@@ -145,6 +145,11 @@ def _rank_all(
     if not parts:
         return Ranking(np.empty(0, np.int64), np.empty((0, max(settings.ks)), np.int32))
     return Ranking(np.concatenate([p.ranks for p in parts]), np.concatenate([p.top for p in parts]))
+
+
+def batch_size(catalogue: Catalogue, settings: RankingSettings) -> int:
+    """How many users are scored at once."""
+    return max(1, min(settings.batch_users, SCORES_AT_ONCE // catalogue.items))
 
 
 def _scores(scorer: Scorer, batch: EvaluationCases, catalogue: Catalogue) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.auto import FROM_DATA
-from models.config import FamilyConfig
+from models.config import FamilyConfig, ModelConfig
 
 LONGEST = 500
 """Most recent interactions that count, where a family reads any; older ones weigh next to nothing."""
@@ -47,3 +47,14 @@ class IalsConfig(FamilyConfig):
     )
     iterations: int = Field(default=15, ge=1, description="How often items, then users are solved for.")
     seed: int = Field(default=0, ge=0, description="Seed of the vectors before the first of them.")
+
+
+class BlendConfig(FamilyConfig):
+    """A trained recommender and item-kNN, whose probabilities are mixed."""
+
+    family: Literal["blend"] = "blend"
+    max_length: int = Field(default=LONGEST, ge=1, description="The longer of what its two parts read.")
+    recommender: ModelConfig
+    item_knn: ItemKnnConfig
+    weight: float = Field(ge=0, lt=1, description="Weight of item-kNN; the recommender has the rest.")
+    temperature: float = Field(default=1.0, gt=0, description="Scores of the recommender over this are logits.")

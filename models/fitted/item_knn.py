@@ -79,6 +79,11 @@ class ItemKnnModel(nn.Module):
         parts = self.similarities.numpy(), self.neighbours.numpy(), self.offsets.numpy()
         return sparse.csr_array(parts, shape=(size, size))
 
+    @property
+    def related(self) -> Tensor:
+        """(n + 1,) bool, the items that have neighbours."""
+        return self.offsets.diff() > 0
+
     def forward(self, histories: Interactions) -> Tensor:
         """(B, n + 1) float32: similarities to the items of each history, summed; from 0 down where there is none."""
         places = np.arange(len(histories.item_index))

@@ -239,7 +239,7 @@ def test_every_item_has_its_content_vector(installation: Installation) -> None:
 
 
 def test_a_version_is_trained_and_its_ablation_with_it(installation: Installation) -> None:
-    installation.stage("training_set", "hstu_model", "hstu_without_content", "simple_models")
+    installation.stage("training_set", "hstu_model", "hstu_without_content", "simple_models", "blended_model")
     (training_set,) = installation.training_sets()
     (version,) = installation.versions()
     artifact = installation.home / "small" / "artifacts" / "hstu" / version
@@ -254,12 +254,13 @@ def test_the_evaluation_compares_all_scorers(installation: Installation) -> None
     (version,) = installation.versions()
     report = json.loads((installation.home / "small" / "artifacts" / "hstu" / version / "evaluation.json").read_text())
     scorers = report["protocols"][report["primary_protocol"]]["scorers"]
-    assert set(scorers) == {"hstu", "hstu_without_content", *SIMPLE, "oracle"}
+    # Whether there is a blend is for the data to say.
+    assert set(scorers) - {"blend"} == {"hstu", "hstu_without_content", *SIMPLE, "oracle"}
 
 
 def test_the_first_version_is_released_and_answers(installation: Installation) -> None:
     installation.stage("release", "endpoint")
-    made = {version: family for family in ("hstu", *SIMPLE) for version in installation.versions(family)}
+    made = {version: family for family in ("hstu", "blend", *SIMPLE) for version in installation.versions(family)}
     status = installation.status()
     assert status["profile"] == "small"
     assert status["endpoint"] == f"http://127.0.0.1:{installation.port}"
@@ -282,7 +283,7 @@ def test_the_first_version_is_released_and_answers(installation: Installation) -
 
 def test_a_new_day_replaces_the_champion_under_load(installation: Installation) -> None:
     before, first = installation.table("events"), installation.served()
-    there = {version for family in ("hstu", *SIMPLE) for version in installation.versions(family)}
+    there = {version for family in ("hstu", "blend", *SIMPLE) for version in installation.versions(family)}
     with Load(installation) as load:
         installation.python(NIGHT)
     assert load.failures == []

@@ -16,6 +16,7 @@ from assets.resources import RayCluster, Storage
 from assets.sources.settings import open_source
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import hstu_model, hstu_without_content
+from assets.training.blend_assets import blended_model
 from assets.training.set_assets import training_set
 from assets.training.settings import TrainingSettings
 from assets.training.simple_assets import simple_models
@@ -119,7 +120,7 @@ def trained_night(lake: Lake, instance: dg.DagsterInstance, raise_on_error: bool
     training = read_section(TrainingSettings, {"positive_actions": ["click"], "use_content": False})
     asked = read_section(EvaluationSettings, {})
     return dg.materialize(
-        [training_set, hstu_model, hstu_without_content, simple_models, evaluation, release],
+        [training_set, hstu_model, hstu_without_content, simple_models, blended_model, evaluation, release],
         instance=instance,
         raise_on_error=raise_on_error,
         resources={
@@ -146,6 +147,7 @@ def test_where_training_fails_the_first_night_ends_in_a_simple_model_and_a_later
     with dg.instance_for_test() as instance:
         first = trained_night(lake, instance)
         assert told(first, "hstu_model")["skipped"].endswith("no memory is left")
+        assert told(first, "blended_model")["skipped"].endswith("no memory is left")
         champion = releases_of(lake).champion()
         assert champion == told(first, "simple_models")["version"]
         later = trained_night(lake, instance, raise_on_error=False)

@@ -58,8 +58,8 @@ def test_a_class_that_is_built_by_hand_leaves_nothing_to_the_data() -> None:
 SHOP = Statistics(
     users=1_912, mean_length=6.5, long=23, trained_items=300, has_content=True, cold_share=0.1, judges=240
 )
-SIMPLE_MODELS = "simple_models."
-"""What is chosen when these are fitted (`assets.training.simple_models`)."""
+CHOSEN_LATER = ("simple_models.", "blend.")
+"""What is chosen when these are made (`assets.training.simple_models`, `assets.training.blend`)."""
 
 MADE_WITH_THE_SET = set(TrainingDataSettings.model_fields)
 
@@ -88,7 +88,7 @@ def test_whatever_the_data_say_each_value_fits_its_field_and_has_a_reason(
     settings = read_section(TrainingSettings, {**TRAINING, "optimisation": optimisation})
     made, chosen = choose_training(settings, found, workers)
     assert type(made).model_validate(made.model_dump()) == made
-    elsewhere = {path for path in settings.left_to_data if path in MADE_WITH_THE_SET or path.startswith(SIMPLE_MODELS)}
+    elsewhere = {path for path in settings.left_to_data if path in MADE_WITH_THE_SET or path.startswith(CHOSEN_LATER)}
     assert set(chosen) == set(settings.left_to_data) - elsewhere
     assert {path: value_at(made, path) for path in chosen} == {path: choice.value for path, choice in chosen.items()}
     assert all(choice.reason[-1] == "." for choice in chosen.values())

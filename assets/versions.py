@@ -33,7 +33,12 @@ RECORD = "record.json"
 SETS = {"training_set": DATASETS, "ranking_set": RANKING_SETS}
 """Asset to the folder of the training sets that it makes."""
 
-MAKERS = {"retrieval": "hstu_model", "ranking": "ranker_model", "argus": "argus_backbone"}
+MAKERS = {
+    "retrieval": "hstu_model",
+    "ranking": "ranker_model",
+    "argus": "argus_backbone",
+    "argus_towers": "user_item_towers",
+}
 """Family, or kind of family, to the asset that trains a version of it."""
 
 

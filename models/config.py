@@ -299,6 +299,17 @@ class InteractionLossConfig(Strict):
         return self
 
 
+class ImpressionLossConfig(Strict):
+    """What `argus_towers` learns: which impressions of a user turn out better (ARGUS spec section 4)."""
+
+    kind: Literal["pairwise", "pointwise", "listwise"] = Field(
+        default="pairwise",
+        description="pairwise: of two that follow each other, the better one; pointwise: how far up the scale each "
+        "comes; listwise: of some that follow each other, how the scale divides among them.",
+    )
+    list_length: int = Field(default=10, ge=2, description="Impressions of a list at most; listwise alone reads it.")
+
+
 class StochasticLengthConfig(Strict):
     """Shortened long histories in training (HSTU paper section 3.2)."""
 
@@ -373,3 +384,4 @@ class TrainingConfig(Strict):
     loss: SampledSoftmaxConfig = SampledSoftmaxConfig()
     actions: ActionLossConfig = ActionLossConfig()
     interactions: InteractionLossConfig = InteractionLossConfig()
+    impressions: ImpressionLossConfig = ImpressionLossConfig()

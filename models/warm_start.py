@@ -16,6 +16,7 @@ from models.manifest import MODEL, VOCABULARY
 from models.vocabulary import Vocabulary
 
 ID_TABLE = "items.ids.weight"
+POSITIONS = "positions"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,40 @@ def start_from(parent: Parent, model: Any, vocabulary: Vocabulary) -> None:
     # Only what is learned: what the model was told of its own data stays.
     learned = {name: parent.weights[name] for name, _ in model.named_parameters()}
     model.load_state_dict({**model.state_dict(), **learned, ID_TABLE: table})
+
+
+def begin_with(folder: Path, model: Any, vocabulary: Vocabulary) -> None:
+    """Gives `model` the weights of another family's version that have the names of its own; the rest stay as they are.
+
+    Where the model reads longer rows than the version did, it has positions that the version knew nothing of.
+
+    Args:
+        folder: The version's.
+        model: Untrained.
+        vocabulary: The model's, which must be that of the version: its IDs go by their places.
+
+    Raises:
+        ValueError: it cannot be read, has another vocabulary, or a weight of another shape.
+    """
+    try:
+        weights, theirs = load_file(folder / MODEL), Vocabulary.read(folder / VOCABULARY)
+    except (OSError, SafetensorError, PolarsError) as error:
+        raise ValueError(f"{folder} cannot be read: {error}") from error
+    if not theirs.item_ids.equals(vocabulary.item_ids):
+        raise ValueError(f"the version in {folder} knows other items: train it on the same training set")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name not in weights:
+                continue
+            given = weights[name]
+            if name == POSITIONS:
+                given, parameter = given[: len(parameter)], parameter[: len(given)]
+            if given.shape != parameter.shape:
+                raise ValueError(
+                    f"{name} is {tuple(given.shape)} in {folder}, but {tuple(parameter.shape)} here: give the model "
+                    "the shape that the version has"
+                )
+            parameter.copy_(given)
 
 
 def differences(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

@@ -32,8 +32,8 @@ ranking = dg.define_asset_job(
 
 argus = dg.define_asset_job(
     "argus",
-    dg.AssetSelection.assets("ranking_set", "argus_backbone", "argus_evaluation"),
-    description="Trains ARGUS on everything that happened, and evaluates it; no part of the line yet.",
+    dg.AssetSelection.assets("ranking_set", "argus_backbone", "user_item_towers", "argus_evaluation"),
+    description="Trains ARGUS on everything that happened and its two towers on what was shown, and evaluates both.",
 )
 
 tuning = dg.define_asset_job(

@@ -7,8 +7,9 @@ from typing import Any
 import dagster as dg
 
 from assets.argus.evaluate import GROWING, evaluate_argus
-from assets.argus.fit import fitted_to
-from assets.argus.plots import metric_bars, metric_table
+from assets.argus.evaluate_towers import TOWERS, evaluate_towers
+from assets.argus.fit import fitted_to, towers_fitted_to
+from assets.argus.plots import metric_bars, metric_table, towers_table
 from assets.argus.settings import ArgusSettings
 from assets.data_version import data_version
 from assets.metadata import plain_name
@@ -17,10 +18,15 @@ from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, req
 from assets.resources import NO_CONFIG, LakeResource, RayResource
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import cluster, reporting, version_metadata
+from assets.training.dataset import read_dataset
 from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
 from assets.training.version import new_manifest, train_version
 from assets.versions import TRAINING_SET, VERSION, artifacts_of, training_set_in_question, version_in_question
+from models.argus.two_towers_config import TwoTowersConfig
+from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
+from models.manifest import list_versions
+from storage.lake import Lake
 
 
 @dg.asset(
@@ -73,13 +79,69 @@ def argus_backbone(
 @dg.asset(
     deps=[ranking_set, argus_backbone],
     group_name="argus",
+    kinds={"pytorch", "ray"},
+    owners=["team:ml"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    config_schema=NO_CONFIG,
+    description="A new version of two towers, fine-tuned by Ray of the run's ARGUS: vectors of users, as a nightly "
+    "batch has them, and of items, whose dot product orders what is shown.",
+)
+def user_item_towers(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    training: dg.ResourceParam[TrainingSettings],
+    argus: dg.ResourceParam[ArgusSettings],
+    ranking_set_settings: dg.ResourceParam[RankingSetSettings],
+    ray: RayResource,
+) -> dg.MaterializeResult[None]:
+    from models.argus.impressions import ImpressionExamples
+
+    tables, own = replace(lake.open(), family=argus.model.family), argus.towers
+    folder = training_set_in_question(context, tables, "ranking_set")
+    record = read_record(folder, RankingSetRecord)
+    require_made_by(record, ranking_set_settings)
+    backbone = artifacts_of(tables) / version_in_question(context, tables, "argus_backbone") if own.pretrained else None
+    model = towers_fitted_to(argus, record.settings, folder, backbone)
+    learned = ImpressionExamples(read_dataset(folder).histories, model)
+    context.log.info(f"{len(learned.at):,} impressions and {learned.pairs:,} pairs; left out are {learned.left_out}")
+    with cluster(ray):
+        version = train_version(
+            tables,
+            new_manifest(lake.profile, model.family, training, record, model.actions),
+            folder,
+            training,
+            model,
+            own.optimisation,
+            workers=training.workers if ray.mode == "attach" else 0,
+            with_content=True,
+            parent=None,
+            on_progress=reporting(context),
+            pretrained=backbone,
+        )
+    return dg.MaterializeResult(
+        metadata={
+            **version_metadata(version),
+            "delay_hours": model.delay_hours,
+            "scale": ", ".join(f"{step.factor} from class {step.least}: {step.grade}" for step in model.scale),
+            "impressions": len(learned.at),
+            "pairs": learned.pairs,
+            **{name: count for name, count in vars(learned.left_out).items()},
+        },
+        data_version=dg.DataVersion(version.fingerprint),
+    )
+
+
+@dg.asset(
+    deps=[ranking_set, argus_backbone, user_item_towers],
+    group_name="argus",
     kinds={"pytorch"},
     owners=["team:ml"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
     description="What the run's ARGUS version says of what happened after its cutoff: normalised entropy of the next "
     "item and of each factor of the feedback, AUC and GAUC of each outcome, with 95 % bootstrap intervals over users, "
-    "with histories that grow and with frozen ones, beside how often each outcome comes of an item anyway.",
+    "with histories that grow and with frozen ones, beside how often each outcome comes of an item anyway; and of the "
+    "two towers how often they order two impressions of one user rightly.",
 )
 def argus_evaluation(
     context: dg.AssetExecutionContext,
@@ -110,6 +172,45 @@ def argus_evaluation(
             "metrics": dg.MetadataValue.md(metric_table(result)),
             "plot": dg.MetadataValue.md(metric_bars(result)),
             "report": dg.MetadataValue.path(str(result.write(folder))),
+            **_of_towers(context, tables, argus, evaluation),
         },
         data_version=data_version(context, argus, evaluation, result.version),
     )
+
+
+def _of_towers(
+    context: dg.AssetExecutionContext, tables: Lake, argus: ArgusSettings, evaluation: EvaluationSettings
+) -> dict[str, Any]:
+    """What is said of the two towers, where there are any."""
+    from models.artifact import load_artifact
+
+    own = replace(tables, family=TwoTowersConfig.model_fields["family"].default)
+    if not list_versions(artifacts_of(own)):
+        return {}
+    folder = artifacts_of(own) / version_in_question(context, own, "user_item_towers")
+    result = evaluate_towers(own, load_artifact(folder), evaluation, argus.towers.production)
+    numbers = {
+        plain_name(f"towers {step} {name}"): measure.mean
+        for step, measures in result.scorers[TOWERS].items()
+        for name, measure in measures.items()
+    }
+    uplifts = {
+        plain_name(f"towers {name} over {scorer}"): measure.mean
+        for scorer, measures in result.pairs.items()
+        for name, measure in measures.items()
+        if name == PAIR_UPLIFT
+    }
+    accuracy = result.pairs[TOWERS].get(PAIR_ACCURACY)
+    return {
+        "towers_version": result.version,
+        "towers_delay_hours": result.delay_hours,
+        "towers_impressions": result.impressions,
+        "towers_without_state": result.without_state,
+        "towers_without_grade": result.without_grade,
+        "towers_unknown_items": result.unknown_items,
+        **({"towers_pair_accuracy": accuracy.mean} if accuracy else {}),
+        **uplifts,
+        **numbers,
+        "towers_metrics": dg.MetadataValue.md(towers_table(result)),
+        "towers_report": dg.MetadataValue.path(str(result.write(folder))),
+    }

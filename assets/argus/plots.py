@@ -3,10 +3,15 @@
 import polars as pl
 
 from assets.argus.evaluate import FROZEN, GROWING, ITEM_RATE, ArgusEvaluation
+from assets.argus.evaluate_towers import TowersEvaluation
 from assets.metadata import markdown_table
 from assets.plots import markdown_image, new_figure
 from assets.ranking.plots import cells
 from models.evaluation.action_metrics import METRICS
+from models.evaluation.own_impressions import NDCG, PAIR_ACCURACY, PAIR_UPLIFT
+
+TOLD_OF_TOWERS = (PAIR_ACCURACY, PAIR_UPLIFT, "auc", "gauc", NDCG)
+"""The report has all."""
 
 COLOURS = {GROWING: "#1971c2", FROZEN: "#74c0fc", ITEM_RATE: "#f08c00"}
 
@@ -28,6 +33,20 @@ def metric_table(result: ArgusEvaluation) -> str:
         if (measures := outcomes.get(outcome))
     ]
     return markdown_table(pl.DataFrame(rows))
+
+
+def towers_table(result: TowersEvaluation) -> str:
+    """How each scorer orders impressions, by the whole scale and by its steps, with 95 % intervals, as Markdown."""
+    whole = [
+        {"step": "whole scale", "holds": "", "scorer": scorer, **cells(measures, TOLD_OF_TOWERS)}
+        for scorer, measures in result.pairs.items()
+    ]
+    steps = [
+        {"step": step, "holds": f"{share:.4f}", "scorer": scorer, **cells(measures[step], TOLD_OF_TOWERS)}
+        for step, share in result.shares.items()
+        for scorer, measures in result.scorers.items()
+    ]
+    return markdown_table(pl.DataFrame([*whole, *steps]))
 
 
 def metric_bars(result: ArgusEvaluation) -> str:

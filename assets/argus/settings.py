@@ -6,8 +6,40 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from models.argus.config import ArgusConfig, FactorConfig
+from models.argus.two_towers_config import GradeConfig
 from models.config import TrainingConfig
 from models.strict import Strict
+
+
+class TowersSettings(Strict):
+    """The two towers that are fine-tuned of ARGUS, for what a nightly batch of vectors has to order."""
+
+    scale: tuple[GradeConfig, ...] = Field(
+        default=(),
+        description="What orders impressions, steps of `factors`; none: each factor but those of categories is better "
+        "than the ones before, from its second class on.",
+    )
+    delay_hours: float = Field(
+        default=24.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How old a user's state is at least when an item is shown: 24 where vectors are made once a day.",
+    )
+    max_length: int | None = Field(
+        default=None, ge=1, description="Interactions that a state reads at most; null: as many as the backbone."
+    )
+    pretrained: bool = Field(
+        default=True, description="Whether they start from the weights of the run's backbone, or from none."
+    )
+    production: str = Field(
+        default="",
+        description="A column (quality.columns: a number, known at the request) that holds the score by which the "
+        "ranker in production ordered what was shown, over which the uplift is told; empty: there is none.",
+    )
+    optimisation: TrainingConfig = Field(
+        default=TrainingConfig(epochs=2, batch_size=64, schedule="cosine", warmup=0.05, clip_norm=1.0),
+        description="How they are trained; `impressions` says what they learn.",
+    )
 
 
 class ArgusSettings(Strict):
@@ -27,6 +59,7 @@ class ArgusSettings(Strict):
         default=TrainingConfig(epochs=2, batch_size=64, schedule="cosine", warmup=0.05, clip_norm=1.0),
         description="How the model is trained.",
     )
+    towers: TowersSettings = Field(default=TowersSettings(), description="The two towers that are made of it.")
 
     @model_validator(mode="after")
     def _model_says_nothing_of_the_data(self) -> "ArgusSettings":
@@ -39,6 +72,8 @@ class ArgusSettings(Strict):
 
     def told(self, actions: Sequence[str]) -> tuple[FactorConfig, ...]:
         """The factors; without any of its own each of `actions` is one."""
-        if self.learn == "next_item":
-            return ()
+        return () if self.learn == "next_item" else self.feedback(actions)
+
+    def feedback(self, actions: Sequence[str]) -> tuple[FactorConfig, ...]:
+        """The factors, whether or not the backbone tells them."""
         return self.factors or tuple(FactorConfig(name=action, action=action) for action in actions)

@@ -33,6 +33,7 @@ class TrainingJob:
         folder: Folder of this run, which every worker sees: progress and checkpoints.
         workers: Ray Train workers; 0 trains in this process, without a cluster.
         start: Folder of the version whose weights it starts from, which every worker sees; None: from scratch.
+        pretrained: Folder of a version of another family whose weights of the same names it starts from; None: of none.
         step_seconds: How often steps within an epoch are told of.
     """
 
@@ -45,6 +46,7 @@ class TrainingJob:
     threads_per_worker: int = 1
     max_failures: int = 0
     start: str | None = None
+    pretrained: str | None = None
     step_seconds: float = 5.0
 
     def as_json(self) -> dict[str, Any]:
@@ -257,7 +259,7 @@ def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
     import torch
 
     from models.families.registry import build
-    from models.warm_start import read_parent, start_from
+    from models.warm_start import begin_with, read_parent, start_from
 
     torch.manual_seed(job.training.seed)
     vocabulary = vocabulary_of(job, dataset)
@@ -266,6 +268,8 @@ def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
     model = build(job.model, len(vocabulary), trained, content, dataset.popularity)
     if job.start is not None:
         start_from(read_parent(Path(job.start)), model, vocabulary)
+    if job.pretrained is not None:
+        begin_with(Path(job.pretrained), model, vocabulary)
     return model
 
 

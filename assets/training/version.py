@@ -105,6 +105,7 @@ def train_version(
     with_content: bool,
     parent: str | None,
     on_progress: Callable[[Entry | str], None],
+    pretrained: Path | None = None,
 ) -> TrainedVersion:
     """Trains on a prepared training set and writes the version's artifact.
 
@@ -116,6 +117,7 @@ def train_version(
         with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
         parent: The version that it starts from if it can (`why_not_from`); None: from scratch. An ablation starts from
             the ablation of that version: both have been trained for as long, so that they can be compared.
+        pretrained: Folder of the version of another family that it is made of; its training set is the same.
     """
     from models.artifact import save_artifact
     from models.checkpoint import epochs_done, newest_checkpoint
@@ -131,6 +133,7 @@ def train_version(
         use_gpu=settings.use_gpu,
         threads_per_worker=settings.threads_per_worker,
         max_failures=settings.max_failures,
+        pretrained=str(pretrained) if pretrained else None,
     )
     if parent:
         start = lake.folder(where) / model.family / parent
@@ -150,7 +153,7 @@ def train_version(
         on_progress(f"keeps the weights of epoch {kept.epoch}, the best of {len(curve)} on held-out users")
     trained = trained_model(job, dataset)
     metrics = metrics_of(kept)
-    origin = parent if job.start else None
+    origin = pretrained.name if pretrained else parent if job.start else None
     final = manifest.model_copy(
         update={
             "training": optimisation,
@@ -177,6 +180,7 @@ def fingerprint_of(job: TrainingJob) -> str:
         job.threads_per_worker,
         job.use_gpu,
         Path(job.start).name if job.start else None,
+        Path(job.pretrained).name if job.pretrained else None,
     )
 
 

@@ -65,6 +65,11 @@ class ArgusExamples:
         return len(self._examples)
 
     @property
+    def examples(self) -> np.ndarray:
+        """(E, 5) int64 the user of each, and the positions that it reads and that it asks about: from and to."""
+        return self._examples
+
+    @property
     def asked(self) -> np.ndarray:
         """(T,) int64 the position of each interaction that is asked about, in the order of the batches."""
         return np.concatenate([self._asked(*example) for example in self._examples[:, 3:]])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.argus.examples import ArgusExamples
 from models.argus.model import Argus, Asked
+from models.examples import Examples
 
 TOKENS_AT_ONCE = 1 << 14
 
@@ -58,7 +59,7 @@ def predict(
     model.eval()
     told: list[tuple[Tensor, ...]] = []
     chosen: list[tuple[Tensor, ...]] = []
-    for part in _parts(examples):
+    for part in parts_of(examples):
         batch = examples.batch(part).to(device)
         view = model.view(batch, None if question is None else question.generator)
         said = [part.float().log_softmax(-1).cpu() for part in model.by_factor(view.logits)]
@@ -72,8 +73,8 @@ def predict(
     return Predictions(users, items, labels, logits, ours, theirs, whose)
 
 
-def _parts(examples: ArgusExamples) -> list[np.ndarray]:
-    """The examples in order, as many at once as have some tokens; whoever is longer alone."""
+def parts_of(examples: Examples) -> list[np.ndarray]:
+    """Batches of the examples in order, as many at once as have some tokens; whoever is longer alone."""
     done = np.cumsum(examples.epoch(0).lengths)
     edges = np.searchsorted(done, np.arange(TOKENS_AT_ONCE, done[-1], TOKENS_AT_ONCE))
-    return [part for part in np.split(np.arange(len(examples)), np.unique(edges)) if len(part)]
+    return [part for part in np.split(np.arange(len(done)), np.unique(edges)) if len(part)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.argus.model import Argus, Asked
 from models.argus.predictions import predict
 from models.columns import ACTIONS, ITEM_INDEX, STARTED, TIMESTAMP
 from models.interactions import Interactions
+from models.known import Known
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
@@ -105,7 +107,11 @@ def completed(interactions: Interactions, config: ArgusConfig) -> Interactions:
     for column in config.columns:
         empty[column.name] = np.full(count, -1, np.int64) if column.values else np.full(count, np.nan, np.float32)
     read = {name: interactions.columns.get(name, empty[name]) for name in (STARTED, *config.read)}
-    return interactions.only().with_columns(read)
+    when: dict[str, Known] = {
+        column.name: "outcome" if column.role == "feedback" else "request" for column in config.columns
+    }
+    declared = {**when, **interactions.declared}
+    return replace(interactions.only(), declared=declared).with_columns(read)
 
 
 def _end_to_end(histories: Interactions, asked: Interactions) -> tuple[Interactions, np.ndarray]:

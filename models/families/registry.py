@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, overload
 from pydantic import Discriminator, Tag
 
 from models.families.argus import ArgusFamily
+from models.families.argus_towers import ArgusTowersFamily
 from models.families.blend import Blend
 from models.families.family import Family, FittedFamily, Kind, TrainedFamily
 from models.families.hstu import Hstu
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, Family] = {
     family.name: family
-    for family in (Hstu(), Sasrec(), Ligr(), HstuDlrmV3(), ArgusFamily(), Blend(), Popularity(), ItemKnn(), Ials())
+    for family in (
+        Hstu(),
+        Sasrec(),
+        Ligr(),
+        HstuDlrmV3(),
+        ArgusFamily(),
+        ArgusTowersFamily(),
+        Blend(),
+        Popularity(),
+        ItemKnn(),
+        Ials(),
+    )
 }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.argus.assets import argus_backbone, argus_evaluation
+from assets.argus.assets import argus_backbone, argus_evaluation, user_item_towers
 from assets.argus.evaluate import FROZEN, GROWING, ITEM_RATE, ArgusEvaluation, evaluate_argus
+from assets.argus.evaluate_towers import TOWERS, WITHOUT_DELAY, TowersEvaluation, evaluate_towers
 from assets.argus.settings import ArgusSettings
 from assets.ranking.assets import ranking_set
 from assets.ranking.evaluate import NotEvaluated
@@ -44,6 +45,10 @@ ARGUS: dict[str, Any] = {
         "interactions": {"in_batch": 32, "uniform": 32},
     },
 }
+LEARN_TOWERS: dict[str, Any] = {
+    "scale": [{"factor": "clicked", "grade": 1}],
+    "optimisation": {"epochs": 20, "batch_size": 8, "learning_rate": 0.01, "schedule": "cosine"},
+}
 RANKING = RankingSettings.model_validate({"use_content": False, "model": {"actions": ["click", "play"]}})
 ASKED = EvaluationSettings.model_validate({"resamples": 100})
 TRAINING = TrainingSettings(positive_actions=("click",))
@@ -51,13 +56,13 @@ TRAINING = TrainingSettings(positive_actions=("click",))
 
 def run(lake: Lake, instance: dg.DagsterInstance, *only: str, **argus: Any) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [ranking_set, argus_backbone, argus_evaluation],
+        [ranking_set, argus_backbone, user_item_towers, argus_evaluation],
         instance=instance,
         selection=dg.AssetSelection.assets(*only) if only else None,
         resources={
             "lake": Storage(root=lake.root),
             "training": TRAINING,
-            "argus": ArgusSettings.model_validate({**ARGUS, **argus}),
+            "argus": ArgusSettings.model_validate({**ARGUS, "towers": LEARN_TOWERS, **argus}),
             "evaluation": ASKED,
             "ranking_set_settings": RankingSetSettings.of(RANKING, ASKED, TRAINING),
             "ray": RayCluster(mode="inline"),
@@ -75,7 +80,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, dg.Da
         assert result.success
         pages = {
             asset: result.asset_materializations_for_node(asset)[0].metadata
-            for asset in ("argus_backbone", "argus_evaluation")
+            for asset in ("argus_backbone", "user_item_towers", "argus_evaluation")
         }
         told = {asset: {name: entry.value for name, entry in page.items()} for asset, page in pages.items()}
         yield lake, instance, told
@@ -138,3 +143,52 @@ def test_what_follows_from_the_data_is_not_for_a_profile_to_say() -> None:
     names = [factor.name for factor in ArgusSettings().told(("click", "play"))]
     assert names == ["click", "play"]
     assert ArgusSettings(learn="next_item").told(("click",)) == ()
+
+
+def towers_of(lake: Lake) -> list[Path]:
+    return sorted(lake.folder("artifacts/argus_towers").glob("[!.]*"))
+
+
+def test_the_towers_are_made_of_the_backbone_and_reported_with_their_delay(
+    made: tuple[Lake, dg.DagsterInstance, dict[str, Any]],
+) -> None:
+    lake, _, told = made
+    report = TowersEvaluation.model_validate_json((towers_of(lake)[0] / EVALUATION).read_text())
+    page, trained = told["argus_evaluation"], told["user_item_towers"]
+    assert trained["started_from"] == folder_of(lake).name
+    assert (trained["delay_hours"], trained["scale"]) == (24.0, "clicked from class 1: 1")
+    # Of two days, what was shown on the first has no state; nor has the first of the second, where it ended as late.
+    learned = 8 * (len(USERS) - 2)
+    assert trained["impressions"] + trained["without_state"] == 2 * learned
+    assert learned - len(USERS) < trained["impressions"] <= learned
+    assert (report.users, report.impressions, report.without_state) == (len(USERS), 8 * len(USERS), 0)
+    assert list(report.scorers) == [TOWERS, WITHOUT_DELAY, ITEM_RATE]
+    accuracy = report.pairs[TOWERS]["pair_accuracy"].mean
+    assert accuracy > 0.9
+    assert accuracy == pytest.approx(report.scorers[TOWERS]["clicked"]["pair_accuracy"].mean)
+    theirs = report.pairs[ITEM_RATE]["pair_accuracy"].mean
+    assert report.pairs[ITEM_RATE]["pair_uplift"].mean == pytest.approx(accuracy / theirs - 1)
+    assert {"auc", "gauc", "ndcg@5"} <= set(report.scorers[TOWERS]["clicked"])
+    assert (page["towers_version"], page["towers_delay_hours"]) == (report.version, 24.0)
+    assert page["towers_pair_accuracy"] == accuracy
+    assert "argus_towers, delay 0" in page["towers_metrics"]
+
+
+def test_towers_from_scratch_and_what_does_not_fit(made: tuple[Lake, dg.DagsterInstance, dict[str, Any]]) -> None:
+    lake, instance, _ = made
+    few = {**LEARN_TOWERS, "optimisation": {"epochs": 1, "batch_size": 8}}
+    result = run(lake, instance, "user_item_towers", towers={**few, "pretrained": False, "delay_hours": 0.0})
+    page = result.asset_materializations_for_node("user_item_towers")[0].metadata
+    assert page["started_from"].value == "scratch"
+    assert load_artifact(towers_of(lake)[-1]).model.config.delay_hours == 0
+    for towers, why in (
+        ({**few, "scale": [{"factor": "buy", "grade": 1}]}, "the scale names the factor 'buy', not one of"),
+        ({**few, "delay_hours": 9e4}, "no impression is left to learn from or to judge"),
+    ):
+        result = run(lake, instance, "user_item_towers", towers=towers)
+        (failure,) = (event for event in result.all_events if event.is_step_failure)
+        assert why in str(failure.step_failure_data.error)
+    assert len(towers_of(lake)) == 2
+    for name in ("surface", "score"):
+        with pytest.raises(NotEvaluated, match=f"argus.towers.production is '{name}', which is no number"):
+            evaluate_towers(replace(lake, family="argus_towers"), load_artifact(towers_of(lake)[0]), ASKED, name)

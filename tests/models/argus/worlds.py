@@ -1,15 +1,19 @@
 """Small ARGUS models, and people who are shown items."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from models.argus.config import ArgusConfig, ColumnConfig, EmbeddingConfig, FactorConfig
 from models.argus.model import Argus
+from models.argus.two_towers import TwoTowers
+from models.argus.two_towers_config import TwoTowersConfig
 from models.columns import ACTIONS, ITEM_INDEX, STARTED, SURFACE, TIMESTAMP, VALUE
 from models.interactions import Interactions
+
+Model = TypeVar("Model", bound=Argus)
 
 ITEMS = 20
 MINUTE = 60_000
@@ -44,10 +48,26 @@ def config(**more: Any) -> ArgusConfig:
     return ArgusConfig.model_validate(told)
 
 
+def towers_config(**more: Any) -> TwoTowersConfig:
+    """Two towers of the same shape."""
+    scale = ({"factor": "like", "grade": 1},)
+    told = config().model_dump(exclude={"family", "size"}) | {"scale": scale, "delay_hours": 0.0} | more
+    return TwoTowersConfig.model_validate(told)
+
+
 def argus(of: ArgusConfig, seed: int = 0) -> Argus:
     """A model whose weights are large enough that everything it reads matters."""
     torch.manual_seed(seed)
-    model = Argus(of, ITEMS)
+    return enlarged(Argus(of, ITEMS))
+
+
+def towers(of: TwoTowersConfig, seed: int = 0) -> TwoTowers:
+    """The same of two towers."""
+    torch.manual_seed(seed)
+    return enlarged(TwoTowers(of, ITEMS))
+
+
+def enlarged(model: Model) -> Model:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() > 1 and "norm" not in name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from models.argus.predictions import Predictions
     from models.artifact import Artifact
     from models.interactions import Interactions
+    from models.manifest import Manifest
 
 GROWING, FROZEN, ITEM_RATE = "argus", "argus, frozen histories", "item_rate"
 """Scorers: histories hold all that had ended before, as at a live endpoint; or end at the cutoff, as with a nightly
@@ -48,6 +50,41 @@ class ArgusEvaluation(WrittenEvaluation):
     )
 
 
+@dataclass(frozen=True)
+class Window:
+    """What a version's own training set holds of the time before and after its cutoff.
+
+    Attributes:
+        settings: With the window of that set.
+        since, until: Epoch milliseconds, from and to.
+        learned: What was learned from.
+        after: Users to whom something was shown in the window, with all that they had begun by its end.
+    """
+
+    settings: EvaluationSettings
+    since: int
+    until: int
+    learned: Interactions
+    after: Interactions
+
+    @classmethod
+    def of(cls, lake: Lake, manifest: Manifest, settings: EvaluationSettings, maker: str) -> Window:
+        """That of the version.
+
+        Args:
+            maker: The asset that trains such versions.
+
+        Raises:
+            NotEvaluated: the training set is gone or of another window.
+        """
+        folder, record = training_set_of(lake, manifest, settings, maker)
+        settings = settings.model_copy(update={"window_days": record.settings.evaluation.window_days})
+        since, until = (int(at.timestamp() * 1000) for at in (manifest.cutoff, manifest.cutoff + settings.window))
+        declared = read_columns(folder).declared
+        learned, after = (read_interactions(folder, name, declared) for name in (HISTORIES, ASKED))
+        return cls(settings, since, until, learned, after)
+
+
 def evaluate_argus(lake: Lake, artifact: Artifact, settings: EvaluationSettings) -> ArgusEvaluation:
     """Evaluates a version on what its own training set holds of the window after its cutoff.
 
@@ -62,16 +99,12 @@ def evaluate_argus(lake: Lake, artifact: Artifact, settings: EvaluationSettings)
     from models.objectives.next_item_question import NextItemQuestion
 
     manifest, config = artifact.manifest, artifact.model.config
-    folder, record = training_set_of(lake, manifest, settings, "argus_backbone")
-    window_days = record.settings.evaluation.window_days
-    settings = settings.model_copy(update={"window_days": window_days})
-    since, until = (int(moment.timestamp() * 1000) for moment in (manifest.cutoff, manifest.cutoff + settings.window))
-    declared = read_columns(folder).declared
-    learned, after = (read_interactions(folder, name, declared) for name in (HISTORIES, ASKED))
-    asked = began_within(after, since, until)
+    window = Window.of(lake, manifest, settings, "argus_backbone")
+    settings, learned, after = window.settings, window.learned, window.after
+    asked = began_within(after, window.since, window.until)
     if not asked.any():
         raise NotEvaluated(
-            f"version {manifest.version} cannot be evaluated: in the {window_days} day(s) from "
+            f"version {manifest.version} cannot be evaluated: in the {settings.window_days} day(s) from "
             f"{manifest.cutoff:%Y-%m-%d} nothing happened; materialize more days or widen `evaluation.window_days`"
         )
     counts = np.bincount(learned.item_index, minlength=len(artifact.vocabulary) + 1)
@@ -81,7 +114,7 @@ def evaluate_argus(lake: Lake, artifact: Artifact, settings: EvaluationSettings)
         question = NextItemQuestion(negatives, counts, "cpu", settings.seed)
         return predict(artifact.model, ArgusExamples(after, config, asked, frozen), question=question)
 
-    said = {GROWING: says(None), FROZEN: says(ended_before(after, since))}
+    said = {GROWING: says(None), FROZEN: says(ended_before(after, window.since))}
     scorers = {name: _measured(config, one, settings) for name, one in said.items()}
     truth = said[GROWING]
     rates = (
@@ -95,7 +128,7 @@ def evaluate_argus(lake: Lake, artifact: Artifact, settings: EvaluationSettings)
         version=manifest.version,
         training_set=manifest.training_set,
         cutoff=manifest.cutoff,
-        window_days=window_days,
+        window_days=settings.window_days,
         seed=settings.seed,
         table_versions=manifest.table_versions,
         users=len(np.unique(truth.users)),

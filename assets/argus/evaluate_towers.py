@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from assets.ranking.dataset import ASKED, HISTORIES
-from assets.ranking.evaluate import NotEvaluated, training_set_of
+from assets.argus.evaluate import Window
+from assets.ranking.evaluate import NotEvaluated
 from assets.splits.settings import EvaluationSettings
-from assets.training.interaction_files import read_columns, read_interactions
 from models.argus.two_towers_config import GradeConfig
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
 from models.evaluation.report import Measure, Measures, WrittenEvaluation
@@ -82,17 +81,13 @@ def evaluate_towers(
     from models.argus.shown import score_shown
 
     manifest, config = artifact.manifest, artifact.model.config
-    folder, record = training_set_of(lake, manifest, settings, "user_item_towers")
-    window_days = record.settings.evaluation.window_days
-    settings = settings.model_copy(update={"window_days": window_days})
-    since, until = (int(moment.timestamp() * 1000) for moment in (manifest.cutoff, manifest.cutoff + settings.window))
-    declared = read_columns(folder).declared
-    learned, after = (read_interactions(folder, name, declared) for name in (HISTORIES, ASKED))
+    window = Window.of(lake, manifest, settings, "user_item_towers")
+    settings, learned, after = window.settings, window.learned, window.after
     try:
-        examples = ImpressionExamples(after, config, began_within(after, since, until))
+        examples = ImpressionExamples(after, config, began_within(after, window.since, window.until))
     except NoImpressions as error:
         raise NotEvaluated(
-            f"version {manifest.version} cannot be evaluated: in the {window_days} day(s) from "
+            f"version {manifest.version} cannot be evaluated: in the {settings.window_days} day(s) from "
             f"{manifest.cutoff:%Y-%m-%d} {error}; materialize more days or widen `evaluation.window_days`"
         ) from error
     said = score_shown(artifact.model, examples)
@@ -114,7 +109,7 @@ def evaluate_towers(
         version=manifest.version,
         training_set=manifest.training_set,
         cutoff=manifest.cutoff,
-        window_days=window_days,
+        window_days=settings.window_days,
         seed=settings.seed,
         table_versions=manifest.table_versions,
         delay_hours=config.delay_hours,

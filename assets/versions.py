@@ -12,6 +12,7 @@ from models.manifest import Manifest, list_versions, read_manifest
 from storage.lake import Lake
 from storage.releases import Releases
 from storage.schema import RELEASES_TABLE
+from storage.sequence_store import SEQUENCES_TABLE
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
@@ -69,6 +70,22 @@ def made_of_set(lake: Lake, training_set: str) -> dict[str, Path]:
             if manifest.training_set == training_set:
                 made[manifest.family] = folder
     return made
+
+
+def made_of_data(lake: Lake, like: Manifest) -> dict[str, Path]:
+    """By family that reads all that happened the newest version of the same data as `like`, with the same held out."""
+    made: dict[str, Path] = {}
+    for folder in versions_of(lake).values():
+        with suppress(OSError, ValueError):
+            manifest = read_manifest(folder)
+            if family_named(manifest.family).reads == "all" and _split_of(manifest) == _split_of(like):
+                made[manifest.family] = folder
+    return made
+
+
+def _split_of(manifest: Manifest) -> tuple[object, ...]:
+    held_out = manifest.held_out_users, manifest.held_out_seed, manifest.held_out_ties
+    return manifest.cutoff, manifest.table_versions.get(SEQUENCES_TABLE), *held_out
 
 
 def artifact_of(lake: Lake, version: str) -> Path:

@@ -173,13 +173,15 @@ def model_card(artifact: Artifact) -> str:
     manifest, vocabulary = artifact.manifest, artifact.vocabulary
     does = {"retrieval": "finds the next item", "ranking": "ranks given items"}[artifact.family.kind]
     trained, cold = len(vocabulary.trained), len(vocabulary.known_items) - len(vocabulary.trained)
+    every = artifact.family.reads == "all"
+    counts = "all of them count, and an item was chosen with" if every else "an interaction counts when it is one of"
     of_cold, made = _how_it_was_made(artifact)
     metrics = "\n".join(f"- {escaped(name)}: {value:.4f}" for name, value in manifest.training_metrics.items())
     return f"""# {escaped(manifest.version)}
 
 A model of the family {manifest.family}, which {does}, of profile {escaped(manifest.profile)}.
 
-- Learned from interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; an interaction counts when it is one of \
+- Learned from interactions before {manifest.cutoff:%Y-%m-%d %H:%M} UTC; {counts} \
 {", ".join(map(escaped, manifest.positive_actions))}.
 - {trained:,} items seen in training; {cold:,} more {of_cold}.
 - {made}.

@@ -45,12 +45,14 @@ MODULES = (
 )
 
 SEARCH = assets.training.assets.tuned_hyperparameters.key
+TOWERS = assets.argus.assets.user_item_towers.key
 
 
 def all_assets(profile: Profile) -> Sequence[dg.AssetsDefinition]:
     """The assets, each with a code version of what makes it: the commit, and the settings that the profile gives it.
 
-    The search is an input of a model only where the profile says `use_tuned`.
+    The search is an input of a model only where the profile says `use_tuned`, and ARGUS of the evaluation only where it
+    says `argus.release`.
     """
     loaded = dg.load_assets_from_modules(MODULES)
     return [_as_in_profile(asset, profile) for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
@@ -61,9 +63,12 @@ def _as_in_profile(asset: dg.AssetsDefinition, profile: Profile) -> dg.AssetsDef
     version = f"{code_version()} {digest(settings)[:8]}" if settings else code_version()
     # Where a model takes nothing from the search, the UI would warn at each launch that the search was never made.
     unread = set() if section_settings("training", profile.training).use_tuned else {SEARCH}
+    # What the evaluation waits for is trained every night.
+    optional = set() if section_settings("argus", profile.argus).release else {TOWERS}
 
     def of_profile(spec: dg.AssetSpec) -> dg.AssetSpec:
-        deps = [dep for dep in spec.deps if dep.asset_key not in unread]
+        left_out = unread | optional if spec.group_name != "argus" else unread
+        deps = [dep for dep in spec.deps if dep.asset_key not in left_out]
         return spec.replace_attributes(code_version=version, deps=deps)
 
     return asset.map_asset_specs(of_profile)

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from models.actions import action_bits
 from models.artifact import Artifact, load_artifact
 from models.golden import Golden, GoldenError, check_golden
 from models.manifest import GOLDEN
 from serving.catalogue import Catalogue, load_catalogue
-from serving.history import UserHistories, load_histories
+from serving.history import UserHistories, histories_of
 from serving.settings import ReleaseConfig
 
 STORAGE_OPTIONS = TypeAdapter(dict[str, str])
@@ -54,12 +53,7 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     options = read_storage_options(config.storage_options)
     check_answers(artifact, config.artifact)
     sequences = config.sequences.open(options)
-    histories = load_histories(
-        sequences,
-        action_bits(sequences.actions, artifact.manifest.positive_actions),
-        artifact.vocabulary,
-        keep_actions=artifact.manifest.merge_adjacent == "kind",
-    )
+    histories = histories_of(sequences, artifact)
     days = config.catalogue_days.scan(options) if config.catalogue_days else None
     catalogue = load_catalogue(config.items.scan(options), artifact.vocabulary, days)
     return LoadedRelease(

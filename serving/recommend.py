@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from models.columns import ACTIONS
 from models.families.family import NoNeighbours
 from models.inference import as_read
 from models.interactions import Interactions
@@ -58,7 +59,8 @@ def recommend(
     """
     clock = request_time(request.at, now_ms, release.histories.latest)
     history, reason = _history(release, request, clock)
-    shelf = _shelf(release, request, history, now_ms if request.at is None else request.at)
+    seen = release.histories.chosen(history)
+    shelf = _shelf(release, request, seen, now_ms if request.at is None else request.at)
 
     def failed(error: Exception) -> None:
         # Whatever it is, a client waits for an answer: popularity needs no model.
@@ -119,7 +121,7 @@ def _history(release: LoadedRelease, request: RecommendationRequest, clock: int)
     else:
         found, whose = _explicit(release, request.history or [], clock), "the given history"
     if found is None:
-        return NO_HISTORY, f"{whose} is not known: a new user, or one without a positive interaction"
+        return NO_HISTORY, f"{whose} is not known: a new user, or one without an interaction that counts"
     if not len(found.item_index):
         return NO_HISTORY, f"{whose} is empty"
     if request.at is not None:
@@ -137,16 +139,19 @@ def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> I
         clock - MADE_UP_GAP_MS * (len(items) - place) if item.timestamp is None else item.timestamp
         for place, item in enumerate(items)
     ]
-    return Interactions.of([(index.tolist(), times)])
+    history = Interactions.of([(index.tolist(), times)])
+    bits = release.histories.chosen_bits
+    # Whoever reads all is told that these were chosen; for the others that goes without saying.
+    return history if bits is None else history.with_columns({ACTIONS: np.full(len(items), bits)})
 
 
-def _shelf(release: LoadedRelease, request: RecommendationRequest, history: Interactions, now_ms: int) -> Shelf:
+def _shelf(release: LoadedRelease, request: RecommendationRequest, seen: Interactions, now_ms: int) -> Shelf:
     """What is available, of the category, not seen and not excluded."""
     shelf = Shelf.at(release.catalogue, now_ms)
     if request.category is not None:
         shelf.take("of_other_categories", ~_in_category(release, request.category))
     if request.exclude_seen:
-        shelf.take("seen", shelf.marked(history.item_index))
+        shelf.take("seen", shelf.marked(seen.item_index))
     if request.exclude_items:
         vocabulary = release.artifact.vocabulary
         excluded = vocabulary.indices(stored_series(request.exclude_items, vocabulary.item_ids.dtype))

@@ -25,7 +25,7 @@ from assets.training.version import new_manifest, train_version
 from assets.versions import TRAINING_SET, VERSION, artifacts_of, training_set_in_question, version_in_question
 from models.argus.two_towers_config import TwoTowersConfig
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
-from models.manifest import list_versions
+from models.manifest import Manifest, list_versions
 from storage.lake import Lake
 
 
@@ -55,7 +55,7 @@ def argus_backbone(
     with cluster(ray):
         version = train_version(
             tables,
-            new_manifest(lake.profile, model.family, training, record, model.actions),
+            _manifest(lake.profile, model.family, training, record),
             folder,
             training,
             model,
@@ -107,7 +107,7 @@ def user_item_towers(
     with cluster(ray):
         version = train_version(
             tables,
-            new_manifest(lake.profile, model.family, training, record, model.actions),
+            _manifest(lake.profile, model.family, training, record),
             folder,
             training,
             model,
@@ -176,6 +176,11 @@ def argus_evaluation(
         },
         data_version=data_version(context, argus, evaluation, result.version),
     )
+
+
+def _manifest(profile: str, family: str, training: TrainingSettings, record: RankingSetRecord) -> Manifest:
+    settings = record.settings
+    return new_manifest(profile, family, training, record, settings.positive_actions, split=settings.evaluation)
 
 
 def _of_towers(

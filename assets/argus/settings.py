@@ -60,6 +60,10 @@ class ArgusSettings(Strict):
         description="How the model is trained.",
     )
     towers: TowersSettings = Field(default=TowersSettings(), description="The two towers that are made of it.")
+    release: bool = Field(
+        default=False,
+        description="Whether the line trains both, and either may become champion as any other version may.",
+    )
 
     @model_validator(mode="after")
     def _model_says_nothing_of_the_data(self) -> "ArgusSettings":

@@ -16,7 +16,7 @@ from assets.versions import DATASETS, artifact_of
 from models.columns import ACTIONS
 from models.interactions import Interactions
 from models.manifest import Manifest, read_manifest
-from serving.history import UserHistories, load_histories
+from serving.history import UserHistories, histories_of
 from storage.lake import Lake
 from storage.sequence_store import SEQUENCES_TABLE
 
@@ -159,9 +159,7 @@ def _training_set(lake: Lake, manifest: Manifest) -> Path | None:
 
 def _loaded(lake: Lake, artifact: Artifact, version: int | None) -> UserHistories:
     """The histories as the endpoint loads them."""
-    keep_actions = artifact.manifest.merge_adjacent == "kind"
-    bits = lake.action_bits(artifact.manifest.positive_actions, version)
-    return load_histories(lake.interactions(version), bits, artifact.vocabulary, keep_actions=keep_actions)
+    return histories_of(lake.interactions(version), artifact)
 
 
 def _served(loaded: UserHistories, artifact: Artifact) -> Served:

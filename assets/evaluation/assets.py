@@ -29,6 +29,7 @@ from assets.versions import (
     VersionMissing,
     artifact_of,
     artifacts_of,
+    made_of_data,
     made_of_set,
     releases_of,
     version_in_question,
@@ -52,7 +53,7 @@ class EvaluationRun(dg.Config):
 
 
 @dg.asset(
-    deps=[training_set, simple_models, hstu_model, blended_model, hstu_without_content, items],
+    deps=[training_set, simple_models, hstu_model, blended_model, hstu_without_content, items, "user_item_towers"],
     group_name="evaluation",
     kinds={"pytorch", "delta"},
     owners=["team:ml"],
@@ -138,8 +139,8 @@ def _champion(lake: Lake) -> Path | None:
 
 
 def _rivals_of(lake: Lake, candidate: Manifest) -> dict[str, Path]:
-    """By family the newest version that was made of the candidate's training set, but for its own family."""
-    made = made_of_set(lake, candidate.training_set)
+    """By family the newest version that was made of the candidate's training set, or of its data, but for its own."""
+    made = made_of_set(lake, candidate.training_set) | made_of_data(lake, candidate)
     return {family: folder for family, folder in made.items() if family != candidate.family}
 
 

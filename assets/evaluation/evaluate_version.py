@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assets.evaluation.oracle import KnownTruth, Oracle
 from assets.evaluation.questions import Questions, make_questions
+from assets.evaluation.whole_histories import WholeHistoryScorer
 from assets.items.catalogue import catalogue_at, gone_at
 from assets.splits.settings import EvaluationSettings
 from assets.versions import DATASETS, RECORD
@@ -16,6 +17,7 @@ from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import Contestant, VersionEvaluation
 from models.manifest import read_manifest
 from storage.lake import Lake
+from storage.sequence_store import SEQUENCES_TABLE
 
 if TYPE_CHECKING:
     from assets.training.training_set import TrainingSetRecord
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from models.evaluation.evaluate import Progress
     from models.evaluation.report import EvaluationReport, Protocol
     from models.evaluation.scorer import Scorer
-    from models.vocabulary import Vocabulary
 
 CHAMPION = "champion"
 POPULARITY = "popularity"
@@ -66,8 +67,9 @@ def evaluate_version(
         champion: Artifact of the champion in place, evaluated on the same cases. It is left out if it was trained on
             data after this version's cutoff, for then it has seen the answers; and if it is broken, which the result
             says, too: what cannot be served cannot keep another version from being served.
-        rivals: Artifacts of other families that were made of the same training set, by the names of their families, the
-            simple models among them. Broken ones are left out.
+        rivals: Artifacts of other families that were made of the same training set or, where they read all that
+            happened, of the same data, by the names of their families, the simple models among them. Broken ones are
+            left out.
         without_content: Artifact of the same model trained without content embeddings; left out if it is broken.
         truth: The source, where it knows what its users want.
         progress: Told of every batch.
@@ -91,7 +93,7 @@ def evaluate_version(
     settings = evaluation_of(record, settings)
     questions = questions_of(lake, candidate)
     scorers = [
-        *_models({name: candidate, **others}, candidate.vocabulary),
+        *_models({name: candidate, **others}, candidate, lake, questions),
         *([Oracle(truth, candidate.vocabulary)] if truth else []),
     ]
     contestants = _contestants({name: candidate, **others}, without=ablation_of(name))
@@ -206,10 +208,21 @@ def _training_set(lake: Lake, candidate: Artifact, settings: EvaluationSettings)
     return record
 
 
-def _models(artifacts: Mapping[str, Artifact], vocabulary: Vocabulary) -> list[Scorer]:
+def _models(artifacts: Mapping[str, Artifact], candidate: Artifact, lake: Lake, questions: Questions) -> list[Scorer]:
+    """The versions; those that read all that happened read it of the log that the candidate's set was made of."""
     from models.evaluation.model_scorer import ModelScorer
 
-    return [ModelScorer(name, artifact, vocabulary) for name, artifact in artifacts.items()]
+    manifest = candidate.manifest
+    scorers: list[Scorer] = []
+    for name, artifact in artifacts.items():
+        model = ModelScorer(name, artifact, candidate.vocabulary)
+        if artifact.family.reads == "all":
+            log = lake.interactions(manifest.table_versions[SEQUENCES_TABLE])
+            cutoff_ms = int(manifest.cutoff.timestamp() * 1000)
+            scorers.append(WholeHistoryScorer.of(model, log, questions.cases.values(), cutoff_ms))
+        else:
+            scorers.append(model)
+    return scorers
 
 
 def _evaluate_all_that_can(

@@ -17,9 +17,10 @@ def metric_bars(report: EvaluationReport, metric: str, slices: tuple[str, ...] =
         panel.barh(
             list(bars),
             [bar.mean for bar in bars.values()],
+            # Where all users are alike, rounding can put the mean a little outside of its interval.
             xerr=[
-                [bar.mean - low_of(bar) for bar in bars.values()],
-                [high_of(bar) - bar.mean for bar in bars.values()],
+                [max(0.0, bar.mean - low_of(bar)) for bar in bars.values()],
+                [max(0.0, high_of(bar) - bar.mean) for bar in bars.values()],
             ],
             color=[colours.get(scorer, OTHER_COLOUR) for scorer in bars],
             capsize=3,

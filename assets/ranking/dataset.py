@@ -6,7 +6,7 @@ at a time to files that readers map into memory.
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assets.splits.request_moments import RequestMoments
 from assets.training.dataset import CONTENT, VOCABULARY
 from assets.training.interaction_files import COLUMNS_READ, JaggedFiles, StoredColumns
 from models.actions import require_declared
@@ -44,6 +45,7 @@ class ShownRule:
         validation_users: Users at most that are left to the learning curve, but no more than one in ten.
         seed: Chooses them.
         propensity: The declared column with the probability by which what was shown was chosen, where there is one.
+        held_out: Of whom the evaluation asks what they chose before the cutoff, as it asks the other models.
     """
 
     actions: tuple[str, ...]
@@ -53,6 +55,7 @@ class ShownRule:
     validation_users: int
     seed: int
     propensity: str | None = None
+    held_out: RequestMoments = field(default_factory=RequestMoments.none)
 
     @property
     def shown(self) -> int:
@@ -67,16 +70,16 @@ class ShownRule:
         return int(self.end.timestamp() * 1000)
 
 
-def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, cutoff_ms: int) -> Vocabulary:
-    """The vocabulary of all interactions before the cutoff, of whatever action.
+def vocabulary_before(log: SequenceFiles, catalogue: pl.DataFrame, rule: ShownRule) -> Vocabulary:
+    """The vocabulary of all interactions that are learned from, of whatever action.
 
     Raises:
         ValueError: there is no such interaction.
     """
     item_ids = log.item_ids()
-    counts = ItemCounts(len(item_ids), cutoff_ms)
-    for part in log.parts():
-        counts.add(part.interactions.before(cutoff_ms))
+    counts = ItemCounts(len(item_ids), rule.cutoff_ms)
+    for part in log.parts([STARTED]):
+        counts.add(part.where(rule.held_out.before(part, rule.cutoff_ms)).interactions)
     vocabulary = counts.vocabulary(item_ids, catalogue[ITEM_ID])
     if not len(vocabulary.trained):
         raise ValueError("there is no interaction before the cutoff: materialize `sequences` for earlier days first")
@@ -128,7 +131,7 @@ def write_ranking_set(
         places = survey.places[done : done + len(part)]
         done += len(part)
         told = UserInteractions(part.users, part.interactions.renumbered(index))
-        before = told.where(told.interactions.timestamps < rule.cutoff_ms)
+        before = told.where(rule.held_out.before(told, rule.cutoff_ms))
         begun = told.where(told.interactions.column(STARTED) < rule.end_ms)
         _require_propensities(begun.interactions, rule)
         for name, group in groups.items():
@@ -215,7 +218,7 @@ def _survey(log: SequenceFiles, rule: ShownRule, rows_in_memory: int) -> _Survey
     users, columns = [], []
     for part in _read(log, rule, rows_in_memory):
         told, started = part.interactions, part.interactions.column(STARTED)
-        before, shown = told.timestamps < rule.cutoff_ms, told.carrying(rule.shown)
+        before, shown = rule.held_out.before(part, rule.cutoff_ms), told.carrying(rule.shown)
         within = shown & (started >= rule.cutoff_ms) & (started < rule.end_ms)
         flags = (before, started < rule.end_ms, before & shown, within)
         users.append(part.users)

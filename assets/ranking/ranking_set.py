@@ -6,7 +6,9 @@ from assets.ranking.dataset import ShownRule, vocabulary_before, write_ranking_s
 from assets.ranking.settings import RankingSettings
 from assets.sequences.item_rows import catalogue_with_rows
 from assets.splits.auto import choose_split
+from assets.splits.request_moments import RequestMoments
 from assets.splits.settings import EvaluationSettings, Positives, SplitSettings
+from assets.splits.split import SplitRule, split
 from assets.training.dataset import content_digest, read_dataset
 from assets.training.set_store import SetRecord, keep
 from assets.training.training_set import content_of, data_end_of, newest_versions, require_same
@@ -78,9 +80,10 @@ def make_ranking_set(
     last_day = (data_end - timedelta(days=1)).date()
     log = lake.interactions(versions[SEQUENCES_TABLE])
     positives = action_bits(log.actions, settings.positive_actions)
-    split, chosen, _ = choose_split(log, positives, settings.evaluation, last_day, rows_in_memory)
-    settings = settings.model_copy(update={"evaluation": split})
-    cutoff = split.cutoff_time(last_day)
+    chosen_split, chosen, _ = choose_split(log, positives, settings.evaluation, last_day, rows_in_memory)
+    settings = settings.model_copy(update={"evaluation": chosen_split})
+    cutoff = chosen_split.cutoff_time(last_day)
+    cases = split(log, SplitRule.by(chosen_split, cutoff, positives), (), rows_in_memory).leave_one_out_cases
     rule = ShownRule(
         actions=settings.actions,
         exposure=settings.exposure,
@@ -89,8 +92,9 @@ def make_ranking_set(
         validation_users=settings.validation_users,
         seed=settings.seed,
         propensity=settings.propensity,
+        held_out=RequestMoments(cases.users.users, cases.request_times),
     )
-    vocabulary = vocabulary_before(log, catalogue_with_rows(lake, versions[ITEMS_TABLE]), rule.cutoff_ms)
+    vocabulary = vocabulary_before(log, catalogue_with_rows(lake, versions[ITEMS_TABLE]), rule)
     content = content_of(lake, versions)
     with Staging(lake) as staging:
         draft = staging.scratch / RANKING_SETS

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.cases import EvaluationCases, IntArray
+from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class ModelScorer:
 
     def score(self, cases: EvaluationCases) -> NDArray[np.float32]:
         """(B, n+1) cosine of user and item; minus infinity for unknown items."""
-        own = cases.histories.renumbered(self.own_index)
-        scores: NDArray[np.float32] = self.artifact.family.score(self.artifact, own, cases.request_times).numpy()
+        return self.score_own(cases.histories.renumbered(self.own_index), cases.request_times)
+
+    def score_own(self, histories: Interactions, request_times: IntArray) -> NDArray[np.float32]:
+        """The same of histories in the terms of the version."""
+        scores: NDArray[np.float32] = self.artifact.family.score(self.artifact, histories, request_times).numpy()
         # Index 0 scores minus infinity, and it is that of every item that the version does not know.
         return scores[:, self.own_index]

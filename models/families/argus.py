@@ -28,7 +28,7 @@ class ArgusFamily(TrainedFamily):
     """The family `argus`. Actions are bit masks by the configuration's own list of them."""
 
     name = "argus"
-    kind = "ranking"
+    kind = "retrieval"
     config = ArgusConfig
     reads = "all"
     columns = (ACTIONS, STARTED)

@@ -28,7 +28,7 @@ class ArgusTowersFamily(TrainedFamily):
     """The family `argus_towers`. Actions are bit masks by the configuration's own list of them."""
 
     name = "argus_towers"
-    kind = "ranking"
+    kind = "retrieval"
     config = TwoTowersConfig
     reads = "all"
     columns = (ACTIONS, STARTED)

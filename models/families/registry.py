@@ -73,11 +73,16 @@ def family_of(config: FamilyConfig) -> Family:
 
 
 def any_config(kind: Kind) -> Any:
-    """The type of a field that takes the configuration of any family of `kind` that is trained; `family` tells which.
+    """The type of a field that takes the configuration of any family of `kind` that is trained on positives; `family`
+    tells which.
 
     What names none is of the first such family's type.
     """
-    trained = [family for family in FAMILIES.values() if isinstance(family, TrainedFamily) and family.kind == kind]
+    trained = [
+        family
+        for family in FAMILIES.values()
+        if isinstance(family, TrainedFamily) and family.kind == kind and family.reads == "positives"
+    ]
     configs = list(dict.fromkeys(family.config for family in trained))
     if len(configs) == 1:
         return configs[0]

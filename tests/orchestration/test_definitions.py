@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from assets.argus.assets import argus_evaluation, user_item_towers
+from assets.evaluation.assets import evaluation
 from assets.training.assets import hstu_model, tuned_hyperparameters
 from assets.training.set_assets import training_set
 from models.auto import marked, value_at
@@ -158,3 +160,13 @@ def test_the_search_is_an_input_only_of_a_model_that_takes_what_it_found(use_tun
     (found,) = [asset for asset in all_assets(load_profile(str(path))) if model in asset.keys]
     assert (search in found.asset_deps[model]) is use_tuned
     assert training_set.key in found.asset_deps[model]
+
+
+@pytest.mark.parametrize("release", [False, True])
+def test_argus_is_trained_by_the_line_only_where_it_may_be_released(release: bool, tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    told = {"training": {"positive_actions": ["click"]}, "argus": {"release": release}}
+    path.write_text(json.dumps({"first_day": "2026-01-01", "source": {"kind": "demo_world"}, **told}))
+    deps = {key: deps for asset in all_assets(load_profile(str(path))) for key, deps in asset.asset_deps.items()}
+    assert (user_item_towers.key in deps[evaluation.key]) is release
+    assert user_item_towers.key in deps[argus_evaluation.key]

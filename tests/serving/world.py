@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -77,6 +78,21 @@ class World:
         return ReleaseConfig(
             version=version,
             artifact=save_artifact(self.root / "artifacts", manifest, artifact.model, vocabulary),
+            sequences=self.histories(self.sequences(int)),
+            items=self.table("items", self.catalogue(int)),
+        )
+
+    def of_model(self, version: str, model: Any, positive_actions: list[str]) -> ReleaseConfig:
+        """A release of any model of these items."""
+        cutoff = START + timedelta(days=7)
+        manifest = Manifest(
+            version=version, created=START, cutoff=cutoff, data_end=cutoff, positive_actions=positive_actions
+        )
+        ids = pl.Series(range(1, self.items + 1))
+        vocabulary = Vocabulary(ids, np.arange(1, self.items + 1), np.arange(self.items + 1, dtype=np.float32))
+        return ReleaseConfig(
+            version=version,
+            artifact=save_artifact(self.root / "artifacts", manifest, model, vocabulary),
             sequences=self.histories(self.sequences(int)),
             items=self.table("items", self.catalogue(int)),
         )

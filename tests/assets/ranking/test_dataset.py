@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.ranking.dataset import ASKED, HISTORIES, VALIDATION, ShownRule, vocabulary_before, write_ranking_set
+from assets.splits.request_moments import RequestMoments
 from assets.training.dataset import content_digest, read_dataset
 from assets.training.interaction_files import read_interactions
 from models.columns import ACTIONS, STARTED
 from models.interactions import Interactions
 from storage.lake import Lake
 from storage.sequence_store import SequenceFiles
+from storage.user_interactions import UserInteractions
 from tests.sequence_files import write_sequences
 
 CUTOFF = datetime(2026, 1, 10, tzinfo=UTC)
@@ -60,7 +62,7 @@ def log_of(folder: Path, users: dict[str, User]) -> SequenceFiles:
 def written(folder: Path, users: dict[str, User], most: int = 1_000, **more: Any) -> Path:
     folder.mkdir(parents=True)
     log, made = log_of(folder, users), rule(**more)
-    vocabulary = vocabulary_before(log, pl.DataFrame({"item_id": ["i1", "never"]}), made.cutoff_ms)
+    vocabulary = vocabulary_before(log, pl.DataFrame({"item_id": ["i1", "never"]}), made)
     write_ranking_set(folder / "set", log, made, vocabulary, None, most)
     return folder / "set"
 
@@ -145,3 +147,23 @@ def _ms(hours: int) -> int:
 
 def _mask(mask: int) -> int:
     return (1 if mask & LIKE else 0) | (2 if mask & CLICK else 0) | (4 if mask & IMPRESSION else 0)
+
+
+def test_what_the_other_models_are_asked_is_not_learned_here_either(tmp_path: Path) -> None:
+    users = {"a": [*SHOWN, (3, 4, CLICK), (5, 3, IMPRESSION)], "z": SHOWN, "y": [(1, 2, IMPRESSION)]}
+    asked = RequestMoments(pl.Series(["a"]), np.array([_ms(4)]))
+    made = written(tmp_path / "lake", users, held_out=asked)
+    parts = Interactions.concatenated([read_interactions(made, name) for name in (HISTORIES, VALIDATION)])
+    assert sorted(parts.timestamps.tolist()) == sorted(_ms(hours) for hours in (9, 8, 9, 8, 2))
+    vocabulary = read_dataset(made).vocabulary
+    assert sorted(vocabulary.ids(vocabulary.trained).to_list()) == ["i1", "i2"]
+
+
+def test_nothing_is_known_that_ended_when_what_was_chosen_began() -> None:
+    """The third was shown together with the second, and answered later: of the first alone anything may be known."""
+    part = UserInteractions(pl.Series(["b", "a"]), Interactions.of([([1, 2, 3], [10, 20, 30]), ([1, 2], [15, 40])]))
+    part = UserInteractions(part.users, part.interactions.with_columns({STARTED: np.array([5, 12, 12, 15, 35])}))
+    asked = RequestMoments(pl.Series(["a", "b", "c"]), np.array([99, 30, 1]))
+    assert asked.ends(part, 38).tolist() == [12, 38]
+    assert asked.before(part, 38).tolist() == [True, False, False, True, False]
+    assert RequestMoments.none().ends(part, 38).tolist() == [38, 38]

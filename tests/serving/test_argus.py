@@ -1,0 +1,103 @@
+"""ARGUS and its two towers behind the same HTTP interface: they read all that happened, views and skips included."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from models.argus.config import ColumnConfig
+from models.argus.model import Argus
+from models.argus.two_towers import TwoTowers
+from models.columns import ACTIONS, STARTED, SURFACE
+from models.golden import TOLERANCE
+from models.interactions import Interactions
+from serving.api import build_api
+from serving.history import histories_of
+from serving.settings import AppSettings
+from serving.slot import ReleaseSlot
+from tests.models.argus.worlds import config, enlarged, towers_config
+from tests.serving.world import START, World
+
+SHAPE: dict[str, Any] = {
+    # The version knew the log's actions in another order, and one that the log has no longer.
+    "actions": ("share", "like", "view"),
+    "columns": (ColumnConfig(name=SURFACE, role="context", values=("search", "home")),),
+    "factors": ({"name": "like", "action": "like"},),
+}
+MODELS = {
+    "argus": lambda items: Argus(config(**SHAPE), items),
+    "argus_towers": lambda items: TwoTowers(towers_config(**SHAPE), items),
+}
+
+
+@pytest.fixture(params=MODELS)
+def slot(world: World, request: pytest.FixtureRequest) -> ReleaseSlot:
+    slot = ReleaseSlot()
+    model = enlarged(MODELS[request.param](world.items).eval())
+    slot.replace(world.of_model("v1", model, positive_actions=["like"]).model_dump(mode="json"))
+    assert slot.status().last_error is None
+    return slot
+
+
+@pytest.fixture
+def http(slot: ReleaseSlot) -> Iterator[TestClient]:
+    with TestClient(build_api(slot, AppSettings()), raise_server_exceptions=False) as client:
+        yield client
+
+
+def ask(http: TestClient, **body: Any) -> dict[str, Any]:
+    response = http.post("/v1/recommendations", json={"k": 20, **body})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_views_are_read_and_only_what_was_chosen_counts_as_seen(slot: ReleaseSlot, http: TestClient) -> None:
+    answer = ask(http, user_id=100)
+    assert (answer["source"], answer["history_length"]) == ("model", 4)
+    assert {item["item_id"] for item in answer["items"]} == set(range(4, 12))
+    viewer = ask(http, user_id=200)
+    assert (viewer["source"], viewer["history_length"]) == ("model", 1)
+    assert len(viewer["items"]) == 11
+    assert ask(http, user_id=300)["source"] == "popularity"
+    assert slot.status().model_failures == 0
+
+
+def test_the_endpoint_scores_as_the_offline_path_does(slot: ReleaseSlot, http: TestClient) -> None:
+    artifact = slot.get().artifact
+    times = [int(START.timestamp() * 1000) + hour * 3_600_000 for hour in range(4)]
+    history = Interactions.of([([1, 2, 3, 4], times)]).with_columns(
+        # In the order of the version's bits: like; view and like; like; view.
+        {ACTIONS: np.array([2, 6, 2, 4]), STARTED: np.array(times)}
+    )
+    at = times[-1] + 1000
+    scores = artifact.family.score(artifact, history, np.array([at]))[0]
+    answer = ask(http, user_id=100, exclude_seen=False, at=at)
+    assert len(answer["items"]) == 11
+    for item in answer["items"]:
+        assert item["score"] == pytest.approx(float(scores[item["item_id"]]), abs=TOLERANCE / 10)
+    blind = artifact.family.score(artifact, history.with_columns({ACTIONS: np.array([2, 6, 2, 2])}), np.array([at]))[0]
+    assert not np.allclose(blind[1:], scores[1:], atol=1e-4)
+
+
+def test_a_given_history_is_what_was_chosen(http: TestClient, slot: ReleaseSlot) -> None:
+    at = int(START.timestamp() * 1000)
+    answer = ask(http, history=[{"item_id": 5, "timestamp": at}], at=at + 1)
+    assert (answer["source"], answer["family"]) == ("model", slot.get().artifact.family.name)
+    assert 5 not in {item["item_id"] for item in answer["items"]}
+    artifact = slot.get().artifact
+    liked = Interactions.of([([5], [at])]).with_columns({ACTIONS: np.array([2])})
+    scores = artifact.family.score(artifact, liked, np.array([at + 1]))[0]
+    assert answer["items"][0]["score"] == pytest.approx(float(scores[answer["items"][0]["item_id"]]), abs=1e-4)
+
+
+def test_what_the_version_was_never_told_of_is_not_there(slot: ReleaseSlot) -> None:
+    release = slot.get()
+    held = histories_of(release.config.sequences.open({}), release.artifact)
+    assert held.chosen_bits == 2
+    history = held.of(100)
+    assert history is not None
+    assert history.column(ACTIONS).tolist() == [2, 6, 2, 4]
+    assert set(history.column(SURFACE).tolist()) == {-1}

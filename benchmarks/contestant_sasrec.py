@@ -32,7 +32,13 @@ def main(job: Path) -> None:
         histories = interactions(folder / f"{protocol}.npz")
         histories = histories[histories[Columns.Item].isin(known)]
         users = histories[Columns.User].unique()
-        lists = model.recommend(users, Dataset.construct(histories), k=said["k"], filter_viewed=True)
+        lists = model.recommend(
+            users,
+            Dataset.construct(histories),
+            k=said["k"],
+            filter_viewed=not said["repeats"],
+            on_unsupported_targets="ignore",
+        )
         np.savez(
             folder / f"{protocol}.lists.npz",
             users=lists[Columns.User].to_numpy(),

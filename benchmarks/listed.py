@@ -58,6 +58,7 @@ def sasrec_lists(
         _save(folder / f"{protocol}.npz", cases.histories)
     job = folder / "job.json"
     said = {"folder": str(folder), "seed": seed, "k": LIST_LENGTH, "threads": os.cpu_count()}
+    said["repeats"] = any(cases.repeats for cases in questions.cases.values())
     job.write_text(json.dumps({**said, "protocols": list(questions.cases)}))
     done = subprocess.run([python, SASREC_SIDE, job], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:

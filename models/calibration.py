@@ -48,17 +48,20 @@ class HeldOutChoices:
         targets: (B,) int64 item indices.
         times: (B,) int64 ms when they were chosen.
         masked: (B,) bool, where the item was too new then to have an ID, which content stands in for.
+        repeats: Whether what they had chosen before could be chosen again.
     """
 
     histories: Interactions
     targets: np.ndarray
     times: np.ndarray
     masked: np.ndarray
+    repeats: bool = False
 
     def some(self) -> "HeldOutChoices":
         """Those of `USERS` at most, evenly spread."""
         users = np.linspace(0, len(self.targets) - 1, min(USERS, len(self.targets))).astype(np.int64)
-        return HeldOutChoices(self.histories.take(users), self.targets[users], self.times[users], self.masked[users])
+        asked = self.targets[users], self.times[users], self.masked[users]
+        return HeldOutChoices(self.histories.take(users), *asked, self.repeats)
 
 
 @contextmanager
@@ -119,7 +122,7 @@ class _Seen:
         popularity: (B, k) log popularity when the users chose.
         evidence: Of the B states.
         new: (B, k) bool, where the item was too new to have an ID.
-        had: (B, k) bool, what the users had chosen before.
+        had: (B, k) bool, what the users had chosen before and do not choose again.
         chosen: (B,) int64 the candidate that each chose.
     """
 
@@ -158,10 +161,11 @@ def _look(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoic
     batch = request_batch(held_out.histories, held_out.times, recommender.config.max_length).to(device)
     states = recommender.states(batch)
     cosines, popularity = head.parts(states, items(index), index, times)
-    users = _tensor(np.repeat(np.arange(len(held_out.targets)), held_out.histories.lengths), device)
-    before = column[_tensor(held_out.histories.item_index, device)]
     had = torch.zeros_like(cosines, dtype=torch.bool)
-    had[users[before >= 0], before[before >= 0]] = True
+    if not held_out.repeats:
+        users = _tensor(np.repeat(np.arange(len(held_out.targets)), held_out.histories.lengths), device)
+        before = column[_tensor(held_out.histories.item_index, device)]
+        had[users[before >= 0], before[before >= 0]] = True
     chosen = column[asked]
     had.scatter_(1, chosen.unsqueeze(1), False)
     new = (items.places[index] == 0).expand_as(cosines).clone()

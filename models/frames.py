@@ -87,7 +87,7 @@ def recommend(
     k: int = 10,
     users: pl.Series | Sequence[str] | Sequence[int] | None = None,
     at: datetime | None = None,
-    exclude_seen: bool = True,
+    exclude_seen: bool | None = None,
 ) -> pl.DataFrame:
     """The `k` best items of each user: `user_id`, `rank` from 1, `item_id`, `score` (cosine; logit with popularity).
 
@@ -99,7 +99,8 @@ def recommend(
         users: Whom to recommend for; by default everybody in `interactions`.
         at: When they ask: what happened later is not read. By default now, as the endpoint dates its requests: a day
             after the newest interaction at most.
-        exclude_seen: Whether to leave out the items of a user's history.
+        exclude_seen: Whether to leave out the items of a user's history; by default so, unless the recommender was made
+            to recommend them again.
 
     Raises:
         ValueError: a column is missing or of another type, or a value is null.
@@ -108,6 +109,8 @@ def recommend(
     if at is not None:
         known = known.filter(pl.col(TIMESTAMP) <= _utc(at))
     lists = interaction_lists(known)
+    if exclude_seen is None:
+        exclude_seen = not artifact.manifest.repeats
     if users is not None:
         wanted = pl.Series(USER_ID, users, dtype=interactions[USER_ID].dtype).to_frame()
         lists = wanted.join(lists, on=USER_ID, how="left", maintain_order="left").with_columns(

@@ -193,6 +193,13 @@ class Interactions:
         again[np.unique(key, return_index=True)[1]] = False
         return again
 
+    def returns(self) -> np.ndarray:
+        """(L,) bool, those of `repeated` that do not follow an interaction with the same item."""
+        same = np.zeros(len(self.item_index), bool)
+        same[1:] = self.item_index[1:] == self.item_index[:-1]
+        same[self.offsets[:-1][self.lengths > 0]] = False
+        return self.repeated() & ~same
+
     def last_moment(self, ties: bool = False) -> np.ndarray:
         """(L,) bool, what each user did last: all that happened at once; one interaction where `ties` may be parted."""
         filled = self.lengths > 0

@@ -39,6 +39,9 @@ class Manifest(Strict):
     held_out_ties: bool = Field(
         default=True, description="Whether that was one interaction, though others happened at its time."
     )
+    repeats: bool = Field(
+        default=False, description="Whether what a user has chosen is asked for and recommended again."
+    )
     training_set: str = Field(default="", description="Name of the training set, which the evaluation reads, too.")
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""

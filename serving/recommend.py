@@ -150,7 +150,8 @@ def _shelf(release: LoadedRelease, request: RecommendationRequest, seen: Interac
     shelf = Shelf.at(release.catalogue, now_ms)
     if request.category is not None:
         shelf.take("of_other_categories", ~_in_category(release, request.category))
-    if request.exclude_seen:
+    keeps_seen = release.artifact.manifest.repeats if request.exclude_seen is None else not request.exclude_seen
+    if not keeps_seen:
         shelf.take("seen", shelf.marked(seen.item_index))
     if request.exclude_items:
         vocabulary = release.artifact.vocabulary

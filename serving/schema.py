@@ -57,7 +57,11 @@ class RecommendationRequest(Strict):
         description="Items the user liked, oldest first; timestamps on all of them, ascending, or on none.",
     )
     k: K = 10
-    exclude_seen: StrictBool = Field(default=True, description="Leave out the items of the history.")
+    exclude_seen: StrictBool | None = Field(
+        default=None,
+        description="Leave out the items of the history. By default so, unless the version was made to recommend what "
+        "a user has chosen again (`evaluation.repeats`).",
+    )
     exclude_items: list[Id] = Field(
         default_factory=list, max_length=MAX_EXCLUDED, description="More items to leave out; unknown ones are ignored."
     )

@@ -116,7 +116,8 @@ def _some_training(parts: Split, lengths: np.ndarray) -> Interactions:
 def _hit_rates(
     parts: Split, training: Interactions, asked: Mapping[Protocol, Cases], half_life_days: float
 ) -> dict[Protocol, dict[str, float]]:
-    """Of popularity and item-kNN, of all items that training has seen; those of the history are left out."""
+    """Of popularity and item-kNN, of all items that training has seen; those of the history are left out if they do not
+    come again."""
     from models.fitted.config import ItemKnnConfig, PopularityConfig
     from models.fitted.item_knn import ItemKnnModel
     from models.fitted.popularity import PopularityModel
@@ -126,13 +127,16 @@ def _hit_rates(
     counts.add(training)
     vocabulary = counts.vocabulary(items, items.clear())
     popularity = PopularityModel.fit(PopularityConfig(half_life_days=half_life_days), training, len(items))
-    item_knn = ItemKnnModel.fit(ItemKnnConfig(), training, vocabulary)
+    item_knn = ItemKnnModel.fit(ItemKnnConfig(repeats=parts.rule.repeats), training, vocabulary)
     models: dict[str, Callable[[EvaluationCases], Tensor]] = {
         "popularity": lambda cases: popularity(cases.request_times),
         "item_knn": lambda cases: item_knn(cases.histories),
     }
     return {
-        protocol: {name: _hit_rate(model, _some_cases(cases, len(items)), vocabulary) for name, model in models.items()}
+        protocol: {
+            name: _hit_rate(model, _some_cases(cases, len(items), parts.rule.repeats), vocabulary)
+            for name, model in models.items()
+        }
         for protocol, cases in asked.items()
     }
 
@@ -150,7 +154,7 @@ def _hit_rate(model: Callable[[EvaluationCases], Tensor], cases: EvaluationCases
     return float(np.concatenate(hits).mean())
 
 
-def _some_cases(cases: Cases, items: int) -> EvaluationCases:
+def _some_cases(cases: Cases, items: int, repeats: bool) -> EvaluationCases:
     from models.evaluation.cases import EvaluationCases
 
     every = EvaluationCases(
@@ -159,6 +163,7 @@ def _some_cases(cases: Cases, items: int) -> EvaluationCases:
         request_times=cases.request_times,
         targets=cases.targets,
         target_offsets=cases.target_offsets,
+        repeats=repeats,
     )
     most = _most_cases(items)
     return every.take(np.linspace(0, len(every) - 1, most).astype(np.int64)) if len(every) > most else every

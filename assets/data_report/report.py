@@ -160,6 +160,8 @@ def _cut(cut: Cut, settings: Settings) -> Iterator[tuple[str, str]]:
             "new items",
             f"{of_new_items:.0%} of {window.positives:,} positives in it are of items nobody chose before",
         )
+    if cut.split.repeats:
+        yield "asked for", "what users had chosen before, too, and recommended again (evaluation.repeats)"
     days = counted(cut.split.window_days, "day")
     by_time = f"{cut.cases['time']:,} by time ({days} from {cut.cutoff:%Y-%m-%d}), "
     yield "evaluation cases", f"{'' if ordinal else by_time}{cut.cases['leave_one_out']:,} by leave-one-out"

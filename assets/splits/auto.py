@@ -38,6 +38,9 @@ VALIDATION_USERS, VALIDATION_SHARE = 500, 0.125
 LARGEST_LOSS = 0.05
 """Share of all positives that leave-one-out may take from training at most."""
 
+RETURNS_SHARE = 0.2
+"""From this share of returns among the positives on, people come back to what they know."""
+
 FEWEST_FOR_TIME = 200
 """With fewer users than this the time split does not decide a release, if leave-one-out has more."""
 
@@ -68,17 +71,38 @@ def choose_split(
         positives: Bit mask of the actions that count.
         last_day: The last day that holds data.
     """
+    choosing = Choosing(split)
+    window, why = _window(log, positives, split, last_day, rows_in_memory)
+    if "repeats" in split.left_to_data:
+        choosing("repeats", *_repeats(window))
+        if choosing.chosen["repeats"].value:
+            split = with_values_at(split, {"repeats": True})
+            window, why = _window(log, positives, split, last_day, rows_in_memory)
+    choosing("window_days", window.days, why)
+    most = min(LEAVE_ONE_OUT_USERS, int(LARGEST_LOSS * window.before))
+    choosing("leave_one_out_users", *_some(window.with_two, LEAVE_ONE_OUT_SHARE, most))
+    return chosen_in(split, choosing.chosen), choosing.chosen, window
+
+
+def _window(
+    log: InteractionLog, positives: int, split: SplitSettings, last_day: date, rows_in_memory: int
+) -> tuple[Window, str]:
+    """The window of the time split, and why it is that."""
     days = WINDOWS_DAYS if "window_days" in split.left_to_data else (split.window_days,)
     splits = [with_values_at(split, {"window_days": some}) for some in days]
     rules = [SplitRule.by(some, some.cutoff_time(last_day), positives) for some in splits]
     window, why = _best(survey_windows(log, rules, rows_in_memory), cut_by_hand=split.cutoff is not None)
     if not window.before and window.after and len(days) > 1 and split.cutoff is None:
-        window, why = _without_window(log, positives, split, last_day, rows_in_memory)
-    choosing = Choosing(split)
-    choosing("window_days", window.days, why)
-    most = min(LEAVE_ONE_OUT_USERS, int(LARGEST_LOSS * window.before))
-    choosing("leave_one_out_users", *_some(window.with_two, LEAVE_ONE_OUT_SHARE, most))
-    return chosen_in(split, choosing.chosen), choosing.chosen, window
+        return _without_window(log, positives, split, last_day, rows_in_memory)
+    return window, why
+
+
+def _repeats(window: Window) -> tuple[bool, str]:
+    share = window.returns / max(1, window.before)
+    told = f"{share:.0%} of the positives before the cutoff return to an item after others"
+    if share >= RETURNS_SHARE:
+        return True, f"{told}: people come back to what they know."
+    return False, f"{told}, less than {RETURNS_SHARE:.0%}: people look for what is new to them."
 
 
 def choose_learning(

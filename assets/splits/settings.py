@@ -38,6 +38,11 @@ class SplitSettings(FollowsData):
     leave_one_out_users: Annotated[int, FROM_DATA] = Field(
         default=1_000, ge=0, description="Users at most of whom what they did last is held out of training; 0: none."
     )
+    repeats: Annotated[bool, FROM_DATA] = Field(
+        default=False,
+        description="Whether what a user has chosen is asked for and recommended again: bread and songs rather than "
+        "films. It holds for training, evaluation and, where a request does not say, the endpoint.",
+    )
     hold_out_ties: bool = Field(
         default=False,
         description="Whether the last positive alone is held out, though others happened at the same time. Order of "

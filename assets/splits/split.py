@@ -3,8 +3,10 @@
 Two protocols share one training part:
 
 - time: training ends strictly before the cutoff, the targets of a user lie in [cutoff, cutoff + window);
-- leave-one-out: of some users the last moment before the cutoff is held out of training, and its new items are targets:
+- leave-one-out: of some users the last moment before the cutoff is held out of training, and its items are targets:
   most often one, in a shop all of a basket.
+
+Items that a user had chosen before are targets only where the rule says `repeats`.
 
 Everything is decided by timestamps, so interactions at equal timestamps are never on both sides of the cutoff, nor of
 a user's held-out ones, and nothing at or after the cutoff changes what lies before it. Published protocols differ in
@@ -38,6 +40,7 @@ class SplitRule:
         positives: Bit mask, by the vocabulary of the log, of the actions that count (`models.actions.action_bits`).
         leave_one_out_users: Users at most whose last moment before the cutoff is held out of training.
         max_users: Cases at most of the time split.
+        repeats: Whether items that the user had chosen before are targets, too.
         hold_out_ties: Whether it is the last positive alone that is held out, though others happened at its time.
         seed: Seed of both samples of users, which hash the user id and so are the same in every run.
     """
@@ -47,6 +50,7 @@ class SplitRule:
     positives: int
     leave_one_out_users: int
     max_users: int | None = None
+    repeats: bool = False
     hold_out_ties: bool = False
     seed: int = 0
 
@@ -59,9 +63,14 @@ class SplitRule:
             positives=positives,
             leave_one_out_users=settings.leave_one_out_users,
             max_users=settings.max_users,
+            repeats=settings.repeats,
             hold_out_ties=settings.hold_out_ties,
             seed=settings.seed,
         )
+
+    def asks_for(self, positives: Interactions) -> np.ndarray:
+        """(L,) bool: what may be a target, by what its user had chosen before it."""
+        return np.ones(len(positives.item_index), bool) if self.repeats else ~positives.repeated()
 
     @property
     def cutoff_ms(self) -> int:
@@ -101,7 +110,7 @@ class Split:
         rule: How.
         held_out: Of each part of the log, the positions of the users whose last moment is held out, ascending.
         time_cases: In the order of the log.
-        leave_one_out_cases: Those who chose something new at that moment.
+        leave_one_out_cases: Those who chose something at that moment that is asked for.
         columns: Read of each interaction beside items, times and actions.
         rows_in_memory: Interactions of a part at most.
     """
@@ -136,14 +145,14 @@ def split(
     for part in _read(log, rule, columns, rows_in_memory):
         past = part.where(part.interactions.timestamps < rule.cutoff_ms)
         asked.append(_hashed(part.users, _asked(part.interactions, rule), rule.seed))
-        held_out.append(_hashed(part.users, _new_at_last(past.interactions, rule.hold_out_ties), rule.seed))
+        held_out.append(_hashed(part.users, _asked_at_last(past.interactions, rule), rule.seed))
     chosen, left_out = _sampled(asked, rule.max_users), _sampled(held_out, rule.leave_one_out_users)
     time, leave_one_out = [], []
     for part, later, last in zip(_read(log, rule, columns, rows_in_memory), chosen, left_out, strict=True):
         some = part.take(later)
         past = part.where(part.interactions.timestamps < rule.cutoff_ms)
         time.append(_time_cases(some, rule))
-        leave_one_out.append(_leave_one_out_cases(past.take(last), rule.hold_out_ties))
+        leave_one_out.append(_leave_one_out_cases(past.take(last), rule))
     return Split(log, rule, left_out, _joined(time), _joined(leave_one_out), columns, rows_in_memory)
 
 
@@ -153,53 +162,54 @@ def _read(
     return read_positives(log, rule.positives, columns, rows_in_memory)
 
 
-def _new_targets(positives: Interactions, rule: SplitRule) -> np.ndarray:
-    """(L,) bool: first choices, within the window, of items that their user had not chosen before; known items are what
-    retrieval excludes. Of users without a past there are none.
-    """
+def _targets(positives: Interactions, rule: SplitRule) -> Interactions:
+    """What is chosen within the window and asked for, each item once. Of users without a past there is nothing."""
     times = positives.timestamps
     owner = np.repeat(np.arange(len(positives)), positives.lengths)
     has_past = np.bincount(owner[times < rule.cutoff_ms], minlength=len(positives)) > 0
-    return ~positives.repeated() & (times >= rule.cutoff_ms) & (times < rule.end_ms) & has_past[owner]
+    within = (times >= rule.cutoff_ms) & (times < rule.end_ms) & has_past[owner]
+    return _once(positives.where(rule.asks_for(positives) & within))
+
+
+def _targets_at_last(past: Interactions, rule: SplitRule) -> Interactions:
+    """What is chosen at the last moment and asked for, each item once."""
+    return _once(past.where(past.last_moment(rule.hold_out_ties) & rule.asks_for(past)))
+
+
+def _once(chosen: Interactions) -> Interactions:
+    return chosen.where(~chosen.repeated())
 
 
 def _asked(positives: Interactions, rule: SplitRule) -> np.ndarray:
     """Positions of the users of whom the time split has something to ask."""
-    return np.flatnonzero(positives.where(_new_targets(positives, rule)).lengths)
+    return np.flatnonzero(_targets(positives, rule).lengths)
 
 
-def _new_at_last(past: Interactions, ties: bool) -> np.ndarray:
-    """Positions of the users who chose something new at their last moment, and have a history before it.
+def _asked_at_last(past: Interactions, rule: SplitRule) -> np.ndarray:
+    """Positions of the users of whose last moment there is something to ask, and who have a history before it.
 
-    All of a moment is held out, but for `ties`: a history that holds what was done at the very moment of the request
-    tells of the future.
+    All of a moment is held out, but for ties that are not: a history that holds what was done at the very moment of the
+    request tells of the future.
     """
-    last = past.last_moment(ties)
-    new = past.where(last & ~past.repeated()).lengths
-    return np.flatnonzero((new > 0) & (past.where(~last).lengths > 0))
+    history = past.where(~past.last_moment(rule.hold_out_ties))
+    return np.flatnonzero((_targets_at_last(past, rule).lengths > 0) & (history.lengths > 0))
 
 
 def _time_cases(part: UserInteractions, rule: SplitRule) -> Cases:
-    """Of users who are asked: what they had chosen before the cutoff, and what is new to them after it."""
-    targets = part.interactions.where(_new_targets(part.interactions, rule))
-    return Cases(
-        part.where(part.interactions.timestamps < rule.cutoff_ms),
-        targets.timestamps[targets.offsets[:-1]],
-        targets.item_index.astype(np.int64),
-        targets.offsets,
-    )
+    """Of users who are asked: what they had chosen before the cutoff, and what they chose after it."""
+    past = part.where(part.interactions.timestamps < rule.cutoff_ms)
+    return _cases(past, _targets(part.interactions, rule))
 
 
-def _leave_one_out_cases(past: UserInteractions, ties: bool) -> Cases:
-    """Of users whose last moment is held out: what they had chosen before it, and what was new to them then."""
-    last = past.interactions.last_moment(ties)
-    targets = past.interactions.where(last & ~past.interactions.repeated())
-    return Cases(
-        past.where(~last),
-        targets.timestamps[targets.offsets[:-1]],
-        targets.item_index.astype(np.int64),
-        targets.offsets,
-    )
+def _leave_one_out_cases(past: UserInteractions, rule: SplitRule) -> Cases:
+    """Of users whose last moment is held out: what they had chosen before it, and what they chose then."""
+    history = past.where(~past.interactions.last_moment(rule.hold_out_ties))
+    return _cases(history, _targets_at_last(past.interactions, rule))
+
+
+def _cases(users: UserInteractions, targets: Interactions) -> Cases:
+    first = targets.timestamps[targets.offsets[:-1]]
+    return Cases(users, first, targets.item_index.astype(np.int64), targets.offsets)
 
 
 def _held_out(interactions: Interactions, users: np.ndarray, ties: bool) -> np.ndarray:

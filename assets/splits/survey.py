@@ -25,6 +25,7 @@ class Window:
         after: Positives from the cutoff on.
         first_ms: Epoch milliseconds of the first positive before the cutoff; the cutoff where there is none.
         with_two: Users with at least two positives before the cutoff.
+        returns: Positives before the cutoff of an item that the user had chosen before, and then others.
     """
 
     days: int
@@ -34,22 +35,23 @@ class Window:
     after: int
     first_ms: int
     with_two: int
+    returns: int
 
 
 def survey_windows(
     log: InteractionLog, rules: Sequence[SplitRule], rows_in_memory: int = ROWS_IN_MEMORY
 ) -> list[Window]:
     """What each of the `rules`, which differ in cutoff and window alone, would come to; reads the log once."""
-    counts = np.zeros((len(rules), 5), np.int64)
+    counts = np.zeros((len(rules), 6), np.int64)
     first_ms = np.array([rule.cutoff_ms for rule in rules])
     for positives in _positives(log, rules[0], rows_in_memory):
-        first, times = ~positives.repeated(), positives.timestamps
+        asked_for, returns, times = rules[0].asks_for(positives), positives.returns(), positives.timestamps
         owner = np.repeat(np.arange(len(positives)), positives.lengths)
         for place, rule in enumerate(rules):
             past = times < rule.cutoff_ms
             lengths = np.bincount(owner[past], minlength=len(positives))
-            new = first & ~past & (times < rule.end_ms)
-            asked = np.bincount(owner[new], minlength=len(positives)) > 0
+            later = asked_for & ~past & (times < rule.end_ms)
+            asked = np.bincount(owner[later], minlength=len(positives)) > 0
             before = int(past.sum())
             counts[place] += (
                 (lengths > 0).sum(),
@@ -57,6 +59,7 @@ def survey_windows(
                 before,
                 len(times) - before,
                 (lengths > 1).sum(),
+                (returns & past).sum(),
             )
             first_ms[place] = times[past].min(initial=first_ms[place])
     return [
@@ -68,6 +71,7 @@ def survey_windows(
             after=int(row[3]),
             first_ms=int(began),
             with_two=int(row[4]),
+            returns=int(row[5]),
         )
         for rule, row, began in zip(rules, counts, first_ms, strict=True)
     ]
@@ -80,7 +84,7 @@ def rank_gains(
     half_lives_days: Sequence[float],
     rows_in_memory: int = ROWS_IN_MEMORY,
 ) -> list[float]:
-    """How well popularity, with each half-life, ranks what users chose first from `since` to the cutoff of `rule`.
+    """How well popularity, with each half-life, ranks what users chose from `since` to the cutoff of `rule`.
 
     The mean of 1 / log2(1 + rank) over these choices, by what was popular before `since`: 1 where all were the most
     popular item, 0 where there is none.
@@ -95,7 +99,7 @@ def rank_gains(
         for place, half_life in enumerate(half_lives_days):
             weights = 0.5 ** (ages / half_life)
             popularity[place] += np.bincount(positives.item_index[past], weights, items)
-        asked = ~positives.repeated() & ~past & (times < rule.cutoff_ms)
+        asked = rule.asks_for(positives) & ~past & (times < rule.cutoff_ms)
         chosen += np.bincount(positives.item_index[asked], minlength=items)
     return [_gain(scores[1:], chosen[1:]) for scores in popularity]
 

@@ -140,7 +140,7 @@ def _ndcg_by_weight(
     found: dict[float, list[NDArray[np.float64]]] = {weight: [] for weight in (0.0, *WEIGHTS)}
     for batch in held_out.cases.batches(batch_size(catalogue, RankingSettings())):
         logits, similarities = scores_of_parts(blend, batch.histories, batch.request_times)
-        had = had_by(batch.histories, catalogue.items)
+        had = had_by(batch.histories, catalogue.items, batch.repeats)
         for weight, values in found.items():
             scores = mixed(logits, similarities, had, item_knn.related, weight).numpy()
             values.append(ndcg(rank(scores, batch, catalogue, K).ranks, batch.target_offsets, K))

@@ -53,6 +53,7 @@ class Dataset:
         validation_masked: (B,) bool, where the item was too new then to have an ID.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
+        repeats: Whether what a user has chosen is asked for, and recommended, again.
         popularity: Of every item over time, of all interactions of the split's training part; None in a ranker's set.
     """
 
@@ -64,6 +65,7 @@ class Dataset:
     validation_masked: np.ndarray
     content: np.ndarray
     cold_share: float
+    repeats: bool
     popularity: PopularityOverTime | None
 
 
@@ -122,6 +124,7 @@ def write_training_set(
     np.save(folder / CONTENT, content_matrix(vocabulary, content))
     share = _cold_share(vocabulary, counts, catalogue, rule.cutoff, cold_start)
     np.save(folder / "cold_share.npy", share)
+    np.save(folder / "repeats.npy", rule.repeats)
     for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
         _write_cases(folder, protocol, cases, vocabulary)
     popularity = PopularityCounter(survey.days.moments(len(item_ids), rule.cutoff_ms), len(item_ids), half_life_days)
@@ -144,8 +147,14 @@ def read_dataset(folder: Path) -> Dataset:
         validation_masked=mapped_array(folder, "validation_masked"),
         content=mapped_array(folder, "content"),
         cold_share=float(mapped_array(folder, "cold_share")),
+        repeats=_read_repeats(folder),
         popularity=_read_popularity(folder),
     )
+
+
+def _read_repeats(folder: Path) -> bool:
+    # Sets of earlier code do not say, and did not ask for anything twice.
+    return (folder / "repeats.npy").exists() and bool(mapped_array(folder, "repeats"))
 
 
 def _read_popularity(folder: Path) -> PopularityOverTime | None:
@@ -183,7 +192,7 @@ class _Survey:
         lengths: (U,) int64 interactions of each, by place.
         merged_lengths: The same once they are merged.
         last: (U,) int64, by place: interactions of the last moment, when merged.
-        asked: (U,) bool, by place: whether one of these is with an item that the user had not chosen before.
+        asked: (U,) bool, by place: whether one of these is asked for.
         days: Interactions of each day.
     """
 
@@ -209,7 +218,7 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
         merged_lengths.append(merged.lengths)
         at_last = merged.last_moment(split.rule.hold_out_ties)
         last.append(merged.where(at_last).lengths)
-        asked.append(merged.where(at_last & ~merged.repeated()).lengths > 0)
+        asked.append(merged.where(at_last & split.rule.asks_for(merged)).lengths > 0)
     if not sum(len(some) for some in users):
         raise ValueError(
             f"there is no positive interaction before {split.rule.cutoff:%Y-%m-%d %H:%M}: nothing to train on; "
@@ -256,7 +265,7 @@ def _write_interactions(
         merged = whole.merged(by)
         age_ms = merged.timestamps - first_seen[merged.item_index]
         marked = merged.with_columns(
-            {ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1), REPEATED: merged.repeated()}
+            {ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1), REPEATED: ~split.rule.asks_for(merged)}
         )
         asked = np.flatnonzero(is_chosen[places])
         validation.append((places[asked], marked.take(asked)))
@@ -266,7 +275,7 @@ def _write_interactions(
 
 
 def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]], ties: bool) -> None:
-    """What the learning curve asks: of each user the last of what was new to them at the last moment."""
+    """What the learning curve asks: of each user the last of what is asked for of the last moment."""
     order = np.argsort(np.concatenate([places for places, _ in parts]))
     full = Interactions.concatenated([interactions for _, interactions in parts]).take(order)
     last = full.last_moment(ties)
@@ -279,7 +288,7 @@ def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]
 
 
 def _validation_users(survey: _Survey, limit: int, seed: int) -> np.ndarray:
-    """Users who chose something new at their last moment and have a history before it; ascending.
+    """Users of whose last moment something is asked for, and who have a history before it; ascending.
 
     They are at most `limit`, and no more than half of them all: others must remain to learn from.
     """
@@ -317,4 +326,5 @@ def _read_cases(folder: Path, protocol: str) -> EvaluationCases:
         request_times=mapped_array(folder, f"{protocol}.request_times"),
         targets=mapped_array(folder, f"{protocol}.targets"),
         target_offsets=mapped_array(folder, f"{protocol}.target_offsets"),
+        repeats=_read_repeats(folder),
     )

@@ -52,7 +52,8 @@ def simple_models(
     floor = Floor(folder, manifest_of, training.workers * training.threads_per_worker, context.log.info)
     popularity = floor.write(tables, PopularityConfig(half_life_days=learned.popularity_half_life_days))
     versions, failed = [popularity], dict[str, str]()
-    for config in (settings.item_knn, settings.ials):
+    item_knn = settings.item_knn.model_copy(update={"repeats": floor.dataset.repeats})
+    for config in (item_knn, settings.ials):
         try:
             versions.append(floor.write(tables, config, _left_to_data(training, config.family)))
         except Exception as error:  # Of a night without one of them another version is the best.

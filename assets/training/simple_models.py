@@ -156,6 +156,7 @@ class HeldOutUsers:
             request_times=np.asarray(dataset.validation_times),
             targets=np.asarray(dataset.validation_targets),
             target_offsets=np.arange(asked + 1),
+            repeats=dataset.repeats,
         )
         return cls(some_of(dataset.histories), cases, Catalogue(np.zeros(size, np.int64), ~trained, known=trained))
 

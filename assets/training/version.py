@@ -84,6 +84,7 @@ def new_manifest(
         held_out_users=split.leave_one_out_users if split else 0,
         held_out_seed=split.seed if split else 0,
         held_out_ties=split.hold_out_ties if split else True,
+        repeats=split.repeats if split else False,
         training_set=training_set.name,
         chosen={**training_set.chosen, **(chosen or {})},
         table_versions=training_set.table_versions,

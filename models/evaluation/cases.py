@@ -27,6 +27,7 @@ class EvaluationCases:
         request_times: (B,) int64 epoch ms: when the recommendation is asked for.
         targets: (T,) int64, distinct within a case apart from 0; at least one a case.
         target_offsets: (B+1,) int64.
+        repeats: Whether the items of a history are candidates.
 
     Raises:
         ValueError: the arrays contradict each other or the above.
@@ -37,6 +38,7 @@ class EvaluationCases:
     request_times: IntArray
     targets: IntArray
     target_offsets: IntArray
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.user_ids) == len(self.histories) == len(self.request_times) == len(self.target_offsets) - 1:
@@ -81,6 +83,7 @@ class EvaluationCases:
             request_times=self.request_times[chosen],
             targets=self.targets[targets],
             target_offsets=offsets,
+            repeats=self.repeats,
         )
 
     def batches(self, size: int) -> Iterator[EvaluationCases]:

@@ -11,7 +11,13 @@ from models.recommender import Recommender
 
 
 def next_item_ndcg(
-    recommender: Recommender, histories: Interactions, targets: np.ndarray, times: np.ndarray, k: int, users: int = 256
+    recommender: Recommender,
+    histories: Interactions,
+    targets: np.ndarray,
+    times: np.ndarray,
+    k: int,
+    users: int = 256,
+    repeats: bool = False,
 ) -> float:
     """Mean over users of NDCG@k of the one item that came next, among the trained items that are not in the history.
 
@@ -20,6 +26,7 @@ def next_item_ndcg(
     Args:
         histories: B users without the item that is asked for; `times` (B,) int64 ms is when it happened.
         targets: (B,) int64 item indices.
+        repeats: Whether the items of the history are candidates all the same.
 
     Returns:
         The mean, 0 for no users. Leaves the module in the mode (training or not) it came in.
@@ -36,13 +43,18 @@ def next_item_ndcg(
     ranks = []
     for start in range(0, len(histories), users):
         part = np.arange(start, min(start + users, len(histories)))
-        ranks.append(_ranks(recommender, vectors, histories.take(part), targets[part], times[part]))
+        ranks.append(_ranks(recommender, vectors, histories.take(part), targets[part], times[part], repeats))
     recommender.train(mode)
     return float(per_user(np.concatenate(ranks), np.arange(len(histories) + 1), [k])[f"ndcg@{k}"].mean())
 
 
 def _ranks(
-    recommender: Recommender, vectors: Tensor, histories: Interactions, targets: np.ndarray, times: np.ndarray
+    recommender: Recommender,
+    vectors: Tensor,
+    histories: Interactions,
+    targets: np.ndarray,
+    times: np.ndarray,
+    repeats: bool,
 ) -> np.ndarray:
     batch = request_batch(histories, times, recommender.config.max_length).to(vectors.device)
     scores = recommender.queries(batch) @ vectors.T
@@ -53,8 +65,9 @@ def _ranks(
     wanted = scores.gather(1, asked)
     if not torch.isfinite(wanted).all():
         raise FloatingPointError("a target's score is not a finite number: the model is broken, no rank means anything")
-    users = torch.from_numpy(np.repeat(np.arange(len(histories)), histories.lengths)).to(vectors.device)
-    scores[users, places[torch.from_numpy(histories.item_index).to(vectors.device)]] = -torch.inf
+    if not repeats:
+        users = torch.from_numpy(np.repeat(np.arange(len(histories)), histories.lengths)).to(vectors.device)
+        scores[users, places[torch.from_numpy(histories.item_index).to(vectors.device)]] = -torch.inf
     scores[:, 0] = -torch.inf
     scores.scatter_(1, asked, -torch.inf)
     ranks: np.ndarray = (1 + (scores >= wanted).sum(1)).cpu().numpy()

@@ -31,10 +31,10 @@ class Ranking:
 def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalogue, k: int) -> Ranking:
     """Ranks the targets of `cases` by `scores` (B, n+1).
 
-    Candidates are all items but those in the user's history, those not yet available at the request, those gone by
-    then, and unknown ones; a target is always a candidate. Ties are broken against the targets: an item with the same
-    score stands before them, so that a constant scorer gets the worst rank. Among themselves tied targets keep their
-    order. The list itself has ties in order of their indices, as the endpoint has them.
+    Candidates are all items but those in the user's history (unless `cases.repeats`), those not yet available at the
+    request, those gone by then, and unknown ones; a target is always a candidate. Ties are broken against the targets:
+    an item with the same score stands before them, so that a constant scorer gets the worst rank. Among themselves tied
+    targets keep their order. The list itself has ties in order of their indices, as the endpoint has them.
     """
     excluded = _excluded(cases, catalogue)
     rivals = scores.copy()
@@ -64,7 +64,8 @@ def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]
         excluded |= catalogue.gone_from <= cases.request_times[:, None]
     if catalogue.known is not None:
         excluded |= ~catalogue.known
-    excluded[cases.history_cases, cases.histories.item_index] = True
+    if not cases.repeats:
+        excluded[cases.history_cases, cases.histories.item_index] = True
     excluded[cases.target_cases, cases.targets] = False
     excluded[:, 0] = True
     return excluded

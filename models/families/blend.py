@@ -59,7 +59,7 @@ class Blend(Family):
         model = artifact.model
         with torch.inference_mode():
             logits, similarities = scores_of_parts(artifact, histories, request_times)
-            had = had_by(histories, len(artifact.vocabulary))
+            had = had_by(histories, len(artifact.vocabulary), artifact.manifest.repeats)
             return mixed(logits, similarities, had, model.item_knn.related, model.config.weight)
 
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:

@@ -42,8 +42,11 @@ class ItemKnn(FittedFamily):
         return ItemKnnModel(config, vocabulary, **weights)
 
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
+        import torch
+
         from models.inference import require_item
 
         require_item(artifact, item_index)
         neighbours: Tensor = artifact.model.neighbours_of(item_index)
+        neighbours[item_index] = -torch.inf
         return neighbours

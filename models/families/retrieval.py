@@ -74,7 +74,7 @@ class RetrievalFamily(TrainedFamily):
             return {}
         with torch.no_grad(), calibrated(model, _held_out(dataset)) as loss:
             held_out = dataset.validation, dataset.validation_targets, dataset.validation_times
-            ndcg = next_item_ndcg(model, *held_out, k=10)
+            ndcg = next_item_ndcg(model, *held_out, k=10, repeats=dataset.repeats)
         return {NDCG: ndcg} | ({} if loss is None else {HELD_OUT_LOSS: loss})
 
     def calibrate(self, model: Recommender, dataset: Any) -> None:
@@ -107,5 +107,9 @@ def _held_out(dataset: Any) -> HeldOutChoices:
     from models.calibration import HeldOutChoices
 
     return HeldOutChoices(
-        dataset.validation, dataset.validation_targets, dataset.validation_times, dataset.validation_masked
+        dataset.validation,
+        dataset.validation_targets,
+        dataset.validation_times,
+        dataset.validation_masked,
+        dataset.repeats,
     )

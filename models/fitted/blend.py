@@ -57,7 +57,7 @@ def mixed(logits: Tensor, similarities: Tensor, had: Tensor, related: Tensor, we
     Args:
         logits: (B, n + 1) of the recommender.
         similarities: (B, n + 1) of item-kNN; 0 or below where an item is no neighbour of the history.
-        had: (B, n + 1) bool, the items of the histories. They keep their place among the recommender's.
+        had: (B, n + 1) bool, the items of the histories, which do not come again.
         related: (n + 1,) bool, the items with neighbours.
         weight: Of item-kNN, below 1.
     """
@@ -74,9 +74,11 @@ def mixed(logits: Tensor, similarities: Tensor, had: Tensor, related: Tensor, we
     return torch.logaddexp(personal, log(weight) + spread + neighbours.log() - sums.log().masked_fill(sums == 0, 0.0))
 
 
-def had_by(histories: Interactions, items: int) -> Tensor:
-    """(B, items + 1) bool, the items of each history."""
+def had_by(histories: Interactions, items: int, repeats: bool = False) -> Tensor:
+    """(B, items + 1) bool, the items of each history; none where they may come again."""
     had = torch.zeros(len(histories), items + 1, dtype=torch.bool)
+    if repeats:
+        return had
     users = np.repeat(np.arange(len(histories)), histories.lengths)
     had[torch.from_numpy(users), torch.from_numpy(np.asarray(histories.item_index, np.int64))] = True
     return had

@@ -24,6 +24,9 @@ class ItemKnnConfig(FamilyConfig):
 
     family: Literal["item_knn"] = "item_knn"
     max_length: int = Field(default=LONGEST, ge=1, description="Most recent interactions of a history that count.")
+    repeats: bool = Field(
+        default=False, description="Whether an item is a neighbour of itself, so that what was chosen comes again."
+    )
     neighbours: int = Field(default=100, ge=1, description="Most similar items that are kept for each item.")
     shrinkage: Annotated[float, FROM_DATA] = Field(
         default=20.0, ge=0, description="Pseudo-count that damps similarities of rare pairs."

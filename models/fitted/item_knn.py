@@ -26,8 +26,8 @@ class ItemKnnModel(nn.Module):
     """The nearest neighbours of every item.
 
     Similarity is the cosine over users with shrinkage, both(i, j) / (sqrt(count(i) count(j)) + shrinkage), of which
-    each item keeps its nearest neighbours; newer history items weigh more. Items that are no neighbour of any item of a
-    history follow those that are, by popularity.
+    each item keeps its nearest neighbours, itself among them where the configuration has `repeats`; newer history items
+    weigh more. Items that are no neighbour of any item of a history follow those that are, by popularity.
 
     Args:
         vocabulary: Of n items.
@@ -115,7 +115,8 @@ def _nearest(chosen: sparse.csr_array, config: ItemKnnConfig) -> Iterator[sparse
         both = (by_item[start:stop] @ chosen).tocsr()
         rows = np.repeat(np.arange(start, min(stop, len(norms))), np.diff(both.indptr))
         both.data /= norms[rows] * norms[both.indices] + max(config.shrinkage, TINY)
-        both.data[rows == both.indices] = 0
+        if not config.repeats:
+            both.data[rows == both.indices] = 0
         yield _keep_largest(both, config.neighbours)
         start = stop
 

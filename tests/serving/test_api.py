@@ -49,6 +49,14 @@ def test_seen_items_come_back_when_asked_for(http: TestClient) -> None:
     assert sorted(ids(ask(http, user_id=100, k=500, exclude_seen=False))) == list(range(1, 12))
 
 
+def test_a_version_made_for_people_who_come_back_lists_what_they_know(world: World) -> None:
+    slot = ReleaseSlot()
+    slot.replace(world.release("v1", repeats=True).model_dump(mode="json"))
+    with TestClient(build_api(slot, AppSettings())) as http:
+        assert sorted(ids(ask(http, user_id=100, k=500))) == list(range(1, 12))
+        assert sorted(ids(ask(http, user_id=100, k=500, exclude_seen=True))) == list(range(4, 12))
+
+
 def test_filters_combine(http: TestClient) -> None:
     answer = ask(http, user_id=100, category="even", exclude_items=[6, "8", "no such item"])
     assert sorted(ids(answer)) == [4, 10]

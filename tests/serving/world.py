@@ -40,17 +40,21 @@ class World:
     root: Path
     items: int = 12
 
-    def release(self, version: str, seed: int = 0, id_type: type[int] | type[str] = int) -> ReleaseConfig:
+    def release(
+        self, version: str, seed: int = 0, id_type: type[int] | type[str] = int, repeats: bool = False
+    ) -> ReleaseConfig:
         """Writes an artifact and the tables, and says where they are."""
         ids = [id_type(i) for i in range(1, self.items + 1)]
         return ReleaseConfig(
             version=version,
-            artifact=self.artifact(version, seed, pl.Series(ids)),
+            artifact=self.artifact(version, seed, pl.Series(ids), repeats=repeats),
             sequences=self.histories(self.sequences(id_type)),
             items=self.table("items", self.catalogue(id_type)),
         )
 
-    def artifact(self, version: str, seed: int, ids: pl.Series, tables: Mapping[str, int] | None = None) -> Path:
+    def artifact(
+        self, version: str, seed: int, ids: pl.Series, tables: Mapping[str, int] | None = None, repeats: bool = False
+    ) -> Path:
         """A version of random weights, which says that it learned from `tables`: name to version."""
         torch.manual_seed(seed)
         backbone = HstuConfig(layers=1, heads=1, head_dim=8)
@@ -65,6 +69,7 @@ class World:
             data_end=cutoff,
             positive_actions=["like"],
             table_versions=dict(tables or {}),
+            repeats=repeats,
         )
         vocabulary = Vocabulary(ids, np.arange(1, len(ids) + 1), popularity)
         return save_artifact(self.root / "artifacts", manifest, model, vocabulary)

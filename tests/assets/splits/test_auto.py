@@ -71,10 +71,10 @@ def data(**written: Any) -> TrainingDataSettings:
 
 
 @settings(max_examples=40)
-@given(LOGS)
-def test_a_window_is_counted_as_the_split_would_hold_it_out(users: dict[int, Choices]) -> None:
+@given(LOGS, st.booleans())
+def test_a_window_is_counted_as_the_split_would_hold_it_out(users: dict[int, Choices], repeats: bool) -> None:
     log = sequences(users)
-    rules = [SplitRule(END - days * DAY, days * DAY, CLICK, 0) for days in (1, 7, 30)]
+    rules = [SplitRule(END - days * DAY, days * DAY, CLICK, 0, repeats=repeats) for days in (1, 7, 30)]
     for rule, window in zip(rules, survey_windows(log, rules, rows_in_memory=4), strict=True):
         parts = split(log, rule)
         training = training_of(log, parts)
@@ -155,7 +155,19 @@ def test_a_window_takes_no_more_than_its_share_of_the_log() -> None:
     made, _, window = choose_split(sequences(visitors(60, 20, 100)), CLICK, evaluation(), LAST_DAY)
     assert (made.window_days, window.after <= (window.before + window.after) / 5) == (7, True)
     by_hand, chosen, _ = choose_split(sequences(visitors(60, 20, 100)), CLICK, evaluation(window_days=90), LAST_DAY)
-    assert (by_hand.window_days, list(chosen)) == (90, ["leave_one_out_users"])
+    assert (by_hand.window_days, list(chosen)) == (90, ["repeats", "leave_one_out_users"])
+
+
+def test_who_comes_back_to_what_they_know_is_asked_for_it_again() -> None:
+    regulars = {user: [(1 + (visit % 3), 24 * visit + 1 + user % 20) for visit in range(12)] for user in range(60)}
+    made, chosen, window = choose_split(sequences(regulars), CLICK, evaluation(), LAST_DAY)
+    assert made.repeats
+    assert chosen["repeats"].reason.endswith("people come back to what they know.")
+    assert window.asked == 60, "all they choose at the end they had chosen before"
+    one_after_the_other = {user: [(1 + visit // 4, 24 * visit + 1) for visit in range(12)] for user in range(60)}
+    assert not choose_split(sequences(one_after_the_other), CLICK, evaluation(), LAST_DAY)[0].repeats
+    by_hand, chosen, window = choose_split(sequences(regulars), CLICK, evaluation(repeats=False), LAST_DAY)
+    assert (by_hand.repeats, "repeats" in chosen, window.asked) == (False, False, 0)
 
 
 def test_what_is_in_fashion_gives_popularity_a_short_memory_and_what_lasts_a_long_one() -> None:

@@ -113,6 +113,16 @@ def test_leave_one_out_asks_for_all_that_happened_last_unless_ties_may_be_parted
     assert items_by_user(published.leave_one_out_cases, "target_ids") == {2: [11], 3: [11]}
 
 
+def test_where_choices_repeat_all_are_asked_for_once() -> None:
+    before = [(10, -5, CLICK), (11, -4, CLICK)]
+    window = [(10, 1, CLICK), (12, 2, CLICK), (10, 3, CLICK)]
+    users = {1: before + window, 2: [(10, -3, CLICK), (11, -2, CLICK), (10, -1, CLICK)]}
+    result = split_at_cutoff(users, leave_one_out_users=5, repeats=True)
+    assert items_by_user(result.time_cases, "target_ids") == {1: [10, 12]}
+    assert items_by_user(result.leave_one_out_cases, "target_ids") == {1: [11], 2: [10]}
+    assert items_by_user(result.training) == {1: [10], 2: [10, 11]}
+
+
 def test_samples_are_capped_and_survive_other_users() -> None:
     users = {user: [(1, -2, CLICK), (2, -1, CLICK), (3, 1, CLICK)] for user in range(40)}
     few = split_at_cutoff(users, leave_one_out_users=10).leave_one_out_cases[USER_ID].to_list()

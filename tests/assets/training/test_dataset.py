@@ -45,11 +45,12 @@ def written(
     content: pl.DataFrame | None = None,
     validation_users: int = 0,
     hold_out_ties: bool = False,
+    repeats: bool = False,
     most: int = 2,
     **more: Any,
 ) -> Path:
     """A training set, of which no more than `most` interactions are read at once."""
-    rule = SplitRule(CUTOFF, timedelta(days=1), 3, leave_one_out_users=0, hold_out_ties=hold_out_ties)
+    rule = SplitRule(CUTOFF, timedelta(days=1), 3, leave_one_out_users=0, repeats=repeats, hold_out_ties=hold_out_ties)
     return write_training_set(
         folder,
         split(log_of(users, catalogue=CATALOGUE.sort("day", "item_id")["item_id"]), rule, rows_in_memory=most),
@@ -90,6 +91,19 @@ def test_the_learning_curve_asks_for_last_items_that_are_new_and_they_are_not_tr
     assert ids(dataset.validation.item_index).to_list() == ["b", "b"]
     assert ids(dataset.validation_targets).to_list() == ["a"]
     assert dataset.validation_times.tolist() == [int(CUTOFF.timestamp() * 1000) - 1]
+
+
+def test_where_choices_repeat_every_one_is_learned_and_the_last_is_asked_for(tmp_path: Path) -> None:
+    users: dict[str, list[tuple[str, float]]] = {
+        "back to a": [("a", 9), ("b", 8), ("a", LAST)],
+        "v": [("b", 14), ("b", 3)],
+    }
+    whole = dataset_of(training(users), CONTENT, repeats=True)
+    assert whole.repeats
+    assert not whole.histories.columns[REPEATED].any()
+    asked = dataset_of(training(users), CONTENT, repeats=True, validation_users=5)
+    assert asked.vocabulary.ids(asked.validation_targets).to_list() == ["a"]
+    assert read_held_out(written(tmp_path / "set", training(users), repeats=True)).cases == {}
 
 
 def test_popularity_over_time_ends_with_that_at_the_cutoff() -> None:

@@ -266,6 +266,7 @@ def test_what_is_left_to_the_data_is_chosen_when_the_set_is_made_and_read_from_i
     record = read_record(Path(told(result)["folder"]), TrainingSetRecord)
     assert set(record.chosen) == {
         "evaluation.window_days",
+        "evaluation.repeats",
         "evaluation.leave_one_out_users",
         "training.validation_users",
         "training.popularity_half_life_days",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,15 @@ def test_an_item_that_nobody_knows_is_no_candidate_and_counts_for_no_coverage() 
 
 def test_a_target_in_the_history_stays_a_candidate() -> None:
     assert ranks([0.9, 0.8, 0.7], ([1, 2], [2])) == [1]
+
+
+def test_where_choices_repeat_the_history_holds_candidates() -> None:
+    cases = replace(make_cases([([1, 2], [3])]), repeats=True)
+    ranking = rank(np.array([[0, 0.9, 0.8, 0.7]], np.float32), cases, make_catalogue(3), 3)
+    assert ranking.ranks.tolist() == [3]
+    assert ranking.top.tolist() == [[1, 2, 3]]
+    (part,) = cases.batches(5)
+    assert part.repeats
 
 
 def test_a_constant_scorer_gets_the_worst_ranks() -> None:

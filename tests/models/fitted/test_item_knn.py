@@ -27,6 +27,14 @@ def test_item_knn_is_the_shrunk_cosine_over_users() -> None:
     assert similarities[4].tolist() == [0] * 5
 
 
+def test_where_choices_repeat_an_item_is_its_own_neighbour_and_not_like_itself() -> None:
+    training = Interactions.of([([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 2]), ([1, 1], [0, 1])])
+    similarities = model(training, 4, neighbours=4, shrinkage=1.0, repeats=True).table.toarray()
+    assert np.diag(similarities)[1:4] == pytest.approx([3 / (3 + 1), 2 / (2 + 1), 1 / (1 + 1)])
+    artifact = fitted(ItemKnnConfig(repeats=True), training, 4)
+    assert artifact.family.similar(artifact, 1)[1] == -math.inf
+
+
 def test_it_fits_interactions_that_lie_in_a_read_only_file_and_leaves_them_as_they_are() -> None:
     unsorted = Interactions.of([([3, 1, 2, 1], [0, 1, 2, 3]), ([2, 1], [0, 1])])
     before = unsorted.item_index.tolist()

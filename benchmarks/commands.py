@@ -86,6 +86,17 @@ def training(
 
 
 @app.command()
+def argus(
+    rounds: Annotated[int, typer.Option(min=1, help="How often the sides alternate.")] = 7, smoke: SmokeOption = False
+) -> None:
+    """Training speed of ARGUS: what each loss costs, and its encoder beside nn.TransformerEncoder."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import argus as bench
+
+        _end("argus", bench.run(rounds, smoke, _report))
+
+
+@app.command()
 def attention(smoke: SmokeOption = False) -> None:
     """Speed and memory of jagged attention against padded attention, forward and backward."""
     with errors_as_sentences(patience=None):
@@ -129,7 +140,9 @@ def kuairand(
     growing: Annotated[
         bool, typer.Option("--growing", help="Besides, each day by itself with the days before it known, seed 0.")
     ] = False,
-    scorer: Annotated[list[str] | None, typer.Option("--scorer", help="Only these; may be given again.")] = None,
+    scorer: Annotated[
+        list[str] | None, typer.Option("--scorer", help="Only these, or ablations; may be given again.")
+    ] = None,
     smoke: SmokeOption = False,
 ) -> None:
     """Ranking users' own impressions on KuaiRand-Pure by a public protocol, beside classical baselines."""

@@ -31,7 +31,7 @@ from benchmarks.kuairand_data import (
     read,
     write_imitation,
 )
-from benchmarks.kuairand_scorers import PRODUCTION, SCORERS
+from benchmarks.kuairand_scorers import ABLATIONS, PRODUCTION, SCORERS
 from models.evaluation.action_metrics import normalised_entropy
 from models.evaluation.own_impressions import (
     NDCG,
@@ -53,6 +53,8 @@ PUBLISHED = {
     "best public result": (0.6676, 0.5332, 0.6004),
 }
 """TechJam 2026 on the same test with twenty times as many rows that name a surface: GAUC, nDCG@5, primary."""
+
+EVERY = {**SCORERS, **ABLATIONS}
 
 ORACLE, GAUC = "oracle", "gauc_positives"
 RESAMPLES = 1000
@@ -104,14 +106,14 @@ def run(
         data: Folder of the extract; not needed for a smoke run, which imitates one.
         predictions: A Parquet file for the scores of the best model, the mean over its seeds, in the log's order.
         growing: Whether to ask each day by itself, too, with seed 0.
-        names: Of the scorers that take part; all without any.
+        names: Of the scorers that take part; without any, all but the ablations.
 
     Raises:
         ValueError: a scorer's name is not known, or its scores are not finite.
     """
-    if unknown := set(names) - set(SCORERS):
-        raise ValueError(f"there is no scorer {sorted(unknown)[0]!r}: --scorer takes {', '.join(SCORERS)}")
-    chosen = [name for name in SCORERS if name in names or not names]
+    if unknown := set(names) - set(EVERY):
+        raise ValueError(f"there is no scorer {sorted(unknown)[0]!r}: --scorer takes {', '.join(EVERY)}")
+    chosen = [name for name in EVERY if name in names] if names else list(SCORERS)
     with TemporaryDirectory() as imitation:
         log = read(write_imitation(Path(imitation)) if smoke else data)
     task, watched = log.task(FIRST_TEST_DAY, LAST_TEST_DAY), log.answers(FIRST_TEST_DAY, LAST_TEST_DAY)
@@ -127,7 +129,7 @@ def run(
     compared = compare(users, {**scores, ORACLE: watched.astype(np.float64)}, watched, best, 20 if smoke else RESAMPLES)
     contest = Contest(users, watched, scores, validated, best, compared)
     report(_table(contest))
-    report(_reliability_table(best, scores[best], watched) if SCORERS[best].logits else f"{best} gives no logits")
+    report(_reliability_table(best, scores[best], watched) if EVERY[best].logits else f"{best} gives no logits")
     figures = _figures(contest)
     if predictions:
         written = scores[best].mean(axis=0)
@@ -147,7 +149,7 @@ def primary_of(users: NDArray[np.int64], scores: FloatArray, watched: NDArray[np
 
 def _scores(name: str, task: Task, seeds: int, report: Report) -> FloatArray:
     """(S, T) of each seed; one of a scorer that does not depend on it."""
-    scorer = SCORERS[name]
+    scorer = EVERY[name]
     rows = []
     for seed in range(seeds if scorer.seeded else 1):
         rows.append(scorer.score(task, seed))
@@ -159,7 +161,7 @@ def _validated(log: KuaiRand, names: Sequence[str], report: Report) -> dict[str,
     """Primary on the last day before the test, of seed 0: which model is the best is decided by it."""
     task, watched = log.task(VALIDATION_DAY), log.answers(VALIDATION_DAY)
     users = task.asked["user_id"].to_numpy().astype(np.int64)
-    found = {name: primary_of(users, SCORERS[name].score(task, 0), watched) for name in names}
+    found = {name: primary_of(users, EVERY[name].score(task, 0), watched) for name in names}
     report(f"primary on {VALIDATION_DAY}: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
     return found
 
@@ -172,7 +174,7 @@ def _best(validated: Mapping[str, float]) -> str:
 def _growing(name: str, log: KuaiRand, report: Report) -> float:
     """Primary where every day is asked by itself, of seed 0."""
     asked = [log.task(day) for day in days(FIRST_TEST_DAY, LAST_TEST_DAY)]
-    scores = np.concatenate([SCORERS[name].score(task, 0) for task in asked])
+    scores = np.concatenate([EVERY[name].score(task, 0) for task in asked])
     users = np.concatenate([task.asked["user_id"].to_numpy().astype(np.int64) for task in asked])
     watched = np.concatenate([log.answers(day) for day in days(FIRST_TEST_DAY, LAST_TEST_DAY)])
     primary = primary_of(users, scores, watched)
@@ -202,10 +204,10 @@ def _figures(contest: Contest) -> Figures:
         }
         if name != best:
             figures[name]["best_minus_this"] = _interval(compared.differences[name][PRIMARY])
-        if SCORERS[name].logits:
+        if EVERY[name].logits:
             figures[name]["ne"] = _entropy(of_seeds, watched)
             figures[name]["calibration_error"] = _calibration(of_seeds, watched)
-    if SCORERS[best].logits:
+    if EVERY[best].logits:
         figures["long_view_ne"], figures["calibration_error"] = (
             figures[best][key] for key in ("ne", "calibration_error")
         )

@@ -1,5 +1,7 @@
 """ARGUS on KuaiRand-Pure: learned of all that is known, history included, and asked from histories as they stand."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +14,6 @@ from models.interactions import Interactions
 from models.known import Known as When
 from models.known import declared
 
-Variant = Literal["feedback", "both", "hstu"]
-
 WHEN: dict[str, When] = {
     "length": "request",
     "author": "request",
@@ -24,19 +24,24 @@ WHEN: dict[str, When] = {
 NO_YES = ("no", "yes")
 DURATIONS = 32
 
-STEP_MS = 3_600_000
-"""Between what the history lists, of which no time is known."""
+STEP_MS = 8 * 3_600_000
+"""Between what the history lists, of which no time is known: users are shown about three a day."""
 
-BACKBONES: dict[Variant, dict[str, Any]] = {
-    "feedback": {"name": "transformer", "layers": 1, "heads": 2, "dropout": 0.2},
-    "both": {"name": "transformer", "layers": 1, "heads": 2, "dropout": 0.2},
-    # As many weights as the transformer has: 12 width^2.
-    "hstu": {"name": "hstu_research", "layers": 1, "heads": 3, "head_dim": 32, "dropout": 0.2},
+FACTORS = (LABEL, "click")
+MODEL: dict[str, Any] = {
+    "width": 40,
+    "max_length": 64,
+    "output_width": 16,
+    "hidden": 64,
+    "input_dropout": 0.2,
+    "backbone": {"name": "transformer", "layers": 1, "heads": 2, "dropout": 0.2},
+    "embedding": {"rows": 1 << 15, "dim": 8},
+    "clock": ("hour",),
+    "quality": {"folds": 5},
 }
-WIDTH = 40
 TRAINING: dict[str, Any] = {
     "epochs": 2,
-    "batch_size": 256,
+    "batch_size": 64,
     "learning_rate": 0.002,
     "schedule": "cosine",
     "warmup": 0.05,
@@ -44,58 +49,78 @@ TRAINING: dict[str, Any] = {
     "weight_decay": 0.01,
     "interactions": {"in_batch": 256, "uniform": 256, "delay_hours": 24.0},
 }
+HSTU = {"name": "hstu_research", "layers": 1, "heads": 3, "head_dim": 32, "dropout": 0.2}
+"""As many weights as the transformer has: 12 width^2."""
 
 
-def score(task: Task, seed: int, variant: Variant = "feedback") -> NDArray[np.float64]:
-    """(T,) logits of watching long.
+@dataclass(frozen=True)
+class Variant:
+    """How a contestant differs from ARGUS as it is tuned.
+
+    Attributes:
+        learn: What is told: both, the feedback, or the next item, by whose likelihood impressions are ranked then.
+        model: What is different in `MODEL`.
+        interactions: What is different in the losses.
+        history: Whether what the history lists is learned from and read.
+    """
+
+    learn: Literal["both", "feedback", "next_item"] = "both"
+    model: Mapping[str, Any] = field(default_factory=dict)
+    interactions: Mapping[str, Any] = field(default_factory=dict)
+    history: bool = True
+
+
+ABLATIONS: dict[str, Variant] = {
+    "argus_feedback": Variant(learn="feedback"),
+    "argus_next_item": Variant(learn="next_item"),
+    "argus_impressions": Variant(history=False),
+    "argus_without_quality": Variant(model={"quality": None}),
+    "argus_no_delay": Variant(interactions={"delay_hours": 0.0}),
+    "argus_hstu": Variant(model={"backbone": HSTU}),
+    "argus_uncorrected": Variant(interactions={"correction": "none"}),
+    "argus_refined": Variant(interactions={"correction": "refined"}),
+}
+
+
+def score(task: Task, seed: int, variant: Variant) -> NDArray[np.float64]:
+    """(T,) logits of watching long; of a variant that tells the next item alone, those of the item.
 
     States are a day old at least in training, as those are that answer.
     """
     import torch
 
-    from models.argus.config import ArgusConfig, ColumnConfig, FactorConfig
+    from models.argus.config import ArgusConfig
     from models.argus.model import Argus
-    from models.argus.scoring import score_impressions
     from models.config import TrainingConfig
     from models.training.loop import fit
 
     coded = _Codes(task.known)
     users = pl.concat([part["user_id"] for part in (task.known.history, task.known.impressions, task.asked)])
     people = users.unique().sort().to_numpy()
-    known = coded.interactions(_rows(task.known), people)
+    known = coded.interactions(_rows(task.known, variant.history), people)
     # Days go by the dates of the log, which some times near midnight contradict: nothing is asked within the history.
     over = known.timestamps.max(initial=0) + 1
     asked = task.asked.with_row_index("place").with_columns(pl.col("time_ms").clip(over))
     asked = asked.sort("user_id", "time_ms", "place")
-    config = ArgusConfig.model_validate(
-        {
-            "width": WIDTH,
-            "max_length": 64,
-            "output_width": 16,
-            "hidden": 64,
-            "input_dropout": 0.2,
-            "backbone": BACKBONES[variant],
-            "embedding": {"rows": 1 << 15, "dim": 8},
-            "clock": ("hour",),
-            "columns": (
-                ColumnConfig(name=SURFACE, role="context", values=tuple(map(str, range(15)))),
-                *(
-                    ColumnConfig(name=name, role="item", values=coded.names[name])
-                    for name in ("length", "author", "tag")
-                ),
-                *(ColumnConfig(name=name, role="feedback", values=NO_YES) for name in (LABEL, "click")),
-            ),
-            "factors": tuple(FactorConfig(name=name, column=name) for name in (LABEL, "click")),
-            "next_item": variant == "both",
-        }
-    )
+    told = {**MODEL, **variant.model, **coded.columns(), "next_item": variant.learn != "feedback"}
+    config = ArgusConfig.model_validate(told | ({"factors": ()} if variant.learn == "next_item" else {}))
     torch.manual_seed(seed)
     model = Argus(config, len(coded.videos), torch.from_numpy(np.unique(known.item_index)))
-    fit(model, known, TrainingConfig.model_validate({**TRAINING, "seed": seed}))
-    said = score_impressions(model, known, coded.interactions(asked, people))[LABEL].astype(np.float64)
-    logits = np.empty(len(said))
-    logits[asked["place"].to_numpy()] = np.log(said[:, 1]) - np.log(said[:, 0])
+    interactions = {**TRAINING["interactions"], **variant.interactions}
+    fit(model, known, TrainingConfig.model_validate({**TRAINING, "interactions": interactions, "seed": seed}))
+    logits = np.empty(asked.height)
+    logits[asked["place"].to_numpy()] = _said(model, known, coded.interactions(asked, people))
     return logits
+
+
+def _said(model: Any, known: Interactions, shown: Interactions) -> NDArray[np.float64]:
+    """(T,) logits of what is shown."""
+    from models.argus.scoring import score_impressions, score_next_item
+
+    if not model.config.factors:
+        return score_next_item(model, known, shown).astype(np.float64)
+    said = score_impressions(model, known, shown)[LABEL].astype(np.float64)
+    return np.log(said[:, 1]) - np.log(said[:, 0])
 
 
 class _Codes:
@@ -117,6 +142,20 @@ class _Codes:
         durations = table["video_duration"].fill_null(0).to_numpy()
         self._codes["length"] = np.searchsorted(self._edges, durations).astype(np.int64)
 
+    def columns(self) -> dict[str, Any]:
+        """What of an interaction is read and told, as fields of the model's configuration."""
+        from models.argus.config import ColumnConfig, FactorConfig
+
+        surface = ColumnConfig(name=SURFACE, role="context", values=tuple(map(str, range(15))))
+        of_item = [
+            ColumnConfig(name=name, role="item", values=self.names[name]) for name in ("length", "author", "tag")
+        ]
+        feedback = [ColumnConfig(name=name, role="feedback", values=NO_YES) for name in FACTORS]
+        return {
+            "columns": (surface, *of_item, *feedback),
+            "factors": tuple(FactorConfig(name=name, column=name) for name in FACTORS),
+        }
+
     def interactions(self, rows: pl.DataFrame, people: NDArray[np.int64]) -> Interactions:
         """`rows` in order by user and time, of all `people`, who ascend; what is not there is empty."""
         count = rows.height
@@ -135,10 +174,11 @@ class _Codes:
         return Interactions(offsets, columns, declared(WHEN))
 
 
-def _rows(known: Known) -> pl.DataFrame:
+def _rows(known: Known, with_history: bool) -> pl.DataFrame:
     """History and impressions by user and time; the history ends an hour before the first impression of anybody."""
     first = int(known.impressions["time_ms"].min() or 0)  # type: ignore[arg-type]
     history = known.history.with_columns((first - pl.col("back").cast(pl.Int64) * STEP_MS).alias("time_ms"))
+    history = history if with_history else history.clear()
     return pl.concat([history.drop("back"), known.impressions], how="diagonal_relaxed").sort(
         "user_id", "time_ms", maintain_order=True
     )

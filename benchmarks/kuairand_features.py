@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from benchmarks.kuairand_data import Known
 from benchmarks.kuairand_quality import Observations, Quality, Surfaces
-from models.evaluation.item_quality import FloatArray, IntArray
+from models.item_quality import FloatArray, IntArray
 
 CLASS_PRIOR = 8.0
 """What counts for a user's affinity with a class of videos as observations at the mean."""

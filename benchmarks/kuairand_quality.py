@@ -1,4 +1,4 @@
-"""How good a video is, whoever saw it (`models.evaluation.item_quality`), and wherever.
+"""How good a video is, whoever saw it (`models.item_quality`), and wherever.
 
 There are surfaces on which hardly anything is watched, whatever it is. Of the history no surface is known, so each of
 its impressions is a mixture of both kinds, with a chance that follows from the surfaces that are known of user and
@@ -13,7 +13,7 @@ import polars as pl
 from scipy.special import expit, logit
 
 from benchmarks.kuairand_data import LABEL, Known
-from models.evaluation.item_quality import FloatArray, IntArray, tell_apart
+from models.item_quality import FloatArray, IntArray, tell_apart
 
 USER_SURFACES, VIDEO_SURFACES = 3.0, 20.0
 """What the share of idle surfaces counts, in impressions of the mean."""

@@ -102,10 +102,14 @@ SCORERS = {
     "lightgbm_rates": Scorer(partial(lightgbm, rates=True)),
     "fm": Scorer(kuairand_fm.score),
     "fm_impressions": Scorer(partial(kuairand_fm.score, history=False)),
-    "argus": Scorer(partial(kuairand_argus.score, variant="both")),
-    "argus_feedback": Scorer(kuairand_argus.score),
-    "argus_hstu": Scorer(partial(kuairand_argus.score, variant="hstu")),
+    "argus": Scorer(partial(kuairand_argus.score, variant=kuairand_argus.Variant())),
 }
+
+ABLATIONS = {
+    name: Scorer(partial(kuairand_argus.score, variant=variant), logits=variant.learn != "next_item")
+    for name, variant in kuairand_argus.ABLATIONS.items()
+}
+"""Those that take part where they are asked for."""
 
 PRODUCTION = "item_rate"
 """What the uplift of pair accuracy is over."""

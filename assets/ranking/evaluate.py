@@ -97,9 +97,9 @@ def evaluate_ranker(
     import numpy as np
 
     from models.evaluation.action_metrics import action_metrics
-    from models.evaluation.item_quality import ItemQuality
     from models.evaluation.item_rates import ItemRates
     from models.evaluation.reliability import reliability
+    from models.item_quality import ItemQuality
     from models.ranking.examples import RankingExamples
     from models.ranking.predictions import predict
 

@@ -19,6 +19,7 @@ class ArgusBatch:
         shown: (M, features) int64 codes of what is known of the item that is shown.
         read: (L,) int64 which of the M are read, row by row.
         feedback: (L, features) int64 codes of what came of those that are read.
+        outcomes: (L, factors) int64 the class of each factor of those that are read, -1 where it is not known.
         timestamps: (L,) int64 epoch milliseconds.
         offsets: (B + 1,) int64 where the rows of those that are read begin.
         users: (B,) int64 number of each row's user.
@@ -34,6 +35,7 @@ class ArgusBatch:
     shown: Tensor
     read: Tensor
     feedback: Tensor
+    outcomes: Tensor
     timestamps: Tensor
     offsets: Tensor
     users: Tensor

@@ -68,6 +68,16 @@ class EmbeddingConfig(Strict):
     lookups: int = Field(default=3, ge=1, description="Rows that are read of each value, put side by side.")
 
 
+class QualityConfig(Strict):
+    """How items' quality and users' leniency are counted (`models.argus.quality`)."""
+
+    folds: int = Field(
+        default=5,
+        ge=2,
+        description="Parts of the users; in training each is told by what the others made of an item.",
+    )
+
+
 def _name_of(backbone: object) -> object:
     return backbone.get("name", "transformer") if isinstance(backbone, dict) else getattr(backbone, "name", None)
 
@@ -142,6 +152,10 @@ class ArgusConfig(TrainedConfig):
     columns: tuple[ColumnConfig, ...] = Field(default=(), description="What else is read of an interaction.")
     factors: tuple[FactorConfig, ...] = Field(default=(), description="What is told of the feedback; none: nothing.")
     next_item: bool = Field(default=True, description="Whether the next item is told.")
+    quality: QualityConfig | None = Field(
+        default=None,
+        description="Items' quality and users' leniency as offsets of what is told of the feedback; null: without.",
+    )
 
     @model_validator(mode="before")
     @classmethod

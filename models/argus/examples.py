@@ -198,6 +198,7 @@ class ArgusExamples:
             shown=_tensor(item_codes(config, all_of, count)),
             read=_tensor(np.searchsorted(every, read)),
             feedback=_tensor(feedback_codes(config, of_read, len(read))),
+            outcomes=_tensor(labels(config, of_read, len(read))),
             timestamps=_tensor(self._interactions.timestamps[read]),
             offsets=_tensor(offsets),
             users=_tensor(chosen[:, 0]),

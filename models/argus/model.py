@@ -11,9 +11,10 @@ from models.argus.batch import ArgusBatch
 from models.argus.config import ArgusConfig
 from models.argus.embeddings import HashedEmbedding
 from models.argus.features import context_names, feedback_names
+from models.argus.quality import Quality
 from models.argus.towers import ArgusItemTower, FeatureTower
 from models.config import HstuConfig, PreNormConfig
-from models.encoder.dropout import Dropout
+from models.dropout import Dropout
 from models.encoder.hstu import HstuLayer
 from models.encoder.softmax_hstu import SoftmaxHstuLayer
 from models.encoder.stack import AttentionLayer, Layout, Stack
@@ -62,6 +63,7 @@ class Argus(nn.Module):
         classes = sum(map(config.classes, config.factors))
         self.next_item = NextItemHead(config, parts[0] * width) if config.next_item else None
         self.told = mlp(parts[1] * width, config.hidden, classes) if classes else None
+        self.quality = Quality(config, config.quality, items) if classes and config.quality else None
 
     def forward(self, batch: ArgusBatch) -> Tensor:
         """(T, classes) logits of the classes of all factors, side by side, of those that the batch asks about."""
@@ -189,7 +191,7 @@ class Asked:
         if self.model.told is None:
             return self.of_item.new_zeros(len(self.of_item), 0)
         logits: Tensor = self.model.told(self.of_item)
-        return logits
+        return logits if self.model.quality is None else logits + self.model.quality(self.batch)
 
     @property
     def next_items(self) -> Tensor:

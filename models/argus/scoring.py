@@ -12,7 +12,7 @@ from torch import Tensor
 from models.argus.config import ArgusConfig
 from models.argus.examples import ArgusExamples
 from models.argus.model import Argus, Asked
-from models.argus.predictions import predict
+from models.argus.predictions import parts_of, predict
 from models.columns import ACTIONS, ITEM_INDEX, STARTED, TIMESTAMP
 from models.interactions import Interactions
 from models.known import Known
@@ -42,17 +42,43 @@ def score_impressions(
             missing that is known at the request.
     """
     config = model.config
+    examples = _examples(config, histories, impressions)
+    if examples is None:
+        return {factor.name: np.zeros((0, config.classes(factor)), np.float32) for factor in config.factors}
+    said = predict(model, examples, device)
+    names = [factor.name for factor in config.factors]
+    return {name: np.exp(part) for name, part in zip(names, said.logits, strict=True)}
+
+
+@torch.no_grad()
+def score_next_item(model: Argus, histories: Interactions, impressions: Interactions) -> np.ndarray:
+    """(T,) float32 logits that the item of each impression comes next, of which softmax over all items makes chances.
+
+    Arguments and errors are those of `score_impressions`.
+    """
+    assert model.next_item is not None
+    examples = _examples(model.config, histories, impressions)
+    if examples is None:
+        return np.zeros(0, np.float32)
+    scores = []
+    for part in parts_of(examples):
+        view = model.view(examples.batch(part), None)
+        targets = model.next_item.targets(model.items(view.next_items))
+        scores.append(((view.queries * targets).sum(1) / model.next_item.temperature).numpy())
+    return np.concatenate(scores)
+
+
+def _examples(config: ArgusConfig, histories: Interactions, impressions: Interactions) -> ArgusExamples | None:
+    """All impressions, each asked about from the history as it stands; None where there is none."""
     if len(histories) != len(impressions):
         raise ValueError(f"there are histories of {len(histories)} users, and impressions of {len(impressions)}")
     for column in (*config.of_role("context"), *config.of_role("item")):
         impressions.column(column.name)
     if not len(impressions.timestamps):
-        return {factor.name: np.zeros((0, config.classes(factor)), np.float32) for factor in config.factors}
+        return None
     shown = completed(impressions.with_columns({STARTED: impressions.timestamps}), config)
     together, asked = _end_to_end(completed(histories, config), shown)
-    said = predict(model, ArgusExamples(together, config, asked, frozen=histories.lengths), device)
-    names = [factor.name for factor in config.factors]
-    return {name: np.exp(part) for name, part in zip(names, said.logits, strict=True)}
+    return ArgusExamples(together, config, asked, frozen=histories.lengths)
 
 
 @torch.no_grad()
@@ -83,19 +109,22 @@ def log_likelihoods(artifact: Artifact, histories: Interactions, request_times: 
     vectors = model.items(every)
     for row in range(len(examples)):
         view = model.view(examples.batch(np.array([row])), None)
-        scores[row, every] = _of_items(view, vectors)
+        scores[row, every] = _of_items(view, every, vectors)
     return scores
 
 
-def _of_items(view: Asked, vectors: Tensor) -> Tensor:
-    """(m,) log likelihoods of items with these (m, width) vectors, for the one interaction that is asked about."""
+def _of_items(view: Asked, items: Tensor, vectors: Tensor) -> Tensor:
+    """(m,) log likelihoods of items (m,) with these (m, width) vectors, for the one interaction that is asked about."""
     model, told = view.model, view.of_item.new_zeros(len(vectors))
     if model.next_item is not None:
         logits = model.next_item.targets(vectors) @ view.queries[0] / model.next_item.temperature
         told = told + logits.log_softmax(0)
     if model.told is not None and model.config.form == "summed":
         known = torch.cat([view.of_context.expand(len(vectors), -1), vectors], dim=-1)
-        first = model.by_factor(model.told(known).float())[0].log_softmax(-1)[:, 1:]
+        logits = model.told(known).float()
+        if model.quality is not None:
+            logits = logits + model.quality.offsets(items, view.batch)
+        first = model.by_factor(logits)[0].log_softmax(-1)[:, 1:]
         told = told + first.logsumexp(-1)
     return told
 

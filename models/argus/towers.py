@@ -1,6 +1,7 @@
 """The towers: context, item and feedback as vectors of one width (ARGUS spec sections 2.1 and 2.3)."""
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,29 @@ from models.mlp import normed_mlp
 
 NEVER_TRAINED = 0
 """The code of the ID of every item that training does not see."""
+
+
+def distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The different rows of codes, so that a tower need not read what it has just read; only in training.
+
+    An answer must not depend on what else is in the batch, not even in its last bit, as it does where a matrix product
+    has fewer rows.
+
+    Args:
+        codes: (..., F) int64, not negative.
+
+    Returns:
+        (U, F) the different rows and (...,) int64 where each row stands among them; or the codes as they are and None,
+        where they do not fit into one number.
+    """
+    if not codes.numel():
+        return codes, None
+    spans = (codes.flatten(0, -2).amax(0) + 1).tolist()
+    if prod(spans) >= 2**63:
+        return codes, None
+    strides = codes.new_tensor([prod(spans[place + 1 :]) for place in range(len(spans))])
+    keys, place = (codes * strides).sum(-1).unique(return_inverse=True)
+    return keys.unsqueeze(-1) // strides % codes.new_tensor(spans), place
 
 
 class FeatureTower(nn.Module):
@@ -34,8 +58,9 @@ class FeatureTower(nn.Module):
         table = self._embedding[0]
         if self.mix is None:
             return table.table.new_zeros(*codes.shape[:-1], self.width)
-        vectors: Tensor = self.mix(table(self.keys(codes)))
-        return vectors
+        once, place = distinct_rows(codes) if self.training else (codes, None)
+        vectors: Tensor = self.mix(table(self.keys(once)))
+        return vectors if place is None else vectors[place]
 
 
 class ArgusItemTower(nn.Module):
@@ -92,15 +117,17 @@ class ArgusItemTower(nn.Module):
         """(...,) item indices -> (..., width); where `masked` is true the ID is hidden."""
         if self._known is not None:
             return self._known[items]
+        seen = self.has_id[items] if masked is None else self.has_id[items] & ~masked
+        codes = torch.stack([torch.where(seen, items, NEVER_TRAINED), items], dim=-1)
+        codes = codes if self.content.numel() else codes[..., :1]
+        once, place = distinct_rows(codes) if self.training else (codes, None)
         parts = []
         if self.keys is not None:
-            seen = self.has_id[items] if masked is None else self.has_id[items] & ~masked
-            codes = torch.where(seen, items, NEVER_TRAINED).unsqueeze(-1)
-            parts.append(self._embedding[0](self.keys(codes)))
+            parts.append(self._embedding[0](self.keys(once[..., :1])))
         if self.content.numel():
-            parts.append(self.content[items])
+            parts.append(self.content[once[..., 1]])
         vectors: Tensor = self.mix(torch.cat(parts, dim=-1))
-        return vectors
+        return vectors if place is None else vectors[place]
 
     def know(self, vectors: Tensor) -> None:
         """Answers with `vectors` (n + 1, width) from now on, which a tower without the content cannot compute anew."""

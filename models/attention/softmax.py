@@ -11,6 +11,7 @@ from torch import Tensor
 from models.attention.bias import AttentionBias, check_reach, dense_bias
 from models.attention.mask import CAUSAL, AttentionMask, dense_mask
 from models.attention.reference import query_places
+from models.dropout import dropped
 from models.jagged import pad
 
 
@@ -53,12 +54,12 @@ def softmax_attention(
         check_reach(bias, offsets, mask)
         times = bias.query_times.new_zeros(keys.shape[:2]).index_put(places, bias.query_times)
         added = dense_bias(bias, times, offsets, mask).to(q.dtype)
-    mixed = F.scaled_dot_product_attention(
-        queries.transpose(1, 2),
-        keys.transpose(1, 2),
-        values.transpose(1, 2),
-        attn_mask=added.masked_fill(~seen, -torch.inf).unsqueeze(1),
-        dropout_p=dropout,
-        scale=scale,
-    )
+    added = added.masked_fill(~seen, -torch.inf).unsqueeze(1)
+    queries, keys, values = (part.transpose(1, 2) for part in (queries, keys, values))
+    if 0 < dropout < 1 and q.device.type == "cpu":
+        # torch draws a double for each weight, which takes longer than all the rest.
+        weights = torch.softmax((queries * scale) @ keys.transpose(2, 3) + added, -1)
+        mixed = dropped(weights, dropout) @ values
+    else:
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=added, dropout_p=dropout, scale=scale)
     return mixed.transpose(1, 2)[places]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.batch import JaggedBatch
 from models.config import RecommenderConfig
-from models.encoder.dropout import Dropout
+from models.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout, Stack
 from models.jagged import token_places
 

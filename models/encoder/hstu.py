@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from models.attention import hstu_attention
 from models.config import HstuConfig
+from models.dropout import Dropout
 from models.encoder.bias import RelativeBias
-from models.encoder.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 
 

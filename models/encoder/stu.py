@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from models.attention import hstu_attention
 from models.config import StuConfig
-from models.encoder.dropout import Dropout
+from models.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models.attention.softmax import softmax_attention
 from models.config import LigrConfig, PreNormConfig, SasrecConfig
-from models.encoder.dropout import Dropout
+from models.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 
 

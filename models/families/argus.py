@@ -58,7 +58,7 @@ class ArgusFamily(TrainedFamily):
         return ArgusExamples(data.within(model.items.count), model.config, delay_hours=delay)
 
     def begin(self, model: Argus, examples: Any) -> None:
-        """The first answers are the base rates, so that no step is spent on what can be counted."""
+        """The first answers are what can be counted, so that no step is spent on it."""
         import numpy as np
         import torch
 
@@ -69,6 +69,8 @@ class ArgusFamily(TrainedFamily):
         ]
         if counts:
             model.begin_at(torch.from_numpy(np.concatenate(counts)).float())
+        if model.quality is not None:
+            model.quality.learn(examples.owners, examples.items, labels)
 
     def objectives(self, model: Argus, training: TrainingConfig) -> Sequence[Objective]:
         """What the model tells.

@@ -1,8 +1,10 @@
 """Next-item prediction of ARGUS: sampled softmax over mixed negatives, with logQ (ARGUS spec section 3)."""
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 from models.argus.config import NEXT_ITEM
 from models.argus.model import Asked
@@ -10,7 +12,9 @@ from models.config import InteractionLossConfig
 from models.objectives.objective import Objective
 from models.samplers.mixed import MixedDraw, MixedNegatives
 
-LOGITS_AT_ONCE = 1 << 24
+LOGITS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 25}
+"""On a CPU what a core's cache holds, on a GPU enough to fill it."""
+
 NO_WEIGHT = -1e30
 """Logit of what does not count. Not minus infinity: where nothing counts, that would have no gradient but NaN."""
 
@@ -71,40 +75,57 @@ def sampled_losses(own: Tensor, queries: Tensor, negatives: Tensor, draw: MixedD
         negatives: (U, d) of the items of `draw`.
         correction: none, classic or refined.
     """
-    log_expected = draw.expected.clamp(min=1e-12).log() if correction != "none" else torch.zeros_like(draw.expected)
-    chunk = max(1, LOGITS_AT_ONCE // max(len(negatives), 1))
-    losses = []
-    for start in range(0, len(own), chunk):
-        part = slice(start, start + chunk)
-        arguments = own[part], queries[part], negatives, draw.counts[draw.owner[part]], draw.own[part], log_expected
-        if len(own) > chunk and torch.is_grad_enabled():
-            # What is as large as positions times negatives is computed again rather than kept.
-            losses.append(checkpoint(_losses, *arguments, draw, correction, use_reentrant=False))
-        else:
-            losses.append(_losses(*arguments, draw, correction))
-    return torch.cat(losses)
-
-
-def _losses(
-    own: Tensor,
-    queries: Tensor,
-    negatives: Tensor,
-    counts: Tensor,
-    column: Tensor,
-    log_expected: Tensor,
-    draw: MixedDraw,
-    correction: str,
-) -> Tensor:
-    hit = (column >= 0).nonzero().squeeze(1)
-    counts = counts.index_put((hit, column[hit]), counts.new_zeros(1))
-    logits = queries @ negatives.T - log_expected + counts.clamp(min=1e-30).log()
-    against = torch.where(counts > 0, logits, NO_WEIGHT).logsumexp(1)
+    log_weights = torch.where(draw.counts > 0, draw.counts.clamp(min=1e-30).log(), NO_WEIGHT)
+    if correction != "none":
+        log_weights = log_weights - draw.expected.clamp(min=1e-12).log()
+    against = cast(Tensor, _Against.apply(queries, negatives, log_weights, draw.owner, draw.own))
     if correction != "refined":
         return torch.logaddexp(own, against) - own
-    left = counts.sum(1) / draw.draws
-    drawable = torch.where(column >= 0, draw.expected[column.clamp(min=0)] / draw.draws, 0.0).clamp(max=1 - 1e-6)
+    hit, column = draw.own >= 0, draw.own.clamp(min=0)
+    left = draw.counts.sum(1)[draw.owner] - torch.where(hit, draw.counts[draw.owner, column], 0.0)
+    drawable = torch.where(hit, draw.expected[column] / draw.draws, 0.0).clamp(max=1 - 1e-6)
     # What is left of the draws stands for all items but the positive.
-    against = against - (left / (1 - drawable)).clamp(min=1e-12).log()
+    against = against - (left / draw.draws / (1 - drawable)).clamp(min=1e-12).log()
     with torch.no_grad():
         unlikely = 1 - (own - torch.logaddexp(own, against)).exp()
     return unlikely * (against - own)
+
+
+class _Against(torch.autograd.Function):
+    """(P,) log of what all draws weigh together; nothing of size positions times negatives outlives its chunk."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, queries: Tensor, negatives: Tensor, log_weights: Tensor, owner: Tensor, column: Tensor
+    ) -> Tensor:
+        parts = _parts(len(queries), len(negatives), queries.device.type)
+        against = [_logits(queries, negatives, log_weights, owner, column, part).logsumexp(1) for part in parts]
+        ctx.save_for_backward(queries, negatives, log_weights, owner, column, torch.cat(against))
+        return torch.cat(against)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        queries, negatives, log_weights, owner, column, against = ctx.saved_tensors
+        by_query, by_negative = torch.empty_like(queries), torch.zeros_like(negatives)
+        for part in _parts(len(queries), len(negatives), queries.device.type):
+            shares = _logits(queries, negatives, log_weights, owner, column, part).sub_(against[part, None]).exp_()
+            shares *= upstream[part, None]
+            by_query[part] = shares @ negatives
+            by_negative.addmm_(shares.T, queries[part])
+        return by_query, by_negative, None, None, None
+
+
+def _parts(positions: int, negatives: int, device: str) -> list[slice]:
+    """Some positions at a time."""
+    chunk = max(1, LOGITS_AT_ONCE.get(device, LOGITS_AT_ONCE["cuda"]) // max(negatives, 1))
+    return [slice(start, start + chunk) for start in range(0, positions, chunk)]
+
+
+def _logits(
+    queries: Tensor, negatives: Tensor, log_weights: Tensor, owner: Tensor, column: Tensor, part: slice
+) -> Tensor:
+    """(p, U) of the positions `part` with the weights of the draws, NO_WEIGHT where the draw is the positive itself."""
+    logits = log_weights[owner[part]].addmm_(queries[part], negatives.T)
+    hit = (column[part] >= 0).nonzero().squeeze(1)
+    return logits.index_put_((hit, column[part][hit]), logits.new_tensor(NO_WEIGHT))

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from models.attention.mask import AttentionMask
 from models.attention.reference import query_places
+from models.dropout import Dropout
 from models.encoder.cache import CacheIdentity, History, KeyValueCache, Validity, check_request, settled
-from models.encoder.dropout import Dropout
 from models.encoder.encoding import InputEncoding
 from models.encoder.incremental import advance, candidate_layout, encode_candidates
 from models.encoder.stack import Layout, Stack

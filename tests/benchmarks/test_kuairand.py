@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from scipy.special import expit
 
-from benchmarks.kuairand import run
+from benchmarks.kuairand import EVERY, run
 from benchmarks.kuairand_data import (
     FIRST_TEST_DAY,
     LABEL,
@@ -94,7 +94,7 @@ def test_no_score_depends_on_what_comes_of_what_is_asked(log: KuaiRand) -> None:
     turned = KuaiRand(log.impressions.with_columns(outcomes), log.history, log.users, log.videos)
     assert (turned.answers(day) != log.answers(day)).all()
     alone = KuaiRand(log.impressions.filter(pl.col("date") <= 20220428), log.history, log.users, log.videos)
-    for name, scorer in SCORERS.items():
+    for name, scorer in EVERY.items():
         scores = scorer.score(log.task(day), 1)
         assert np.isfinite(scores).all(), name
         for other in (turned, alone):
@@ -159,7 +159,7 @@ def test_an_unknown_scorer_and_a_folder_without_the_extract_are_one_sentence(tmp
 
 
 def test_another_contestant_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SCORERS, "newest", Scorer(lambda task, seed: task.asked["time_ms"].to_numpy() * 1.0))
+    monkeypatch.setitem(EVERY, "newest", Scorer(lambda task, seed: task.asked["time_ms"].to_numpy() * 1.0))
     found = run(1, None, None, False, ["newest"], True, lambda line: None)
     assert found["model"] == "newest"
     assert found["primary"] == found["newest_primary"]

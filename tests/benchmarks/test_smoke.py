@@ -38,6 +38,14 @@ def test_training() -> None:
     assert ratio == found["reference_ratio_base_low"] == found["reference_ratio_base_high"]
 
 
+def test_argus() -> None:
+    found = figures("argus")
+    ratio = found["next_item_per_s_kuairand"] / found["both_per_s_kuairand"]
+    assert found["both_to_next_item_kuairand"] == pytest.approx(ratio, rel=1e-2), "one round"
+    assert 0 < found["sketch_share_kuairand"] < 1
+    assert 0 < found["lookup_share_kuairand"] < 1
+
+
 def test_time_to_quality() -> None:
     found = figures("training", "--size", "base", "--time-to-quality")
     assert found["ndcg@10_base"] >= SMOKE_GOAL

@@ -60,7 +60,7 @@ def test_it_is_the_same_in_parts(correction: str, monkeypatch: pytest.MonkeyPatc
     draw, _ = drawn(torch.randint(1, 13, (50,)), 20, 0, positive)
     results = []
     for limit in (1 << 24, 3 * len(draw.items)):
-        monkeypatch.setattr("models.objectives.next_interaction.LOGITS_AT_ONCE", limit)
+        monkeypatch.setattr("models.objectives.next_interaction.LOGITS_AT_ONCE", {"cuda": limit})
         query = torch.linspace(-1, 1, 36).view(9, 4).requires_grad_()
         losses = sampled_losses((query * table[positive]).sum(1), query, table[draw.items], draw, correction)
         results.append((losses.detach(), torch.autograd.grad(losses.sum(), query)[0]))

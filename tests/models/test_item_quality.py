@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 
-from models.evaluation.item_quality import ItemQuality
 from models.evaluation.item_rates import ItemRates
+from models.item_quality import ItemQuality
 
 
 def test_quality_is_told_from_leniency() -> None:

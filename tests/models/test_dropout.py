@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.encoder.dropout import Dropout
+from models.dropout import Dropout
 from tests.models.gradients import gradient
 
 

@@ -90,9 +90,10 @@ def _of_action(users: IntArray, items: IntArray, done: NDArray[np.bool_], count:
         return taken - said, said * (1 - said) + 1e-9
 
     quality = tell_apart(users, items, slopes, int(users.max()) + 1, count + 1).of_item
-    level = 0.0
+    level, shown = 0.0, np.bincount(items, minlength=count + 1)
     for _ in range(4 * ROUNDS):
-        level += _step(slopes(level + quality[items]))
+        said = expit(level + quality)
+        level += _step((taken.sum(keepdims=True) - shown @ said, shown @ (said * (1 - said)) + 1e-9))
     logits: NDArray[np.float32] = (level + quality).astype(np.float32)
     return logits
 

@@ -47,3 +47,7 @@ PROPENSITY = "propensity"
 
 CONTENT_HASH = "content_hash"
 VECTOR = "vector"
+
+VERSION = "version"
+NEWEST = "newest"
+READ = "interactions"

@@ -13,9 +13,13 @@ from models.interactions import Interactions
 from models.top_k import top_k_of_each
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from models.artifact import Artifact
 
 OnFailure = Callable[[Exception], object]
+Score = Callable[["Artifact", Interactions, NDArray[np.int64]], "Tensor"]
+"""(B, n + 1) scores of every item for each of B users, as `Family.score` gives them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ def recommend(
     allowed: NDArray[np.bool_],
     k: int,
     on_failure: OnFailure | None = None,
+    score: Score | None = None,
 ) -> Recommended:
     """The `k` best of the allowed items for each of B users.
 
@@ -51,6 +56,7 @@ def recommend(
         allowed: (B, n + 1) bool, the items that may be listed.
         k: Length of the lists.
         on_failure: Told what the model failed with; everyone then gets what is popular. None: the failure is raised.
+        score: What scores in the place of the version's family.
 
     Raises:
         ValueError: the model cannot score, and nobody is there to be told.
@@ -64,7 +70,7 @@ def recommend(
     try:
         users = np.flatnonzero(readable) if reads else np.arange(len(histories))
         if len(users):
-            scores[users] = artifact.family.score(artifact, known.take(users), asked[users]).numpy()
+            scores[users] = (score or artifact.family.score)(artifact, known.take(users), asked[users]).numpy()
     except Exception as error:
         if on_failure is None:
             raise

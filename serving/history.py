@@ -16,7 +16,7 @@ from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 from serving.ids import as_stored
 from storage.sequence_store import SequenceFiles
-from storage.user_interactions import InteractionLog, UserInteractions, read_positives
+from storage.user_interactions import ROWS_IN_MEMORY, InteractionLog, UserInteractions, read_positives
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
@@ -68,13 +68,15 @@ def histories_of(log: SequenceFiles, artifact: Artifact) -> UserHistories:
     return load_histories(log, action_bits(log.actions, positives), artifact.vocabulary, keep_actions=keep_actions)
 
 
-def read_whole(log: SequenceFiles, artifact: Artifact) -> Iterator[UserInteractions]:
+def read_whole(
+    log: SequenceFiles, artifact: Artifact, rows_in_memory: int = ROWS_IN_MEMORY
+) -> Iterator[UserInteractions]:
     """All that all users did, in the terms of a version that reads all, a part at a time."""
     from models.argus.log import in_terms_of
 
     config, index = artifact.model.config, artifact.vocabulary.index_by_row(log.item_ids())
     there = [column.name for column in config.columns if column.name in (VALUE, *log.categories, *log.declared)]
-    for part in log.parts([STARTED, *there]):
+    for part in log.parts([STARTED, *there], rows_in_memory):
         told = in_terms_of(config, part.interactions.renumbered(index), log.actions, log.categories)
         yield UserInteractions(part.users, told)
 

@@ -14,6 +14,7 @@ from models.manifest import GOLDEN
 from serving.catalogue import Catalogue, load_catalogue
 from serving.history import UserHistories, histories_of
 from serving.settings import ReleaseConfig
+from serving.vectors import UserVectors, load_vectors
 
 STORAGE_OPTIONS = TypeAdapter(dict[str, str])
 
@@ -30,6 +31,7 @@ class LoadedRelease:
     artifact: Artifact
     histories: UserHistories
     catalogue: Catalogue
+    user_vectors: UserVectors | None
     loaded_at: datetime
     load_seconds: float
 
@@ -40,6 +42,7 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     Raises:
         LoadError: the folder holds another version, or a model that does not answer as it did when it was made.
         ArtifactError: the artifact is missing or damaged.
+        VectorsError: the users' vectors are not of this version.
     """
     started = time.perf_counter()
     artifact = load_artifact(config.artifact)
@@ -56,9 +59,17 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     histories = histories_of(sequences, artifact)
     days = config.catalogue_days.scan(options) if config.catalogue_days else None
     catalogue = load_catalogue(config.items.scan(options), artifact.vocabulary, days)
+    vectors = _vectors(config, artifact, options)
     return LoadedRelease(
-        config, artifact, histories, catalogue, datetime.now(UTC), round(time.perf_counter() - started, 3)
+        config, artifact, histories, catalogue, vectors, datetime.now(UTC), round(time.perf_counter() - started, 3)
     )
+
+
+def _vectors(config: ReleaseConfig, artifact: Artifact, options: dict[str, str]) -> UserVectors | None:
+    if config.user_vectors is None:
+        return None
+    width = artifact.retrieval_vectors.shape[1]
+    return load_vectors(config.user_vectors.scan(options), config.version, width)
 
 
 def read_storage_options(path: str | None) -> dict[str, str]:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 
 from models.columns import ACTIONS
+from models.families.argus_towers import ArgusTowersFamily
 from models.families.family import NoNeighbours
 from models.inference import as_read
 from models.interactions import Interactions
+from models.recommend import Score
 from models.recommend import recommend as recommend_to
 from models.request_time import request_time
 from models.top_k import top_k
@@ -70,7 +72,8 @@ def recommend(
         reason = f"version {release.config.version} failed on this history"
 
     asked_at, allowed = np.array([clock], np.int64), shelf.left[None]
-    best = recommend_to(release.artifact, history, asked_at, allowed, request.k, failed)
+    vector = _vector(release, request)
+    best = recommend_to(release.artifact, history, asked_at, allowed, request.k, failed, vector)
     found = best.items[0] > 0
     items, scores = best.items[0][found], best.scores[0][found]
     shortage = shelf.shortage(len(items), request.k)
@@ -84,6 +87,7 @@ def recommend(
         history_length=min(
             len(as_read(release.artifact, history).item_index), release.artifact.model.config.max_length
         ),
+        from_batch=vector is not None and bool(best.by_model[0]),
     )
 
 
@@ -143,6 +147,19 @@ def _explicit(release: LoadedRelease, items: list[HistoryItem], clock: int) -> I
     bits = release.histories.chosen_bits
     # Whoever reads all is told that these were chosen; for the others that goes without saying.
     return history if bits is None else history.with_columns({ACTIONS: np.full(len(items), bits)})
+
+
+def _vector(release: LoadedRelease, request: RecommendationRequest) -> Score | None:
+    """What scores by the vector that the nightly batch made; None where the user's history is another by now."""
+    family, vectors = release.artifact.family, release.user_vectors
+    if request.user_id is None or vectors is None or not isinstance(family, ArgusTowersFamily):
+        return None
+    history = release.histories.of(request.user_id)
+    if history is None:
+        return None
+    history = history if request.at is None else history.until(request.at)
+    vector = vectors.of(request.user_id, history)
+    return None if vector is None else lambda artifact, histories, times: family.score_vectors(artifact, vector)
 
 
 def _shelf(release: LoadedRelease, request: RecommendationRequest, seen: Interactions, now_ms: int) -> Shelf:

@@ -132,6 +132,10 @@ class Recommendations(Strict):
     reason: str | None = Field(description="Why popularity answered instead of the model, or why there is no item.")
     shortage: Shortage | None = Field(default=None, description="null: there are as many items as asked for.")
     history_length: int = Field(description="Interactions that the model read.")
+    from_batch: bool = Field(
+        default=False,
+        description="Whether a vector answered that a nightly batch made of this history; false: it was read live.",
+    )
 
 
 class SimilarItems(Strict):
@@ -164,6 +168,7 @@ class EndpointStatus(Strict):
     data_cutoff: datetime | None = Field(description="The model was trained on interactions before this moment.")
     items: int
     users: int
+    user_vectors: int = Field(default=0, description="Users who have a vector of a nightly batch.")
     loaded_at: datetime | None
     load_seconds: float | None
     replica: str

@@ -144,6 +144,9 @@ class ReleaseConfig(Strict):
     catalogue_days: TableVersion | None = Field(
         default=None, description="Which of those days list everything there is; null: nothing is ever gone."
     )
+    user_vectors: TableVersion | None = Field(
+        default=None, description="The vectors of users that a nightly batch made; null: every history is read live."
+    )
     storage_options: Place | None = Field(
         default=None,
         description="File that holds the object-store options of delta-rs as JSON, on a path that every replica can "

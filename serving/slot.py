@@ -86,6 +86,7 @@ class ReleaseSlot:
             data_cutoff=active.artifact.manifest.cutoff if active else None,
             items=len(active.artifact.vocabulary.known_items) if active else 0,
             users=len(active.histories) if active else 0,
+            user_vectors=len(active.user_vectors) if active and active.user_vectors else 0,
             loaded_at=active.loaded_at if active else None,
             load_seconds=active.load_seconds if active else None,
             replica=self._replica,

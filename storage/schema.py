@@ -26,7 +26,9 @@ from models.columns import (
     ITEM_IDS,
     MALFORMED,
     MISTYPED,
+    NEWEST,
     ORIGIN,
+    READ,
     REASON,
     REQUEST_ID,
     ROW,
@@ -41,6 +43,7 @@ from models.columns import (
     VALUE,
     VALUES,
     VECTOR,
+    VERSION,
 )
 from models.declared import NO_COLUMNS, DeclaredColumns
 from models.known import CONTRACT
@@ -259,6 +262,9 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     CONTENT_HASH: "Tells what was embedded and by which encoder; null where the item has no such content.",
     VECTOR: "The embedding, float32.",
     **{has(modality): f"Whether the item has content of the kind {modality}." for modality in MODALITIES},
+    VERSION: "The trained version that made the row.",
+    NEWEST: "When the last interaction happened that the vector is made of, UTC.",
+    READ: "How many interactions the user had then.",
     "learning_rate": "AdamW's learning rate of the trial.",
     "temperature": "Divisor of the cosine logits in the trial.",
     "epochs": "Epochs that the trial trained before it ended or was stopped.",
@@ -266,6 +272,21 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     "seconds": "How long the trial took.",
 }
 """What a reader of the UI is told of each column, by its name, whatever table it stands in."""
+
+
+USER_VECTORS_TABLE = "user_vectors"
+ITEM_VECTORS_TABLE = "item_vectors"
+
+
+def user_vectors_schema(id_type: IdType) -> Schema:
+    """One row per user who did something with an item that the version knows: their vector, and what it is made of."""
+    return {
+        VERSION: pl.String(),
+        USER_ID: ID_DTYPES[id_type],
+        NEWEST: TIME,
+        READ: pl.Int64(),
+        VECTOR: pl.List(pl.Float32()),
+    }
 
 
 EVENTS_TABLE = "events"

@@ -10,7 +10,7 @@ from serving.settings import EndpointSettings
 
 
 @dg.asset(
-    deps=["release", "sequences", "items"],
+    deps=["release", "sequences", "items", "user_item_vectors"],
     group_name="serving",
     kinds={"rayserve", "fastapi"},
     owners=["team:serving"],

@@ -4,12 +4,13 @@ import json
 
 from assets.versions import VersionMissing, artifact_of, releases_of
 from models.availability import CATALOGUE_DAYS_TABLE
+from models.columns import VERSION
 from models.manifest import read_manifest
 from serving.deploy import DeployError, LoadError, Superseded, deploy
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
 from storage.lake import Lake
-from storage.schema import ITEMS_TABLE
+from storage.schema import ITEMS_TABLE, USER_VECTORS_TABLE
 from storage.secret_file import write_secret
 from storage.sequence_store import SEQUENCES_TABLE
 
@@ -38,8 +39,18 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
         sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
         items=_newest(lake, ITEMS_TABLE),
         catalogue_days=_newest(lake, CATALOGUE_DAYS_TABLE) if lake.exists(CATALOGUE_DAYS_TABLE) else None,
+        user_vectors=_vectors_of(lake, version),
         storage_options=_storage_options_file(lake, profile),
     )
+
+
+def _vectors_of(lake: Lake, version: str) -> TableVersion | None:
+    """The vectors of users, where the newest batch is of that version."""
+    if not lake.exists(USER_VECTORS_TABLE):
+        return None
+    newest = _newest(lake, USER_VECTORS_TABLE)
+    made = lake.scan(USER_VECTORS_TABLE, newest.version).select(VERSION).head(1).collect()
+    return newest if made[VERSION].to_list() == [version] else None
 
 
 def _storage_options_file(lake: Lake, profile: str) -> str | None:

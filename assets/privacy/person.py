@@ -10,7 +10,7 @@ from assets.privacy.suppressions import Forgotten, only
 from assets.validation.corrections import COLUMN, CORRECTIONS_TABLE, WAS
 from assets.validation.quarantine import json_cell
 from models.columns import MALFORMED, ROW, USER_ID, VALUE
-from storage.schema import EVENTS_TABLE, ID_DTYPES, QUARANTINE_TABLE, IdType
+from storage.schema import EVENTS_TABLE, ID_DTYPES, QUARANTINE_TABLE, USER_VECTORS_TABLE, IdType
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,15 @@ class Person:
     def rows(self) -> dict[str, pl.Expr]:
         """Of each table that names users, whether a row is theirs."""
         cell = pl.col(COLUMN) == USER_ID
-        text = str(self.user)
+        named, text = pl.col(USER_ID) == pl.lit(self.user, ID_DTYPES[self.id_type]), str(self.user)
         return {
-            EVENTS_TABLE: pl.col(USER_ID) == pl.lit(self.user, ID_DTYPES[self.id_type]),
+            EVENTS_TABLE: named,
             QUARANTINE_TABLE: self.put_aside(pl.col(ROW)),
             CORRECTIONS_TABLE: (cell & ((pl.col(WAS) == text) | (pl.col(VALUE) == text)).fill_null(False))
             | ((pl.col(COLUMN) == MALFORMED) & _asked(pl.col(WAS), self.alone.in_texts))
             | self._mentioned(pl.col(WAS))
             | self._mentioned(pl.col(VALUE)),
+            USER_VECTORS_TABLE: named,
         }
 
     def put_aside(self, row: pl.Expr) -> pl.Expr:

@@ -113,8 +113,7 @@ class ArgusTowersFamily(TrainedFamily):
         """
         from models.argus.scoring import completed
 
-        vocabulary = artifact.vocabulary
-        known = histories.within(len(vocabulary)).known()
+        known = histories.within(len(artifact.vocabulary)).known()
         users: Tensor = artifact.model.users(completed(known, artifact.model.config))
         finite = users.isfinite().all(1)
         if not finite.all():
@@ -122,6 +121,10 @@ class ArgusTowersFamily(TrainedFamily):
                 f"the vector of user {int(finite.int().argmin())} is not finite: the weights or item vectors of "
                 f"version {artifact.version} are damaged"
             )
+        return self.score_vectors(artifact, users)
+
+    def score_vectors(self, artifact: Artifact, users: Tensor) -> Tensor:
+        """The same of the vectors of B users (B, d), whenever they were made."""
         scores = users @ artifact.retrieval_vectors.T
-        scores[:, vocabulary.unknown_items] = -float("inf")
+        scores[:, artifact.vocabulary.unknown_items] = -float("inf")
         return scores

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
@@ -101,3 +102,58 @@ def test_what_the_version_was_never_told_of_is_not_there(slot: ReleaseSlot) -> N
     assert history is not None
     assert history.column(ACTIONS).tolist() == [2, 6, 2, 4]
     assert set(history.column(SURFACE).tolist()) == {-1}
+
+
+def batch(world: World, slot: ReleaseSlot, **more: Any) -> None:
+    """Vectors of all users, which differ from the live ones by their sign, so that one can tell who answers."""
+    artifact = slot.get().artifact
+    held = histories_of(slot.get().config.sequences.open({}), artifact)
+    users = [100, 200]
+    histories = Interactions.concatenated([found for user in users if (found := held.of(user)) is not None])
+    vectors = -artifact.model.users(histories)
+    table = pl.DataFrame(
+        {
+            "version": ["v1", "v1"],
+            "user_id": users,
+            "newest": pl.Series(histories.timestamps[histories.offsets[1:] - 1]).cast(pl.Datetime("ms", "UTC")),
+            "interactions": histories.lengths,
+            "vector": vectors.tolist(),
+            **more,
+        },
+        schema_overrides={"vector": pl.List(pl.Float32)},
+    )
+    config = slot.get().config.model_copy(update={"user_vectors": world.table("user_vectors", table)})
+    slot.replace(config.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("slot", ["argus_towers"], indirect=True)
+def test_the_batch_answers_until_the_user_does_something(world: World, slot: ReleaseSlot, http: TestClient) -> None:
+    live = {user: ask(http, user_id=user, exclude_seen=False) for user in (100, 200)}
+    batch(world, slot)
+    assert (slot.status().last_error, slot.status().user_vectors) == (None, 2)
+    for user, answer in live.items():
+        vector = ask(http, user_id=user, exclude_seen=False)
+        assert (vector["from_batch"], answer["from_batch"]) == (True, False)
+        scores = {item["item_id"]: item["score"] for item in answer["items"]}
+        for item in vector["items"]:
+            assert item["score"] == pytest.approx(-scores[item["item_id"]], abs=1e-5)
+    before_the_last = int(START.timestamp() * 1000) + 2 * 3_600_000
+    assert not ask(http, user_id=100, at=before_the_last)["from_batch"]
+    assert not ask(http, history=[{"item_id": 5}])["from_batch"]
+    assert ask(http, user_id=300)["source"] == "popularity"
+    # Somebody who has done something since is read live; so is one of whom something came late.
+    for column, values in (("newest", [START, START]), ("interactions", [3, 2])):
+        batch(world, slot, **{column: values})
+        assert ask(http, user_id=100, exclude_seen=False) == live[100]
+
+
+@pytest.mark.parametrize("slot", ["argus_towers"], indirect=True)
+def test_vectors_that_do_not_belong_to_the_version_are_not_served(world: World, slot: ReleaseSlot) -> None:
+    for more, why in (
+        ({"version": ["v0", "v0"]}, "the vectors are of version v0, not of v1"),
+        ({"vector": [[1.0], [2.0]]}, "a vector of version v1 is not 6 wide"),
+        ({"vector": [[np.nan] * 6, [0.0] * 6]}, "a vector of version v1 is not finite"),
+    ):
+        batch(world, slot, **more)
+        assert why in str(slot.status().last_error)
+        assert slot.get().user_vectors is None

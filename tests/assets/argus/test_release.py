@@ -3,19 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from assets.argus.assets import argus_backbone, user_item_towers
+from assets.argus.assets import argus_backbone, user_item_towers, user_item_vectors
 from assets.argus.settings import ArgusSettings
 from assets.endpoint.rollout import champion_release
 from assets.endpoint.skew import measure_skew
 from assets.evaluation.assets import evaluation
 from assets.evaluation.evaluate_version import questions_of
 from assets.evaluation.whole_histories import WholeHistoryScorer
+from assets.privacy.forget import forget
+from assets.privacy.person import Person
+from assets.privacy.proof import search
 from assets.ranking.assets import ranking_set
 from assets.ranking.ranking_set import RankingSetSettings
 from assets.release.assets import ReleaseRun, release
@@ -36,6 +40,7 @@ from serving.api import build_api
 from serving.settings import AppSettings
 from serving.slot import ReleaseSlot
 from storage.lake import Lake
+from storage.schema import ITEM_VECTORS_TABLE, USER_VECTORS_TABLE
 from tests.assets.argus.test_assets import ARGUS, ASKED, RANKING, TRAINING
 from tests.assets.ranking.worlds import USERS, write_shop
 
@@ -56,7 +61,8 @@ GATE = ReleaseSettings(min_users=1)
 def run(lake: Lake, instance: dg.DagsterInstance, *only: str, **config: dg.Config) -> dg.ExecuteInProcessResult:
     argus = {**ARGUS, "optimisation": {**ARGUS["optimisation"], "epochs": 2}}
     towers = {"scale": [{"factor": "clicked", "grade": 1}], "delay_hours": 0.0, "optimisation": QUICK}
-    made = [ranking_set, argus_backbone, user_item_towers, training_set, hstu_model, simple_models, evaluation, release]
+    ours = [ranking_set, argus_backbone, user_item_towers, user_item_vectors]
+    made = [*ours, training_set, hstu_model, simple_models, evaluation, release]
     return dg.materialize(
         made,
         instance=instance,
@@ -175,3 +181,45 @@ def test_one_is_promoted_served_and_rolled_back(night: tuple[Lake, dg.DagsterIns
     assert releases.rollback("it is worse") == ours["popularity"]
     serve()
     assert slot.status().family == "popularity"
+
+
+def test_the_nightly_batch_is_of_the_version_that_answers(night: tuple[Lake, dg.DagsterInstance]) -> None:
+    lake, instance = night
+    towers, users = versions(lake)["argus_towers"], lake.scan(USER_VECTORS_TABLE).collect()
+    assert users["version"].unique().to_list() == [towers]
+    assert sorted(users["user_id"]) == sorted(USERS)
+    assert users["interactions"].unique().to_list() == [16]
+    items = lake.scan(ITEM_VECTORS_TABLE).collect()
+    assert items.height == 13
+    if releases_of(lake).champion() != towers:
+        again = {"release": ReleaseRun(version=towers, force_reason="it is asked for")}
+        assert run(lake, instance, "release", **again).success
+    config = champion_release(lake, "shop")
+    assert config.user_vectors is not None
+    answers = []
+    for given in (config, config.model_copy(update={"user_vectors": None})):
+        slot = ReleaseSlot()
+        slot.replace(given.model_dump(mode="json"))
+        with TestClient(build_api(slot, AppSettings())) as http:
+            body = {"user_id": USERS[3], "k": 12, "exclude_seen": False}
+            answers.append(http.post("/v1/recommendations", json=body).json())
+    batch, live = answers
+    assert (batch["from_batch"], live["from_batch"]) == (True, False)
+    assert [item["item_id"] for item in batch["items"]] == [item["item_id"] for item in live["items"]]
+    scores = [[item["score"] for item in answer["items"]] for answer in answers]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+    vector = np.array(users.filter(user_id=USERS[3])["vector"][0])
+    of_item = {row["item_id"]: np.array(row["vector"]) for row in items.iter_rows(named=True)}
+    assert scores[0][0] == pytest.approx(float(vector @ of_item[batch["items"][0]["item_id"]]), abs=1e-5)
+    releases_of(lake).promote(versions(lake)["popularity"], "for a night", "{}", towers)
+    assert champion_release(lake, "shop").user_vectors is None
+
+
+def test_a_person_who_is_forgotten_has_no_vector(night: tuple[Lake, dg.DagsterInstance]) -> None:
+    lake, _ = night
+    person = Person.named(USERS[5], "string")
+    forget(lake, person, "a letter")
+    left = lake.scan(USER_VECTORS_TABLE).collect()
+    assert left.height == len(USERS) - 1
+    assert USERS[5] not in left["user_id"].to_list()
+    assert search(Path(lake.uri(USER_VECTORS_TABLE)), person).found == []

@@ -1,0 +1,72 @@
+"""Vectors of users that a nightly batch made: they answer as long as the user has done nothing since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+
+from models.columns import NEWEST, READ, USER_ID, VECTOR, VERSION
+from models.interactions import Interactions
+from serving.ids import as_stored
+
+
+class VectorsError(ValueError):
+    """Vectors do not belong to the version that is served; the message says why."""
+
+
+@dataclass(frozen=True)
+class UserVectors:
+    """The vectors of U users.
+
+    Attributes:
+        users: (U,) ids in ascending order.
+        vectors: (U, d) float32.
+        newest: (U,) int64 epoch milliseconds of the last interaction that each is made of.
+        read: (U,) int64 how many interactions the user had then.
+    """
+
+    users: pl.Series
+    vectors: torch.Tensor
+    newest: np.ndarray
+    read: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def of(self, user_id: str | int, history: Interactions) -> torch.Tensor | None:
+        """(1, d) the user's vector; None where there is none, or it is made of another history than this one.
+
+        Args:
+            history: All that the user did, of unknown items, too.
+        """
+        user = as_stored(user_id, self.users.dtype)
+        if user is None or not len(self.users) or not len(history.timestamps):
+            return None
+        place = int(self.users.search_sorted(user))
+        if place == len(self.users) or self.users[place] != user:
+            return None
+        same = self.newest[place] == history.timestamps[-1] and self.read[place] == len(history.timestamps)
+        return self.vectors[place : place + 1] if same else None
+
+
+def load_vectors(table: pl.LazyFrame, version: str, width: int) -> UserVectors:
+    """Reads the vectors of `version`, each of this width.
+
+    Raises:
+        VectorsError: they are of another version or width, or not finite.
+    """
+    rows = table.select(VERSION, USER_ID, NEWEST, READ, VECTOR).sort(USER_ID).collect()
+    others = rows.filter(pl.col(VERSION) != version)[VERSION].unique().to_list()
+    if others:
+        raise VectorsError(f"the vectors are of version {others[0]}, not of {version}: materialize `user_item_vectors`")
+    if rows[VECTOR].list.len().ne(width).any():
+        raise VectorsError(f"a vector of version {version} is not {width} wide: materialize `user_item_vectors`")
+    vectors = rows[VECTOR].list.explode(empty_as_null=False).to_numpy().reshape(-1, width).astype(np.float32)
+    if not np.isfinite(vectors).all():
+        raise VectorsError(f"a vector of version {version} is not finite: materialize `user_item_vectors`")
+    return UserVectors(
+        rows[USER_ID], torch.from_numpy(vectors), rows[NEWEST].dt.epoch("ms").to_numpy(), rows[READ].to_numpy()
+    )

@@ -30,6 +30,17 @@ class Sizes(StrEnum):
         return ("base", "large") if self is Sizes.both else (self.value,)
 
 
+class YambdaSize(StrEnum):
+    m50 = "50m"
+    m500 = "500m"
+    b5 = "5b"
+
+
+class YambdaTask(StrEnum):
+    listen_plus = "listen_plus"
+    like = "like"
+
+
 SmokeOption = Annotated[bool, typer.Option("--smoke", help="A tiny size of everything: does it run?")]
 DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="GENREC_ML1M", help="The folder of an unpacked MovieLens-1M.")
@@ -150,6 +161,23 @@ def kuairand(
         from benchmarks import kuairand as bench
 
         _end("kuairand", bench.run(seeds, data, predictions, growing, scorer or [], smoke, _report))
+
+
+@app.command()
+def yambda(
+    size: Annotated[YambdaSize, typer.Option(help="Which published figures stand beside ours.")] = YambdaSize.m50,
+    task: Annotated[YambdaTask, typer.Option(help="What is asked for.")] = YambdaTask.listen_plus,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The folder with the flat multi_event.parquet of that size.")
+    ] = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Yambda's own benchmark: 300 days of music, then a day, the whole catalogue; beside the published baselines."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import yambda as bench
+
+        _end("yambda", bench.run(size.value, task.value, data, _kept(out), smoke, _report))
 
 
 @app.command()

@@ -6,10 +6,7 @@ on the same cases; and with SASRec as RecTools has it, in an environment apart. 
 benchmark that was ended goes on where it was.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,6 +22,7 @@ from assets.evaluation.evaluate_version import questions_of
 from assets.versions import artifact_of, artifacts_of, releases_of
 from benchmarks import movielens
 from benchmarks.figures import Figures, Report
+from benchmarks.line import materialize
 from benchmarks.listed import Listed, sasrec_lists
 from benchmarks.training import rectools_python
 from models.artifact import load_artifact
@@ -34,7 +32,6 @@ from models.evaluation.report import OVERALL, EvaluationReport, Protocol, Versio
 from models.evaluation.scorer import Scorer
 from models.manifest import list_versions
 from models.strict import Strict
-from orchestration.environment import HOME_VARIABLE
 from storage.lake import Lake
 
 LAKE = "lake"
@@ -120,7 +117,7 @@ def _night(profile: Path, seed: int, rectools: Path | None, folder: Path, report
     home.mkdir(parents=True)
     copy = _with_seed(profile, seed, home / profile.name)
     started = perf_counter()
-    _materialize(copy, home)
+    materialize(copy, home, "*release")
     minutes = (perf_counter() - started) / 60
     night = _judge(Lake(root=str(home / LAKE)), seed, rectools, home / "sasrec", minutes)
     shutil.rmtree(home)
@@ -142,16 +139,6 @@ def _with_seed(profile: Path, seed: int, to: Path) -> Path:
     training.setdefault("optimisation", {})["seed"] = seed
     to.write_text(yaml.safe_dump(settings, sort_keys=False))
     return to
-
-
-def _materialize(profile: Path, home: Path) -> None:
-    command = [sys.executable, "-m", "orchestration.cli", "materialize", "--profile", str(profile)]
-    environment = {**os.environ, HOME_VARIABLE: str(home)}
-    done = subprocess.run(
-        [*command, "--select", "*release"], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"{profile}: `materialize` failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _judge(lake: Lake, seed: int, rectools: Path | None, scratch: Path, minutes: float) -> Night:

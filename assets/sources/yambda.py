@@ -24,6 +24,8 @@ PLAYED, ORGANIC, KIND = "played_ratio_pct", "is_organic", "event_type"
 ACTIONS = {"listen": "play", "like": "like", "dislike": "dislike", "unlike": "unlike", "undislike": "undislike"}
 """Kind of event to action. To unlike is to take out of the favourites: no sign of dislike (the authors)."""
 
+LISTEN_PLUS = "listen_plus"
+
 FILE_KINDS = {f"{kind}s": kind for kind in ACTIONS}
 """Name of a file that holds events of one kind to that kind."""
 
@@ -39,6 +41,12 @@ class YambdaSettings(Strict):
         default="multi_event.parquet",
         min_length=1,
         description="The events in it, as a glob: multi_event.parquet, or files of one kind such as listens.parquet.",
+    )
+    listen_plus: float | None = Field(
+        default=None,
+        gt=0,
+        description="Share of a track from which a listen is a `listen_plus` and no `play`, such as 0.5, the "
+        "publisher's own line; null: all are plays.",
     )
     origin: date = Field(
         default=date(2024, 1, 1),
@@ -65,7 +73,7 @@ class Yambda:
         tables = {"events": part | {"timestamp_unit": "s"}, "items": part | {"once": True}}
         start = int(datetime(settings.origin.year, settings.origin.month, settings.origin.day, tzinfo=UTC).timestamp())
         shapes: dict[RawTable, Shape] = {
-            "events": Shape(("uid", ITEM_ID, TIMESTAMP, ORGANIC), partial(_events, start)),
+            "events": Shape(("uid", ITEM_ID, TIMESTAMP, ORGANIC), partial(_events, start, settings.listen_plus)),
             "items": Shape((ITEM_ID,), _items),
         }
         self.files = Files(FilesSettings.model_validate({"kind": "files"} | tables), first_day, shapes)
@@ -85,7 +93,7 @@ class Yambda:
         return [_once(frame) for frame in rows]
 
 
-def _events(start: int, rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
+def _events(start: int, listen_plus: float | None, rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
     flat = _flat(rows, path)
     there = flat.collect_schema()
     kind = pl.col(KIND).cast(pl.String) if KIND in there else pl.lit(_kind_of(path))
@@ -94,7 +102,7 @@ def _events(start: int, rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         pl.col("uid").alias(USER_ID),
         ITEM_ID,
         (pl.col(TIMESTAMP).cast(pl.Int64) + start).alias(TIMESTAMP),
-        kind.replace(ACTIONS).alias(ACTION),
+        _action(kind, share, listen_plus).alias(ACTION),
         pl.when(kind == "listen").then(share).alias(VALUE),
         pl.when(pl.col(ORGANIC) == 1)
         .then(pl.lit("organic"))
@@ -104,6 +112,13 @@ def _events(start: int, rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         SOURCE_ROW,
         MALFORMED,
     )
+
+
+def _action(kind: pl.Expr, share: pl.Expr, listen_plus: float | None) -> pl.Expr:
+    action = kind.replace(ACTIONS)
+    if listen_plus is None:
+        return action
+    return pl.when((kind == "listen") & (share >= listen_plus)).then(pl.lit(LISTEN_PLUS)).otherwise(action)
 
 
 def _items(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:

@@ -67,6 +67,12 @@ def test_kinds_become_actions_and_the_played_share_their_value(flat: Path) -> No
     assert read(_source(flat), "events", [SECOND])["source_row"].to_list() == [3, 5]
 
 
+def test_a_listen_of_enough_of_the_track_is_one_of_its_own_kind(flat: Path) -> None:
+    rows = read(_source(flat, listen_plus=1.5), "events", [FIRST, SECOND])
+    assert rows["action"].to_list() == ["play", "like", "dislike", "undislike", "listen_plus", "unlike"]
+    assert rows["value"].to_list() == [1.0, None, None, None, 1.59, None]
+
+
 def test_both_layouts_hold_the_same_events(flat: Path, tmp_path: Path) -> None:
     folded = _source(_sequential(tmp_path / "sequential"))
     rows, same = (read(source, "events", [FIRST, SECOND]) for source in (folded, _source(flat)))

@@ -87,6 +87,12 @@ def score(task: Task, seed: int, variant: Variant) -> NDArray[np.float64]:
 
     States are a day old at least in training, as those are that answer.
     """
+    asked = Asked.of(task, variant.history)
+    return asked.in_order_of_the_task(_said(pretrained(asked, seed, variant), asked.known, asked.shown))
+
+
+def pretrained(asked: "Asked", seed: int, variant: Variant) -> Any:
+    """The model of a variant."""
     import torch
 
     from models.argus.config import ArgusConfig
@@ -94,23 +100,53 @@ def score(task: Task, seed: int, variant: Variant) -> NDArray[np.float64]:
     from models.config import TrainingConfig
     from models.training.loop import fit
 
-    coded = _Codes(task.known)
-    users = pl.concat([part["user_id"] for part in (task.known.history, task.known.impressions, task.asked)])
-    people = users.unique().sort().to_numpy()
-    known = coded.interactions(_rows(task.known, variant.history), people)
-    # Days go by the dates of the log, which some times near midnight contradict: nothing is asked within the history.
-    over = known.timestamps.max(initial=0) + 1
-    asked = task.asked.with_row_index("place").with_columns(pl.col("time_ms").clip(over))
-    asked = asked.sort("user_id", "time_ms", "place")
-    told = {**MODEL, **variant.model, **coded.columns(), "next_item": variant.learn != "feedback"}
+    told = {**MODEL, **variant.model, **asked.columns, "next_item": variant.learn != "feedback"}
     config = ArgusConfig.model_validate(told | ({"factors": ()} if variant.learn == "next_item" else {}))
     torch.manual_seed(seed)
-    model = Argus(config, len(coded.videos), torch.from_numpy(np.unique(known.item_index)))
+    model = Argus(config, asked.videos, torch.from_numpy(np.unique(asked.known.item_index)))
     interactions = {**TRAINING["interactions"], **variant.interactions}
-    fit(model, known, TrainingConfig.model_validate({**TRAINING, "interactions": interactions, "seed": seed}))
-    logits = np.empty(asked.height)
-    logits[asked["place"].to_numpy()] = _said(model, known, coded.interactions(asked, people))
-    return logits
+    return fit(
+        model, asked.known, TrainingConfig.model_validate({**TRAINING, "interactions": interactions, "seed": seed})
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task as ARGUS reads it.
+
+    Attributes:
+        known: Of all users, what is learned from.
+        shown: Of the same users, what is asked.
+        places: (T,) int64 the place of each of `shown` in the task.
+        columns: What of an interaction is read and told, as fields of the model's configuration.
+        videos: How many there are.
+    """
+
+    known: Interactions
+    shown: Interactions
+    places: NDArray[np.int64]
+    columns: Mapping[str, Any]
+    videos: int
+
+    @classmethod
+    def of(cls, task: Task, with_history: bool) -> "Asked":
+        coded = _Codes(task.known)
+        users = pl.concat([part["user_id"] for part in (task.known.history, task.known.impressions, task.asked)])
+        people = users.unique().sort().to_numpy()
+        known = coded.interactions(_rows(task.known, with_history), people)
+        # Days go by the dates of the log, which some times near midnight contradict: nothing is asked within the
+        # history.
+        over = known.timestamps.max(initial=0) + 1
+        asked = task.asked.with_row_index("place").with_columns(pl.col("time_ms").clip(over))
+        asked = asked.sort("user_id", "time_ms", "place")
+        shown, places = coded.interactions(asked, people), asked["place"].to_numpy().astype(np.int64)
+        return cls(known, shown, places, coded.columns(), len(coded.videos))
+
+    def in_order_of_the_task(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores of what is shown, (T,)."""
+        ordered = np.empty(len(scores))
+        ordered[self.places] = scores
+        return ordered
 
 
 def _said(model: Any, known: Interactions, shown: Interactions) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks import kuairand_argus, kuairand_fm
+from benchmarks import kuairand_argus, kuairand_fm, kuairand_towers
 from benchmarks.kuairand_data import LABEL, Task
 from benchmarks.kuairand_features import NAMES, Features
 from models.evaluation.item_rates import ItemRates
@@ -108,6 +108,9 @@ SCORERS = {
 ABLATIONS = {
     name: Scorer(partial(kuairand_argus.score, variant=variant), logits=variant.learn != "next_item")
     for name, variant in kuairand_argus.ABLATIONS.items()
+} | {
+    name: Scorer(partial(kuairand_towers.score, variant=variant), logits=False)
+    for name, variant in kuairand_towers.VARIANTS.items()
 }
 """Those that take part where they are asked for."""
 

@@ -6,21 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from assets.argus.assets import argus_backbone, argus_evaluation, user_item_towers
 from assets.argus.evaluate import FROZEN, GROWING, ITEM_RATE, ArgusEvaluation, evaluate_argus
-from assets.argus.evaluate_towers import TOWERS, WITHOUT_DELAY, TowersEvaluation, evaluate_towers
+from assets.argus.evaluate_towers import PRODUCTION, TOWERS, WITHOUT_DELAY, TowersEvaluation, evaluate_towers
 from assets.argus.settings import ArgusSettings
 from assets.ranking.assets import ranking_set
+from assets.ranking.dataset import ASKED as ASKED_USERS
 from assets.ranking.evaluate import NotEvaluated
 from assets.ranking.ranking_set import RankingSetSettings
 from assets.ranking.settings import RankingSettings
 from assets.resources import RayCluster, Storage
 from assets.splits.settings import EvaluationSettings
+from assets.training.interaction_files import COLUMNS_READ, DECLARED, read_columns, read_interactions
 from assets.training.settings import TrainingSettings
 from assets.versions import newest_manifest
 from models.artifact import load_artifact
+from models.declared import DeclaredColumn
 from models.manifest import EVALUATION
 from storage.lake import Lake
 from tests.assets.ranking.worlds import ITEMS, USERS, write_shop
@@ -192,3 +196,33 @@ def test_towers_from_scratch_and_what_does_not_fit(made: tuple[Lake, dg.DagsterI
     for name in ("surface", "score"):
         with pytest.raises(NotEvaluated, match=f"argus.towers.production is '{name}', which is no number"):
             evaluate_towers(replace(lake, family="argus_towers"), load_artifact(towers_of(lake)[0]), ASKED, name)
+
+
+def test_a_window_without_impressions_that_have_a_state_is_refused(
+    made: tuple[Lake, dg.DagsterInstance, dict[str, Any]],
+) -> None:
+    lake, _, _ = made
+    artifact = load_artifact(towers_of(lake)[0])
+    artifact.model.config = artifact.model.config.model_copy(update={"delay_hours": 9e4})
+    why = r"in the 1 day\(s\) from 2026-01-03 no impression is left .* 192 impressions of users without a state"
+    with pytest.raises(NotEvaluated, match=why):
+        evaluate_towers(replace(lake, family="argus_towers"), artifact, ASKED)
+
+
+def test_the_uplift_is_over_what_production_said(made: tuple[Lake, dg.DagsterInstance, dict[str, Any]]) -> None:
+    lake, _, _ = made
+    artifact, mine = load_artifact(towers_of(lake)[0]), replace(lake, family="argus_towers")
+    folder = lake.folder("ranking_sets") / artifact.manifest.training_set
+    column = {"score": DeclaredColumn(known="request", type="number")}
+    stored = read_columns(folder).model_copy(update={"declared": column})
+    (folder / COLUMNS_READ).write_text(stored.model_dump_json())
+    clicked = (read_interactions(folder, ASKED_USERS).column("actions") & 1).astype(np.float32)
+    said = np.where(np.random.default_rng(0).random(len(clicked)) < 0.3, np.nan, clicked).astype(np.float32)
+    np.save(folder / f"{ASKED_USERS}.{DECLARED}0.npy", said)
+    found = evaluate_towers(mine, artifact, ASKED, "score").pairs
+    # Production is always right here, so the towers are worse by what they miss of the pairs of which it says anything.
+    assert found[PRODUCTION]["pair_accuracy"].mean == 1
+    assert -0.1 < found[PRODUCTION]["pair_uplift"].mean <= 0
+    np.save(folder / f"{ASKED_USERS}.{DECLARED}0.npy", np.full(len(said), np.nan, np.float32))
+    with pytest.raises(NotEvaluated, match="'score', of which no impression of the window has a number"):
+        evaluate_towers(mine, artifact, ASKED, "score")

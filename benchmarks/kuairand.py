@@ -31,7 +31,7 @@ from benchmarks.kuairand_data import (
     read,
     write_imitation,
 )
-from benchmarks.kuairand_scorers import ABLATIONS, PRODUCTION, SCORERS
+from benchmarks.kuairand_scorers import ABLATIONS, MIXTURES, PRODUCTION, SCORERS
 from models.evaluation.action_metrics import normalised_entropy
 from models.evaluation.own_impressions import (
     NDCG,
@@ -124,12 +124,12 @@ def run(
         "the days before"
     )
     validated = _validated(log, chosen, report)
-    scores = {name: _scores(name, task, seeds, report) for name in chosen}
+    scores = _mixed({name: _scores(name, task, seeds, report) for name in chosen})
     best = _best(validated)
     compared = compare(users, {**scores, ORACLE: watched.astype(np.float64)}, watched, best, 20 if smoke else RESAMPLES)
     contest = Contest(users, watched, scores, validated, best, compared)
     report(_table(contest))
-    report(_reliability_table(best, scores[best], watched) if EVERY[best].logits else f"{best} gives no logits")
+    report(_reliability_table(best, scores[best], watched) if _gives_logits(best) else f"{best} gives no logits")
     figures = _figures(contest)
     if predictions:
         written = scores[best].mean(axis=0)
@@ -157,11 +157,26 @@ def _scores(name: str, task: Task, seeds: int, report: Report) -> FloatArray:
     return np.stack(rows)
 
 
+def _mixed(scores: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Besides, what mixtures say whose parts are there; who does not depend on a seed says the same for each."""
+    mixed = {
+        name: np.mean(np.broadcast_arrays(*(scores[part] for part in parts)), axis=0)
+        for name, parts in MIXTURES.items()
+        if set(parts) <= scores.keys()
+    }
+    return scores | mixed
+
+
+def _gives_logits(name: str) -> bool:
+    return name in MIXTURES or EVERY[name].logits
+
+
 def _validated(log: KuaiRand, names: Sequence[str], report: Report) -> dict[str, float]:
     """Primary on the last day before the test, of seed 0: which model is the best is decided by it."""
     task, watched = log.task(VALIDATION_DAY), log.answers(VALIDATION_DAY)
     users = task.asked["user_id"].to_numpy().astype(np.int64)
-    found = {name: primary_of(users, EVERY[name].score(task, 0), watched) for name in names}
+    scores = _mixed({name: EVERY[name].score(task, 0)[None] for name in names})
+    found = {name: primary_of(users, of_seed, watched) for name, (of_seed,) in scores.items()}
     report(f"primary on {VALIDATION_DAY}: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
     return found
 
@@ -204,10 +219,10 @@ def _figures(contest: Contest) -> Figures:
         }
         if name != best:
             figures[name]["best_minus_this"] = _interval(compared.differences[name][PRIMARY])
-        if EVERY[name].logits:
+        if _gives_logits(name):
             figures[name]["ne"] = _entropy(of_seeds, watched)
             figures[name]["calibration_error"] = _calibration(of_seeds, watched)
-    if EVERY[best].logits:
+    if _gives_logits(best):
         figures["long_view_ne"], figures["calibration_error"] = (
             figures[best][key] for key in ("ne", "calibration_error")
         )

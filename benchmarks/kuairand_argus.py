@@ -49,6 +49,19 @@ TRAINING: dict[str, Any] = {
     "weight_decay": 0.01,
     "interactions": {"in_batch": 256, "uniform": 256, "delay_hours": 24.0},
 }
+PRETRAINING: dict[str, Any] = {**TRAINING, "learning_rates": {"embedding": 0.2}}
+"""What the history teaches of single items is little and soon learned by heart."""
+
+TUNING: dict[str, Any] = {
+    **PRETRAINING,
+    "epochs": 1,
+    "batch_size": 128,
+    "learning_rate": 0.0005,
+    "warmup": 0.0,
+    "interactions": {"where": SURFACE, "weights": {"next_item": 0.0}, "delay_hours": 24.0, "in_batch": 1, "uniform": 1},
+}
+"""The last step: what is shown on a surface, as all that is asked about is; the feedback alone."""
+
 HSTU = {"name": "hstu_research", "layers": 1, "heads": 3, "head_dim": 32, "dropout": 0.2}
 """As many weights as the transformer has: 12 width^2."""
 
@@ -62,15 +75,20 @@ class Variant:
         model: What is different in `MODEL`.
         interactions: What is different in the losses.
         history: Whether what the history lists is learned from and read.
+        stages: Trainings, one after the other; ablations are of the first alone.
     """
 
     learn: Literal["both", "feedback", "next_item"] = "both"
     model: Mapping[str, Any] = field(default_factory=dict)
     interactions: Mapping[str, Any] = field(default_factory=dict)
     history: bool = True
+    stages: tuple[Mapping[str, Any], ...] = (PRETRAINING,)
 
 
+ARGUS = Variant(stages=(PRETRAINING, TUNING))
 ABLATIONS: dict[str, Variant] = {
+    "argus_pretrained": Variant(),
+    "argus_not_pretrained": Variant(stages=({**TUNING, "epochs": 4, "learning_rate": 0.002},)),
     "argus_feedback": Variant(learn="feedback"),
     "argus_next_item": Variant(learn="next_item"),
     "argus_impressions": Variant(history=False),
@@ -104,10 +122,10 @@ def pretrained(asked: "Asked", seed: int, variant: Variant) -> Any:
     config = ArgusConfig.model_validate(told | ({"factors": ()} if variant.learn == "next_item" else {}))
     torch.manual_seed(seed)
     model = Argus(config, asked.videos, torch.from_numpy(np.unique(asked.known.item_index)))
-    interactions = {**TRAINING["interactions"], **variant.interactions}
-    return fit(
-        model, asked.known, TrainingConfig.model_validate({**TRAINING, "interactions": interactions, "seed": seed})
-    )
+    for stage in variant.stages:
+        interactions = {**stage["interactions"], **variant.interactions}
+        fit(model, asked.known, TrainingConfig.model_validate({**stage, "interactions": interactions, "seed": seed}))
+    return model
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ SCORERS = {
     "lightgbm_rates": Scorer(partial(lightgbm, rates=True)),
     "fm": Scorer(kuairand_fm.score),
     "fm_impressions": Scorer(partial(kuairand_fm.score, history=False)),
-    "argus": Scorer(partial(kuairand_argus.score, variant=kuairand_argus.Variant())),
+    "argus": Scorer(partial(kuairand_argus.score, variant=kuairand_argus.ARGUS)),
 }
 
 ABLATIONS = {
@@ -113,6 +113,9 @@ ABLATIONS = {
     for name, variant in kuairand_towers.VARIANTS.items()
 }
 """Those that take part where they are asked for."""
+
+MIXTURES = {"argus_and_regression": ("argus", "logistic_regression")}
+"""The mean of the logits of several, where all of them take part."""
 
 PRODUCTION = "item_rate"
 """What the uplift of pair accuracy is over."""

@@ -50,7 +50,7 @@ def score(task: Task, seed: int, variant: Towers) -> NDArray[np.float64]:
     asked = Asked.of(task, with_history=True)
     scale = {"scale": ({"factor": LABEL, "grade": 1},)}
     config = TwoTowersConfig.model_validate({**MODEL, "quality": None, **asked.columns, **scale, **variant.model})
-    backbone = pretrained(asked, seed, Variant()) if variant.pretrained else None
+    backbone = pretrained(asked, seed, Variant(stages=(TRAINING,))) if variant.pretrained else None
     torch.manual_seed(seed)
     model = TwoTowers(config, asked.videos, torch.from_numpy(np.unique(asked.known.item_index)))
     if backbone is not None:

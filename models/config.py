@@ -286,6 +286,11 @@ class InteractionLossConfig(Strict):
     sketch_rows: int = Field(default=4, ge=1, description="Rows of the count-min sketch that estimates frequencies.")
     sketch_columns: int = Field(default=1 << 16, ge=2, description="Counters in each row.")
     sketch_half_life: float = Field(default=1000.0, gt=0, description="Steps after which an occurrence counts half.")
+    where: str | None = Field(
+        default=None,
+        description="A column: what is learned from are the interactions alone in which it is not empty, told from all "
+        "before, as in a fine-tuning on what was shown on some surface. null: all.",
+    )
     delay_hours: float = Field(
         default=0.0,
         ge=0,

@@ -89,6 +89,11 @@ class ArgusExamples:
         """(T, factors) int64 the class of each factor, -1 where it is not known."""
         return self._labels(self.asked)
 
+    def observed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(L,) users, (L,) items and (L, factors) labels of all interactions, asked about or not."""
+        every, of = np.arange(len(self._interactions.timestamps)), self._interactions
+        return np.repeat(np.arange(len(of)), of.lengths), of.item_index, self._labels(every)
+
     def epoch(self, epoch: int) -> Epoch:
         """The same examples in every epoch."""
         lengths = np.maximum(self._examples[:, 2] - self._examples[:, 1], 1)

@@ -109,6 +109,12 @@ def codes_of(column: ColumnConfig, values: np.ndarray) -> np.ndarray:
     return values.astype(np.int64) + 1
 
 
+def is_there(values: np.ndarray) -> np.ndarray:
+    """(N,) bool, where a column of numbers or of codes is not empty."""
+    there: np.ndarray = ~np.isnan(values) if values.dtype.kind == "f" else values >= 0
+    return there
+
+
 def _log_seconds(milliseconds: np.ndarray) -> np.ndarray:
     """(N,) int64 two buckets for each doubling."""
     return np.floor(2 * np.log2(1 + np.maximum(milliseconds, 0) / 1000)).astype(np.int64)

@@ -53,9 +53,11 @@ class ArgusFamily(TrainedFamily):
 
     def examples(self, model: Argus, data: Interactions, training: TrainingConfig) -> Examples:
         from models.argus.examples import ArgusExamples
+        from models.argus.features import is_there
 
-        delay = training.interactions.delay_hours
-        return ArgusExamples(data.within(model.items.count), model.config, delay_hours=delay)
+        told, data = training.interactions, data.within(model.items.count)
+        asked = None if told.where is None else is_there(data.column(told.where))
+        return ArgusExamples(data, model.config, asked, delay_hours=told.delay_hours)
 
     def begin(self, model: Argus, examples: Any) -> None:
         """The first answers are what can be counted, so that no step is spent on it."""
@@ -70,7 +72,7 @@ class ArgusFamily(TrainedFamily):
         if counts:
             model.begin_at(torch.from_numpy(np.concatenate(counts)).float())
         if model.quality is not None:
-            model.quality.learn(examples.owners, examples.items, labels)
+            model.quality.learn(*examples.observed())
 
     def objectives(self, model: Argus, training: TrainingConfig) -> Sequence[Objective]:
         """What the model tells.

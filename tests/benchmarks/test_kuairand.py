@@ -52,6 +52,9 @@ def test_it_runs_and_writes_predictions_in_the_logs_order(tmp_path: Path) -> Non
     assert found["predictions_primary"] == pytest.approx(primary, rel=1e-3)
     assert {f"{name}_primary" for name in SCORERS} <= found.keys()
     assert found["growing"].keys() == SCORERS.keys()
+    mixed, parts = found["argus_and_regression"], (found["argus"], found["logistic_regression"])
+    assert mixed["primary_sd"] > 0
+    assert mixed["ne"] < max(part["ne"] for part in parts), "the mean of logits is no worse than the worse"
     assert found["random_primary"] < found["item_rate_primary"] < found["primary"] <= found["oracle"]["primary"]
     assert found["fm"]["primary_sd"] > 0
     assert found["pair_uplift"] > 0

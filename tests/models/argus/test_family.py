@@ -17,7 +17,7 @@ from models.argus.model import Argus
 from models.argus.predictions import predict
 from models.argus.scoring import score_impressions
 from models.artifact import load_artifact, save_artifact
-from models.columns import ACTIONS, ITEM_INDEX
+from models.columns import ACTIONS, ITEM_INDEX, SURFACE
 from models.config import InteractionLossConfig, TrainingConfig
 from models.evaluation.normalised_entropy import feedback_entropies, next_item_entropy, ratio_over_users
 from models.families.registry import family_of
@@ -196,3 +196,26 @@ def test_a_row_over_the_limit_is_named() -> None:
 def test_the_example_of_the_package() -> None:
     failed, tried = doctest.testmod(models.argus)
     assert (failed, tried > 0) == (0, True)
+
+
+def test_one_may_learn_of_what_has_a_surface_alone_from_everything_before() -> None:
+    users, of = people([8, 5, 7]), config(quality={"folds": 2})
+    model, family = argus(of), family_of(of)
+    told = {"interactions": {"where": SURFACE, "weights": {"next_item": 0.0}}}
+    examples = family.examples(model, users, TrainingConfig.model_validate(told))
+    assert isinstance(examples, ArgusExamples)
+    assert examples.asked.tolist() == np.flatnonzero(users.column(SURFACE) >= 0).tolist()
+    family.begin(model, examples)
+    everything = argus(of)
+    family.begin(everything, ArgusExamples(users, of))
+    assert model.quality is not None
+    assert everything.quality is not None
+    assert torch.equal(model.quality.of_fold, everything.quality.of_fold)
+    assert model.next_item is not None
+    weight = model.next_item.item.weight.clone()
+    fit(model, users, TrainingConfig.model_validate({**told, "epochs": 1, "batch_size": 2, "weight_decay": 0.0}))
+    assert torch.equal(model.next_item.item.weight, weight)
+    with pytest.raises(ValueError, match="none of the interactions is asked about"):
+        fit(model, users.with_columns({SURFACE: np.full(20, -1)}), TrainingConfig.model_validate(told))
+    with pytest.raises(ValueError, match="hold no shelf"):
+        fit(model, users, TrainingConfig.model_validate({"interactions": {"where": "shelf"}}))

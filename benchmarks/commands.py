@@ -180,6 +180,19 @@ def yambda(
         _end("yambda", bench.run(size.value, task.value, data, _kept(out), smoke, _report))
 
 
+@app.command(name="shown-and-liked")
+def shown_and_liked(
+    events: Annotated[int, typer.Option(min=1, help="Of the demo world, about.")] = 400_000,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """What is shown and what is liked, told apart: ARGUS beside a model of positives, where the truth is known."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import shown_and_liked as bench
+
+        _end("shown-and-liked", bench.run(events, _kept(out), smoke, _report))
+
+
 @app.command()
 def overload(
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,

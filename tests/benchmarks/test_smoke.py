@@ -131,3 +131,13 @@ def test_defaults(tmp_path: Path) -> None:
     found = figures("defaults", "--out", str(tmp_path))
     assert found["sets"] == 1
     assert found["imitation"]["leave_one_out"]["released"] > 0
+
+
+def test_shown_and_liked(tmp_path: Path) -> None:
+    found = figures("shown-and-liked", "--out", str(tmp_path))
+    scorers = {"argus, feedback", "argus, next item", "argus_towers", "hstu", "oracle"}
+    assert set(found["pair_accuracy"]) == set(found["rank_correlation"]) == scorers
+    assert found["rank_correlation"]["oracle"]["liked"] == pytest.approx(1)
+    best, low, _ = found["pair_accuracy"]["oracle"]
+    assert best > low > 0.5
+    assert {"hstu", "argus", "argus_towers", "oracle"} <= set(found["ndcg@10"])

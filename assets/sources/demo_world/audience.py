@@ -113,6 +113,13 @@ class Audience:
         rate *= self.tastes.requests[rows, None]
         return np.where(self.clicked[rows, : len(items)], 0, rate).astype(np.float32)
 
+    def click_chances(self, rows: np.ndarray) -> np.ndarray:
+        """(len(rows), I) float32: how likely the users `rows` click each item available today, if it is shown."""
+        items = self._available()
+        wants = interest(self.tastes, self.mood)[rows]
+        logits = click_logits(wants[:, items.topic], self.tastes.styles[rows][:, items.style], items.quality)
+        return sigmoid(logits).astype(np.float32)
+
     def _available(self) -> Items:
         count = item_count(self.settings, self.day)
         every = self.everything

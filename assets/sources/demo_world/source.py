@@ -1,6 +1,6 @@
 """The demo world as a source: writes its own landing files, and knows the truth behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -91,6 +91,18 @@ class DemoWorld:
         Raises:
             SourceError: `day` lies before the world's first day.
         """
+        return self._told(user_ids, item_ids, day, Audience.expected)
+
+    def click_chances(self, user_ids: np.ndarray, item_ids: np.ndarray, day: date) -> np.ndarray:
+        """How likely each user clicks each item at the beginning of `day`, if it is shown to them.
+
+        Arguments, shapes and errors are those of `expected_feedback`; 0 for what the world does not know.
+        """
+        return self._told(user_ids, item_ids, day, Audience.click_chances)
+
+    def _told(
+        self, user_ids: np.ndarray, item_ids: np.ndarray, day: date, what: Callable[[Audience, np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         index, size = self._index(day), self.settings.users_per_file
         users = np.asarray(user_ids).astype(np.int64) - FIRST_USER_ID
         items = np.asarray(item_ids).astype(np.int64) - FIRST_ITEM_ID
@@ -99,7 +111,7 @@ class DemoWorld:
         real = (users >= 0) & (users < self.settings.users)
         for chunk in np.unique(users[real] // size).tolist():
             rows = np.flatnonzero(real & (users // size == chunk))
-            truth = Audience(self.settings, chunk, index, last_day=index).expected(users[rows] - chunk * size)
+            truth = what(Audience(self.settings, chunk, index, last_day=index), users[rows] - chunk * size)
             rates[np.ix_(rows, known)] = truth[:, items[known]]
         return rates
 

@@ -1,0 +1,262 @@
+"""What is shown and what is liked, told apart: ARGUS and a model of positives alone, where the truth is known.
+
+The demo world knows how likely a user clicks an item that is shown, and how likely it is shown. Of the first day after
+the cutoff every scorer orders what was shown to each user, from histories as they stood then; and for some users the
+whole catalogue, whose order is compared with that of both truths. A model that learned from positives alone takes what
+is shown often for what is liked (ARGUS paper, section 3.1).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import yaml
+from rich.table import Table
+from scipy.stats import spearmanr
+
+from assets.sources.demo_world.source import DemoWorld
+from assets.sources.settings import open_source
+from assets.versions import ARTIFACTS
+from benchmarks.figures import Figures, Report
+from benchmarks.line import materialize
+from models.argus.examples import began_within
+from models.argus.scoring import completed, score_impressions, score_next_item
+from models.artifact import Artifact, load_artifact
+from models.columns import ACTIONS, STARTED, TIMESTAMP
+from models.evaluation.own_impressions import PAIR_ACCURACY, compare
+from models.evaluation.report import Measure, Measures, VersionEvaluation
+from models.interactions import Interactions
+from models.manifest import list_versions
+from serving.history import read_whole
+from storage.lake import Lake
+from storage.user_interactions import concatenated
+
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+DAYS = 14
+CLICK = "click"
+ORACLE, ARGUS, NEXT, TOWERS, POSITIVES = "oracle", "argus, feedback", "argus, next item", "argus_towers", "hstu"
+USERS_ASKED_EVERYTHING = 60
+
+SETTINGS: Mapping[str, Any] = {
+    "release": True,
+    "factors": [{"name": CLICK, "action": CLICK}, {"name": "like", "action": "like"}],
+    "model": {
+        "width": 64,
+        "max_length": 128,
+        "id_masking": 0.2,
+        "input_dropout": 0.2,
+        "hidden": 64,
+        "output_width": 64,
+        "backbone": {"layers": 2, "heads": 2},
+    },
+    "optimisation": {
+        "epochs": 20,
+        "batch_size": 32,
+        "learning_rate": 0.002,
+        "schedule": "cosine",
+        "warmup": 0.05,
+        "clip_norm": 1.0,
+    },
+    "towers": {"scale": [{"factor": CLICK, "grade": 1}, {"factor": "like", "grade": 2}]},
+}
+"""Of the section `argus`."""
+
+
+def run(events: int, out: Path, smoke: bool, report: Report) -> Figures:
+    """Pair accuracy on the day after the cutoff, rank correlations with both truths, and next-day NDCG@10, by scorer.
+
+    Args:
+        events: Of the demo world, about.
+        out: Where the lake is; what stands there of an earlier run is gone on from.
+    """
+    home = out / "shown-and-liked" / ("smoke" if smoke else f"{events}")
+    settings = _settings(home, 5_000 if smoke else events, smoke)
+    home.mkdir(parents=True, exist_ok=True)
+    profile = home / "demo.yaml"
+    profile.write_text(yaml.safe_dump(settings, sort_keys=False))
+    materialize(profile, home, "*evaluation")
+    lake = Lake(root=str(home / "lake"))
+    newest = {family: _newest(lake, family) for family in ("hstu", "argus", "argus_towers")}
+    world = open_source(settings["source"], "", FIRST_DAY.date())
+    assert isinstance(world, DemoWorld)
+    day = _Day.of(lake, newest["argus"], world)
+    pairs = compare(day.owners, _of_impressions(day, newest), day.clicked, ARGUS)
+    order = _of_everything(day, newest)
+    evaluation = VersionEvaluation.read(lake.folder(f"{ARTIFACTS}/hstu") / newest["hstu"].version)
+    ndcg = {
+        scorer: measure.mean
+        for scorer in evaluation.report.scorers
+        if (measure := evaluation.report.measure(scorer, "ndcg@10"))
+    }
+    report(_table(pairs.scorers, order))
+    return {
+        "impressions": len(day.owners),
+        "pair_accuracy": {scorer: _told(measures[PAIR_ACCURACY]) for scorer, measures in pairs.scorers.items()},
+        "argus_minus": {scorer: _told(measures[PAIR_ACCURACY]) for scorer, measures in pairs.differences.items()},
+        "rank_correlation": order,
+        "ndcg@10": ndcg,
+    }
+
+
+def _settings(home: Path, events: int, smoke: bool) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "first_day": FIRST_DAY.date(),
+        "last_day": (FIRST_DAY + timedelta(days=4 if smoke else DAYS)).date(),
+        "id_type": "int64",
+        "lake": {"root": str(home / "lake")},
+        "ray": {"mode": "inline"},
+        "source": {"kind": "demo_world", "events": events},
+        "training": {"positive_actions": [CLICK, "like"], "train_ablation": False},
+        "argus": SETTINGS,
+    }
+    if smoke:
+        settings["training"] |= {"use_content": False, "optimisation": {"epochs": 2}}
+        settings["argus"] = {**SETTINGS, "optimisation": {**SETTINGS["optimisation"], "epochs": 1}}
+        settings |= {"ranking": {"use_content": False}, "content": {"image": {"mode": "none"}}}
+    return settings
+
+
+def _newest(lake: Lake, family: str) -> Artifact:
+    folder = lake.folder(f"{ARTIFACTS}/{family}")
+    return load_artifact(folder / list_versions(folder)[-1])
+
+
+@dataclass(frozen=True)
+class _Day:
+    """What was shown on the day after the cutoff, and who saw it.
+
+    Attributes:
+        lake: The line's.
+        since: Epoch milliseconds of the cutoff.
+        places: (B,) places of the users in the log.
+        users: (B,) their ids.
+        shown: What was shown to each, in the terms of ARGUS; `timestamp` is when.
+        clicked: (T,) bool, whether they clicked it.
+        chances: (B, n + 1) how likely each clicks each item at the cutoff, if it is shown.
+        exposure: (B, n + 1) how often each is shown each on the day, up to a factor by user.
+    """
+
+    lake: Lake
+    since: int
+    places: np.ndarray
+    users: pl.Series
+    shown: Interactions
+    clicked: np.ndarray
+    chances: np.ndarray
+    exposure: np.ndarray
+
+    @classmethod
+    def of(cls, lake: Lake, argus: Artifact, world: DemoWorld) -> "_Day":
+        cutoff = argus.manifest.cutoff
+        since = int(cutoff.timestamp() * 1000)
+        every = concatenated(list(read_whole(lake.interactions(), argus)))
+        within = began_within(every.interactions, since, since + 86_400_000) & (every.interactions.item_index > 0)
+        some = every.where(within)
+        places = np.flatnonzero(some.interactions.lengths)
+        some = some.take(places)
+        shown = some.interactions.with_columns({TIMESTAMP: some.interactions.column(STARTED)})
+        bit = 1 << argus.model.config.actions.index(CLICK)
+        users, items = some.users.to_numpy(), argus.vocabulary.item_ids.to_numpy()
+        chances, clicks = (
+            np.pad(told(users, items, cutoff.date()), ((0, 0), (1, 0)))
+            for told in (world.click_chances, world.expected_feedback)
+        )
+        exposure = np.divide(clicks, chances, out=np.zeros_like(clicks), where=chances > 0)
+        return cls(lake, since, places, some.users, shown, (shown.column(ACTIONS) & bit) > 0, chances, exposure)
+
+    @property
+    def owners(self) -> np.ndarray:
+        """(T,) the position of the user to whom each was shown."""
+        return np.repeat(np.arange(len(self.shown)), self.shown.lengths)
+
+    def past(self, artifact: Artifact) -> Interactions:
+        """All that the B users had done before the cutoff, in the terms of a version that reads all."""
+        every = concatenated(list(read_whole(self.lake.interactions(), artifact))).take(self.places).interactions
+        return every.where(every.timestamps < self.since)
+
+
+def _of_impressions(day: _Day, newest: Mapping[str, Artifact]) -> dict[str, np.ndarray]:
+    """Scorer to (T,) scores of what was shown."""
+    argus = newest["argus"]
+    past, items = day.past(argus), day.shown.item_index
+    click = score_impressions(argus.model, past, day.shown)[CLICK][:, 1]
+    everything = _of_catalogue(day, newest)
+    return {
+        ARGUS: click,
+        NEXT: score_next_item(argus.model, past, day.shown),
+        **{name: scores[day.owners, items] for name, scores in everything.items()},
+        ORACLE: day.chances[day.owners, items],
+    }
+
+
+def _of_catalogue(day: _Day, newest: Mapping[str, Artifact]) -> dict[str, np.ndarray]:
+    """(B, n + 1) scores at the cutoff of who answers requests, with the indices of ARGUS."""
+    argus = newest["argus"]
+    at, past = np.full(len(day.users), day.since), day.past(argus)
+    bits = sum(1 << argus.model.config.actions.index(action) for action in (CLICK, "like"))
+    chosen = past.where((past.column(ACTIONS) & bits) > 0).only()
+    found = {}
+    for name, family, histories in ((POSITIVES, "hstu", chosen), (TOWERS, TOWERS, None)):
+        artifact = newest[family]
+        own = np.concatenate([[0], artifact.vocabulary.indices(argus.vocabulary.item_ids)])
+        given = day.past(artifact) if histories is None else histories.renumbered(own)
+        found[name] = artifact.family.score(artifact, given, at).numpy()[:, own]
+    return found
+
+
+def _of_everything(day: _Day, newest: Mapping[str, Artifact]) -> dict[str, dict[str, float]]:
+    """Scorer to the rank correlation of its order of the catalogue with that of being liked, and of being shown.
+
+    The mean over some users, of what is on offer to each.
+    """
+    argus = newest["argus"]
+    some = np.linspace(0, len(day.users) - 1, min(USERS_ASKED_EVERYTHING, len(day.users))).astype(np.int64)
+    catalogue, past = _of_catalogue(day, newest), day.past(argus).take(some)
+    offered = [np.flatnonzero(day.exposure[user]) for user in some]
+    asked = Interactions.of([(items, np.full(len(items), day.since)) for items in offered])
+    asked = completed(asked, argus.model.config)
+    owner = np.repeat(np.arange(len(some)), asked.lengths)
+    told = {
+        ARGUS: score_impressions(argus.model, past, asked)[CLICK][:, 1],
+        NEXT: score_next_item(argus.model, past, asked),
+        **{name: scores[some[owner], asked.item_index] for name, scores in catalogue.items()},
+    }
+    truths = {"liked": day.chances[some[owner], asked.item_index], "shown": day.exposure[some[owner], asked.item_index]}
+    told[ORACLE] = truths["liked"]
+    return {
+        name: {truth: _correlation(scores, of, owner, len(some)) for truth, of in truths.items()}
+        for name, scores in told.items()
+    }
+
+
+def _correlation(scores: np.ndarray, of: np.ndarray, owner: np.ndarray, users: int) -> float:
+    """Spearman's, the mean over users; 0 for whom all is scored alike, as without a state."""
+    rows = [np.flatnonzero(owner == user) for user in range(users)]
+    return float(np.mean([spearmanr(scores[r], of[r])[0] if np.ptp(scores[r]) else 0.0 for r in rows]))
+
+
+def _told(measure: Measure) -> list[float | None]:
+    return [measure.mean, measure.low, measure.high]
+
+
+def _table(pairs: Mapping[str, Measures], order: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table(
+        "",
+        "pair accuracy of what was shown",
+        "rank correlation with being liked",
+        "with being shown",
+        title="The day after the cutoff, histories as they stood then",
+    )
+    for scorer, measures in pairs.items():
+        pair = measures[PAIR_ACCURACY]
+        correlations = order[scorer]
+        table.add_row(
+            scorer,
+            f"{pair.mean:.4f} [{pair.low:.4f}, {pair.high:.4f}]",
+            *(f"{value:.3f}" for value in correlations.values()),
+        )
+    return table

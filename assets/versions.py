@@ -84,7 +84,7 @@ def made_of_data(lake: Lake, like: Manifest) -> dict[str, Path]:
 
 
 def _split_of(manifest: Manifest) -> tuple[object, ...]:
-    held_out = manifest.held_out_users, manifest.held_out_seed, manifest.held_out_ties
+    held_out = manifest.held_out_users, manifest.held_out_seed, manifest.held_out_ties, manifest.repeats
     return manifest.cutoff, manifest.table_versions.get(SEQUENCES_TABLE), *held_out
 
 

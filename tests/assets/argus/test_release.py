@@ -147,7 +147,12 @@ def test_versions_of_other_data_are_no_rivals(night: tuple[Lake, dg.DagsterInsta
     lake, _ = night
     like = read_manifest(artifact_of(lake, versions(lake)["hstu"]))
     assert set(made_of_data(lake, like)) == BOTH
-    for other in ({"held_out_users": 7}, {"cutoff": like.data_end}, {"table_versions": {"sequences": 99}}):
+    for other in (
+        {"held_out_users": 7},
+        {"repeats": not like.repeats},
+        {"cutoff": like.data_end},
+        {"table_versions": {"sequences": 99}},
+    ):
         assert made_of_data(lake, like.model_copy(update=other)) == {}
 
 

@@ -1,5 +1,6 @@
 """The assets `argus_backbone` and `argus_evaluation`: what is learned from everything that happened, and its report."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
 from assets.training.version import new_manifest, train_version
 from assets.versions import (
+    SKIPPED,
     TRAINING_SET,
     VERSION,
     artifacts_of,
@@ -31,6 +33,7 @@ from assets.versions import (
     releases_of,
     training_set_in_question,
     version_in_question,
+    why_skipped,
 )
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
 from models.manifest import Manifest, list_versions
@@ -62,29 +65,35 @@ def argus_backbone(
     folder = training_set_in_question(context, tables, "ranking_set")
     record = read_record(folder, RankingSetRecord)
     require_made_by(record, ranking_set_settings)
-    model = fitted_to(argus, record.settings, folder)
-    with cluster(ray):
-        version = train_version(
-            tables,
-            _manifest(lake.profile, model.family, training, record),
-            folder,
-            training,
-            model,
-            argus.optimisation,
-            workers=training.workers if ray.mode == "attach" else 0,
-            with_content=True,
-            parent=None,
-            on_progress=reporting(context),
+
+    def made() -> dg.MaterializeResult[None]:
+        model = fitted_to(argus, record.settings, folder)
+        with cluster(ray):
+            version = train_version(
+                tables,
+                _manifest(lake.profile, model.family, training, record),
+                folder,
+                training,
+                model,
+                argus.optimisation,
+                workers=training.workers if ray.mode == "attach" else 0,
+                with_content=True,
+                parent=None,
+                on_progress=reporting(context),
+            )
+        read = {
+            role: ", ".join(column.name for column in model.of_role(role)) for role in ("context", "item", "feedback")
+        }
+        return dg.MaterializeResult(
+            metadata={
+                **version_metadata(version),
+                "factors": ", ".join(factor.name for factor in model.factors),
+                **{f"{role}_columns": names for role, names in read.items()},
+            },
+            data_version=dg.DataVersion(version.fingerprint),
         )
-    read = {role: ", ".join(column.name for column in model.of_role(role)) for role in ("context", "item", "feedback")}
-    return dg.MaterializeResult(
-        metadata={
-            **version_metadata(version),
-            "factors": ", ".join(factor.name for factor in model.factors),
-            **{f"{role}_columns": names for role, names in read.items()},
-        },
-        data_version=dg.DataVersion(version.fingerprint),
-    )
+
+    return _or_skipped(context, argus, made)
 
 
 @dg.asset(
@@ -111,35 +120,44 @@ def user_item_towers(
     folder = training_set_in_question(context, tables, "ranking_set")
     record = read_record(folder, RankingSetRecord)
     require_made_by(record, ranking_set_settings)
-    backbone = artifacts_of(tables) / version_in_question(context, tables, "argus_backbone") if own.pretrained else None
-    model = towers_fitted_to(argus, record.settings, folder, backbone)
-    learned = ImpressionExamples(read_dataset(folder).histories, model)
-    context.log.info(f"{len(learned.at):,} impressions and {learned.pairs:,} pairs; left out are {learned.left_out}")
-    with cluster(ray):
-        version = train_version(
-            tables,
-            _manifest(lake.profile, model.family, training, record),
-            folder,
-            training,
-            model,
-            own.optimisation,
-            workers=training.workers if ray.mode == "attach" else 0,
-            with_content=True,
-            parent=None,
-            on_progress=reporting(context),
-            pretrained=backbone,
+    if own.pretrained and (why := why_skipped(context, "argus_backbone")):
+        return _skipped(context, f"there is no backbone to start from: {why}")
+
+    def made() -> dg.MaterializeResult[None]:
+        start = version_in_question(context, tables, "argus_backbone") if own.pretrained else None
+        backbone = artifacts_of(tables) / start if start else None
+        model = towers_fitted_to(argus, record.settings, folder, backbone)
+        learned = ImpressionExamples(read_dataset(folder).histories, model)
+        context.log.info(
+            f"{len(learned.at):,} impressions and {learned.pairs:,} pairs; left out are {learned.left_out}"
         )
-    return dg.MaterializeResult(
-        metadata={
-            **version_metadata(version),
-            "delay_hours": model.delay_hours,
-            "scale": ", ".join(f"{step.factor} from class {step.least}: {step.grade}" for step in model.scale),
-            "impressions": len(learned.at),
-            "pairs": learned.pairs,
-            **{name: count for name, count in vars(learned.left_out).items()},
-        },
-        data_version=dg.DataVersion(version.fingerprint),
-    )
+        with cluster(ray):
+            version = train_version(
+                tables,
+                _manifest(lake.profile, model.family, training, record),
+                folder,
+                training,
+                model,
+                own.optimisation,
+                workers=training.workers if ray.mode == "attach" else 0,
+                with_content=True,
+                parent=None,
+                on_progress=reporting(context),
+                pretrained=backbone,
+            )
+        return dg.MaterializeResult(
+            metadata={
+                **version_metadata(version),
+                "delay_hours": model.delay_hours,
+                "scale": ", ".join(f"{step.factor} from class {step.least}: {step.grade}" for step in model.scale),
+                "impressions": len(learned.at),
+                "pairs": learned.pairs,
+                **{name: count for name, count in vars(learned.left_out).items()},
+            },
+            data_version=dg.DataVersion(version.fingerprint),
+        )
+
+    return _or_skipped(context, argus, made)
 
 
 @dg.asset(
@@ -160,6 +178,8 @@ def user_item_vectors(
     tables = replace(lake.open(), family=TWO_TOWERS)
     champion = releases_of(tables).champion()
     is_ours = champion is not None and family_of(tables, champion) == TWO_TOWERS
+    if not is_ours and (why := why_skipped(context, "user_item_towers")):
+        return _skipped(context, f"there are no towers to make vectors with: {why}")
     version = str(champion) if is_ours else version_in_question(context, tables, "user_item_towers")
     made = write_vectors(tables, load_artifact(artifacts_of(tables) / version), lake.id_type, lake.rows_in_memory)
     return dg.MaterializeResult(
@@ -220,6 +240,23 @@ def argus_evaluation(
         },
         data_version=data_version(context, argus, evaluation, result.version),
     )
+
+
+def _or_skipped(
+    context: dg.AssetExecutionContext, argus: ArgusSettings, made: Callable[[], dg.MaterializeResult[None]]
+) -> dg.MaterializeResult[None]:
+    """What is `made`; where it fails and the night's release waits for it, why it takes no part in that."""
+    try:
+        return made()
+    except Exception as error:
+        if not argus.release:
+            raise
+        context.log.error(f"it takes no part tonight: {error}", exc_info=True)
+        return _skipped(context, f"it failed: {type(error).__name__}: {error}")
+
+
+def _skipped(context: dg.AssetExecutionContext, why: str) -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata={SKIPPED: why}, data_version=data_version(context, why))
 
 
 def _manifest(profile: str, family: str, training: TrainingSettings, record: RankingSetRecord) -> Manifest:

@@ -70,7 +70,7 @@ def run(lake: Lake, instance: dg.DagsterInstance, *only: str, **config: dg.Confi
         resources={
             "lake": Storage(root=lake.root),
             "training": SETTINGS,
-            "argus": ArgusSettings.model_validate({**argus, "towers": towers}),
+            "argus": ArgusSettings.model_validate({**argus, "towers": towers, "release": True}),
             "evaluation": ASKED,
             "set_settings": TrainingSetSettings.of(SETTINGS, ASKED),
             "ranking_set_settings": RankingSetSettings.of(RANKING, ASKED, SETTINGS),
@@ -101,6 +101,26 @@ def versions(lake: Lake) -> dict[str, str]:
         name: next(lake.folder(f"artifacts/{name}").glob("[!.]*")).name
         for name in ("hstu", *sorted(BOTH), "popularity")
     }
+
+
+def test_a_night_on_which_argus_fails_is_decided_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError("no memory is left")
+
+    monkeypatch.setattr("models.argus.model.Argus.view", fails)
+    lake = Lake(str(tmp_path / "lake"))
+    write_shop(lake, days=2)
+    with dg.instance_for_test() as instance:
+        result = run(lake, instance)
+        assert result.success
+        skipped = {
+            name: str(result.asset_materializations_for_node(name)[0].metadata["skipped"].value)
+            for name in ("argus_backbone", "user_item_towers", "user_item_vectors")
+        }
+        assert all(why.endswith("no memory is left") for why in skipped.values())
+    decided = releases_of(lake).champion()
+    assert decided
+    assert not BOTH & set(VersionEvaluation.read(next(lake.folder("artifacts/hstu").glob("[!.]*"))).contestants)
 
 
 def test_they_are_asked_what_the_others_are_asked(night: tuple[Lake, dg.DagsterInstance]) -> None:

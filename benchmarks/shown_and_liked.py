@@ -31,6 +31,7 @@ from models.evaluation.own_impressions import PAIR_ACCURACY, compare
 from models.evaluation.report import Measure, Measures, VersionEvaluation
 from models.interactions import Interactions
 from models.manifest import list_versions
+from orchestration.profile import load_profile
 from serving.history import read_whole
 from storage.lake import Lake
 from storage.user_interactions import concatenated
@@ -41,29 +42,7 @@ CLICK = "click"
 ORACLE, ARGUS, NEXT, TOWERS, POSITIVES = "oracle", "argus, feedback", "argus, next item", "argus_towers", "hstu"
 USERS_ASKED_EVERYTHING = 60
 
-SETTINGS: Mapping[str, Any] = {
-    "release": True,
-    "factors": [{"name": CLICK, "action": CLICK}, {"name": "like", "action": "like"}],
-    "model": {
-        "width": 64,
-        "max_length": 128,
-        "id_masking": 0.2,
-        "input_dropout": 0.2,
-        "hidden": 64,
-        "output_width": 64,
-        "backbone": {"layers": 2, "heads": 2},
-    },
-    "optimisation": {
-        "epochs": 20,
-        "batch_size": 32,
-        "learning_rate": 0.002,
-        "schedule": "cosine",
-        "warmup": 0.05,
-        "clip_norm": 1.0,
-    },
-    "towers": {"scale": [{"factor": CLICK, "grade": 1}, {"factor": "like", "grade": 2}]},
-}
-"""Of the section `argus`."""
+PROFILE = "demo-argus"
 
 
 def run(events: int, out: Path, smoke: bool, report: Report) -> Figures:
@@ -103,6 +82,7 @@ def run(events: int, out: Path, smoke: bool, report: Report) -> Figures:
 
 
 def _settings(home: Path, events: int, smoke: bool) -> dict[str, Any]:
+    argus = dict(load_profile(PROFILE).argus)
     settings: dict[str, Any] = {
         "first_day": FIRST_DAY.date(),
         "last_day": (FIRST_DAY + timedelta(days=4 if smoke else DAYS)).date(),
@@ -111,11 +91,11 @@ def _settings(home: Path, events: int, smoke: bool) -> dict[str, Any]:
         "ray": {"mode": "inline"},
         "source": {"kind": "demo_world", "events": events},
         "training": {"positive_actions": [CLICK, "like"], "train_ablation": False},
-        "argus": SETTINGS,
+        "argus": argus,
     }
     if smoke:
         settings["training"] |= {"use_content": False, "optimisation": {"epochs": 2}}
-        settings["argus"] = {**SETTINGS, "optimisation": {**SETTINGS["optimisation"], "epochs": 1}}
+        settings["argus"] = {**argus, "optimisation": {**argus["optimisation"], "epochs": 1}}
         settings |= {"ranking": {"use_content": False}, "content": {"image": {"mode": "none"}}}
     return settings
 

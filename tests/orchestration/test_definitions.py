@@ -112,6 +112,13 @@ def test_movielens_loads_with_every_day_of_its_log(tmp_path: Path) -> None:
     assert found["days"] == ["2000-04-25", 1040]
 
 
+def test_the_profiles_of_argus_load_with_their_settings(tmp_path: Path) -> None:
+    assert described("kuairand-pure", GENREC_KUAIRAND=str(tmp_path))["days"] == ["2022-04-07", 32]
+    graph = str(described("demo-argus")["graph"])
+    evaluated = next(line for line in graph.splitlines() if line.startswith("evaluation "))
+    assert "user_item_towers" in evaluated, "its versions are asked what the others are asked"
+
+
 TICK = """
 import json
 from datetime import datetime, timezone

@@ -33,7 +33,8 @@ def write(folder: Path, **changes: object) -> str:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yaml")))
 def test_every_profile_that_comes_along_is_valid(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GENREC_ML1M", str(tmp_path))
+    for folder in ("GENREC_ML1M", "GENREC_KUAIRAND"):
+        monkeypatch.setenv(folder, str(tmp_path))
     profile = load_profile(name)
     assert profile.name == name
     assert set(build_resources(profile)) >= {"lake", "source", "quality", "content", "training", "ray", "endpoint"}
@@ -141,7 +142,8 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ProfileError, match="no profile dmeo: name one of demo, movielens-1m"):
+    known = "demo, demo-argus, kuairand-pure, movielens-1m"
+    with pytest.raises(ProfileError, match=f"no profile dmeo: name one of {known}"):
         load_profile("dmeo")
 
 

@@ -47,23 +47,24 @@ def _by_day(axes: Any, times: Mapping[str, np.ndarray]) -> None:
 
 
 def learning_curve(curve: list[Progress]) -> str:
-    """Loss, each of its parts where there are several, and what is measured on held-out data, as a Markdown image."""
-    figure = new_figure()
-    epochs = [point.epoch for point in curve]
-    left = figure.subplots()
+    """Loss, each of its parts where there are several, and what is measured on held-out data, as a Markdown image.
+
+    Each measure has a panel and a scale of its own.
+    """
+    epochs, measures = [point.epoch for point in curve], list(curve[-1].validation)
+    figure = new_figure(width=3.6 * max(2, 1 + len(measures)), height=3.2)
+    left, *others = figure.subplots(1, 1 + len(measures), squeeze=False)[0]
     losses = {"training loss": [point.loss for point in curve]}
     if len(curve[-1].losses) > 1:
         losses |= {name: [point.losses[name] for point in curve] for name in curve[-1].losses}
     for place, (name, values) in enumerate(losses.items()):
         left.plot(epochs, values, color=COLORS[place % len(COLORS)], marker="o", markersize=3, label=name)
-    left.set_xlabel("epoch")
-    left.set_ylabel("training loss", color=COLORS[0])
+    left.set(xlabel="epoch", title="training loss")
     if len(losses) > 1:
         left.legend()
-    right = left.twinx()
-    for name in curve[-1].validation:
-        right.plot(epochs, [point.validation[name] for point in curve], color="#1971c2", marker="o", markersize=3)
-    right.set_ylabel(f"{', '.join(curve[-1].validation)} of held-out data", color="#1971c2")
+    for axes, name in zip(others, measures, strict=True):
+        axes.plot(epochs, [point.validation[name] for point in curve], color="#1971c2", marker="o", markersize=3)
+        axes.set(xlabel="epoch", title=f"{name}, held-out data")
     return markdown_image(figure, "learning curve")
 
 

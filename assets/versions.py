@@ -63,24 +63,23 @@ def versions_of(lake: Lake) -> dict[str, Path]:
 
 def made_of_set(lake: Lake, training_set: str) -> dict[str, Path]:
     """By family the newest version that was made of a training set."""
-    made: dict[str, Path] = {}
-    for folder in versions_of(lake).values():
-        with suppress(OSError, ValueError):  # Earlier code's, which says of none what it was made of.
-            manifest = read_manifest(folder)
-            if manifest.training_set == training_set:
-                made[manifest.family] = folder
-    return made
+    return {of.family: folder for folder, of in _manifests(lake) if of.training_set == training_set}
 
 
 def made_of_data(lake: Lake, like: Manifest) -> dict[str, Path]:
     """By family that reads all that happened the newest version of the same data as `like`, with the same held out."""
-    made: dict[str, Path] = {}
+    reads_all = ((folder, of) for folder, of in _manifests(lake) if family_named(of.family).reads == "all")
+    return {of.family: folder for folder, of in reads_all if _split_of(of) == _split_of(like)}
+
+
+def _manifests(lake: Lake) -> Iterator[tuple[Path, Manifest]]:
+    """Folders and manifests of all versions, oldest first, but for those of earlier code that cannot be read."""
     for folder in versions_of(lake).values():
-        with suppress(OSError, ValueError):
+        try:
             manifest = read_manifest(folder)
-            if family_named(manifest.family).reads == "all" and _split_of(manifest) == _split_of(like):
-                made[manifest.family] = folder
-    return made
+        except (OSError, ValueError):
+            continue
+        yield folder, manifest
 
 
 def _split_of(manifest: Manifest) -> tuple[object, ...]:

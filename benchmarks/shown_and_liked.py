@@ -63,8 +63,9 @@ def run(events: int, out: Path, smoke: bool, report: Report) -> Figures:
     world = open_source(settings["source"], "", FIRST_DAY.date())
     assert isinstance(world, DemoWorld)
     day = _Day.of(lake, newest["argus"], world)
-    pairs = compare(day.owners, _of_impressions(day, newest), day.clicked, ARGUS)
-    order = _of_everything(day, newest)
+    catalogue = _of_catalogue(day, newest)
+    pairs = compare(day.owners, _of_impressions(day, newest["argus"], catalogue), day.clicked, ARGUS)
+    order = _of_everything(day, newest["argus"], catalogue)
     evaluation = VersionEvaluation.read(lake.folder(f"{ARTIFACTS}/hstu") / newest["hstu"].version)
     ndcg = {
         scorer: measure.mean
@@ -159,16 +160,14 @@ class _Day:
         return every.where(every.timestamps < self.since)
 
 
-def _of_impressions(day: _Day, newest: Mapping[str, Artifact]) -> dict[str, np.ndarray]:
+def _of_impressions(day: _Day, argus: Artifact, catalogue: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Scorer to (T,) scores of what was shown."""
-    argus = newest["argus"]
     past, items = day.past(argus), day.shown.item_index
     click = score_impressions(argus.model, past, day.shown)[CLICK][:, 1]
-    everything = _of_catalogue(day, newest)
     return {
         ARGUS: click,
         NEXT: score_next_item(argus.model, past, day.shown),
-        **{name: scores[day.owners, items] for name, scores in everything.items()},
+        **{name: scores[day.owners, items] for name, scores in catalogue.items()},
         ORACLE: day.chances[day.owners, items],
     }
 
@@ -188,14 +187,13 @@ def _of_catalogue(day: _Day, newest: Mapping[str, Artifact]) -> dict[str, np.nda
     return found
 
 
-def _of_everything(day: _Day, newest: Mapping[str, Artifact]) -> dict[str, dict[str, float]]:
+def _of_everything(day: _Day, argus: Artifact, catalogue: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Scorer to the rank correlation of its order of the catalogue with that of being liked, and of being shown.
 
     The mean over some users, of what is on offer to each.
     """
-    argus = newest["argus"]
     some = np.linspace(0, len(day.users) - 1, min(USERS_ASKED_EVERYTHING, len(day.users))).astype(np.int64)
-    catalogue, past = _of_catalogue(day, newest), day.past(argus).take(some)
+    past = day.past(argus).take(some)
     offered = [np.flatnonzero(day.exposure[user]) for user in some]
     asked = Interactions.of([(items, np.full(len(items), day.since)) for items in offered])
     asked = completed(asked, argus.model.config)

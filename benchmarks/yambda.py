@@ -22,7 +22,6 @@ from benchmarks.yambda_metrics import KS, Lists, measured
 from benchmarks.yambda_published import COLUMNS, PUBLISHED
 from models.actions import action_bits
 from models.artifact import Artifact, load_artifact
-from models.interactions import Interactions
 from models.top_k import top_k_of_each
 from storage.lake import Lake
 from storage.user_interactions import UserInteractions, concatenated, read_positives
@@ -115,14 +114,8 @@ def _users(lake: Lake, artifact: Artifact, task: Task, wanted: pl.Series) -> Use
     for part in read_positives(log, action_bits(log.actions, [task])):
         there = part.users.is_in(wanted.implode()).to_numpy() & (part.interactions.lengths > 0)
         some = part.take(np.flatnonzero(there))
-        found.append(UserInteractions(some.users, _copied(some.interactions).renumbered(index)))
+        found.append(UserInteractions(some.users, some.interactions.renumbered(index)))
     return concatenated(found)
-
-
-def _copied(interactions: Interactions) -> Interactions:
-    """In memory of its own: parts of a log may be views of what is read next."""
-    columns = {name: np.array(column) for name, column in interactions.columns.items()}
-    return Interactions(np.array(interactions.offsets), columns, interactions.declared)
 
 
 def _table(size: str, task: Task, figures: dict[str, dict[str, float]]) -> Table:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,13 +18,13 @@ from assets.data_version import data_version
 from assets.metadata import plain_name, table_metadata
 from assets.ranking.assets import ranking_set
 from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, require_made_by
-from assets.resources import NO_CONFIG, LakeResource, RayResource
+from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource
 from assets.splits.settings import EvaluationSettings
 from assets.training.assets import cluster, reporting, version_metadata
 from assets.training.dataset import read_dataset
 from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
-from assets.training.version import new_manifest, train_version
+from assets.training.version import TrainedVersion, new_manifest, train_version
 from assets.versions import (
     SKIPPED,
     TRAINING_SET,
@@ -35,6 +36,7 @@ from assets.versions import (
     version_in_question,
     why_skipped,
 )
+from models.config import TrainedConfig, TrainingConfig
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
 from models.manifest import Manifest, list_versions
 from storage.lake import Lake
@@ -68,19 +70,8 @@ def argus_backbone(
 
     def made() -> dg.MaterializeResult[None]:
         model = fitted_to(argus, record.settings, folder)
-        with cluster(ray):
-            version = train_version(
-                tables,
-                _manifest(lake.profile, model.family, training, record),
-                folder,
-                training,
-                model,
-                argus.optimisation,
-                workers=training.workers if ray.mode == "attach" else 0,
-                with_content=True,
-                parent=None,
-                on_progress=reporting(context),
-            )
+        manifest = _manifest(lake.profile, model.family, training, record)
+        version = _trained(context, tables, manifest, folder, training, model, argus.optimisation, ray)
         read = {
             role: ", ".join(column.name for column in model.of_role(role)) for role in ("context", "item", "feedback")
         }
@@ -131,20 +122,8 @@ def user_item_towers(
         context.log.info(
             f"{len(learned.at):,} impressions and {learned.pairs:,} pairs; left out are {learned.left_out}"
         )
-        with cluster(ray):
-            version = train_version(
-                tables,
-                _manifest(lake.profile, model.family, training, record),
-                folder,
-                training,
-                model,
-                own.optimisation,
-                workers=training.workers if ray.mode == "attach" else 0,
-                with_content=True,
-                parent=None,
-                on_progress=reporting(context),
-                pretrained=backbone,
-            )
+        manifest = _manifest(lake.profile, model.family, training, record)
+        version = _trained(context, tables, manifest, folder, training, model, own.optimisation, ray, backbone)
         return dg.MaterializeResult(
             metadata={
                 **version_metadata(version),
@@ -240,6 +219,34 @@ def argus_evaluation(
         },
         data_version=data_version(context, argus, evaluation, result.version),
     )
+
+
+def _trained(
+    context: dg.AssetExecutionContext,
+    tables: Lake,
+    manifest: Manifest,
+    folder: Path,
+    training: TrainingSettings,
+    model: TrainedConfig,
+    optimisation: TrainingConfig,
+    ray: RayCluster,
+    pretrained: Path | None = None,
+) -> TrainedVersion:
+    """A version of the ranking set in `folder`, by Ray, from scratch or from the weights of another family."""
+    with cluster(ray):
+        return train_version(
+            tables,
+            manifest,
+            folder,
+            training,
+            model,
+            optimisation,
+            workers=training.workers if ray.mode == "attach" else 0,
+            with_content=True,
+            parent=None,
+            on_progress=reporting(context),
+            pretrained=pretrained,
+        )
 
 
 def _or_skipped(

@@ -384,7 +384,20 @@ class TrainingConfig(Strict):
         default=0.0, ge=0, description="Greatest norm of the whole gradient; a longer one is scaled down. 0: no limit."
     )
     weight_decay: Annotated[float, FROM_DATA] = Field(default=0.0, ge=0, description="The optimiser's weight decay.")
+    spike: float = Field(
+        default=0.5,
+        ge=0,
+        description="Where the mean loss of 32 steps rises by this share of what it had fallen, or is no longer "
+        "finite, training goes back to the last epoch's end and on at half the learning rate, in another order. "
+        "0: only where it is not finite.",
+    )
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="Matrix products in fp32 or bf16 autocast.")
+    gradient_compression: Literal["none", "fp16", "bf16", "powersgd"] = Field(
+        default="none",
+        description="What several workers send each other: whole gradients; rounded to 16 bits, half as much; or "
+        "powersgd, factors of low rank (Vogels et al., arXiv 1905.13727), which pays where the network is slow.",
+    )
+    powersgd_rank: int = Field(default=4, ge=1, description="Rank of the factors; powersgd alone reads it.")
     seed: int = Field(default=0, ge=0, description="Seed of initialisation, order, dropout and negatives.")
     loss: SampledSoftmaxConfig = SampledSoftmaxConfig()
     actions: ActionLossConfig = ActionLossConfig()

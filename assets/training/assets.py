@@ -18,6 +18,7 @@ from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Entry, Progress, TrainingJob
 from assets.training.set_assets import training_set
 from assets.training.set_store import read_record
+from assets.training.setbacks import Setback
 from assets.training.settings import TrainingSettings
 from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, require_made_by
 from assets.training.tune import search
@@ -237,12 +238,12 @@ def cluster(ray: RayResource) -> AbstractContextManager[None]:
 
 
 def reporting(context: dg.AssetExecutionContext) -> Callable[[Entry | str], None]:
-    """Logs what a training tells of its progress, once as a warning where its loss does not move."""
+    """Logs what a training tells of its progress; setbacks are warnings, and once a loss that does not move."""
     warned = False
 
     def report(progress: Entry | str) -> None:
         nonlocal warned
-        context.log.info(str(progress))
+        (context.log.warning if isinstance(progress, Setback) else context.log.info)(str(progress))
         if not warned and isinstance(progress, Progress) and progress.standstill:
             warned = True
             context.log.warning(progress.standstill)
@@ -277,6 +278,7 @@ def version_metadata(version: TrainedVersion) -> dict[str, Any]:
         **({f"loss_{name}": loss for name, loss in kept.losses.items()} if len(kept.losses) > 1 else {}),
         **{f"validation_{name}": value for name, value in kept.validation.items()},
         **({"standstill": kept.standstill} if kept.standstill else {}),
+        **({"setbacks": [str(setback) for setback in version.setbacks]} if version.setbacks else {}),
         "tokens_per_second": kept.tokens_per_second,
         "sparsity": kept.sparsity,
         "tokens_kept": kept.tokens_kept,

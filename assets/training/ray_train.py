@@ -6,19 +6,20 @@ from any process that sees the folders.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
+from assets.training.setbacks import Setback, is_setback, read_setbacks, train_through_setbacks
 from models.config import TrainedConfig, TrainingConfig
 from models.families.registry import family_named, family_of
 from models.manifest import VOCABULARY
 
 if TYPE_CHECKING:
     from assets.training.dataset import Dataset
+    from models.training.loop import Worker
     from models.vocabulary import Vocabulary
 
 PROGRESS = "progress.jsonl"
@@ -126,7 +127,7 @@ STEPS_TO_MOVE = 100
 LEAST_MOVE = 0.02
 """A loss that is not by this share below that of a guess stands still."""
 
-Entry = Progress | Step
+Entry = Progress | Step | Setback
 """What a worker tells of its progress."""
 
 
@@ -178,31 +179,27 @@ def train(job: TrainingJob, on_progress: Callable[[Entry], None] = lambda progre
 
 def train_loop(config: dict[str, Any]) -> None:
     """What every worker runs."""
-    import ray.train
-    import ray.train.torch
     import torch
     from ray.train.collective import broadcast_from_rank_zero
 
     from assets.training.dataset import read_dataset
     from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
     from models.training.early_stopping import StopTraining, has_stopped
-    from models.training.loop import EpochReport, StepReport, Worker, fit
+    from models.training.loop import EpochReport, StepReport, fit
 
     job = TrainingJob.read(config)
     folder = Path(job.folder)
     if job.workers:
         yield_to_requests()
     torch.set_num_threads(job.threads_per_worker)
-    dataset = read_dataset(Path(job.dataset))
-    context = ray.train.get_context()
-    rank, workers = context.get_world_rank(), context.get_world_size()
-    model = new_model(job, dataset)
+    dataset, worker = read_dataset(Path(job.dataset)), _worker(job)
+    rank, workers = worker.rank, worker.world_size
     family = family_of(job.model)
 
     def on_epoch(report: EpochReport, task: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         if rank == 0:
             # The line is first: an epoch that is done again has two, one without it would be missing in the curve.
-            note(folder / PROGRESS, progress_of(report, family.validate(model, dataset), workers))
+            note(folder / PROGRESS, progress_of(report, family.validate(task.model, dataset), workers))
             kept = kept_epoch(job, read_progress(folder)).epoch
             next_checkpoint(folder, task, optimizer, report.epoch, keep=kept)
         # Ray is not told of it: who reports waits for the next poll of the workers, longer than a short epoch takes.
@@ -221,28 +218,46 @@ def train_loop(config: dict[str, Any]) -> None:
     def on_step(report: StepReport) -> None:
         note(folder / PROGRESS, step_of(report, workers))
 
-    worker = Worker(
-        rank=rank,
-        world_size=workers,
+    def attempt(training: TrainingConfig, newest: Path | None) -> None:
+        # One that was ended after its last epoch, before it said so, has nothing left to do.
+        if stopped():
+            return
+        fit(
+            new_model(job, dataset),
+            dataset.histories,
+            training,
+            worker,
+            on_epoch,
+            resume_from=newest,
+            on_step=on_step if rank == 0 else None,
+            step_seconds=job.step_seconds,
+        )
+
+    train_through_setbacks(job.training, folder, folder / PROGRESS, rank, attempt)
+
+
+def _worker(job: TrainingJob) -> "Worker":
+    """This process among those of the run."""
+    import ray.train.torch
+    import torch
+
+    from models.training.compression import compress_gradients
+    from models.training.loop import Worker
+
+    context = ray.train.get_context()
+    workers = context.get_world_size()
+
+    def together(module: torch.nn.Module) -> torch.nn.Module:
         # Buffers are the same everywhere and never change: the catalogue's content need not travel with every step.
-        wrap=partial(ray.train.torch.prepare_model, parallel_strategy_kwargs={"broadcast_buffers": False}),
-        device=str(ray.train.torch.get_device()),
-    )
-    # One that was ended after its last epoch, before it said so, has nothing left to do.
-    if stopped():
-        return
-    # All go on from the same one, whatever becomes visible to the others meanwhile.
-    newest = broadcast_from_rank_zero(str(newest_checkpoint(folder) or ""))
-    fit(
-        model,
-        dataset.histories,
-        job.training,
-        worker,
-        on_epoch,
-        resume_from=Path(newest) if newest else None,
-        on_step=on_step if rank == 0 else None,
-        step_seconds=job.step_seconds,
-    )
+        wrapped = ray.train.torch.prepare_model(module, parallel_strategy_kwargs={"broadcast_buffers": False})
+        return compress_gradients(wrapped, job.training)
+
+    def mean(value: torch.Tensor) -> torch.Tensor:
+        if workers > 1:
+            torch.distributed.all_reduce(value)
+        return value / workers
+
+    return Worker(context.get_world_rank(), workers, together, mean, str(ray.train.torch.get_device()))
 
 
 def vocabulary_of(job: TrainingJob, dataset: "Dataset") -> "Vocabulary":
@@ -310,8 +325,15 @@ def read_progress(folder: Path) -> list[Progress]:
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 
 
+def setbacks_of(job: TrainingJob) -> list[Setback]:
+    """Where it diverged and went back."""
+    return read_setbacks(Path(job.folder) / PROGRESS)
+
+
 def entry_of(told: dict[str, Any]) -> Entry:
     """An entry as a journal holds it."""
+    if is_setback(told):
+        return Setback(**told)
     return Progress(**told) if "validation" in told else Step(**told)
 
 

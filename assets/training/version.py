@@ -21,11 +21,13 @@ from assets.training.ray_train import (
     Progress,
     TrainingJob,
     kept_epoch,
+    setbacks_of,
     train,
     trained_model,
     vocabulary_of,
 )
 from assets.training.set_store import SetRecord
+from assets.training.setbacks import Setback
 from assets.training.settings import TrainingSettings
 from assets.training.start import why_not_from
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
@@ -46,6 +48,7 @@ class TrainedVersion:
         curve: All epochs.
         kept: The one whose weights it has.
         fingerprint: Of what decides the model: training set, model, optimisation, workers, code, what it starts from.
+        setbacks: Where training diverged and went back, in order.
     """
 
     folder: Path
@@ -55,6 +58,7 @@ class TrainedVersion:
     users: int
     interactions: int
     fingerprint: str
+    setbacks: list[Setback]
 
 
 def new_manifest(
@@ -163,11 +167,10 @@ def train_version(
             "parent": origin,
         }
     )
-    folder = save_artifact(lake.folder(where), final, trained, vocabulary_of(job, dataset))
+    folder, setbacks = save_artifact(lake.folder(where), final, trained, vocabulary_of(job, dataset)), setbacks_of(job)
     shutil.rmtree(run, ignore_errors=True)
-    return TrainedVersion(
-        folder, final, curve, kept, len(dataset.histories), len(dataset.histories.item_index), fingerprint
-    )
+    read = dataset.histories
+    return TrainedVersion(folder, final, curve, kept, len(read), len(read.item_index), fingerprint, setbacks)
 
 
 def fingerprint_of(job: TrainingJob) -> str:

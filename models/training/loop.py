@@ -19,14 +19,12 @@ from models.families.registry import family_of
 from models.memory import keep_freed_memory
 from models.packing import pack
 from models.stochastic_length import sparsity
+from models.training.divergence import LOOK_EVERY, check_finite
 from models.training.early_stopping import StopTraining
 from models.training.optimizer import make_optimizer, set_learning_rate
 from models.training.task import Task
 
 Model = TypeVar("Model", bound=FamilyModel)
-
-# Steps between two looks at the loss on a GPU, which must wait each time.
-READ_LOSS_EVERY = 32
 
 SECONDS_BETWEEN_STEPS = 5.0
 """How often somebody who watches is told of the steps of an epoch."""
@@ -86,11 +84,17 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Worker:
-    """This process's place among the training processes."""
+    """This process's place among the training processes.
+
+    Attributes:
+        wrap: Makes of a module one that learns together with those of the other workers.
+        mean: Makes of a tensor the mean over all workers, which all call it.
+    """
 
     rank: int = 0
     world_size: int = 1
     wrap: Callable[[nn.Module], nn.Module] = lambda module: module
+    mean: Callable[[Tensor], Tensor] = lambda value: value
     device: str = "cpu"
 
 
@@ -125,20 +129,21 @@ def fit(
     Raises:
         ValueError: there is nothing to learn from, or the data do not fit the model; or an example is longer than
             `tokens_per_step`.
-        FloatingPointError: the loss or the model is not finite; `on_epoch` never sees such a model.
+        Diverged: in all workers alike, the loss rose (`config.spike`), or loss or model are not finite; `on_epoch`
+            never sees such a model.
     """
     worker = worker or Worker()
     keep_freed_memory()
     family = family_of(model.config)
     examples = family.examples(model, data, config)
     family.begin(model, examples)
-    task = Task(cast(nn.Module, model), family.objectives(model, config)).to(worker.device)
+    task = Task(cast(nn.Module, model), family.objectives(model, config), config.spike).to(worker.device)
     optimizer = make_optimizer(task.model, config)
     done = load_checkpoint(resume_from, task, optimizer) if resume_from else 0
     wrapped = worker.wrap(task)
     for epoch in range(done, config.epochs):
         pulse = _Pulse(on_step, step_seconds, epoch + 1, config.epochs)
-        report = _train_epoch(wrapped, optimizer, examples.epoch(epoch), config, worker, epoch, pulse, task.guess)
+        report = _train_epoch(wrapped, task, optimizer, examples.epoch(epoch), config, worker, epoch, pulse)
         try:
             on_epoch(report, task, optimizer)
         except StopTraining:
@@ -148,29 +153,33 @@ def fit(
 
 
 def _train_epoch(
-    task: nn.Module,
+    wrapped: nn.Module,
+    task: Task,
     optimizer: torch.optim.Optimizer,
     examples: Epoch,
     config: TrainingConfig,
     worker: Worker,
     epoch: int,
     pulse: "_Pulse",
-    guess: float | None,
 ) -> EpochReport:
     started = perf_counter()
     generator = _seed(config.seed, epoch, worker)
     steps = [loads[worker.rank] for loads in pack(examples.lengths, config, worker.world_size, epoch)]
+    looks = _looks(len(steps))
     task.train()
     means = _Means(worker.device)
     for step, load in enumerate(steps):
         set_learning_rate(optimizer, config, epoch + step / len(steps), 1 / len(steps))
         batch = examples.batch(load)
         with _autocast(config, worker.device):
-            loss, parts = task(batch.to(worker.device), generator)
+            loss, parts = wrapped(batch.to(worker.device), generator)
         means.add(loss, parts, len(batch))
-        # A sum stays infinite or NaN once it is, so no loss passes unseen, however rarely it is read.
-        if means.total.device.type == "cpu" or step % READ_LOSS_EVERY == 0 or step == len(steps) - 1:
-            _check_finite(means.total, "loss", epoch)
+        # Several workers must break off in the same step, and a device would have to be waited for.
+        if worker.world_size == 1 and means.total.device.type == "cpu":
+            check_finite(means.total, "loss", epoch + 1)
+        # A mean is infinite or NaN where one of its parts is, so no loss passes unseen, however rarely it is read.
+        if step + 1 in looks:
+            task.watch.look(worker.mean(means.since_last_look()), epoch + 1)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if config.clip_norm:
@@ -178,7 +187,7 @@ def _train_epoch(
         optimizer.step()
         pulse.beat(step + 1, len(steps), means)
     # A finite loss may still have had a gradient that was not; nobody shall save what came of it.
-    _check_finite(torch.stack([weight.detach().sum() for weight in task.parameters()]), "model", epoch)
+    check_finite(torch.stack([weight.detach().sum() for weight in task.parameters()]), "model", epoch + 1)
     return EpochReport(
         epoch=epoch + 1,
         epochs=config.epochs,
@@ -189,8 +198,14 @@ def _train_epoch(
         sparsity=sparsity(examples.lengths, examples.whole),
         tokens_kept=float(examples.lengths.sum() / examples.whole.sum()),
         steps=len(steps),
-        guess=guess,
+        guess=task.guess,
     )
+
+
+def _looks(steps: int) -> set[int]:
+    """After how many steps of an epoch its loss is looked at: at its end, and before as often as `LOOK_EVERY` fits."""
+    parts = -(-steps // LOOK_EVERY)
+    return {steps * part // parts for part in range(1, parts + 1)}
 
 
 class _Means:
@@ -199,6 +214,7 @@ class _Means:
     def __init__(self, device: str) -> None:
         self.tokens = 0
         self.total = torch.zeros((), dtype=torch.float64, device=device)
+        self._looked_at = self.total.clone(), 0
         self._parts: dict[str, Tensor] = {}
 
     def add(self, loss: Tensor, parts: dict[str, Tensor], tokens: int) -> None:
@@ -206,6 +222,12 @@ class _Means:
         self.total += loss.detach() * tokens
         for name, part in parts.items():
             self._parts[name] = self._parts.get(name, torch.zeros_like(self.total)) + part * tokens
+
+    def since_last_look(self) -> Tensor:
+        """() mean loss over the positions since this was last asked."""
+        total, tokens = self._looked_at
+        self._looked_at = self.total.clone(), self.tokens
+        return (self.total - total) / (self.tokens - tokens)
 
     @property
     def loss(self) -> float:
@@ -229,11 +251,6 @@ class _Pulse:
             return
         self._last = now
         self._on_step(StepReport(self._epoch, self._epochs, step, steps, means.loss, means.tokens, now - self._began))
-
-
-def _check_finite(value: Tensor, name: str, epoch: int) -> None:
-    if not torch.isfinite(value).all():
-        raise FloatingPointError(f"the {name} is no longer finite in epoch {epoch + 1}: lower the learning rate")
 
 
 def _seed(seed: int, epoch: int, worker: Worker) -> torch.Generator:

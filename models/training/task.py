@@ -8,22 +8,27 @@ from torch import Tensor, nn
 
 from models.families.family import FamilyModel
 from models.objectives.objective import Objective
+from models.training.divergence import LossWatch
 
 
 class Task(nn.Module):
     """The weighted sum of named losses: a module whose forward is the loss, so that DDP wraps model and loss together.
 
+    Attributes:
+        watch: How low that sum has been; `spike` is as in `models.config.TrainingConfig`.
+
     Raises:
         ValueError: two objectives have a loss of the same name, or there is none.
     """
 
-    def __init__(self, model: nn.Module, objectives: Sequence[Objective]) -> None:
+    def __init__(self, model: nn.Module, objectives: Sequence[Objective], spike: float = 0.0) -> None:
         super().__init__()
         names = [name for objective in objectives for name in objective.weights]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"a task sums losses of different names, and one at least; these are {names}")
         self.model = model
         self.objectives = nn.ModuleList(objectives)
+        self.watch = LossWatch(spike)
         self.weights = {name: weight for objective in objectives for name, weight in objective.weights.items()}
 
     @property

@@ -31,6 +31,7 @@ from assets.training.ray_train import (
     kept_epoch,
     new_model,
     read_progress,
+    setbacks_of,
     train,
     trained_model,
 )
@@ -275,6 +276,21 @@ def test_workers_start_from_the_version_that_a_job_names(dataset: str, tmp_path:
     for name, weight in weights(started).items():
         torch.testing.assert_close(weight, weights(before)[name], atol=1e-7, rtol=0)
         assert not torch.equal(weight, untrained[name]) or name.endswith("bias")
+
+
+@pytest.mark.cluster
+def test_workers_that_diverge_all_go_back_and_end_with_what_was_good(dataset: str, tmp_path: Path, head: Head) -> None:
+    good = job(dataset, tmp_path / "run", workers=0, training=TRAINING.model_copy(update={"epochs": 2}))
+    train(good)
+    before = weights(good)
+    wild = TRAINING.model_copy(update={"learning_rate": 1e4, "gradient_compression": "bf16"})
+    diverging = job(dataset, tmp_path / "run", workers=2, training=wild)
+    with head.driver(TRAIN, diverging) as driver:
+        _, errors = driver.communicate(timeout=200)
+    assert driver.returncode == 0, errors
+    assert [setback.learning_rate for setback in setbacks_of(diverging)] == [5e3, 2.5e3, 1.25e3, None]
+    assert [point.epoch for point in read_progress(tmp_path / "run")] == [1, 2]
+    assert_equal(weights(diverging), before)
 
 
 @pytest.mark.cluster

@@ -129,3 +129,23 @@ def test_nothing_to_learn_from_is_said() -> None:
 def test_an_item_outside_the_table_is_said() -> None:
     with pytest.raises(ValueError, match=r"item index 31, but only indices 1\.\.30"):
         fit(recommender(), Interactions.of([([1, 31], [0, 1])]), TRAINING)
+
+
+def test_in_bf16_only_products_are() -> None:
+    dtypes: set[torch.dtype] = set()
+
+    def losses(precision: str) -> list[float]:
+        seen: list[float] = []
+
+        def on_epoch(report: EpochReport, task: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+            seen.append(report.loss)
+            dtypes.update(weight.dtype for weight in task.parameters())
+            dtypes.update(value.dtype for state in optimizer.state.values() for value in state.values())
+
+        fit(recommender(), cycles(), TRAINING.model_copy(update={"precision": precision}), on_epoch=on_epoch)
+        return seen
+
+    rounded, exact = losses("bf16"), losses("fp32")
+    assert dtypes == {torch.float32}
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, rel=0.01)

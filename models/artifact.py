@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from safetensors.torch import load_file, save_file
@@ -21,6 +22,7 @@ from models.manifest import (
     MANIFEST,
     MODEL,
     MODEL_CARD,
+    OPTIMIZER,
     VOCABULARY,
     Manifest,
     read_manifest,
@@ -81,10 +83,20 @@ class Artifact:
         return self.vectors[name]
 
 
-def save_artifact(folder: Path, manifest: Manifest, model: Any, vocabulary: Vocabulary) -> Path:
+def save_artifact(
+    folder: Path,
+    manifest: Manifest,
+    model: Any,
+    vocabulary: Vocabulary,
+    optimizer: Mapping[str, Tensor] = MappingProxyType({}),
+) -> Path:
     """Writes the version below the folder of its family in `folder`, under a temporary name, and renames it whole.
 
     The live model answers the golden requests that are kept with it, and comes back on the CPU for that.
+
+    Args:
+        optimizer: What its training ended with, for a version that is trained on from it; where it is empty that one
+            begins with a fresh optimiser.
 
     Returns:
         The version's folder.
@@ -103,6 +115,8 @@ def save_artifact(folder: Path, manifest: Manifest, model: Any, vocabulary: Voca
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary / MODEL)
+    if optimizer:
+        save_file({name: value.contiguous() for name, value in optimizer.items()}, temporary / OPTIMIZER)
     for name, vectors in artifact.vectors.items():
         save_file({name: vectors.contiguous()}, temporary / vectors_file(name))
     golden_requests(artifact).write(temporary / GOLDEN)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -54,11 +55,7 @@ def load_checkpoint(folder: Path, task: nn.Module, optimizer: torch.optim.Optimi
     """Restores `task` and `optimizer` in place and returns the number of epochs done."""
     tensors = load_file(folder / TENSORS)
     task.load_state_dict(_below("task.", tensors))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = value
+    state = _optimizer_state(tensors)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return int(json.loads((folder / COUNTERS).read_text())["epoch"])
 
@@ -68,10 +65,23 @@ def load_model(folder: Path, model: nn.Module) -> None:
     model.load_state_dict(_below("task.model.", load_file(folder / TENSORS)))
 
 
+def load_optimizer_state(folder: Path) -> dict[int, dict[str, Tensor]]:
+    """The optimiser's state alone, as its `state_dict` has it."""
+    return _optimizer_state(load_file(folder / TENSORS))
+
+
+def _optimizer_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in _below("optimizer.", tensors).items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    return state
+
+
 def _complete(run: Path) -> list[Path]:
     """Checkpoints below `run` whose counters, which are written last, are there."""
     return [path.parent for path in run.glob(f"{EPOCH}*/{COUNTERS}")]
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

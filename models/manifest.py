@@ -18,6 +18,9 @@ VOCABULARY = "vocabulary.parquet"
 GOLDEN = "golden.safetensors"
 MANIFEST = "manifest.json"
 MODEL_CARD = "MODEL_CARD.md"
+OPTIMIZER = "optimizer.safetensors"
+"""With what training can go on from the version; nothing else reads it."""
+
 EVALUATION = "evaluation.json"
 
 
@@ -46,6 +49,11 @@ class Manifest(Strict):
     table_versions: dict[str, int] = Field(default_factory=dict, description="Delta version of every table read.")
     code_version: str = ""
     parent: str | None = Field(default=None, description="Version that this one was warm-started from.")
+    ancestors: list[str] = Field(
+        default_factory=list,
+        description="The versions that it was warm-started from, one from the other: `parent` first, the one that was "
+        "trained from scratch at the end. Empty for that one, and in manifests of before 28 November 2026.",
+    )
     parts: dict[str, str] = Field(
         default_factory=dict, description="Family to version of what a blend was mixed of; empty for others."
     )

@@ -9,7 +9,7 @@ import typer
 
 from orchestration import environment, quarantine, stack
 from orchestration.error_messages import errors_as_sentences
-from orchestration.options import ProfileOption, applied, not_empty, range_of_days
+from orchestration.options import ProfileOption, Train, applied, not_empty, range_of_days
 from orchestration.profile import Profile
 from orchestration.terminal import new_console
 
@@ -82,10 +82,14 @@ def materialize(
     profile: ProfileOption = environment.DEFAULT_PROFILE,
     days: Annotated[str | None, typer.Option(help="First and last day, A:B, both included; default: all days.")] = None,
     select: Annotated[str | None, typer.Option(help="Assets, as Dagster selects them, such as 'events*'.")] = None,
+    train: Annotated[
+        Train | None,
+        typer.Option(help="full: train from scratch; nightly: on from the champion; default: as the profile says."),
+    ] = None,
 ) -> None:
     """Materializes the line from raw logs to the endpoint, or a part of it."""
     with errors_as_sentences():
-        _materialize(profile, days, select)
+        _materialize(profile, days, select, train)
 
 
 @app.command()
@@ -212,14 +216,14 @@ def screenshots(
         pictures.take_all(applied(profile), folder, console)
 
 
-def _materialize(profile: str, days: str | None, select: str | None) -> Profile:
+def _materialize(profile: str, days: str | None, select: str | None, train: Train | None = None) -> Profile:
     chosen_days, select = range_of_days(days), not_empty("--select", select)
     chosen = applied(profile)
     from orchestration import runs
 
     _up(chosen)
     console.print(f"profile {chosen.name}: state in {environment.state_folder(chosen.name)}")
-    outcome = runs.materialize(chosen, chosen_days, select)
+    outcome = runs.materialize(chosen, chosen_days, select, f"{train}_train" if train else None)
     console.print(f"all stages done in {outcome.wall_seconds:.0f} s", style="green")
     return chosen
 

@@ -26,6 +26,8 @@ def defs() -> dg.Definitions:
         jobs=[
             jobs.line,
             jobs.nightly,
+            jobs.full_train,
+            jobs.nightly_train,
             jobs.tuning,
             jobs.ranking,
             jobs.argus,
@@ -35,5 +37,11 @@ def defs() -> dg.Definitions:
             housekeeping.compaction,
             housekeeping.retention,
         ],
-        schedules=[schedules.nightly, schedules.compaction, schedules.retention],
+        schedules=[
+            schedules.nightly,
+            schedules.full_train,
+            schedules.nightly_train,
+            schedules.compaction,
+            schedules.retention,
+        ],
     )

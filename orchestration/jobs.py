@@ -1,5 +1,8 @@
 """Jobs: the whole line by hand, the same every night, the search for settings, and the way back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from assets.endpoint.page import endpoint_metadata
@@ -22,6 +25,31 @@ nightly = dg.define_asset_job(
     "nightly",
     THE_LINE,
     description="The line for one new day; the release gate decides whether it reaches the endpoint.",
+)
+
+
+def _line_that_starts_from(start: str | None) -> Mapping[str, Any]:
+    """The line's configuration with another start than the profile's."""
+    return {"resources": {"training": {"config": {"start_from": start}}}}
+
+
+CADENCES = {"full_train": _line_that_starts_from(None), "nightly_train": _line_that_starts_from("champion")}
+"""Jobs that decide by themselves what training starts from, and how they are configured."""
+
+full_train = dg.define_asset_job(
+    "full_train",
+    THE_LINE,
+    config=CADENCES["full_train"],
+    description="The line with a model that is trained from scratch, whatever `training.start_from` says: the "
+    "reference of the nights that follow.",
+)
+
+nightly_train = dg.define_asset_job(
+    "nightly_train",
+    THE_LINE,
+    config=CADENCES["nightly_train"],
+    description="The line with a model that is trained on from the champion, in a fifth of the steps; from scratch "
+    "where that cannot be, with the reason.",
 )
 
 ranking = dg.define_asset_job(

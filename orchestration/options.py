@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,6 +16,13 @@ ProfileOption = Annotated[
     str,
     typer.Option("--profile", "-p", envvar=environment.PROFILE_VARIABLE, help="Name of a profile, or a YAML file."),
 ]
+
+
+class Train(StrEnum):
+    """What a run's training starts from, whatever the profile says."""
+
+    full = "full"
+    nightly = "nightly"
 
 
 def applied(name_or_path: str) -> Profile:

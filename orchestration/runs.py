@@ -50,25 +50,29 @@ class Outcome:
     seconds: Mapping[str, float]
 
 
-def materialize(profile: Profile, days: tuple[date, date] | None = None, select: str | None = None) -> Outcome:
+def materialize(
+    profile: Profile, days: tuple[date, date] | None = None, select: str | None = None, cadence: str | None = None
+) -> Outcome:
     """Materializes the line, or the selected part of it, for a range of days in one run.
 
     Args:
         profile: The profile, already applied to the environment.
         days: First and last day, both included; None for all days that the profile has by now.
         select: Asset selection as Dagster writes it, such as `events*`; None for the whole line.
+        cadence: The job, `full_train` or `nightly_train`, that says what training starts from; None: the profile does.
 
     Raises:
         RunError: the days or the selection name nothing, or a stage failed.
     """
     from orchestration.definitions import defs
+    from orchestration.jobs import CADENCES
 
     definitions = defs()
-    job = definitions.resolve_job_def("line")
+    job = definitions.resolve_job_def(cadence or "line")
     selected = None if select is None else _selected(definitions, job, select)
     first, last = _partition_range(days)
     tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
-    return execute(profile, job, tags, selected=selected)
+    return execute(profile, job, tags, CADENCES.get(job.name), selected)
 
 
 def roll_back(profile: Profile, reason: str) -> Outcome:

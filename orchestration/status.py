@@ -7,6 +7,8 @@ from pydantic import Field
 from rich.console import Group
 from rich.table import Table
 
+from assets.training.lineage import chain
+from assets.training.start import ancestors_of
 from assets.versions import artifact_of, releases_of, versions_of
 from models.auto import Choice
 from models.evaluation.report import VersionEvaluation
@@ -42,6 +44,11 @@ class Status(Strict):
     parent: str | None = Field(
         default=None, description="The version whose weights the champion was trained on from; null: from scratch."
     )
+    lineage: list[str] = Field(
+        default=[],
+        description="The model of the champion, the version whose weights it was trained on from, and so on to the one "
+        "from scratch.",
+    )
     evaluated: str | None = Field(description="The version that `metrics` are about: the champion, else the newest.")
     endpoint: str = Field(description="Where the endpoint answers, or would.")
     serving: Serving = Field(description="What the endpoint says of itself.")
@@ -68,6 +75,7 @@ def read_status(profile: Profile) -> Status:
         champion=champion,
         family=manifest.family if manifest else None,
         parent=manifest.parent if manifest else None,
+        lineage=_lineage(lake, manifest),
         evaluated=evaluated.version if evaluated else None,
         endpoint=settings.base_url,
         serving=serving,
@@ -88,7 +96,7 @@ def status_table(status: Status) -> Group:
     for row in (
         ("profile", status.profile),
         ("champion", _named(status.champion, status.family)),
-        *([("trained on from", status.parent)] if status.parent else []),
+        *([("lineage", chain(status.lineage))] if status.lineage else []),
         ("endpoint", state),
         *([("problem", status.problem)] if status.problem else []),
     ):
@@ -119,6 +127,12 @@ def _manifest(lake: Lake, version: str | None) -> Manifest | None:
         return read_manifest(artifact_of(lake, version))
     except (OSError, ValueError):
         return None
+
+
+def _lineage(lake: Lake, champion: Manifest | None) -> list[str]:
+    """The chain at whose end the champion stands, or of a blend its model; empty where it is of another family."""
+    model = champion and _manifest(lake, champion.parts.get(lake.family, champion.version))
+    return ancestors_of(artifact_of(lake, model.version)) if model and model.family == lake.family else []
 
 
 def _evaluation(lake: Lake, champion: str | None) -> VersionEvaluation | None:

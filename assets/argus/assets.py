@@ -243,7 +243,7 @@ def _trained(
             optimisation,
             workers=training.workers if ray.mode == "attach" else 0,
             with_content=True,
-            parent=None,
+            start=None,
             on_progress=reporting(context),
             pretrained=pretrained,
         )

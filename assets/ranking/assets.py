@@ -136,7 +136,7 @@ def ranker_model(
             ranking.optimisation,
             workers=training.workers if ray.mode == "attach" else 0,
             with_content=True,
-            parent=None,
+            start=None,
             on_progress=reporting(context),
         )
     return dg.MaterializeResult(metadata=version_metadata(version), data_version=dg.DataVersion(version.fingerprint))

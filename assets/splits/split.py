@@ -227,10 +227,15 @@ class _Hashed:
     hashes: np.ndarray
 
 
+def hashes(users: pl.Series, salt: str) -> np.ndarray:
+    """(len,) uint64 of the ids of users, the same in every run."""
+    salted = users.cast(pl.String).alias("user").to_frame()
+    salted = salted.select(pl.concat_str(pl.lit(f"{salt}:"), pl.col("user")).alias("user"))
+    return np.asarray(salted.select(plh.col("user").nchash.xxhash64())["user"].to_numpy())
+
+
 def _hashed(users: pl.Series, places: np.ndarray, seed: int) -> _Hashed:
-    chosen = users.gather(pl.Series(places)).cast(pl.String).alias("user").to_frame()
-    salted = chosen.select(pl.concat_str(pl.lit(f"{seed}:"), pl.col("user")).alias("user"))
-    return _Hashed(places, salted.select(plh.col("user").nchash.xxhash64())["user"].to_numpy())
+    return _Hashed(places, hashes(users.gather(pl.Series(places)), str(seed)))
 
 
 def _sampled(parts: list[_Hashed], limit: int | None) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,16 @@ from assets.data_version import data_version
 from assets.metadata import choices_table, table_metadata
 from assets.ray_cluster import attached
 from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource
-from assets.training.auto import Statistics, choose_training
+from assets.training.auto import Parent, Statistics, choose_training
 from assets.training.dataset import read_dataset
+from assets.training.lineage import lineage_table
 from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Entry, Progress, TrainingJob
 from assets.training.set_assets import training_set
 from assets.training.set_store import read_record
 from assets.training.setbacks import Setback
 from assets.training.settings import TrainingSettings
+from assets.training.start import start_of
 from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, require_made_by
 from assets.training.tune import search
 from assets.training.version import (
@@ -33,6 +35,7 @@ from assets.training.version import (
 )
 from assets.versions import (
     ABLATIONS,
+    ARTIFACTS,
     DATASETS,
     RUNS,
     SKIPPED,
@@ -48,7 +51,7 @@ from assets.versions import (
 from models.auto import Choice
 from models.config import TrainedConfig
 from models.families.registry import read_config
-from models.manifest import MODEL_CARD, new_version, read_manifest
+from models.manifest import MODEL_CARD, Manifest, new_version, read_manifest
 from storage.lake import Lake
 from storage.schema import TUNING_TABLE
 
@@ -82,7 +85,6 @@ def hstu_model(
 
     if not Statistics.of(read_dataset(folder)).users:
         return skipped(f"none of {record.users:,} users has two interactions, so that there is no next item to learn")
-    settings, chosen = _chosen(context, settings, folder, workers)
     manifest = new_manifest(
         lake.profile,
         settings.model.family,
@@ -91,11 +93,10 @@ def hstu_model(
         learned.positive_actions,
         learned.merge_adjacent,
         record.settings.evaluation,
-        chosen,
     )
-    parent = newest_champion_of_family(tables) if settings.start_from else None
-    if settings.start_from and parent is None:
-        context.log.info("there is no champion to start from yet: training starts from scratch")
+    start = _start(context, tables, settings, folder, workers, manifest) if settings.start_from else None
+    settings, chosen = _chosen(context, settings, folder, workers, start)
+    manifest = manifest.model_copy(update={"chosen": {**manifest.chosen, **chosen}})
     with cluster(ray):
         _tell_of_dashboard(context, ray)
         try:
@@ -108,8 +109,9 @@ def hstu_model(
                 settings.optimisation,
                 workers=workers,
                 with_content=True,
-                parent=parent,
+                start=start,
                 on_progress=reporting(context),
+                keep_optimizer=settings.keep_optimizer,
             )
         except Exception as error:
             # Later a run may fail, for the champion goes on answering. The first one ends in an endpoint all the same.
@@ -117,8 +119,10 @@ def hstu_model(
                 raise
             context.log.error(f"training failed: {error}", exc_info=True)
             return skipped(f"training failed: {type(error).__name__}: {error}")
+    lineage = {"lineage": dg.MetadataValue.md(lineage_table(tables, version.manifest))}
     return dg.MaterializeResult(
-        metadata={**version_metadata(version), **_dashboard(ray)}, data_version=dg.DataVersion(version.fingerprint)
+        metadata={**version_metadata(version), **lineage, **_dashboard(ray)},
+        data_version=dg.DataVersion(version.fingerprint),
     )
 
 
@@ -156,6 +160,13 @@ def hstu_without_content(
     model, optimisation = read_config(folder), manifest.training
     assert isinstance(model, TrainedConfig)
     assert optimisation
+    start = None
+    if manifest.parent:
+        # Both were trained for as long, so that they can be compared; from scratch it would be for a fifth of that.
+        width = fitted(model, settings, 0)
+        start = start_of(tables, ABLATIONS, manifest.parent, width, manifest, reporting(context))
+        if start is None:
+            return made(skipped=f"the ablation of {manifest.parent}, from which it would go on, cannot be started from")
     version = train_version(
         tables,
         manifest,
@@ -165,8 +176,9 @@ def hstu_without_content(
         in_one_process(optimisation, manifest.workers),
         workers=0,
         with_content=False,
-        parent=manifest.parent,
+        start=start,
         on_progress=reporting(context),
+        keep_optimizer=settings.keep_optimizer,
     )
     return made(**version_metadata(version))
 
@@ -190,7 +202,7 @@ def tuned_hyperparameters(
     tables, settings = lake.open(), training
     dataset, record = training_set_of_run(context, tables, set_settings)
     storage = tables.folder(RUNS) / "tuning" / new_version(settings.model.family)
-    settings, _ = _chosen(context, settings, dataset, workers=0)
+    settings, _ = _chosen(context, settings, dataset, workers=0, start=None)
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(
         str(dataset), str(storage), fitted(settings.model, settings, content_width(dataset)), optimisation, workers=0
@@ -213,11 +225,42 @@ def tuned_hyperparameters(
     )
 
 
+def _start(
+    context: dg.AssetExecutionContext,
+    tables: Lake,
+    settings: TrainingSettings,
+    dataset: Path,
+    workers: int,
+    manifest: Manifest,
+) -> Path | None:
+    """The folder of the champion from which training goes on; None where it starts from scratch, which is told."""
+    champion = newest_champion_of_family(tables)
+    if champion is None:
+        context.log.info("there is no champion to start from yet: training starts from scratch")
+        return None
+    folder = artifacts_of(tables) / champion
+    with suppress(OSError, ValueError):  # What is damaged is told of below.
+        settings, _ = choose_training(settings, Statistics.of(read_dataset(dataset)), max(1, workers), _parent(folder))
+    model = fitted(settings.model, settings, content_width(dataset))
+    return start_of(tables, ARTIFACTS, champion, model, manifest, context.log.info)
+
+
+def _parent(folder: Path) -> Parent:
+    config = read_config(folder)
+    assert isinstance(config, TrainedConfig)
+    return Parent(folder.name, config)
+
+
 def _chosen(
-    context: dg.AssetExecutionContext, settings: TrainingSettings, dataset: Path, workers: int
+    context: dg.AssetExecutionContext, settings: TrainingSettings, dataset: Path, workers: int, start: Path | None
 ) -> tuple[TrainingSettings, dict[str, Choice]]:
-    """The settings with what the training set decides, and that by its path in the profile."""
-    settings, chosen = choose_training(settings, Statistics.of(read_dataset(dataset)), max(1, workers))
+    """The settings with what the training set decides, and that by its path in the profile.
+
+    Args:
+        start: Folder of the version that training goes on from.
+    """
+    found = Statistics.of(read_dataset(dataset))
+    settings, chosen = choose_training(settings, found, max(1, workers), _parent(start) if start else None)
     for path, choice in chosen.items():
         context.log.info(f"training.{path} is {choice.value}: {choice.reason}")
     return settings, {f"training.{path}": choice for path, choice in chosen.items()}

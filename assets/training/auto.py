@@ -5,13 +5,14 @@ rule is changed here and nowhere else.
 """
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, floor, sqrt
 
 import numpy as np
 
 from assets.training.dataset import Dataset
 from assets.training.settings import TrainingSettings
 from models.auto import Choice, Choosing, chosen_in, value_at
+from models.config import TrainedConfig
 
 USERS_A_STEP = {0: 32, 5_000: 64, 50_000: 128}
 """From so many users on, so many a step, over all workers: small steps learn most from few users."""
@@ -31,6 +32,15 @@ LEARNING_RATE, HIGHEST_LEARNING_RATE, LEARNING_RATE_INTERACTIONS = 1e-3, 2e-3, 2
 """The rate of a step over so many interactions; over more it grows with the root of their number."""
 
 WARMUP = 0.05
+
+WARM_SHARE = 0.1
+"""Of the epochs of a training from scratch, a night that goes on from another version has so many at most. From scratch
+half of them are often enough, so this is a fifth of what is trained then; and the chain sees the same users every
+night, whom it would learn by heart."""
+
+WARM_RATE, WARM_WARMUP = 0.5, 0.1
+"""Its learning rate, in that from scratch, and over which share of its steps it rises: the parent ended with none."""
+
 PATIENCE_SHARE, LEAST_PATIENCE = 1 / 3, 5
 """Training ends after so many of its epochs without gain; a few hundred users judge no finer."""
 
@@ -87,22 +97,45 @@ class Statistics:
         )
 
 
+@dataclass(frozen=True)
+class Parent:
+    """The version from whose weights a training may go on.
+
+    Attributes:
+        config: Its model's configuration.
+    """
+
+    version: str
+    config: TrainedConfig
+
+
 def choose_training(
-    settings: TrainingSettings, found: Statistics, workers: int
+    settings: TrainingSettings, found: Statistics, workers: int, parent: Parent | None = None
 ) -> tuple[TrainingSettings, dict[str, Choice]]:
     """The settings with what the training set says where they are left to it, and the choices by key.
 
     Args:
         workers: Processes that each take `batch_size` users a step.
+        parent: What training goes on from; None: from scratch.
     """
     choose = Choosing(settings)
-    _choose_steps(choose, found, workers)
+    _choose_steps(choose, found, workers, parent)
     _choose_loss(choose, found)
     _choose_model(choose, found)
+    if parent:
+        _choose_as_parent(choose, parent)
     return chosen_in(settings, choose.chosen), choose.chosen
 
 
-def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers: int) -> None:
+def _choose_as_parent(choose: Choosing[TrainingSettings], parent: Parent) -> None:
+    """The shape of the parent: what the data say by now is for the next training from scratch."""
+    for path in ("max_length", "attention_divisor", "popularity"):
+        if hasattr(parent.config, path):
+            why = f"as {parent.version} has it, from which training goes on; from scratch the data say."
+            choose(f"model.{path}", getattr(parent.config, path), why)
+
+
+def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers: int, parent: Parent | None) -> None:
     wanted = max(some for users, some in USERS_A_STEP.items() if found.users >= users)
     among = f" over {workers} workers" if workers > 1 else ""
     why = f"{found.users:,} users learn best from about {wanted} a step{among}."
@@ -115,8 +148,15 @@ def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers
     wished = max(1, min(MOST_EPOCHS, wished))
     told = f"{found.users:,} users make {steps:,} steps an epoch"
     why = f"{told}, so {wished} epochs are about {wished * steps:,} steps."
+    if parent:
+        fewer = max(1, floor(WARM_SHARE * wished))
+        why = f"training goes on from {parent.version}: at most {WARM_SHARE:.0%} of the {wished} epochs from scratch."
+        wished = fewer
     epochs = choose("optimisation.epochs", wished, why)
-    if found.judges:
+    if found.judges and parent:
+        why = f"all {epochs} epochs are trained; {found.judges:,} users judge which one is kept."
+        choose("optimisation.patience", epochs, why)
+    elif found.judges:
         patience = max(LEAST_PATIENCE, round(PATIENCE_SHARE * epochs))
         why = f"a third of {epochs} epochs, at least {LEAST_PATIENCE}; {found.judges:,} users judge which one is kept."
         choose("optimisation.patience", patience, why)
@@ -126,9 +166,13 @@ def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers
     rate = min(HIGHEST_LEARNING_RATE, LEARNING_RATE * max(1.0, sqrt(seen / LEARNING_RATE_INTERACTIONS)))
     rate = float(f"{rate:.2g}")
     why = f"{LEARNING_RATE:g} for {LEARNING_RATE_INTERACTIONS:,} interactions a step, more for more: {seen:,.0f} here."
+    if parent:
+        rate = float(f"{WARM_RATE * rate:.2g}")
+        why += f" Times {WARM_RATE:g}, as the parent has settled."
     choose("optimisation.learning_rate", rate, why)
     choose("optimisation.schedule", "cosine", "the rate falls to zero, so that the last epochs settle.")
-    choose("optimisation.warmup", WARMUP, f"the rate rises over {WARMUP:.0%} of the steps.")
+    warmup = WARM_WARMUP if parent else WARMUP
+    choose("optimisation.warmup", warmup, f"the rate rises over {warmup:.0%} of the steps.")
     choose("optimisation.weight_decay", WEIGHT_DECAY, "did best over public logs.")
 
 

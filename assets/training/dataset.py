@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.splits.split import Cases, Split
+from assets.splits.split import Cases, Split, hashes
 from assets.training.interaction_files import (
     JaggedFiles,
     mapped_array,
@@ -115,9 +115,9 @@ def write_training_set(
     """
     rule, item_ids = split.rule, split.log.item_ids()
     counts = ItemCounts(len(item_ids), rule.cutoff_ms, half_life_days)
-    survey = _survey(split, counts, merge_adjacent)
+    survey = _survey(split, counts, merge_adjacent, seed)
     vocabulary = counts.vocabulary(item_ids, catalogue[ITEM_ID])
-    chosen = _validation_users(survey, validation_users, seed)
+    chosen = _validation_users(survey, validation_users)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     vocabulary.write(folder / VOCABULARY)
@@ -193,6 +193,7 @@ class _Survey:
         merged_lengths: The same once they are merged.
         last: (U,) int64, by place: interactions of the last moment, when merged.
         asked: (U,) bool, by place: whether one of these is asked for.
+        draws: (U,) uint64, by place: hashes of their ids, by which users are drawn.
         days: Interactions of each day.
     """
 
@@ -201,10 +202,11 @@ class _Survey:
     merged_lengths: np.ndarray
     last: np.ndarray
     asked: np.ndarray
+    draws: np.ndarray
     days: DayCounts
 
 
-def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
+def _survey(split: Split, counts: ItemCounts, by: Merging | None, seed: int) -> _Survey:
     """Looks at the training part once, and counts its items in `counts`."""
     users, lengths, merged_lengths = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     last, asked, days = [np.zeros(0, np.int64)], [np.zeros(0, bool)], DayCounts()
@@ -224,7 +226,8 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
             f"there is no positive interaction before {split.rule.cutoff:%Y-%m-%d %H:%M}: nothing to train on; "
             "materialize more days, or leave `evaluation.window_days` and `cutoff` out of the profile"
         )
-    order = pl.concat(users).arg_sort().to_numpy()
+    everybody = pl.concat(users)
+    order = everybody.arg_sort().to_numpy()
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
     return _Survey(
@@ -233,6 +236,7 @@ def _survey(split: Split, counts: ItemCounts, by: Merging | None) -> _Survey:
         np.concatenate(merged_lengths)[order],
         np.concatenate(last)[order],
         np.concatenate(asked)[order],
+        hashes(everybody, f"validation:{seed}")[order],
         days,
     )
 
@@ -287,14 +291,15 @@ def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]]
     np.save(folder / "validation_masked.npy", asked.column(ID_MASKED))
 
 
-def _validation_users(survey: _Survey, limit: int, seed: int) -> np.ndarray:
+def _validation_users(survey: _Survey, limit: int) -> np.ndarray:
     """Users of whose last moment something is asked for, and who have a history before it; ascending.
 
-    They are at most `limit`, and no more than half of them all: others must remain to learn from.
+    They are at most `limit`, and no more than half of them all: others must remain to learn from. As users come they
+    stay the same, so that what a version goes on from has not learned what it is judged by.
     """
-    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(survey.merged_lengths > survey.last))
-    asked = drawn[survey.asked[drawn]]
-    return np.sort(asked[: min(limit, (len(asked) + 1) // 2)])
+    asked = np.flatnonzero((survey.merged_lengths > survey.last) & survey.asked)
+    drawn = asked[np.argsort(survey.draws[asked], kind="stable")]
+    return np.sort(drawn[: min(limit, (len(asked) + 1) // 2)])
 
 
 def _cold_share(

@@ -18,6 +18,8 @@ from models.families.registry import family_named, family_of
 from models.manifest import VOCABULARY
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from assets.training.dataset import Dataset
     from models.training.loop import Worker
     from models.vocabulary import Vocabulary
@@ -222,8 +224,9 @@ def train_loop(config: dict[str, Any]) -> None:
         # One that was ended after its last epoch, before it said so, has nothing left to do.
         if stopped():
             return
+        model = new_model(job, dataset)
         fit(
-            new_model(job, dataset),
+            model,
             dataset.histories,
             training,
             worker,
@@ -231,6 +234,7 @@ def train_loop(config: dict[str, Any]) -> None:
             resume_from=newest,
             on_step=on_step if rank == 0 else None,
             step_seconds=job.step_seconds,
+            optimizer_state=_optimizer_at_start(job, dataset, model),
         )
 
     train_through_setbacks(job.training, folder, folder / PROGRESS, rank, attempt)
@@ -269,6 +273,13 @@ def vocabulary_of(job: TrainingJob, dataset: "Dataset") -> "Vocabulary":
     return dataset.vocabulary.following(Vocabulary.read(Path(job.start) / VOCABULARY))
 
 
+def _optimizer_at_start(job: TrainingJob, dataset: "Dataset", model: Any) -> "dict[str, Tensor]":
+    """What the optimiser begins with: where its parent's ended, if the job starts from one that kept it."""
+    from models.warm_start import optimizer_state, read_parent
+
+    return optimizer_state(read_parent(Path(job.start)), model, vocabulary_of(job, dataset)) if job.start else {}
+
+
 def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
     """The model of `job` before its first step, the same in every process."""
     import torch
@@ -290,16 +301,30 @@ def new_model(job: TrainingJob, dataset: "Dataset") -> Any:
 
 def trained_model(job: TrainingJob, dataset: "Dataset") -> Any:
     """The model that a finished `job` left in its folder, as it was after its `kept_epoch`, calibrated."""
-    from models.checkpoint import checkpoint_of, load_model
+    from models.checkpoint import load_model
 
     model = new_model(job, dataset)
+    load_model(_kept_checkpoint(job), model)
+    family_of(job.model).calibrate(model, dataset)
+    return model.eval()
+
+
+def kept_optimizer(job: TrainingJob, model: Any) -> "dict[str, Tensor]":
+    """The optimiser's state beside the weights of `trained_model`, by the parameters' names."""
+    from models.checkpoint import load_optimizer_state
+    from models.training.optimizer import make_optimizer, named_state
+
+    return named_state(model, make_optimizer(model, job.training), load_optimizer_state(_kept_checkpoint(job)))
+
+
+def _kept_checkpoint(job: TrainingJob) -> Path:
+    from models.checkpoint import checkpoint_of
+
     curve = read_progress(Path(job.folder))
     kept = checkpoint_of(Path(job.folder), kept_epoch(job, curve).epoch) if curve else None
     if kept is None:
         raise TrainingFailed(f"training in {job.folder} left no checkpoint: materialize the model's asset again")
-    load_model(kept, model)
-    family_of(job.model).calibrate(model, dataset)
-    return model.eval()
+    return kept
 
 
 def kept_epoch(job: TrainingJob, curve: list[Progress]) -> Progress:

@@ -105,6 +105,11 @@ class TrainingSettings(TrainingDataSettings):
         description="champion: training goes on from the weights of the champion, to which new items are appended. "
         "null, or where there is none yet or its model is another: from scratch, as every search.",
     )
+    keep_optimizer: bool = Field(
+        default=True,
+        description="Keep the optimiser's state with a version, twice the size of its weights, so that training from "
+        "it goes on as if it had not stopped; without it the optimiser begins anew. The endpoint does not read it.",
+    )
     use_tuned: bool = Field(default=False, description="Take what the last search found.")
     workers: int = Field(default=2, ge=1, description="Ray Train workers.")
     use_gpu: bool = Field(default=False, description="One GPU per worker, NCCL in place of gloo.")

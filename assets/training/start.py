@@ -1,14 +1,44 @@
 """Whether a new version may start from an earlier one."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from models.config import TrainedConfig
+from models.config import FamilyConfig, TrainedConfig
 from models.families.registry import read_config
 from models.manifest import Manifest, read_manifest
 from storage.lake import Lake
 from storage.schema import AT, SUPPRESSIONS_TABLE
+
+RATES = ("dropout", "masking")
+"""What a configuration calls shares that training alone reads: with others the model is the same."""
+
+
+def start_of(
+    lake: Lake, where: str, parent: str, model: TrainedConfig, manifest: Manifest, tell: Callable[[str], None]
+) -> Path | None:
+    """The folder of the version from which a training goes on; None where it cannot, which is told with the reason.
+
+    Args:
+        where: Folder of all families: `ARTIFACTS`, or that of the ablations.
+        parent: The version.
+        model: Configuration of the version to be trained, with its item tower.
+        manifest: Its manifest so far.
+    """
+    folder = lake.folder(where) / model.family / parent
+    if why_not := why_not_from(lake, folder, model, manifest):
+        tell(f"training starts from scratch, not from version {parent}: {why_not}")
+        return None
+    tell(f"training starts from version {parent}")
+    return folder
+
+
+def ancestors_of(folder: Path) -> list[str]:
+    """The version in `folder` and those that it was started from, one from the other, down to the one from scratch."""
+    manifest = read_manifest(folder)
+    return [manifest.version, *(manifest.ancestors or [*filter(None, [manifest.parent])])]
 
 
 def why_not_from(lake: Lake, folder: Path, model: TrainedConfig, manifest: Manifest) -> str | None:
@@ -39,17 +69,30 @@ def why_not_from(lake: Lake, folder: Path, model: TrainedConfig, manifest: Manif
             f"it was trained until {theirs.cutoff:%Y-%m-%d %H:%M}, so it has seen what this version is asked; promote "
             f"one that was trained until {manifest.cutoff:%Y-%m-%d %H:%M} at most"
         )
-    held_out = {"held_out_users", "held_out_seed", "held_out_ties"}
+    held_out = {"held_out_users", "held_out_seed", "held_out_ties", "repeats"}
     others = differences(manifest.model_dump(include=held_out), theirs.model_dump(include=held_out))
     if others:
         return (
             f"it held out other interactions ({', '.join(others)}), so it has seen some that this version is asked; "
             "set these settings of `evaluation` back, or go on: the version trained now can be started from"
         )
-    wrong = differences(model.model_dump(mode="json"), config.model_dump(mode="json"))
+    wrong = differences(_function_of(model), _function_of(config))
     if wrong:
         return (
             f"its model is another ({', '.join(wrong)}); set that back, or go on: the version trained now can be "
             "started from once it is champion"
         )
     return None
+
+
+def _function_of(model: FamilyConfig) -> dict[str, Any]:
+    """The configuration without what training alone reads."""
+
+    def without_rates(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: without_rates(value) if isinstance(value, Mapping) else value
+            for name, value in settings.items()
+            if not any(rate in name for rate in RATES)
+        }
+
+    return without_rates(model.model_dump(mode="json"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,12 @@ from assets.splits.split import SplitRule, split
 from assets.training.dataset import content_digest, read_dataset, read_held_out, write_training_set
 from assets.training.set_store import SetRecord, keep
 from assets.training.settings import TrainingDataSettings, TrainingSettings
-from assets.versions import DATASETS
+from assets.versions import DATASETS, artifacts_of, newest_champion_of_family
 from models.actions import action_bits, require_declared
 from models.auto import AUTO, LEFT_TO_DATA, Choice, FollowsData, part_of, with_values_at
 from models.columns import DAY, ITEM_ID, VECTOR
 from models.evaluation.report import Protocol
+from models.manifest import read_manifest
 from models.strict import Strict
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
@@ -32,11 +34,13 @@ class TrainingSetSettings(Strict):
 
     Attributes:
         seed: Chooses the users of the learning curve.
+        start_from: As in `training`: what training goes on from has a say in who is held out.
     """
 
     training: TrainingDataSettings
     evaluation: SplitSettings
     seed: int
+    start_from: Literal["champion"] | None = None
 
     @classmethod
     def of(cls, training: TrainingSettings, evaluation: EvaluationSettings) -> "TrainingSetSettings":
@@ -45,6 +49,7 @@ class TrainingSetSettings(Strict):
             training=part_of(training, TrainingDataSettings),
             evaluation=SplitSettings.part_of(evaluation),
             seed=training.optimisation.seed,
+            start_from=training.start_from,
         )
 
 
@@ -78,6 +83,8 @@ def make_training_set(
     log = lake.interactions(versions[SEQUENCES_TABLE])
     content = content_of(lake, versions)
     settings, chosen = chosen_settings(log, settings, (data_end - timedelta(days=1)).date(), content, rows_in_memory)
+    settings, as_parent = held_out_as_by_parent(lake, settings)
+    chosen |= as_parent
     data, cutoff = settings.training, settings.evaluation.cutoff_time((data_end - timedelta(days=1)).date())
     rule = SplitRule.by(settings.evaluation, cutoff, action_bits(log.actions, data.positive_actions))
     with Staging(lake) as staging:
@@ -122,6 +129,30 @@ def chosen_settings(
     data, learned = choose_learning(log, rule, window, data, described_share(content), rows_in_memory)
     chosen = _below("evaluation", held_out) | _below("training", learned)
     return settings.model_copy(update={"training": data, "evaluation": split}), chosen
+
+
+def held_out_as_by_parent(lake: Lake, settings: TrainingSetSettings) -> tuple[TrainingSetSettings, dict[str, Choice]]:
+    """The settings with as many users held out as by the version that training is to go on from.
+
+    With more, some of what they are asked would be among what that version was trained on. Users are drawn by a hash,
+    so that as many are the same ones.
+    """
+    parent = newest_champion_of_family(lake) if settings.start_from else None
+    if parent is None:
+        return settings, {}
+    try:
+        manifest = read_manifest(artifacts_of(lake) / parent)
+    except (OSError, ValueError):  # Training starts from scratch and says so.
+        return settings, {}
+    why = f"as many as {parent} held out, from which training goes on."
+    theirs = {"evaluation.leave_one_out_users": Choice(value=manifest.held_out_users, reason=why)}
+    judges = "training.validation_users"
+    if judges in manifest.chosen:
+        theirs[judges] = manifest.chosen[judges].model_copy(update={"reason": why})
+    left = {f"evaluation.{path}" for path in settings.evaluation.left_to_data}
+    left |= {f"training.{path}" for path in settings.training.left_to_data}
+    chosen = {path: choice for path, choice in theirs.items() if path in left}
+    return with_values_at(settings, {path: choice.value for path, choice in chosen.items()}), chosen
 
 
 def evaluation_of(record: TrainingSetRecord, settings: EvaluationSettings) -> EvaluationSettings:

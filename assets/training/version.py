@@ -21,6 +21,7 @@ from assets.training.ray_train import (
     Progress,
     TrainingJob,
     kept_epoch,
+    kept_optimizer,
     setbacks_of,
     train,
     trained_model,
@@ -29,7 +30,7 @@ from assets.training.ray_train import (
 from assets.training.set_store import SetRecord
 from assets.training.setbacks import Setback
 from assets.training.settings import TrainingSettings
-from assets.training.start import why_not_from
+from assets.training.start import ancestors_of
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, RUNS
 from models.auto import LEFT_TO_DATA, Choice
@@ -108,9 +109,10 @@ def train_version(
     workers: int,
     *,
     with_content: bool,
-    parent: str | None,
+    start: Path | None,
     on_progress: Callable[[Entry | str], None],
     pretrained: Path | None = None,
+    keep_optimizer: bool = False,
 ) -> TrainedVersion:
     """Trains on a prepared training set and writes the version's artifact.
 
@@ -120,9 +122,9 @@ def train_version(
         model: Shape of the model; its item tower is fitted to the content at hand.
         workers: Ray Train workers; 0 trains in this process.
         with_content: False trains the ablation, which sees IDs alone and is kept apart from the versions.
-        parent: The version that it starts from if it can (`why_not_from`); None: from scratch. An ablation starts from
-            the ablation of that version: both have been trained for as long, so that they can be compared.
+        start: Folder of the version that it starts from (`assets.training.start.start_of`); None: from scratch.
         pretrained: Folder of the version of another family that it is made of; its training set is the same.
+        keep_optimizer: Whether the optimiser's state is kept with it, for a training that goes on from it.
     """
     from models.artifact import save_artifact
     from models.checkpoint import epochs_done, newest_checkpoint
@@ -138,15 +140,9 @@ def train_version(
         use_gpu=settings.use_gpu,
         threads_per_worker=settings.threads_per_worker,
         max_failures=settings.max_failures,
+        start=str(start) if start else None,
         pretrained=str(pretrained) if pretrained else None,
     )
-    if parent:
-        start = lake.folder(where) / model.family / parent
-        if why_not := why_not_from(lake, start, job.model, manifest):
-            on_progress(f"training starts from scratch, not from version {parent}: {why_not}")
-        else:
-            on_progress(f"training starts from version {parent}")
-            job = replace(job, start=str(start))
     fingerprint = fingerprint_of(job)
     run = lake.folder(RUNS) / where / fingerprint
     job = replace(job, folder=str(run))
@@ -158,16 +154,19 @@ def train_version(
         on_progress(f"keeps the weights of epoch {kept.epoch}, the best of {len(curve)} on held-out users")
     trained = trained_model(job, dataset)
     metrics = metrics_of(kept)
-    origin = pretrained.name if pretrained else parent if job.start else None
+    origin = pretrained or start
     final = manifest.model_copy(
         update={
             "training": optimisation,
             "workers": max(1, workers),
             "training_metrics": metrics,
-            "parent": origin,
+            "parent": origin.name if origin else None,
+            "ancestors": ancestors_of(start) if start else [],
         }
     )
-    folder, setbacks = save_artifact(lake.folder(where), final, trained, vocabulary_of(job, dataset)), setbacks_of(job)
+    optimizer = kept_optimizer(job, trained) if keep_optimizer else {}
+    folder = save_artifact(lake.folder(where), final, trained, vocabulary_of(job, dataset), optimizer)
+    setbacks = setbacks_of(job)
     shutil.rmtree(run, ignore_errors=True)
     read = dataset.histories
     return TrainedVersion(folder, final, curve, kept, len(read), len(read.item_index), fingerprint, setbacks)

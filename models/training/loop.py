@@ -1,6 +1,6 @@
 """The training loop: plain PyTorch, one process or one of many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from models.packing import pack
 from models.stochastic_length import sparsity
 from models.training.divergence import LOOK_EVERY, check_finite
 from models.training.early_stopping import StopTraining
-from models.training.optimizer import make_optimizer, set_learning_rate
+from models.training.optimizer import begin_with, make_optimizer, set_learning_rate
 from models.training.task import Task
 
 Model = TypeVar("Model", bound=FamilyModel)
@@ -111,6 +111,7 @@ def fit(
     resume_from: Path | None = None,
     on_step: OnStep | None = None,
     step_seconds: float = SECONDS_BETWEEN_STEPS,
+    optimizer_state: Mapping[str, Tensor] | None = None,
 ) -> Model:
     """Trains `model` in place on what its family makes of `data`: examples and objectives.
 
@@ -125,6 +126,7 @@ def fit(
         resume_from: Folder written by `save_checkpoint`.
         on_step: Called by this worker within an epoch, about every `step_seconds`; training is the same without it.
         step_seconds: See `on_step`.
+        optimizer_state: What the optimiser begins with, by `models.training.optimizer.named_state`.
 
     Raises:
         ValueError: there is nothing to learn from, or the data do not fit the model; or an example is longer than
@@ -139,6 +141,7 @@ def fit(
     family.begin(model, examples)
     task = Task(cast(nn.Module, model), family.objectives(model, config), config.spike).to(worker.device)
     optimizer = make_optimizer(task.model, config)
+    begin_with(task.model, optimizer, optimizer_state or {})
     done = load_checkpoint(resume_from, task, optimizer) if resume_from else 0
     wrapped = worker.wrap(task)
     for epoch in range(done, config.epochs):

@@ -1,6 +1,8 @@
 """The optimiser and its learning rate at each step, as the configuration has them."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,9 @@ from torch import Tensor, nn
 from models.config import TrainingConfig
 
 OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What each of them keeps of a parameter."""
 
 FACTOR = "factor"
 """Of a group of parameters: what the learning rate is multiplied by."""
@@ -42,6 +47,33 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
         betas=config.betas,
         fused=True,
     )
+
+
+def named_state(model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[int, Any]) -> dict[str, Tensor]:
+    """An optimiser's state by the parameters' names, such as `items.ids.weight.exp_avg`, as it is kept with a version.
+
+    Args:
+        optimizer: Made by `make_optimizer` of `model`.
+        state: As its `state_dict` has it, by the parameters' places in the groups.
+    """
+    names = _names(model, optimizer)
+    return {f"{names[place]}.{key}": value for place, some in state.items() for key, value in some.items()}
+
+
+def begin_with(model: nn.Module, optimizer: torch.optim.Optimizer, kept: Mapping[str, Tensor]) -> None:
+    """Gives a fresh optimiser of `model` what `named_state` told of an earlier one; other parameters begin anew."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for place, name in enumerate(_names(model, optimizer)):
+        some = {key: kept[f"{name}.{key}"] for key in MOMENTS if f"{name}.{key}" in kept}
+        if len(some) == len(MOMENTS):
+            state[place] = some
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _names(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
+    """The parameters' names by their places in the groups."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, config: TrainingConfig, epochs: float, step: float) -> None:

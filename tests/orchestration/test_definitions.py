@@ -91,15 +91,17 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
         "argus",
         "compaction",
         "forgetting",
+        "full_train",
         "line",
         "nightly",
+        "nightly_train",
         "ranking",
         "replay",
         "retention",
         "rollback",
         "tuning",
     ]
-    assert found["schedules"] == ["compaction", "nightly", "retention"]
+    assert found["schedules"] == ["compaction", "full_train", "nightly", "nightly_train", "retention"]
     # Besides Dagster's own, through which nothing of ours passes: numbers or auto, which the section itself refuses.
     assert found["untyped"] == sorted(["resources.io_manager.config", *numbers_or_auto()]), "nobody reads that"
     if os.environ.get("UPDATE_SNAPSHOTS"):
@@ -125,21 +127,27 @@ from datetime import datetime, timezone
 import dagster as dg
 from orchestration.definitions import defs
 definitions = defs()
-schedule = definitions.resolve_schedule_def("nightly")
-context = dg.build_schedule_context(
-    scheduled_execution_time=datetime(2026, 1, 5, 2, 0, tzinfo=timezone.utc),
-    repository_def=definitions.get_repository_def(),
-)
-requests = schedule.evaluate_tick(context).run_requests
-print(json.dumps(dict(
-    cron=schedule.cron_schedule,
-    status=schedule.default_status.value,
-    requested=[(r.partition_key or r.tags["dagster/partition"], r.run_key) for r in requests],
-)))
+found = {}
+for name in ("nightly", "full_train", "nightly_train"):
+    schedule = definitions.resolve_schedule_def(name)
+    requests = []
+    for night in range(1, 15):
+        context = dg.build_schedule_context(
+            scheduled_execution_time=datetime(2026, 1, night, 2, 0, tzinfo=timezone.utc),
+            repository_def=definitions.get_repository_def(),
+        )
+        requests += schedule.evaluate_tick(context).run_requests
+    found[name] = dict(
+        cron=schedule.cron_schedule,
+        status=schedule.default_status.value,
+        requested=[(r.partition_key or r.tags["dagster/partition"], r.run_key) for r in requests],
+        starts=[r.run_config.get("resources") for r in requests],
+    )
+print(json.dumps(found))
 """
 
 
-def test_the_nightly_tick_requests_yesterdays_partition_once(tmp_path: Path) -> None:
+def test_each_tick_requests_yesterdays_partition_once_and_sundays_are_trained_from_scratch(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(
         "{first_day: 2026-01-01, source: {kind: demo_world}, training: {positive_actions: [click]}}"
     )
@@ -152,10 +160,17 @@ def test_the_nightly_tick_requests_yesterdays_partition_once(tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["cron"] == "0 2 * * *"
-    assert found["status"] == "STOPPED"
-    assert [partition for partition, _ in found["requested"]] == ["2026-01-04"]
-    assert [key for _, key in found["requested"]] != [None]
+    days = [f"2026-01-{day:02}" for day in range(1, 14)]
+    for schedule in found.values():
+        assert schedule["cron"] == "0 2 * * *"
+        assert schedule["status"] == "STOPPED"
+        assert None not in [key for _, key in schedule["requested"]]
+    requested = {name: [day for day, _ in schedule["requested"]] for name, schedule in found.items()}
+    assert requested["nightly"] == days
+    assert requested["full_train"] == ["2026-01-03", "2026-01-10"], "in the nights that begin on Sundays"
+    assert sorted(requested["full_train"] + requested["nightly_train"]) == days
+    for name, start in (("full_train", None), ("nightly_train", "champion")):
+        assert {str(told) for told in found[name]["starts"]} == {str({"training": {"config": {"start_from": start}}})}
 
 
 @pytest.mark.parametrize("use_tuned", [False, True])

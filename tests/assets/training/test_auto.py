@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.splits.settings import EvaluationSettings, SplitSettings
-from assets.training.auto import EPOCHS, LEAST_STEPS, LONGEST, SHORTEST, Statistics, choose_training
+from assets.training.auto import EPOCHS, LEAST_STEPS, LONGEST, SHORTEST, Parent, Statistics, choose_training
 from assets.training.settings import TrainingDataSettings, TrainingSettings
 from assets.training.version import in_one_process
 from models.auto import marked, part_of, read_section, value_at
+from models.config import ModelConfig
 
 TRAINING = {"positive_actions": ["click"]}
 
@@ -154,3 +155,25 @@ def test_a_search_tries_by_default_only_what_such_a_model_reads() -> None:
     _, chosen = choose_training(settings, SHOP, 2)
     assert set(settings.search.space) <= set(chosen)
     assert not [path for path in settings.search.space if "not read" in chosen[path].reason]
+
+
+@given(users=st.integers(1, 300_000), by_hand=st.booleans())
+def test_a_training_that_goes_on_takes_a_fifth_of_the_steps_at_most_and_has_the_shape_of_its_parent(
+    users: int, by_hand: bool
+) -> None:
+    written = {"epochs": 7} if by_hand else {}
+    settings = read_section(TrainingSettings, {**TRAINING, "optimisation": written})
+    found = replace(SHOP, users=users, long=150)
+    scratch, _ = choose_training(settings, found, 1)
+    parent = Parent("version-1", ModelConfig(max_length=32))
+    warm, chosen = choose_training(settings, found, 1, parent)
+    epochs = (scratch.optimisation.epochs, warm.optimisation.epochs)
+    if by_hand:
+        assert epochs == (7, 7), "what is written by hand is obeyed"
+    else:
+        assert 1 <= epochs[1] <= max(1, epochs[0] // 5)
+        assert "goes on from version-1" in chosen["optimisation.epochs"].reason
+    assert warm.optimisation.warmup > scratch.optimisation.warmup > 0
+    assert (warm.model.max_length, warm.model.attention_divisor) == (32, 43)
+    assert "as version-1 has it" in chosen["model.max_length"].reason
+    assert scratch.model.max_length > 32

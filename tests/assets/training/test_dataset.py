@@ -96,7 +96,7 @@ def test_the_learning_curve_asks_for_last_items_that_are_new_and_they_are_not_tr
 def test_where_choices_repeat_every_one_is_learned_and_the_last_is_asked_for(tmp_path: Path) -> None:
     users: dict[str, list[tuple[str, float]]] = {
         "back to a": [("a", 9), ("b", 8), ("a", LAST)],
-        "v": [("b", 14), ("b", 3)],
+        "x": [("b", 14), ("b", 3)],
     }
     whole = dataset_of(training(users), CONTENT, repeats=True)
     assert whole.repeats
@@ -120,6 +120,19 @@ def test_the_order_of_users_does_not_matter() -> None:
     )
     assert forth.histories.item_index.tolist() == back.histories.item_index.tolist()
     assert forth.validation_targets.tolist() == back.validation_targets.tolist()
+
+
+def test_who_judges_the_epochs_is_as_before_where_others_come() -> None:
+    """A version that is trained on must not have learned what is asked."""
+    few: dict[str, list[tuple[str, float]]] = {f"user {n}": [("a", 20 - n), ("b", 9)] for n in range(10)}
+    many = few | {f"new {n}": [("a", 5 + n / 10), ("c", 4)] for n in range(8)}
+    before, after = (
+        set(dataset_of(training(u), None, validation_users=4).validation.timestamps.tolist()) for u in (few, many)
+    )
+    assert len(before) == len(after) == 4
+    old = {time for time in after if time < CUTOFF.timestamp() * 1000 - 9 * 86_400_000}
+    assert old < before, "none of the others is drawn in the place of a newcomer"
+    assert old
 
 
 def test_the_share_of_cold_items_is_that_of_the_time_before_the_cutoff() -> None:

@@ -12,16 +12,18 @@ from safetensors.torch import load_file
 
 from assets.splits.settings import EvaluationSettings
 from assets.training.dataset import read_dataset
+from assets.training.lineage import lineage_table
 from assets.training.ray_train import TrainingJob, new_model, vocabulary_of
 from assets.training.settings import TrainingSettings
-from assets.training.start import why_not_from
+from assets.training.start import start_of, why_not_from
 from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, make_training_set
 from assets.training.version import TrainedVersion, new_manifest, train_version
-from assets.versions import DATASETS, artifacts_of, releases_of
+from assets.versions import ARTIFACTS, DATASETS, artifacts_of, releases_of
 from models.artifact import load_artifact
+from models.auto import read_section
 from models.columns import DAY, ITEM_ID
 from models.config import TrainingConfig
-from models.manifest import MODEL, Manifest
+from models.manifest import MODEL, OPTIMIZER, Manifest
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE, items_schema
 from tests.assets.sequences.test_build import FIRST, events, put, update
@@ -70,6 +72,8 @@ def prepared(lake: Lake) -> tuple[TrainingSetRecord, Path, Manifest]:
 
 def train(lake: Lake, parent: str | None, told: list[str], settings: TrainingSettings = SETTINGS) -> TrainedVersion:
     _, folder, manifest = prepared(lake)
+    tell = lambda progress: told.append(str(progress))  # noqa: E731
+    start = start_of(lake, ARTIFACTS, parent, settings.model, manifest, tell) if parent else None
     return train_version(
         lake,
         manifest,
@@ -79,8 +83,9 @@ def train(lake: Lake, parent: str | None, told: list[str], settings: TrainingSet
         settings.optimisation,
         workers=0,
         with_content=True,
-        parent=parent,
-        on_progress=lambda progress: told.append(str(progress)),
+        start=start,
+        on_progress=tell,
+        keep_optimizer=settings.keep_optimizer,
     )
 
 
@@ -106,6 +111,9 @@ def test_the_first_version_starts_from_scratch_and_the_next_from_the_champion(
     said = [sentence for sentence in told if "start" in sentence]
     assert said == [f"training starts from version {first.manifest.version}"]
     assert (first.manifest.parent, second.manifest.parent) == (None, first.manifest.version)
+    assert (first.manifest.ancestors, second.manifest.ancestors) == ([], [first.manifest.version])
+    shown = lineage_table(nights[0], second.manifest)
+    assert shown.startswith(f"{second.manifest.version} ← {first.manifest.version} ← scratch")
     cards = [(version.folder / "MODEL_CARD.md").read_text() for version in (first, second)]
     assert "Trained from scratch" in cards[0]
     assert f"weights of version {first.manifest.version}" in cards[1]
@@ -135,10 +143,45 @@ def test_what_the_champion_trained_is_the_same_to_the_bit_and_new_items_follow(
     parent, started = load_file(first.folder / MODEL), new_model(job, dataset).state_dict()
     assert torch.equal(started[ID_TABLE][:5], parent[ID_TABLE])
     assert all(torch.equal(weight, parent[name]) for name, weight in started.items() if name != ID_TABLE)
-    fresh = started[ID_TABLE][5:]
-    assert fresh.shape == (2, 8)
-    assert 0 < fresh.abs().max() <= 0.04
+    apart = started[ID_TABLE][5:] - parent[ID_TABLE][1:].mean(0)
+    assert apart.shape == (2, 8), "without content they begin in the middle of the others"
+    assert 0 < apart.abs().max() <= 0.04 + 1e-6
     assert not torch.equal(load_file(second.folder / MODEL)[ID_TABLE][:5], parent[ID_TABLE]), "it learned on"
+
+
+def test_the_optimiser_is_kept_with_a_version_where_the_profile_says_so_and_goes_on(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+) -> None:
+    lake, first, second, _ = nights
+    steps = [int(load_file(version.folder / OPTIMIZER)[f"{ID_TABLE}.step"]) for version in (first, second)]
+    assert steps[1] > steps[0] > 0, "it counts on"
+    without = train(lake, None, [], SETTINGS.model_copy(update={"keep_optimizer": False}))
+    assert not (without.folder / OPTIMIZER).exists()
+    on = train(lake, without.manifest.version, [])
+    assert on.manifest.parent == without.manifest.version, "a version without it can be started from, too"
+    assert int(load_file(on.folder / OPTIMIZER)[f"{ID_TABLE}.step"]) < steps[1]
+
+
+def test_a_set_that_is_trained_on_from_a_champion_holds_out_whom_that_held_out(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+) -> None:
+    lake, first, _, _ = nights
+    training = read_section(TrainingSettings, {"positive_actions": ["click"], "use_content": False})
+    for start, held_out in ((None, 3), ("champion", 2)):
+        settings = TrainingSetSettings.of(training, read_section(EvaluationSettings, {}))
+        record = make_training_set(lake, settings.model_copy(update={"start_from": start}))
+        assert record.settings.evaluation.leave_one_out_users == held_out
+    assert first.manifest.version in record.chosen["evaluation.leave_one_out_users"].reason
+    by_hand = TrainingSetSettings.of(training, EvaluationSettings(leave_one_out_users=1))
+    record = make_training_set(lake, by_hand.model_copy(update={"start_from": "champion"}))
+    assert record.settings.evaluation.leave_one_out_users == 1, "what is written by hand is obeyed"
+
+
+def test_other_rates_are_no_other_model(nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]]) -> None:
+    lake, first, _, _ = nights
+    config = load_artifact(first.folder).model.config
+    other = type(config).model_validate(config.model_dump() | {"input_dropout": 0.7})
+    assert why_not_from(lake, first.folder, other, first.manifest) is None
 
 
 def test_another_start_is_another_run_and_the_same_one_the_same(

@@ -49,5 +49,8 @@ CONTENT_HASH = "content_hash"
 VECTOR = "vector"
 
 VERSION = "version"
+SPACE = "space"
+BATCH = "batch"
+AS_OF = "as_of"
 NEWEST = "newest"
 READ = "interactions"

@@ -24,6 +24,26 @@ OPTIMIZER = "optimizer.safetensors"
 EVALUATION = "evaluation.json"
 
 
+class Space(Strict):
+    """The space that a version's vectors are published in (`models.stable_space`).
+
+    Vectors of one space can be compared and read by one consumer, whatever version they are of; those of two cannot.
+    """
+
+    id: str = Field(description="Its name: that of the first version in it.")
+    towards: str | None = Field(description="Version whose vectors these were turned towards; null: it is a new space.")
+    common_items: int = Field(default=0, description="Items of both versions, by which they were turned.")
+    mean_cosine: float | None = Field(
+        default=None, description="Mean cosine of these items' vectors to those before; null: it is a new space."
+    )
+    canonical: bool = Field(
+        description="Whether the basis follows from the scores alone; false: vectors were only turned, because their "
+        "lengths are part of the model (cosines), or they do not fill the space."
+    )
+    change_of_scores: float = Field(description="Largest change of a score by all this, in parts of the largest.")
+    reason: str = Field(default="", description="Why it is a new space, or why the vectors were only turned.")
+
+
 class Manifest(Strict):
     """The record of a version: where it comes from and what it was made with."""
 
@@ -63,6 +83,9 @@ class Manifest(Strict):
     workers: int = Field(default=1, description="Processes that each took a batch of that a step.")
     chosen: dict[str, Choice] = Field(
         default_factory=dict, description="Settings that the data decided, by their path in the profile, and why."
+    )
+    space: Space | None = Field(
+        default=None, description="The space of the version's vectors; null: they were not published yet."
     )
     training_metrics: dict[str, float] = Field(default_factory=dict)
     hardware: str = ""

@@ -20,6 +20,7 @@ import assets.training.assets
 import assets.training.blend_assets
 import assets.training.set_assets
 import assets.training.simple_assets
+import assets.vectors.assets
 from assets.code_version import code_version
 from assets.data_version import digest
 from orchestration.profile import Profile, section_settings
@@ -38,6 +39,7 @@ MODULES = (
     assets.training.blend_assets,
     assets.evaluation.assets,
     assets.release.assets,
+    assets.vectors.assets,
     assets.endpoint.assets,
     assets.endpoint.checks,
     assets.ranking.assets,
@@ -45,15 +47,14 @@ MODULES = (
 )
 
 SEARCH = assets.training.assets.tuned_hyperparameters.key
-VECTORS = assets.argus.assets.user_item_vectors.key
 TOWERS = assets.argus.assets.user_item_towers.key
 
 
 def all_assets(profile: Profile) -> Sequence[dg.AssetsDefinition]:
     """The assets, each with a code version of what makes it: the commit, and the settings that the profile gives it.
 
-    The search is an input of a model only where the profile says `use_tuned`, and ARGUS of evaluation and endpoint only
-    where it says `argus.release`.
+    The search is an input of a model only where the profile says `use_tuned`, and ARGUS of what is evaluated and
+    published only where it says `argus.release`.
     """
     loaded = dg.load_assets_from_modules(MODULES)
     return [_as_in_profile(asset, profile) for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
@@ -65,7 +66,7 @@ def _as_in_profile(asset: dg.AssetsDefinition, profile: Profile) -> dg.AssetsDef
     # Where a model takes nothing from the search, the UI would warn at each launch that the search was never made.
     unread = set() if section_settings("training", profile.training).use_tuned else {SEARCH}
     # What the evaluation waits for is trained every night.
-    optional = set() if section_settings("argus", profile.argus).release else {TOWERS, VECTORS}
+    optional = set() if section_settings("argus", profile.argus).release else {TOWERS}
 
     def of_profile(spec: dg.AssetSpec) -> dg.AssetSpec:
         left_out = unread | optional if spec.group_name != "argus" else unread

@@ -60,9 +60,7 @@ ranking = dg.define_asset_job(
 
 argus = dg.define_asset_job(
     "argus",
-    dg.AssetSelection.assets(
-        "ranking_set", "argus_backbone", "user_item_towers", "user_item_vectors", "argus_evaluation"
-    ),
+    dg.AssetSelection.assets("ranking_set", "argus_backbone", "user_item_towers", "argus_evaluation"),
     description="Trains ARGUS on everything that happened and its two towers on what was shown, and evaluates both.",
 )
 

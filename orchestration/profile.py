@@ -161,6 +161,9 @@ class Profile(Strict):
     release: Annotated[Section, CheckedBy("assets.release.settings:ReleaseSettings")] = Field(
         default_factory=dict, description="When a version may become champion."
     )
+    vectors: Annotated[Section, CheckedBy("assets.vectors.settings:VectorsSettings")] = Field(
+        default_factory=dict, description="Which vectors of users and items are published, and for how long."
+    )
     endpoint: Annotated[Section, CheckedBy("serving.settings:EndpointSettings")] = Field(
         default_factory=dict, description="How the champion is served."
     )

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from serving.admission import Admission
 from serving.limits import RETRY_AFTER_S, JsonOnly
-from serving.recommend import NotKnown, NotOffered, recommend, similar_items
+from serving.recommend import NotKnown, NotOffered, recommend, similar_items, user_vector
 from serving.schema import (
     EndpointStatus,
     Health,
@@ -23,6 +23,8 @@ from serving.schema import (
     Recommendations,
     SimilarItems,
     SimilarRequest,
+    UserVector,
+    VectorRequest,
 )
 from serving.settings import AppSettings
 from serving.slot import NotLoaded, ReleaseSlot
@@ -35,11 +37,12 @@ A user without history is answered by popularity, and `source` and `reason` say 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
-    404: {"model": Problem, "description": "The item or category is not known."},
+    404: {"model": Problem, "description": "The item or category is not known; of vectors: nothing of the user is."},
     408: {"model": Problem, "description": "The body did not arrive in time, or the answer took too long."},
     409: {
         "model": Problem,
-        "description": "The version that is served cannot tell: of popularity no item is like another.",
+        "description": "The version that is served cannot tell: of popularity no item is like another, and no user has "
+        "a vector.",
     },
     413: {"model": Problem, "description": "The body is too long."},
     415: {"model": Problem, "description": "The body is not declared as JSON."},
@@ -86,6 +89,10 @@ def add_routes(api: FastAPI, slot: ReleaseSlot, scoring: ThreadPoolExecutor) -> 
     @api.post("/v1/similar", responses=REFUSALS, summary="Items close to an item")
     async def similar(request: SimilarRequest) -> SimilarItems:
         return await off_the_loop(similar_items, slot.get(), request, now_ms())
+
+    @api.post("/v1/vectors", responses=REFUSALS, summary="The vector of a user or a history")
+    async def vectors(request: VectorRequest) -> UserVector:
+        return await off_the_loop(user_vector, slot.get(), request, now_ms())
 
     @api.get("/v1/status", summary="What is served, and what should be")
     async def status() -> EndpointStatus:

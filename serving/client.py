@@ -12,6 +12,8 @@ from serving.schema import (
     Recommendations,
     SimilarItems,
     SimilarRequest,
+    UserVector,
+    VectorRequest,
 )
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -49,6 +51,10 @@ class EndpointClient:
     def similar(self, request: SimilarRequest) -> SimilarItems:
         """Items close to an item."""
         return self._ask("POST", "/v1/similar", SimilarItems, request)
+
+    def vector(self, request: VectorRequest) -> UserVector:
+        """The vector of a user or a history, in the space of the published tables."""
+        return self._ask("POST", "/v1/vectors", UserVector, request)
 
     def status(self) -> EndpointStatus:
         """What one replica serves."""

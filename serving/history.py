@@ -60,12 +60,21 @@ class UserHistories:
 
 def histories_of(log: SequenceFiles, artifact: Artifact) -> UserHistories:
     """The histories that a version reads."""
-    positives = artifact.manifest.positive_actions
+    chosen = None
     if artifact.family.reads == "all":
-        config = artifact.model.config
-        return _packed((read_whole(log, artifact)), action_bits(config.actions, positives))
+        chosen = action_bits(artifact.model.config.actions, artifact.manifest.positive_actions)
+    return packed(read_histories(log, artifact), chosen)
+
+
+def read_histories(
+    log: SequenceFiles, artifact: Artifact, rows_in_memory: int = ROWS_IN_MEMORY
+) -> Iterator[UserInteractions]:
+    """What a version reads of all users, in its terms, a part at a time."""
+    if artifact.family.reads == "all":
+        return read_whole(log, artifact, rows_in_memory)
+    bits = action_bits(log.actions, artifact.manifest.positive_actions)
     keep_actions = artifact.manifest.merge_adjacent == "kind"
-    return load_histories(log, action_bits(log.actions, positives), artifact.vocabulary, keep_actions=keep_actions)
+    return read_chosen(log, bits, artifact.vocabulary, keep_actions, rows_in_memory)
 
 
 def read_whole(
@@ -81,26 +90,28 @@ def read_whole(
         yield UserInteractions(part.users, told)
 
 
-def load_histories(
-    log: InteractionLog, positive_bits: int, vocabulary: Vocabulary, *, keep_actions: bool = False
-) -> UserHistories:
-    """Reads the sequences, keeping the interactions that the model was trained on.
+def read_chosen(
+    log: InteractionLog,
+    positive_bits: int,
+    vocabulary: Vocabulary,
+    keep_actions: bool = False,
+    rows_in_memory: int = ROWS_IN_MEMORY,
+) -> Iterator[UserInteractions]:
+    """The interactions that a model of positives reads, of all users, a part at a time.
 
     Args:
         log: All users' interactions.
         positive_bits: Bit mask of the actions that count, by the vocabulary of these sequences.
         vocabulary: Maps items to indices.
         keep_actions: Whether the model reads them: 4 more bytes an interaction.
+        rows_in_memory: Interactions of a part at most, but for a user with more.
     """
     index, kept = vocabulary.index_by_row(log.item_ids()), [ACTIONS] if keep_actions else []
-    read = (
-        UserInteractions(part.users, part.interactions.only(kept).renumbered(index))
-        for part in read_positives(log, positive_bits)
-    )
-    return _packed(read)
+    for part in read_positives(log, positive_bits, rows_in_memory=rows_in_memory):
+        yield UserInteractions(part.users, part.interactions.only(kept).renumbered(index))
 
 
-def _packed(read: Iterable[UserInteractions], chosen_bits: int | None = None) -> UserHistories:
+def packed(read: Iterable[UserInteractions], chosen_bits: int | None = None) -> UserHistories:
     """Those who did anything, end to end."""
     some = [part.take(np.flatnonzero(part.interactions.lengths)) for part in read]
     ids = pl.concat([part.users for part in some]) if some else pl.Series(dtype=pl.Int64)

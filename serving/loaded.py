@@ -9,8 +9,10 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from models.artifact import Artifact, load_artifact
+from models.families.argus_towers import ArgusTowersFamily
 from models.golden import Golden, GoldenError, check_golden
 from models.manifest import GOLDEN
+from models.space import StableSpace, read_space
 from serving.catalogue import Catalogue, load_catalogue
 from serving.history import UserHistories, histories_of
 from serving.settings import ReleaseConfig
@@ -32,6 +34,7 @@ class LoadedRelease:
     histories: UserHistories
     catalogue: Catalogue
     user_vectors: UserVectors | None
+    space: StableSpace | None
     loaded_at: datetime
     load_seconds: float
 
@@ -59,17 +62,20 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     histories = histories_of(sequences, artifact)
     days = config.catalogue_days.scan(options) if config.catalogue_days else None
     catalogue = load_catalogue(config.items.scan(options), artifact.vocabulary, days)
-    vectors = _vectors(config, artifact, options)
-    return LoadedRelease(
-        config, artifact, histories, catalogue, vectors, datetime.now(UTC), round(time.perf_counter() - started, 3)
-    )
+    space = _space(config)
+    vectors = None
+    # A vector of any other family depends on when it is asked for.
+    if config.user_vectors is not None and isinstance(artifact.family, ArgusTowersFamily):
+        vectors = load_vectors(config.user_vectors.scan(options), config.version, space)
+    now, seconds = datetime.now(UTC), round(time.perf_counter() - started, 3)
+    return LoadedRelease(config, artifact, histories, catalogue, vectors, space, now, seconds)
 
 
-def _vectors(config: ReleaseConfig, artifact: Artifact, options: dict[str, str]) -> UserVectors | None:
-    if config.user_vectors is None:
-        return None
-    width = artifact.retrieval_vectors.shape[1]
-    return load_vectors(config.user_vectors.scan(options), config.version, width)
+def _space(config: ReleaseConfig) -> StableSpace | None:
+    try:
+        return read_space(config.artifact)
+    except ValueError as error:
+        raise LoadError(f"version {config.version} must not be served: {error}") from error
 
 
 def read_storage_options(path: str | None) -> dict[str, str]:

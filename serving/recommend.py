@@ -7,7 +7,7 @@ import numpy as np
 
 from models.columns import ACTIONS
 from models.families.argus_towers import ArgusTowersFamily
-from models.families.family import NoNeighbours
+from models.families.family import NoNeighbours, NoVectors
 from models.inference import as_read
 from models.interactions import Interactions
 from models.recommend import Score
@@ -17,12 +17,15 @@ from models.top_k import top_k
 from serving.ids import stored_series
 from serving.loaded import LoadedRelease
 from serving.schema import (
+    Asked,
     HistoryItem,
     RankedItem,
     RecommendationRequest,
     Recommendations,
     SimilarItems,
     SimilarRequest,
+    UserVector,
+    VectorRequest,
 )
 from serving.shelf import Shelf
 
@@ -84,9 +87,7 @@ def recommend(
         source="model" if best.by_model[0] else "popularity",
         reason=reason or (shortage.detail if shortage and not len(items) else None),
         shortage=shortage,
-        history_length=min(
-            len(as_read(release.artifact, history).item_index), release.artifact.model.config.max_length
-        ),
+        history_length=_read(release, history),
         from_batch=vector is not None and bool(best.by_model[0]),
     )
 
@@ -118,7 +119,43 @@ def similar_items(release: LoadedRelease, request: SimilarRequest, now_ms: int) 
     )
 
 
-def _history(release: LoadedRelease, request: RecommendationRequest, clock: int) -> tuple[Interactions, str | None]:
+def user_vector(release: LoadedRelease, request: VectorRequest, now_ms: int) -> UserVector:
+    """The vector of a user or history in the space of the published tables.
+
+    Raises:
+        NotKnown: there is nothing that the model could read.
+        NotOffered: the version has no such vectors, or has not published any.
+    """
+    artifact, space = release.artifact, release.space
+    clock = request_time(request.at, now_ms, release.histories.latest)
+    history, nothing = _history(release, request, clock)
+    if nothing:
+        raise NotKnown(nothing)
+    try:
+        artifact.family.encoder_of(artifact.model.config)
+    except NoVectors as error:
+        raise NotOffered(f"version {release.config.version} is served, and {error}") from error
+    if space is None:
+        raise NotOffered(
+            f"version {release.config.version} has no space yet: materialize `user_item_vectors`, then `endpoint`"
+        )
+    vector = artifact.family.user_vectors(artifact, history, np.array([clock], np.int64)).numpy()
+    return UserVector(
+        vector=space.users(vector)[0].tolist(),
+        space=space.id,
+        version=release.config.version,
+        family=artifact.family.name,
+        as_of=clock,
+        history_length=_read(release, history),
+    )
+
+
+def _read(release: LoadedRelease, history: Interactions) -> int:
+    """How many interactions of a history the model reads."""
+    return min(len(as_read(release.artifact, history).item_index), release.artifact.model.config.max_length)
+
+
+def _history(release: LoadedRelease, request: Asked, clock: int) -> tuple[Interactions, str | None]:
     """The known interactions of the request's user; where there are none, the reason as well."""
     if request.user_id is not None:
         found, whose = release.histories.of(request.user_id), f"the history of user {request.user_id!r}"

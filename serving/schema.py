@@ -1,7 +1,7 @@
 """Requests and responses of the endpoint: what `/docs` shows and the client types."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
@@ -38,8 +38,37 @@ class HistoryItem(Strict):
     timestamp: Milliseconds | None = Field(default=None, description="When it happened, epoch milliseconds, UTC.")
 
 
-class RecommendationRequest(Strict):
-    """Who or what to recommend for: a known user, or a history given with the request."""
+class Asked(Strict):
+    """Who is asked about: a known user, or a history given with the request."""
+
+    user_id: Id | None = Field(default=None, description="A user of the log; give this or `history`.")
+    history: list[HistoryItem] | None = Field(
+        default=None,
+        max_length=MAX_HISTORY,
+        description="Items the user liked, oldest first; timestamps on all of them, ascending, or on none.",
+    )
+    at: Milliseconds | None = Field(
+        default=None, description="The moment that is asked about, epoch milliseconds, UTC; now by default."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_user_and_history(self) -> Self:
+        if (self.user_id is None) == (self.history is None):
+            raise ValueError("give either user_id or history, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _history_in_order(self) -> Self:
+        given = [item.timestamp for item in self.history or [] if item.timestamp is not None]
+        if given and len(given) != len(self.history or []):
+            raise ValueError("history: give a timestamp with every item or with none")
+        if given != sorted(given):
+            raise ValueError("history: timestamps must ascend, oldest first")
+        return self
+
+
+class RecommendationRequest(Asked):
+    """Who or what to recommend for, and what from."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -50,12 +79,6 @@ class RecommendationRequest(Strict):
         },
     )
 
-    user_id: Id | None = Field(default=None, description="A user of the log; give this or `history`.")
-    history: list[HistoryItem] | None = Field(
-        default=None,
-        max_length=MAX_HISTORY,
-        description="Items the user liked, oldest first; timestamps on all of them, ascending, or on none.",
-    )
     k: K = 10
     exclude_seen: StrictBool | None = Field(
         default=None,
@@ -66,24 +89,12 @@ class RecommendationRequest(Strict):
         default_factory=list, max_length=MAX_EXCLUDED, description="More items to leave out; unknown ones are ignored."
     )
     category: StrictStr | None = Field(default=None, max_length=512, description="Only items of this category.")
-    at: Milliseconds | None = Field(
-        default=None, description="Moment to recommend for, epoch milliseconds, UTC; now by default."
-    )
 
-    @model_validator(mode="after")
-    def _one_of_user_and_history(self) -> "RecommendationRequest":
-        if (self.user_id is None) == (self.history is None):
-            raise ValueError("give either user_id or history, and not both")
-        return self
 
-    @model_validator(mode="after")
-    def _history_in_order(self) -> "RecommendationRequest":
-        given = [item.timestamp for item in self.history or [] if item.timestamp is not None]
-        if given and len(given) != len(self.history or []):
-            raise ValueError("history: give a timestamp with every item or with none")
-        if given != sorted(given):
-            raise ValueError("history: timestamps must ascend, oldest first")
-        return self
+class VectorRequest(Asked):
+    """Whose vector is wanted."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": 42}, {"history": [{"item_id": 7}]}]})
 
 
 class SimilarRequest(Strict):
@@ -148,6 +159,20 @@ class SimilarItems(Strict):
     shortage: Shortage | None = Field(default=None, description="null: there are as many items as asked for.")
 
 
+class UserVector(Strict):
+    """A user as a vector, of which other models can make something."""
+
+    vector: list[float] = Field(
+        description="Its dot product with the vector of an item, from the table `item_vectors`, is the item's score; "
+        "equal, up to rounding, to the table's vector of a user who has done nothing since and is asked about `as_of`."
+    )
+    space: str = Field(description="Vectors of one space can be compared, whatever version they are of.")
+    version: str
+    family: str = Field(description="Family of models that the version is of.")
+    as_of: int = Field(description="The moment of the request, epoch milliseconds, UTC.")
+    history_length: int = Field(description="Interactions that the model read.")
+
+
 class EndpointStatus(Strict):
     """What one replica serves and what it was told to serve."""
 
@@ -168,7 +193,8 @@ class EndpointStatus(Strict):
     data_cutoff: datetime | None = Field(description="The model was trained on interactions before this moment.")
     items: int
     users: int
-    user_vectors: int = Field(default=0, description="Users who have a vector of a nightly batch.")
+    user_vectors: int = Field(default=0, description="Users who have a vector of a nightly batch that answers.")
+    space: str | None = Field(default=None, description="Space of the vectors; null: none were published.")
     loaded_at: datetime | None
     load_seconds: float | None
     replica: str

@@ -8,6 +8,7 @@ from typing import Annotated
 import polars as pl
 from pydantic import AfterValidator, Field, field_validator
 
+from models.columns import BATCH
 from models.strict import Strict
 from serving.admission import AdmissionSettings
 from serving.door import DoorSettings
@@ -110,6 +111,15 @@ class TableVersion(Strict):
         return scan_table(self.uri, self.version, storage_options)
 
 
+class VectorsBatch(TableVersion):
+    """One batch of the users' vectors in their table at one commit."""
+
+    batch: str = Field(min_length=1, description="Its name.")
+
+    def scan(self, storage_options: dict[str, str]) -> pl.LazyFrame:
+        return super().scan(storage_options).filter(pl.col(BATCH) == self.batch)
+
+
 class SequencesVersion(Strict):
     """The sequences of a lake at one commit of their ledger."""
 
@@ -144,7 +154,7 @@ class ReleaseConfig(Strict):
     catalogue_days: TableVersion | None = Field(
         default=None, description="Which of those days list everything there is; null: nothing is ever gone."
     )
-    user_vectors: TableVersion | None = Field(
+    user_vectors: VectorsBatch | None = Field(
         default=None, description="The vectors of users that a nightly batch made; null: every history is read live."
     )
     storage_options: Place | None = Field(

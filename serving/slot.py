@@ -87,6 +87,7 @@ class ReleaseSlot:
             items=len(active.artifact.vocabulary.known_items) if active else 0,
             users=len(active.histories) if active else 0,
             user_vectors=len(active.user_vectors) if active and active.user_vectors else 0,
+            space=active.space.id if active and active.space else None,
             loaded_at=active.loaded_at if active else None,
             load_seconds=active.load_seconds if active else None,
             replica=self._replica,

@@ -10,6 +10,7 @@ import torch
 
 from models.columns import NEWEST, READ, USER_ID, VECTOR, VERSION
 from models.interactions import Interactions
+from models.space import StableSpace
 from serving.ids import as_stored
 
 
@@ -23,7 +24,7 @@ class UserVectors:
 
     Attributes:
         users: (U,) ids in ascending order.
-        vectors: (U, d) float32.
+        vectors: (U, d) float32, as the version makes them.
         newest: (U,) int64 epoch milliseconds of the last interaction that each is made of.
         read: (U,) int64 how many interactions the user had then.
     """
@@ -52,21 +53,26 @@ class UserVectors:
         return self.vectors[place : place + 1] if same else None
 
 
-def load_vectors(table: pl.LazyFrame, version: str, width: int) -> UserVectors:
-    """Reads the vectors of `version`, each of this width.
+def load_vectors(table: pl.LazyFrame, version: str, space: StableSpace | None) -> UserVectors:
+    """Reads the vectors of `version` as they were published, and takes them back to where its own items are.
+
+    Args:
+        table: One batch, of this version and perhaps of others.
+        space: In which they were published; None: the version was not.
 
     Raises:
-        VectorsError: they are of another version or width, or not finite.
+        VectorsError: they are of another width, or not finite.
     """
-    rows = table.select(VERSION, USER_ID, NEWEST, READ, VECTOR).sort(USER_ID).collect()
-    others = rows.filter(pl.col(VERSION) != version)[VERSION].unique().to_list()
-    if others:
-        raise VectorsError(f"the vectors are of version {others[0]}, not of {version}: materialize `user_item_vectors`")
+    rows = table.filter(pl.col(VERSION) == version).select(USER_ID, NEWEST, READ, VECTOR).sort(USER_ID).collect()
+    if space is None:
+        raise VectorsError(f"version {version} has published no vectors: materialize `user_item_vectors`")
+    width = space.maps.width
     if rows[VECTOR].list.len().ne(width).any():
         raise VectorsError(f"a vector of version {version} is not {width} wide: materialize `user_item_vectors`")
     vectors = rows[VECTOR].list.explode(empty_as_null=False).to_numpy().reshape(-1, width).astype(np.float32)
     if not np.isfinite(vectors).all():
         raise VectorsError(f"a vector of version {version} is not finite: materialize `user_item_vectors`")
+    own = space.users_of_version(vectors)
     return UserVectors(
-        rows[USER_ID], torch.from_numpy(vectors), rows[NEWEST].dt.epoch("ms").to_numpy(), rows[READ].to_numpy()
+        rows[USER_ID], torch.from_numpy(own), rows[NEWEST].dt.epoch("ms").to_numpy(), rows[READ].to_numpy()
     )

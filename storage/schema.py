@@ -12,8 +12,10 @@ from models.columns import (
     ACTION,
     ACTIONS,
     ARRIVAL,
+    AS_OF,
     AT_FAULT,
     AVAILABLE_FROM,
+    BATCH,
     BUCKET,
     CATEGORIES,
     CONTENT_HASH,
@@ -34,6 +36,7 @@ from models.columns import (
     ROW,
     SOURCE_FILE,
     SOURCE_ROW,
+    SPACE,
     SURFACE,
     SURFACES,
     TIMESTAMP,
@@ -263,6 +266,9 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     VECTOR: "The embedding, float32.",
     **{has(modality): f"Whether the item has content of the kind {modality}." for modality in MODALITIES},
     VERSION: "The trained version that made the row.",
+    SPACE: "The space of the vector: vectors of one space can be compared, those of two cannot.",
+    BATCH: "When the vectors were made, UTC; users and items of one batch belong together.",
+    AS_OF: "The moment as of which it is the user's vector, UTC: what a request would get then.",
     NEWEST: "When the last interaction happened that the vector is made of, UTC.",
     READ: "How many interactions the user had then.",
     "learning_rate": "AdamW's learning rate of the trial.",
@@ -278,13 +284,32 @@ USER_VECTORS_TABLE = "user_vectors"
 ITEM_VECTORS_TABLE = "item_vectors"
 
 
+VECTORS_KEPT_BY = (SPACE, VERSION, BATCH)
+"""The partitions of both tables of vectors. A batch is complete once it is among the items'."""
+
+
 def user_vectors_schema(id_type: IdType) -> Schema:
-    """One row per user who did something with an item that the version knows: their vector, and what it is made of."""
+    """One row per batch and user who did something with an item that the version knows: their vector, and what it is
+    made of."""
     return {
+        SPACE: pl.String(),
         VERSION: pl.String(),
+        BATCH: pl.String(),
         USER_ID: ID_DTYPES[id_type],
+        AS_OF: TIME,
         NEWEST: TIME,
         READ: pl.Int64(),
+        VECTOR: pl.List(pl.Float32()),
+    }
+
+
+def item_vectors_schema(id_type: IdType) -> Schema:
+    """One row per batch and item that the version knows."""
+    return {
+        SPACE: pl.String(),
+        VERSION: pl.String(),
+        BATCH: pl.String(),
+        ITEM_ID: ID_DTYPES[id_type],
         VECTOR: pl.List(pl.Float32()),
     }
 

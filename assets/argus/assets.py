@@ -13,9 +13,8 @@ from assets.argus.evaluate_towers import TOWERS, evaluate_towers
 from assets.argus.fit import fitted_to, towers_fitted_to
 from assets.argus.plots import metric_bars, metric_table, towers_table
 from assets.argus.settings import ArgusSettings
-from assets.argus.vectors import write_vectors
 from assets.data_version import data_version
-from assets.metadata import plain_name, table_metadata
+from assets.metadata import plain_name
 from assets.ranking.assets import ranking_set
 from assets.ranking.ranking_set import RankingSetRecord, RankingSetSettings, require_made_by
 from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource
@@ -25,13 +24,12 @@ from assets.training.dataset import read_dataset
 from assets.training.set_store import read_record
 from assets.training.settings import TrainingSettings
 from assets.training.version import TrainedVersion, new_manifest, train_version
+from assets.vectors.versions import TWO_TOWERS
 from assets.versions import (
     SKIPPED,
     TRAINING_SET,
     VERSION,
     artifacts_of,
-    family_of,
-    releases_of,
     training_set_in_question,
     version_in_question,
     why_skipped,
@@ -40,9 +38,6 @@ from models.config import TrainedConfig, TrainingConfig
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
 from models.manifest import Manifest, list_versions
 from storage.lake import Lake
-
-TWO_TOWERS = "argus_towers"
-"""The family of the two towers."""
 
 
 @dg.asset(
@@ -137,41 +132,6 @@ def user_item_towers(
         )
 
     return _or_skipped(context, argus, made)
-
-
-@dg.asset(
-    deps=["sequences", "release", user_item_towers],
-    group_name="argus",
-    kinds={"pytorch", "delta"},
-    owners=["team:ml"],
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    config_schema=NO_CONFIG,
-    description="The nightly batch: vectors of all users as they stand and of all items, of the two towers that are "
-    "champion, else of the newest. The endpoint answers from them whoever has done nothing since.",
-)
-def user_item_vectors(
-    context: dg.AssetExecutionContext, lake: LakeResource, argus: dg.ResourceParam[ArgusSettings]
-) -> dg.MaterializeResult[None]:
-    from models.artifact import load_artifact
-
-    tables = replace(lake.open(), family=TWO_TOWERS)
-    champion = releases_of(tables).champion()
-    is_ours = champion is not None and family_of(tables, champion) == TWO_TOWERS
-    if not is_ours and (why := why_skipped(context, "user_item_towers")):
-        return _skipped(context, f"there are no towers to make vectors with: {why}")
-    version = str(champion) if is_ours else version_in_question(context, tables, "user_item_towers")
-    made = write_vectors(tables, load_artifact(artifacts_of(tables) / version), lake.id_type, lake.rows_in_memory)
-    return dg.MaterializeResult(
-        metadata=table_metadata(
-            made.preview,
-            made.users,
-            **{VERSION: version},
-            items=made.items,
-            users_without_a_known_item=made.without,
-            tables=", ".join(f"{table} at version {number}" for table, number in made.tables.items()),
-        ),
-        data_version=data_version(context, version),
-    )
 
 
 @dg.asset(

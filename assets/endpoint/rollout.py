@@ -2,13 +2,13 @@
 
 import json
 
+from assets.vectors.batches import newest_batch
 from assets.versions import VersionMissing, artifact_of, releases_of
 from models.availability import CATALOGUE_DAYS_TABLE
-from models.columns import VERSION
 from models.manifest import read_manifest
 from serving.deploy import DeployError, LoadError, Superseded, deploy
 from serving.schema import EndpointStatus
-from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion
+from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion, VectorsBatch
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, USER_VECTORS_TABLE
 from storage.secret_file import write_secret
@@ -44,13 +44,11 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
     )
 
 
-def _vectors_of(lake: Lake, version: str) -> TableVersion | None:
-    """The vectors of users, where the newest batch is of that version."""
-    if not lake.exists(USER_VECTORS_TABLE):
-        return None
-    newest = _newest(lake, USER_VECTORS_TABLE)
-    made = lake.scan(USER_VECTORS_TABLE, newest.version).select(VERSION).head(1).collect()
-    return newest if made[VERSION].to_list() == [version] else None
+def _vectors_of(lake: Lake, version: str) -> VectorsBatch | None:
+    """The newest vectors of users that are of that version."""
+    batch = newest_batch(lake, version)
+    table = _newest(lake, USER_VECTORS_TABLE) if batch else None
+    return VectorsBatch(uri=table.uri, version=table.version, batch=batch) if table and batch else None
 
 
 def _storage_options_file(lake: Lake, profile: str) -> str | None:

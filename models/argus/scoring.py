@@ -97,20 +97,42 @@ def log_likelihoods(artifact: Artifact, histories: Interactions, request_times: 
         ValueError: an item is outside the vocabulary, or a request time is before the history has ended.
     """
     model, items = artifact.model, len(artifact.vocabulary)
-    config = model.config
-    asking = Interactions.of([([0], [moment]) for moment in request_times.tolist()])
-    histories = completed(histories.within(items).known(), config)
-    together, asked = _end_to_end(histories, completed(asking, config))
     scores = torch.full((len(histories), items + 1), -torch.inf)
     if not len(histories):
         return scores
-    examples = ArgusExamples(together, config, asked, frozen=histories.lengths)
+    examples = _requests(artifact, histories, request_times)
     every = torch.from_numpy(artifact.vocabulary.known_items)
     vectors = model.items(every)
     for row in range(len(examples)):
         view = model.view(examples.batch(np.array([row])), None)
         scores[row, every] = _of_items(view, every, vectors)
     return scores
+
+
+@torch.no_grad()
+def next_item_queries(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+    """(B, output_width) where each user's next item is looked for, of norm 1; 0 for a user with no known item.
+
+    Arguments and errors are those of `log_likelihoods`.
+    """
+    queries = torch.zeros(len(histories), artifact.model.config.output_width)
+    some = np.flatnonzero(histories.known().lengths)
+    if not len(some):
+        return queries
+    examples = _requests(artifact, histories.take(some), np.asarray(request_times)[some])
+    for part in parts_of(examples):
+        view = artifact.model.view(examples.batch(part), None)
+        queries[torch.from_numpy(some)[view.users]] = view.queries
+    return queries
+
+
+def _requests(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> ArgusExamples:
+    """One question for each user, of an item that nobody knows yet."""
+    config = artifact.model.config
+    asking = Interactions.of([([0], [moment]) for moment in request_times.tolist()])
+    known = completed(histories.within(len(artifact.vocabulary)).known(), config)
+    together, asked = _end_to_end(known, completed(asking, config))
+    return ArgusExamples(together, config, asked, frozen=known.lengths)
 
 
 def _of_items(view: Asked, items: Tensor, vectors: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.argus.config import ArgusConfig
 from models.columns import ACTIONS, STARTED
-from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, TrainedFamily
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, NoVectors, TrainedFamily
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,3 +130,22 @@ class ArgusFamily(TrainedFamily):
         from models.argus.scoring import log_likelihoods
 
         return log_likelihoods(artifact, histories, request_times)
+
+    def encoder_of(self, config: ArgusConfig) -> ArgusConfig:
+        """Raises NoVectors where the model does not tell the next item, which is what its vectors find."""
+        if not config.next_item:
+            raise NoVectors(
+                "this model of the family argus tells no next item, so that it has no vectors of users: train it with "
+                "`argus.learn: both`"
+            )
+        return config
+
+    def user_vectors(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """Where the next item is looked for; what comes of an item is no part of these products."""
+        from models.argus.scoring import next_item_queries
+
+        self.encoder_of(artifact.model.config)
+        return next_item_queries(artifact, histories, request_times)
+
+    def are_unit_vectors(self, config: ArgusConfig) -> bool:
+        return True

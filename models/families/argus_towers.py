@@ -111,6 +111,12 @@ class ArgusTowersFamily(TrainedFamily):
         Raises:
             ValueError: an item is outside the vocabulary, or a user's vector is not finite; it names the user.
         """
+        return self.score_vectors(artifact, self.user_vectors(artifact, histories, request_times))
+
+    def encoder_of(self, config: TwoTowersConfig) -> TwoTowersConfig:
+        return config
+
+    def user_vectors(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
         from models.argus.scoring import completed
 
         known = histories.within(len(artifact.vocabulary)).known()
@@ -121,7 +127,7 @@ class ArgusTowersFamily(TrainedFamily):
                 f"the vector of user {int(finite.int().argmin())} is not finite: the weights or item vectors of "
                 f"version {artifact.version} are damaged"
             )
-        return self.score_vectors(artifact, users)
+        return users
 
     def score_vectors(self, artifact: Artifact, users: Tensor) -> Tensor:
         """The same of the vectors of B users (B, d), whenever they were made."""

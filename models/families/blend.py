@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Family, Kind
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.artifact import Artifact
+    from models.config import ModelConfig
     from models.fitted.blend import BlendModel
     from models.interactions import Interactions
     from models.vocabulary import Vocabulary
@@ -62,12 +64,25 @@ class Blend(Family):
             had = had_by(histories, len(artifact.vocabulary), artifact.manifest.repeats)
             return mixed(logits, similarities, had, model.item_knn.related, model.config.weight)
 
+    def encoder_of(self, config: BlendConfig) -> ModelConfig:
+        return config.recommender
+
+    def user_vectors(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """As the recommender has them; what item-kNN adds to a score is no product of vectors."""
+        recommender = _recommender_of(artifact)
+        return recommender.family.user_vectors(recommender, histories, request_times)
+
+    def are_unit_vectors(self, config: BlendConfig) -> bool:
+        return RECOMMENDERS[config.recommender.family].are_unit_vectors(config.recommender)
+
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
         """As the recommender has it."""
-        from dataclasses import replace
-
-        recommender = replace(artifact, model=artifact.model.recommender)
+        recommender = _recommender_of(artifact)
         return recommender.family.similar(recommender, item_index)
+
+
+def _recommender_of(artifact: Artifact) -> Artifact:
+    return replace(artifact, model=artifact.model.recommender)
 
 
 def _below(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

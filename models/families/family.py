@@ -46,6 +46,10 @@ class NoNeighbours(ValueError):
     """A family cannot tell which items are like another."""
 
 
+class NoVectors(ValueError):
+    """A family has no vectors of users and items whose dot product is a score."""
+
+
 class FamilyModel(Protocol):
     """A module that a family builds. Its `view` of a training batch is what the family's objectives are given."""
 
@@ -101,6 +105,32 @@ class Family(ABC):
     @abstractmethod
     def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
         """(B, n + 1) scores of every item for each of B users; -inf where the vocabulary does not know one, as at 0."""
+
+    def encoder_of(self, config: Any) -> TrainedConfig:
+        """The configuration of the model that `user_vectors` asks, which for most is `config` itself.
+
+        Raises:
+            NoVectors: there is none.
+        """
+        raise NoVectors(
+            f"a model of the family {self.name} has no vectors of users and items: take a version of another family"
+        )
+
+    def user_vectors(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        """(B, d) float32 vectors of B users, whose dot products with the version's retrieval vectors are the scores.
+
+        Arguments are those of `score`; the scores are those of a request after the version's data have ended.
+
+        Raises:
+            NoVectors: the family has none.
+            ValueError: as in `score`.
+        """
+        self.encoder_of(artifact.model.config)
+        raise NotImplementedError(f"the family {self.name} does not say what a user's vector is")
+
+    def are_unit_vectors(self, config: Any) -> bool:
+        """Whether these scores are cosines: then both vectors have norm 1, and nothing but a rotation may move them."""
+        return False
 
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
         """(n + 1,) how like the item `item_index` every item is; -inf at itself and at those that cannot be told.

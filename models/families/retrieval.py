@@ -97,6 +97,17 @@ class RetrievalFamily(TrainedFamily):
 
         return score(artifact, histories, request_times)
 
+    def encoder_of(self, config: Any) -> TrainedConfig:
+        return config
+
+    def user_vectors(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
+        from models.inference import user_states
+
+        return user_states(artifact, histories, request_times)
+
+    def are_unit_vectors(self, config: Any) -> bool:
+        return not config.popularity
+
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
         from models.inference import similar
 

@@ -48,7 +48,7 @@ class PopularityHead(RetrievalHead):
     def forward(self, states: Tensor, evidence: Evidence) -> Tensor:
         """(L, width) raw states and what they rest on -> (L, width + 1) queries in fp32."""
         personal = self.balance.personal(evidence).unsqueeze(-1) * unit(states)
-        return torch.cat([personal, self.balance.popularity.expand(len(states), 1)], dim=-1)
+        return torch.cat([personal, self.balance.popularity.expand(states.shape[0], 1)], dim=-1)
 
     def items(self, vectors: Tensor, index: Tensor, masked: Tensor | None = None) -> Tensor:
         """(..., width) vectors of the items `index` (...,) -> (..., width + 1) what queries are compared with.

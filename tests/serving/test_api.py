@@ -294,7 +294,7 @@ def test_string_ids_are_answered_as_strings(world: World) -> None:
 def test_the_documentation_shows_examples(http: TestClient) -> None:
     schema = http.get("/openapi.json").json()
     assert schema["components"]["schemas"]["RecommendationRequest"]["examples"]
-    assert set(schema["paths"]) == {"/v1/recommendations", "/v1/similar", "/v1/status", "/healthz"}
+    assert set(schema["paths"]) == {"/v1/recommendations", "/v1/similar", "/v1/vectors", "/v1/status", "/healthz"}
     assert http.get("/docs").status_code == 200
 
 

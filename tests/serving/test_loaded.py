@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from models.artifact import ArtifactError
 from models.columns import ACTIONS, ITEM_IDS, TIMESTAMPS, USER_ID
 from models.vocabulary import Vocabulary
-from serving.history import load_histories
+from serving.history import packed, read_chosen
 from serving.loaded import LoadedRelease, LoadError, load_release
 from serving.slot import NotLoaded, ReleaseSlot
 from tests.interaction_logs import log_of
@@ -127,7 +127,7 @@ def test_every_user_gets_his_own_events_back(log: dict[int, list[tuple[int, int]
             ACTIONS: pl.List(pl.Int32),
         },
     )
-    loaded = load_histories(log_of(frame, most=3), LIKE, vocabulary)
+    loaded = packed(read_chosen(log_of(frame, most=3), LIKE, vocabulary))
     for user, history in log.items():
         liked = [item if 1 <= item <= 3 else 0 for item, actions in history if actions & LIKE]
         found = loaded.of(user)

@@ -21,7 +21,7 @@ from models.inference import as_read, score
 from models.interaction_frames import interactions_in
 from models.manifest import Manifest
 from models.vocabulary import Vocabulary
-from serving.history import load_histories
+from serving.history import packed, read_chosen
 from storage.schema import TIME
 from tests.interaction_logs import log_of, training_of
 
@@ -76,7 +76,7 @@ def test_three_readers_see_the_same_steps(tmp_path: Path, by: Any) -> None:
     past = table.with_columns(
         pl.col("item_ids", "timestamps", "actions").list.head(pl.col("timestamps").list.len() - 1)
     )
-    served = load_histories(log_of(past), CLICK | BUY, vocabulary, keep_actions=by == "kind")
+    served = packed(read_chosen(log_of(past), CLICK | BUY, vocabulary, keep_actions=by == "kind"))
     cases = read_held_out(folder).cases["time"]
     assert len(cases) > USERS / 2
     trained_users = training_of(log, parts).sort("user_id")["user_id"].to_list()

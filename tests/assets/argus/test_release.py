@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from assets.argus.assets import argus_backbone, user_item_towers, user_item_vectors
+from assets.argus.assets import argus_backbone, user_item_towers
 from assets.argus.settings import ArgusSettings
 from assets.endpoint.rollout import champion_release
 from assets.endpoint.skew import measure_skew
@@ -30,6 +30,9 @@ from assets.training.assets import hstu_model
 from assets.training.set_assets import training_set
 from assets.training.simple_assets import simple_models
 from assets.training.training_set import TrainingSetSettings
+from assets.vectors.assets import user_item_vectors
+from assets.vectors.settings import VectorsSettings
+from assets.vectors.versions import has_vectors
 from assets.versions import artifact_of, made_of_data, releases_of
 from models.artifact import load_artifact
 from models.evaluation.model_scorer import ModelScorer
@@ -76,6 +79,7 @@ def run(lake: Lake, instance: dg.DagsterInstance, *only: str, **config: dg.Confi
             "ranking_set_settings": RankingSetSettings.of(RANKING, ASKED, SETTINGS),
             "ray": RayCluster(mode="inline"),
             "release": GATE,
+            "vectors": VectorsSettings(),
             "source": open_source(
                 {"kind": "files", "events": {"path": "unread.csv"}},
                 landing=str(lake.folder("landing")),
@@ -115,7 +119,7 @@ def test_a_night_on_which_argus_fails_is_decided_without_it(tmp_path: Path, monk
         assert result.success
         skipped = {
             name: str(result.asset_materializations_for_node(name)[0].metadata["skipped"].value)
-            for name in ("argus_backbone", "user_item_towers", "user_item_vectors")
+            for name in ("argus_backbone", "user_item_towers")
         }
         assert all(why.endswith("no memory is left") for why in skipped.values())
     decided = releases_of(lake).champion()
@@ -210,11 +214,18 @@ def test_one_is_promoted_served_and_rolled_back(night: tuple[Lake, dg.DagsterIns
 
 def test_the_nightly_batch_is_of_the_version_that_answers(night: tuple[Lake, dg.DagsterInstance]) -> None:
     lake, instance = night
-    towers, users = versions(lake)["argus_towers"], lake.scan(USER_VECTORS_TABLE).collect()
-    assert users["version"].unique().to_list() == [towers]
+    towers = versions(lake)["argus_towers"]
+    users, items = (
+        lake.scan(table).filter(version=towers).collect() for table in (USER_VECTORS_TABLE, ITEM_VECTORS_TABLE)
+    )
+    assert not has_vectors(artifact_of(lake, versions(lake)["popularity"]))
+    latest = instance.get_latest_materialization_event(dg.AssetKey("user_item_vectors"))
+    assert latest is not None
+    assert latest.asset_materialization is not None
+    told = latest.asset_materialization.metadata
+    assert (told["argus_towers_version"].value, told["argus_towers_space"].value) == (towers, towers)
     assert sorted(users["user_id"]) == sorted(USERS)
     assert users["interactions"].unique().to_list() == [16]
-    items = lake.scan(ITEM_VECTORS_TABLE).collect()
     assert items.height == 13
     if releases_of(lake).champion() != towers:
         again = {"release": ReleaseRun(version=towers, force_reason="it is asked for")}
@@ -245,6 +256,6 @@ def test_a_person_who_is_forgotten_has_no_vector(night: tuple[Lake, dg.DagsterIn
     person = Person.named(USERS[5], "string")
     forget(lake, person, "a letter")
     left = lake.scan(USER_VECTORS_TABLE).collect()
-    assert left.height == len(USERS) - 1
+    assert set(left["user_id"]) == set(USERS) - {USERS[5]}
     assert USERS[5] not in left["user_id"].to_list()
     assert search(Path(lake.uri(USER_VECTORS_TABLE)), person).found == []

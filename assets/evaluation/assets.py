@@ -12,7 +12,7 @@ from pydantic import Field
 from assets.data_version import data_version
 from assets.evaluation.evaluate_version import POPULARITY, BrokenCandidate, evaluate_version
 from assets.evaluation.oracle import KnownTruth
-from assets.evaluation.plots import metric_bars, metric_table
+from assets.evaluation.plots import metric_bars, metric_table, staleness_plot, staleness_table
 from assets.evaluation.records import record
 from assets.evaluation.verdicts import CHECKS, verdicts
 from assets.items.assets import items
@@ -185,6 +185,9 @@ def _metadata(result: VersionEvaluation) -> dict[str, Any]:
         metadata[f"{protocol}_metrics"] = dg.MetadataValue.md(metric_table(report))
         metadata[f"{protocol}_cold_items"] = dg.MetadataValue.md(metric_table(report, COLD))
         metadata[f"{protocol}_plot"] = dg.MetadataValue.md(metric_bars(report, result.metric))
+        if report.staleness:
+            metadata[f"{protocol}_staleness"] = dg.MetadataValue.md(staleness_table(report))
+            metadata[f"{protocol}_staleness_plot"] = dg.MetadataValue.md(staleness_plot(report))
     return metadata
 
 

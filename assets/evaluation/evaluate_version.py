@@ -15,6 +15,7 @@ from assets.splits.settings import EvaluationSettings
 from assets.versions import DATASETS, RECORD
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import Contestant, VersionEvaluation
+from models.families.registry import family_named
 from models.manifest import read_manifest
 from storage.lake import Lake
 from storage.sequence_store import SEQUENCES_TABLE
@@ -228,7 +229,7 @@ def _models(artifacts: Mapping[str, Artifact], candidate: Artifact, lake: Lake, 
 def _evaluate_all_that_can(
     scorers: Sequence[Scorer],
     may_fail: Collection[str],
-    contestants: Collection[str],
+    contestants: Mapping[str, Contestant],
     questions: Questions,
     settings: EvaluationSettings,
     progress: Progress | None,
@@ -250,7 +251,7 @@ def _evaluate_all_that_can(
 
 def _evaluate(
     scorers: Sequence[Scorer],
-    contestants: Collection[str],
+    contestants: Mapping[str, Contestant],
     questions: Questions,
     settings: EvaluationSettings,
     progress: Progress | None,
@@ -258,10 +259,11 @@ def _evaluate(
     from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 
     ranking = RankingSettings(settings.ks, settings.resamples, settings.seed, settings.batch_users)
+    aged = [name for name, of in contestants.items() if family_named(of.family).reads != "nothing"]
     reports = {}
     for protocol, cases in questions.cases.items():
         slices = standard_slices(cases, questions.catalogue, settings.short_history)
-        report = evaluate(scorers, cases, questions.catalogue, slices, ranking, progress, contestants)
+        report = evaluate(scorers, cases, questions.catalogue, slices, ranking, progress, contestants, aged)
         reports[protocol] = report.without_rivals(questions.without_rivals[protocol])
     return {settings.primary_protocol: _of_nobody(scorers, questions), **reports}
 

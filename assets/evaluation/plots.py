@@ -30,6 +30,38 @@ def metric_bars(report: EvaluationReport, metric: str, slices: tuple[str, ...] =
     return markdown_image(figure, f"{metric} by scorer")
 
 
+def staleness_plot(report: EvaluationReport) -> str:
+    """MRR of each scorer that was asked with older states, by their age."""
+    figure = new_figure(width=5.2, height=3.4)
+    panel = figure.subplots()
+    for scorer, points in report.staleness.items():
+        hours = [point.hours for point in points]
+        mean = [point.mrr.mean for point in points]
+        line = panel.plot(hours, mean, marker="o", label=scorer)[0]
+        low, high = [low_of(point.mrr) for point in points], [high_of(point.mrr) for point in points]
+        panel.fill_between(hours, low, high, color=line.get_color(), alpha=0.12)
+    panel.set_ylim(bottom=0)
+    panel.set(xlabel="age of the states, hours", ylabel="mrr", title=f"staleness, {report.users} users")
+    panel.set_xticks([point.hours for point in next(iter(report.staleness.values()))])
+    panel.legend(fontsize="small")
+    return markdown_image(figure, "mrr by age of the states")
+
+
+def staleness_table(report: EvaluationReport) -> str:
+    """Scorers by ages, each cell the MRR and its interval."""
+    first = next(iter(report.staleness.values()))
+    lines = [
+        "| scorer | " + " | ".join(f"{point.hours} h" for point in first) + " |",
+        "| --- |" + " --- |" * len(first),
+    ]
+    lines += [
+        f"| {escaped(scorer)} | " + " | ".join(cell(point.mrr) for point in points) + " |"
+        for scorer, points in report.staleness.items()
+    ]
+    shortened = " | ".join(f"{point.shortened:.0%}" for point in first)
+    return "\n".join([*lines, f"| *users of whom something is hidden* | {shortened} |"])
+
+
 def metric_table(report: EvaluationReport, slice_name: str = OVERALL) -> str:
     """Scorers by metrics, each cell the mean and its interval."""
     measured = {scorer: slices[slice_name] for scorer, slices in report.scorers.items() if slice_name in slices}

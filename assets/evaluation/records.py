@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from models.evaluation.report import VersionEvaluation
+from models.evaluation.report import EvaluationReport, Slices, VersionEvaluation
 from storage.lake import Lake
 from storage.schema import EVALUATIONS_TABLE, TIME, Schema
 
@@ -21,18 +21,29 @@ EVALUATIONS_SCHEMA: Schema = {
 
 
 def rows(evaluation: VersionEvaluation) -> pl.DataFrame:
-    """The numbers as a table: one row per protocol, scorer, slice and metric."""
+    """The numbers as a table: one row per protocol, scorer, slice and metric.
+
+    With states of some hours' age, MRR stands in slices such as `stale_24h`.
+    """
     return pl.DataFrame(
         [
             (evaluation.version, evaluation.cutoff, protocol, scorer, part, metric, m.mean, m.low, m.high, m.n)
             for protocol, report in evaluation.protocols.items()
-            for scorer, slices in report.scorers.items()
+            for scorer, slices in _slices(report).items()
             for part, measures in slices.items()
             for metric, m in measures.items()
         ],
         schema=EVALUATIONS_SCHEMA,
         orient="row",
     )
+
+
+def _slices(report: EvaluationReport) -> dict[str, Slices]:
+    aged = {
+        scorer: {f"stale_{point.hours}h": {"mrr": point.mrr} for point in points if point.hours}
+        for scorer, points in report.staleness.items()
+    }
+    return {scorer: slices | aged.get(scorer, {}) for scorer, slices in report.scorers.items()}
 
 
 def record(lake: Lake, evaluation: VersionEvaluation) -> int:

@@ -63,6 +63,8 @@ class WholeHistoryScorer:
     def score(self, cases: EvaluationCases) -> np.ndarray:
         """(B, n+1) scores; minus infinity for unknown items."""
         own = self.histories.take(np.array([self.places[key] for key in _keys(cases)], np.int64))
+        if cases.known_until is not None:
+            own = own.where(own.timestamps <= np.repeat(cases.known_until, own.lengths))
         return self.model.score_own(own, cases.request_times)
 
 

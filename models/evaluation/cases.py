@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,8 @@ class EvaluationCases:
         targets: (T,) int64, distinct within a case apart from 0; at least one a case.
         target_offsets: (B+1,) int64.
         repeats: Whether the items of a history are candidates.
+        known_until: (B,) int64 epoch ms: what happened later is hidden, though it was before the request. None: nothing
+            is.
 
     Raises:
         ValueError: the arrays contradict each other or the above.
@@ -39,6 +41,7 @@ class EvaluationCases:
     targets: IntArray
     target_offsets: IntArray
     repeats: bool = False
+    known_until: IntArray | None = None
 
     def __post_init__(self) -> None:
         if not len(self.user_ids) == len(self.histories) == len(self.request_times) == len(self.target_offsets) - 1:
@@ -84,7 +87,14 @@ class EvaluationCases:
             targets=self.targets[targets],
             target_offsets=offsets,
             repeats=self.repeats,
+            known_until=None if self.known_until is None else self.known_until[chosen],
         )
+
+    def stale(self, age_ms: int) -> EvaluationCases:
+        """The same asked of states that are so old: what happened in the time before the request is hidden."""
+        known_until = self.request_times - age_ms
+        known = self.histories.timestamps <= known_until[self.history_cases]
+        return replace(self, histories=self.histories.where(known), known_until=known_until)
 
     def batches(self, size: int) -> Iterator[EvaluationCases]:
         for start in range(0, len(self), size):

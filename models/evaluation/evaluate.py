@@ -10,15 +10,30 @@ from numpy.typing import NDArray
 
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.intervals import FloatArray, bootstrap
-from models.evaluation.metrics import coverage, per_user
+from models.evaluation.metrics import coverage, per_user, reciprocal_rank
 from models.evaluation.ranking import Ranking, rank, rivals
-from models.evaluation.report import COLD, OVERALL, SHORT_HISTORY, EvaluationReport, Measure, Measures, Rivals, Slices
+from models.evaluation.report import (
+    COLD,
+    OVERALL,
+    SHORT_HISTORY,
+    EvaluationReport,
+    Measure,
+    Measures,
+    Rivals,
+    Slices,
+    Staleness,
+)
 from models.evaluation.scorer import Catalogue, Scorer
 
 Name = TypeVar("Name", bound=Hashable)
 
 Progress = Callable[[str, int, int], None]
 """Told the scorer's name, the users done and the users in all."""
+
+AGES_IN_HOURS = (1, 6, 24, 48)
+"""At which staleness is measured, besides none (Netflix, arXiv 2605.23312, multi-token prediction)."""
+
+HOUR_MS = 3_600_000
 
 SCORES_AT_ONCE = 1 << 25
 """Bounds the memory of a batch: 128 MiB of scores, and a few times that while they are ranked."""
@@ -78,11 +93,13 @@ def evaluate(
     settings: RankingSettings,
     progress: Progress | None = None,
     contestants: Collection[str] = (),
+    aged: Collection[str] = (),
 ) -> EvaluationReport:
     """Ranks the catalogue by every scorer and measures each slice; the first scorer is the candidate.
 
     Args:
         contestants: Names of the scorers of which every two are compared.
+        aged: Names of those that are also asked with states of some hours' age.
 
     Raises:
         ScoresError: a scorer failed, or gave NaN or a wrong shape; the message names it and the user.
@@ -112,6 +129,11 @@ def evaluate(
         candidate=names[0],
         scorers=measured,
         differences=differences,
+        staleness={
+            scorer.name: _staleness(scorer, rankings[scorer.name], cases, catalogue, settings, progress)
+            for scorer in scorers
+            if scorer.name in aged and len(cases)
+        },
         paired=_paired({name: rankings[name] for name in names if name in contestants}, cases, settings),
         seconds=seconds,
     )
@@ -134,10 +156,12 @@ def _rank_all(
     catalogue: Catalogue,
     settings: RankingSettings,
     progress: Progress | None,
+    age_ms: int = 0,
 ) -> Ranking:
+    """Of states that are so old: the candidates are the same, as who answers knows what was chosen a minute ago."""
     parts, done = [], 0
     for batch in cases.batches(batch_size(catalogue, settings)):
-        scores = _scores(scorer, batch, catalogue)
+        scores = _scores(scorer, batch.stale(age_ms) if age_ms else batch, catalogue)
         parts.append(rank(scores, batch, catalogue, max(settings.ks)))
         done += len(batch)
         if progress:
@@ -145,6 +169,32 @@ def _rank_all(
     if not parts:
         return Ranking(np.empty(0, np.int64), np.empty((0, max(settings.ks)), np.int32))
     return Ranking(np.concatenate([p.ranks for p in parts]), np.concatenate([p.top for p in parts]))
+
+
+def _staleness(
+    scorer: Scorer,
+    fresh: Ranking,
+    cases: EvaluationCases,
+    catalogue: Catalogue,
+    settings: RankingSettings,
+    progress: Progress | None,
+) -> tuple[Staleness, ...]:
+    """From `fresh`, its ranking at no age, on. All ages see the same resamples of users."""
+    values, shortened = {0: reciprocal_rank(fresh.ranks, cases.target_offsets)}, {0: 0.0}
+    for hours in AGES_IN_HOURS:
+        aged = _rank_all(scorer, cases, catalogue, settings, _told_of(progress, hours), hours * HOUR_MS)
+        values[hours] = reciprocal_rank(aged.ranks, cases.target_offsets)
+        lengths = cases.stale(hours * HOUR_MS).histories.lengths
+        shortened[hours] = float((lengths < cases.histories.lengths).mean())
+    measured = _measures(values, settings)
+    return tuple(Staleness(hours=hours, shortened=shortened[hours], mrr=measured[hours]) for hours in values)
+
+
+def _told_of(progress: Progress | None, hours: int) -> Progress | None:
+    """`progress`, which is told what is asked, too."""
+    if progress is None:
+        return None
+    return lambda scorer, done, users: progress(f"{scorer} of states {hours} h old", done, users)
 
 
 def batch_size(catalogue: Catalogue, settings: RankingSettings) -> int:

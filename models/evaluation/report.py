@@ -56,6 +56,14 @@ Slices = dict[str, Measures]
 """Slice to metric to number; a slice without users is left out."""
 
 
+class Staleness(Strict):
+    """How well a scorer does with states that are some hours old, as where users' states are cached."""
+
+    hours: int = Field(ge=0, description="What happened so long before the request, or later, is hidden.")
+    shortened: float = Field(ge=0, le=1, description="Share of the users of whom it hides something.")
+    mrr: Measure = Field(description="Mean reciprocal rank.")
+
+
 class EvaluationReport(Strict):
     """One protocol: every scorer on the same cases."""
 
@@ -72,6 +80,9 @@ class EvaluationReport(Strict):
         default_factory=dict,
         description="Of every two contestants, over all targets: the first one to the second one to metric to the "
         "paired difference first minus second.",
+    )
+    staleness: dict[str, tuple[Staleness, ...]] = Field(
+        default_factory=dict, description="Scorer to how well it does the older its states are, the newest first."
     )
     seconds: dict[str, float] = Field(default_factory=dict, description="Seconds that each scorer took.")
 

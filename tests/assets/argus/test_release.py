@@ -142,6 +142,7 @@ def test_they_are_asked_what_the_others_are_asked(night: tuple[Lake, dg.DagsterI
         assert set(told) == BOTH
         assert all(np.isfinite(value) and value > 0 for value in told.values())
         assert report.paired_difference("argus", "popularity", "ndcg@10") is not None
+        assert set(report.staleness) == set(found.contestants) - {"popularity"}
     decided = releases_of(lake).champion()
     assert decided in {contestant.version for contestant in found.contestants.values()}
 
@@ -164,7 +165,10 @@ def test_nothing_is_read_that_was_not_known_when_what_is_asked_for_was_shown(
             known = 8 if protocol == "time" else moment % day_ms // hour_ms - 1
             assert len(history.timestamps) == known
             assert history.timestamps.max() < min(moment - 3000, cutoff_ms)
-        assert scorer.score(cases).shape == (len(cases), len(hstu.vocabulary) + 1)
+        scores = scorer.score(cases)
+        assert scores.shape == (len(cases), len(hstu.vocabulary) + 1)
+        assert np.array_equal(scorer.score(cases.stale(0)), scores)
+        assert not np.array_equal(scorer.score(cases.stale(10 * day_ms)), scores), "old states know what was hidden"
 
 
 def test_versions_of_other_data_are_no_rivals(night: tuple[Lake, dg.DagsterInstance]) -> None:

@@ -285,6 +285,20 @@ def sparse(
 
 
 @app.command()
+def staleness(
+    profile: Annotated[str, typer.Argument(help="A profile by name, or the path of a YAML file.")] = "demo",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 3,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Several future targets against the next item alone, by the age of the states that answer."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import staleness as bench
+
+        _end("staleness", bench.run(profile, seeds, _kept(out), smoke, _report))
+
+
+@app.command()
 def defaults(
     profiles: Annotated[
         list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="Profiles that map columns and no more.")

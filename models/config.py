@@ -218,6 +218,30 @@ class ModelConfig(RecommenderConfig):
         return self
 
 
+class FutureTargetsConfig(Strict):
+    """What a state is to tell: the next item alone, or a set of those that follow, of which no order is learned.
+
+    Several make states last longer, where they are cached or made once a night; where none is old, they may cost
+    (Netflix, arXiv 2605.23312, multi-token prediction).
+    """
+
+    count: int = Field(default=1, ge=1, description="Items that follow, at most.")
+    half_life_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="Time from the newest interaction that a state has read after which a target counts half; null: "
+        "all count alike.",
+    )
+    window_hours: float | None = Field(
+        default=None, gt=0, description="Time after which what follows is no target; null: whenever it comes."
+    )
+
+    @property
+    def next_alone(self) -> bool:
+        """Whether each position has its next item as the one target, whenever it comes."""
+        return self.count == 1 and self.half_life_hours is None and self.window_hours is None
+
+
 class SampledSoftmaxConfig(Strict):
     """Next-item loss over sampled negatives (HSTU spec section 3)."""
 
@@ -252,6 +276,7 @@ class SampledSoftmaxConfig(Strict):
         description="Share of negatives without ID: as many as items of the catalogue are too new to have one.",
     )
     temperature: Annotated[float, FROM_DATA] = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
+    targets: FutureTargetsConfig = FutureTargetsConfig()
 
     @model_validator(mode="after")
     def _one_way_of_sharing(self) -> "SampledSoftmaxConfig":

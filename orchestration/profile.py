@@ -290,7 +290,7 @@ def load_profile(name_or_path: str) -> Profile:
     Raises:
         ProfileError: no such file, not YAML, an unset variable, an unknown key or a value that does not fit.
     """
-    path = _find(name_or_path)
+    path = find_profile(name_or_path)
     content = read_yaml(path, {**os.environ, HOME_VARIABLE: str(home())})
     if "origin" in content:
         raise ProfileError(f"profile {path}: origin is not for a profile to say: leave it out")
@@ -316,7 +316,12 @@ def _require_offered(source: Any, quality: Any) -> None:
         raise SectionError(str(error)) from error
 
 
-def _find(name_or_path: str) -> Path:
+def find_profile(name_or_path: str) -> Path:
+    """The file of a profile that comes with the platform (by name), or that of a path.
+
+    Raises:
+        ProfileError: there is none.
+    """
     path = Path(name_or_path) if name_or_path.endswith((".yaml", ".yml")) else PROFILES / f"{name_or_path}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.config import SampledSoftmaxConfig
+from models.objectives.future_targets import FutureTargets
 from models.objectives.objective import Objective
 from models.objectives.sampled_softmax import sampled_softmax
 from models.recommender import Positions, chance
@@ -31,7 +32,7 @@ class NextItem(Objective):
         return None if self.config.correction == "logq" else log(1 + self.config.negatives)
 
     def forward(self, view: Positions) -> dict[str, Tensor]:
-        """The mean loss over all positions.
+        """The mean loss over all positions, or over all that they are to tell (`FutureTargets`), weighted.
 
         IDs are hidden at the rates that serving will meet (Netflix, arXiv 2605.23312, collaborative masking), where
         content stands in for them: in a history at random and where the item was new; of a label only where it was new;
@@ -40,7 +41,8 @@ class NextItem(Objective):
         """
         model, items = view.model, view.model.items
         labels = items.places[view.labels.item_index]
-        draw = self._draw(view, labels)
+        asked = None if self.config.targets.next_alone else FutureTargets.of(view.batch, self.config.targets)
+        draw = self._draw(view, labels, len(labels) if asked is None else len(asked.positions))
         different, columns = distinct(draw.places, items.trained + 1)
         drawn = items.trained_items[different]
         cold = chance(different.shape, self.config.cold_negatives, view.generator) & items.has_content[drawn]
@@ -52,6 +54,14 @@ class NextItem(Objective):
         # Last, because to count distinct items is to wait for a GPU: there is least to wait for before the encoder.
         queries = view.queries
         own = columns[labels]
+        times, items_asked, masked = view.batch.next_timestamps, view.labels.item_index, view.label_masked
+        # What a user has chosen before is never recommended to them, so nobody asks for it.
+        weights = None if view.labels.repeated is None else (~view.labels.repeated).float()
+        if asked is not None:
+            positions, at = asked.positions, asked.labels
+            weights = asked.weights if weights is None else asked.weights * weights[at]
+            queries, times = queries[positions], times[positions]
+            positives, own, items_asked, masked = positives[at], own[at], items_asked[at], masked[at]
         correction = draw.correction(different) if self.config.correction == "logq" else None
         loss = sampled_softmax(
             queries,
@@ -60,17 +70,16 @@ class NextItem(Objective):
             draws,
             own,
             model.head.temperature(self.config.temperature),
-            # What a user has chosen before is never recommended to them, so nobody asks for it.
-            weights=None if view.labels.repeated is None else (~view.labels.repeated).float(),
+            weights=weights,
             correction=correction,
-            drift=model.head.drift(view.batch.next_timestamps, drawn, cold, view.labels.item_index, view.label_masked),
+            drift=model.head.drift(times, drawn, cold, items_asked, masked),
         )
         return {NEXT_ITEM: loss}
 
-    def _draw(self, view: Positions, labels: Tensor) -> Draw:
-        """The negatives: (R,) shared by all positions, or (G, R) for so many runs of them."""
+    def _draw(self, view: Positions, labels: Tensor, asked: int) -> Draw:
+        """The negatives: (R,) shared by all that is asked, or (G, R) for so many runs of it."""
         items = view.model.items
-        runs = -(-len(labels) // self.config.positions_per_draw)
+        runs = -(-asked // self.config.positions_per_draw)
         shape = (self.config.negatives,) if self.config.shared else (runs, self.config.negatives)
         batch = torch.cat([items.places[view.batch.item_index], labels])
         return self.sampler.draw(batch, items.trained, shape, view.generator)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from models.cold_start import COLD_START, cold_share
 from models.columns import ITEM_ID, ITEM_IDS, REPEATED, TIMESTAMP, TIMESTAMPS, USER_ID
 from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
 from models.content import content_matrix
-from models.families.registry import build
+from models.families.registry import build, read_config
 from models.interaction_frames import interaction_lists, interactions_in
 from models.interactions import Interactions
 from models.item_counts import POPULARITY_HALF_LIFE_DAYS, ItemCounts
@@ -21,9 +22,11 @@ from models.manifest import Manifest, new_version
 from models.popularity import PopularityOverTime
 from models.recommend import recommend as recommend_to
 from models.request_time import request_time
+from models.space import built_otherwise
 from models.top_k import top_k
 from models.training.loop import OnEpoch, Worker, fit
 from models.vocabulary import Vocabulary
+from models.warm_start import read_parent, start_from
 
 RANK = "rank"
 SCORE = "score"
@@ -40,8 +43,12 @@ def fit_recommender(
     model: ModelConfig | None = None,
     content: pl.DataFrame | None = None,
     on_epoch: OnEpoch = lambda report, task, optimizer: None,
+    start: Path | None = None,
 ) -> Artifact:
     """Trains a recommender on all `interactions`, on a GPU where there is one.
+
+    Fine-tuned of a version (`start`), it has the version's weights when training begins, those of the items that both
+    know among them, by their ids; the version's other items are gone.
 
     Args:
         interactions: `user_id`, `item_id`, `timestamp` (datetimes), in any order.
@@ -50,17 +57,24 @@ def fit_recommender(
         content: `item_id`, `vector` (lists of numbers): content embeddings. Items that only stand here, without an
             interaction, can be recommended too.
         on_epoch: Called after each epoch with the report, the training task and the optimiser.
+        start: Folder of a version of the line, or of one that was made here, whose weights it begins with; without
+            `model` it is built as that version is.
 
     Raises:
-        ValueError: a column is missing or of another type, a value is null, or no user has two interactions.
+        ValueError: a column is missing or of another type, a value is null, or no user has two interactions; or the
+            version in `start` cannot be read or is built otherwise.
     """
-    training, model = training or TrainingConfig(), model or ModelConfig()
+    training = training or TrainingConfig()
+    model = model or (ModelConfig() if start is None else _config_of(start))
     interactions = _checked(interactions)
     items = _items(interactions, content)
     packed = interactions_in(interaction_lists(interactions), Vocabulary.untrained(items))
     counts = ItemCounts(len(items), end_ms=int(packed.timestamps.max(initial=-1)) + 1)
     counts.add(packed)
     vocabulary = counts.vocabulary(items, catalogue=items)
+    parent = None if start is None else read_parent(start)
+    if parent is not None:
+        vocabulary = vocabulary.following(parent.vocabulary)
     vectors = content_matrix(vocabulary, content)
     given = vectors.shape[1] > 0
     if given and not model.items.content_dim:
@@ -75,10 +89,14 @@ def fit_recommender(
     trained, table = torch.from_numpy(vocabulary.trained), torch.from_numpy(vectors) if given else None
     popularity = PopularityOverTime.of(packed, len(vocabulary), counts.end_ms, POPULARITY_HALF_LIFE_DAYS)
     recommender = build(model, len(vocabulary), trained, table, popularity)
+    if parent is not None and start is not None:
+        _refuse_other(model, start)
+        start_from(parent, recommender, vocabulary)
     worker = Worker(device="cuda" if torch.cuda.is_available() else "cpu")
     packed = packed.with_columns({REPEATED: packed.repeated()})
     fit(recommender, packed, training, worker, on_epoch)
-    return Artifact.of(_manifest(interactions, training, model.family), recommender, vocabulary)
+    manifest = _manifest(interactions, training, model.family, start.name if start else None)
+    return Artifact.of(manifest, recommender, vocabulary)
 
 
 def recommend(
@@ -142,6 +160,19 @@ def similar_items(artifact: Artifact, item_id: str | int, k: int = 10) -> pl.Dat
     return pl.DataFrame({RANK: rank, ITEM_ID: artifact.vocabulary.ids(best), SCORE: scores[best]})
 
 
+def _config_of(folder: Path) -> ModelConfig:
+    config = read_config(folder)
+    if not isinstance(config, ModelConfig):
+        raise ValueError(f"{folder} is of the family {config.family}, not a recommender that can be fine-tuned here")
+    return config
+
+
+def _refuse_other(model: ModelConfig, start: Path) -> None:
+    """Raises ValueError where weights of the version in `start` do not fit the model."""
+    if wrong := built_otherwise(model, _config_of(start)):
+        raise ValueError(f"the model is built otherwise than the version in {start}: {', '.join(wrong)}")
+
+
 def _best(
     artifact: Artifact, users: pl.Series, asking: Interactions, asked_at: int, k: int, exclude_seen: bool
 ) -> pl.DataFrame:
@@ -192,7 +223,7 @@ def _items(interactions: pl.DataFrame, content: pl.DataFrame | None) -> pl.Serie
     return pl.concat([seen, content[ITEM_ID].filter(~content[ITEM_ID].is_in(seen.implode())).unique().sort()])
 
 
-def _manifest(interactions: pl.DataFrame, training: TrainingConfig, family: str) -> Manifest:
+def _manifest(interactions: pl.DataFrame, training: TrainingConfig, family: str, parent: str | None) -> Manifest:
     end = interactions.select(pl.col(TIMESTAMP).max()).item() + timedelta(milliseconds=1)
     return Manifest(
         version=new_version(family),
@@ -200,5 +231,6 @@ def _manifest(interactions: pl.DataFrame, training: TrainingConfig, family: str)
         cutoff=end,
         data_end=end,
         positive_actions=["interaction"],
+        parent=parent,
         training=training,
     )

@@ -191,6 +191,21 @@ def recommend(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder for the program and what belongs to it.")],
+    profile: ProfileOption = environment.DEFAULT_PROFILE,
+    version: Annotated[
+        str | None, typer.Option(help="A version; default: the one whose vectors are published.")
+    ] = None,
+) -> None:
+    """Writes a version's encoder as a torch.export program: histories in, vectors of users out, no genrec needed."""
+    with errors_as_sentences():
+        from orchestration import encoder
+
+        encoder.export(applied(profile), folder, not_empty("--version", version), _tell)
+
+
+@app.command()
 def fetch(
     dataset: Annotated[str, typer.Argument(help="A public dataset, such as ml-1m; an unknown name lists them all.")],
     to: Annotated[Path, typer.Option(help="Folder in which it gets one of its own.")] = Path("datasets"),

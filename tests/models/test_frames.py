@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from models.artifact import Artifact
+from models.artifact import Artifact, save_artifact
 from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
 from models.frames import fit_recommender, recommend, similar_items
 from models.inference import score
@@ -138,3 +139,20 @@ def test_content_that_is_not_finite_names_the_item() -> None:
     spoilt = CONTENT.with_columns(pl.Series("vector", [[1.0, 0.0], [float("nan"), 1.0], [1.0, 1.0]]))
     with pytest.raises(ValueError, match="the content vector of item 'a' is not finite"):
         trained(content=spoilt)
+
+
+def test_a_model_is_fine_tuned_of_a_version(tmp_path: Path) -> None:
+    still = TRAINING.model_copy(update={"learning_rate": 1e-12})
+    parent = fit_recommender(EVENTS, TRAINING, MODEL)
+    folder = save_artifact(tmp_path, parent.manifest, parent.model, parent.vocabulary)
+    own = log(("x", "new", 20), ("x", "b", 21), ("x", "a", 22), ("y", "b", 20), ("y", "new", 23))
+    tuned = fit_recommender(own, still, start=folder)
+    assert (tuned.manifest.parent, tuned.model.config) == (parent.version, parent.model.config)
+    before, after = parent.vocabulary.indices(["a", "b"]), tuned.vocabulary.indices(["a", "b"])
+    torch.testing.assert_close(tuned.item_vectors[after], parent.item_vectors[before])
+    torch.testing.assert_close(tuned.model.encoder.positions, parent.model.encoder.positions)
+    wider = MODEL.model_copy(update={"width": 16})
+    with pytest.raises(ValueError, match=r"built otherwise than the version in .*: width is 16, not 8"):
+        fit_recommender(own, still, wider, start=folder)
+    with pytest.raises(ValueError, match="nowhere"):
+        fit_recommender(own, still, MODEL, start=tmp_path / "nowhere")

@@ -194,6 +194,21 @@ def shown_and_liked(
 
 
 @app.command()
+def stabilisation(
+    nights: Annotated[int, typer.Option(min=3, help="Nights of the demo world, each trained from scratch.")] = 4,
+    events: Annotated[int, typer.Option(min=1, help="Of the demo world, about.")] = 100_000,
+    items: Annotated[int, typer.Option(min=100, help="Of the release whose stabilisation is timed.")] = 1_000_000,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """What a model of one night's vectors loses on the next night's, with and without stabilisation."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import stabilisation as bench
+
+        _end("stabilisation", bench.run(nights, events, items, _kept(out), smoke, _report))
+
+
+@app.command()
 def overload(
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
     smoke: SmokeOption = False,

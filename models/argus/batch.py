@@ -18,6 +18,7 @@ class ArgusBatch:
         context: (M, features) int64 codes (`models.argus.features`).
         shown: (M, features) int64 codes of what is known of the item that is shown.
         read: (L,) int64 which of the M are read, row by row.
+        started: (M,) int64 epoch milliseconds when each began.
         feedback: (L, features) int64 codes of what came of those that are read.
         outcomes: (L, factors) int64 the class of each factor of those that are read, -1 where it is not known.
         timestamps: (L,) int64 epoch milliseconds.
@@ -27,12 +28,15 @@ class ArgusBatch:
         rows: (T,) int64 the row of each.
         states: (T,) int64 which of the L tells the state before each, -1 where nothing is known yet. In the interleaved
             form it is the asked interaction itself, whose own tokens tell the states.
+        before: (T,) int64 how many interactions that state has read; 0 where there is none.
+        newest: (T,) int64 epoch milliseconds when the newest of them had ended; where there is none, when it began.
         labels: (T, factors) int64 the class of each factor, -1 where it is not known.
     """
 
     item_index: Tensor
     context: Tensor
     shown: Tensor
+    started: Tensor
     read: Tensor
     feedback: Tensor
     outcomes: Tensor
@@ -42,6 +46,8 @@ class ArgusBatch:
     asked: Tensor
     rows: Tensor
     states: Tensor
+    before: Tensor
+    newest: Tensor
     labels: Tensor
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from models.auto import FROM_DATA
 from models.columns import ACTIONS
 from models.config import HstuConfig, PreNormConfig, StuConfig, TrainedConfig
 from models.strict import Strict
@@ -123,7 +124,7 @@ class ArgusConfig(TrainedConfig):
     size: Size | None = Field(
         default=None, description="A published size, which fills in the fields that are left out; else null."
     )
-    max_length: int = Field(
+    max_length: Annotated[int, FROM_DATA] = Field(
         default=512, ge=1, description="Interactions of a chunk: those that the model sees at most."
     )
     output_width: int = Field(default=64, ge=1, description="Width of the vectors by which the next item is found.")
@@ -134,9 +135,11 @@ class ArgusConfig(TrainedConfig):
     backbone: ArgusBackbone = PreNormConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     hidden: int = Field(default=128, ge=1, description="Hidden width of the towers and of the heads.")
-    input_dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout on the encoder's input.")
+    input_dropout: Annotated[float, FROM_DATA] = Field(
+        default=0.1, ge=0, lt=1, description="Dropout on the encoder's input."
+    )
     item_id: bool = Field(default=True, description="Whether an item has an ID of its own, beside its content.")
-    id_masking: float = Field(
+    id_masking: Annotated[float, FROM_DATA] = Field(
         default=0.05,
         ge=0,
         lt=1,
@@ -152,6 +155,22 @@ class ArgusConfig(TrainedConfig):
     columns: tuple[ColumnConfig, ...] = Field(default=(), description="What else is read of an interaction.")
     factors: tuple[FactorConfig, ...] = Field(default=(), description="What is told of the feedback; none: nothing.")
     next_item: bool = Field(default=True, description="Whether the next item is told.")
+    popularity: Annotated[bool, FROM_DATA] = Field(
+        default=False,
+        description="Whether how popular an item is when it is asked for is a part of how likely it comes next, at a "
+        "learned weight. Who learns from the past then sees it as it was: what was new has neither ID nor popularity, "
+        "what came later is not there. false: a cosine and a temperature alone, as published.",
+    )
+    popularity_half_life_days: Annotated[float, FROM_DATA] = Field(
+        default=7.0, gt=0, allow_inf_nan=False, description="Age at which an interaction counts half in popularity."
+    )
+    context_masking: Annotated[float, FROM_DATA] = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the interactions of which training hides the context but for the time, as whoever looks "
+        "through a whole catalogue does not know it.",
+    )
     quality: QualityConfig | None = Field(
         default=None,
         description="Items' quality and users' leniency as offsets of what is told of the feedback; null: without.",

@@ -17,6 +17,7 @@ from models.columns import STARTED
 from models.examples import Epoch
 from models.interactions import Interactions
 from models.past import count_before
+from models.popularity import PopularityOverTime
 
 HOUR_MS = 3_600_000
 
@@ -93,6 +94,12 @@ class ArgusExamples:
         """(L,) users, (L,) items and (L, factors) labels of all interactions, asked about or not."""
         every, of = np.arange(len(self._interactions.timestamps)), self._interactions
         return np.repeat(np.arange(len(of)), of.lengths), of.item_index, self._labels(every)
+
+    def popularity(self, items: int, half_life_days: float) -> PopularityOverTime:
+        """That of the items 1..`items`, of all interactions, asked about or not, until the last of them had ended."""
+        known = self._interactions.known()
+        end = int(known.timestamps.max(initial=0)) + 1
+        return PopularityOverTime.of(known, items, end, half_life_days)
 
     def epoch(self, epoch: int) -> Epoch:
         """The same examples in every epoch."""
@@ -196,20 +203,25 @@ class ArgusExamples:
         states: np.ndarray,
     ) -> ArgusBatch:
         config, all_of, of_read = self._config, self._columns(every), self._columns(read)
-        count = len(every)
+        count, started, place = len(every), self._interactions.column(STARTED)[every], np.searchsorted(every, asked)
+        # In the interleaved form the state is of the asked interaction itself, which comes after those it has read.
+        before = states - offsets[rows] + (config.form == "summed")
         return ArgusBatch(
             item_index=_tensor(self._interactions.item_index[every]),
-            context=_tensor(context_codes(config, all_of, self._interactions.column(STARTED)[every], known)),
+            context=_tensor(context_codes(config, all_of, started, known)),
             shown=_tensor(item_codes(config, all_of, count)),
+            started=_tensor(started),
             read=_tensor(np.searchsorted(every, read)),
             feedback=_tensor(feedback_codes(config, of_read, len(read))),
             outcomes=_tensor(labels(config, of_read, len(read))),
             timestamps=_tensor(self._interactions.timestamps[read]),
             offsets=_tensor(offsets),
             users=_tensor(chosen[:, 0]),
-            asked=_tensor(np.searchsorted(every, asked)),
+            asked=_tensor(place),
             rows=_tensor(rows),
             states=_tensor(states),
+            before=_tensor(np.where(states < 0, 0, before)),
+            newest=_tensor(np.where(known[place] < 0, started[place], known[place])),
             labels=_tensor(self._labels(asked)),
         )
 

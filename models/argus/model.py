@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import log
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from models.argus.batch import ArgusBatch
 from models.argus.config import ArgusConfig
 from models.argus.embeddings import HashedEmbedding
 from models.argus.features import context_names, feedback_names
+from models.argus.next_item_head import NextItemHead
 from models.argus.quality import Quality
 from models.argus.towers import ArgusItemTower, FeatureTower
 from models.config import HstuConfig, PreNormConfig
@@ -21,14 +21,10 @@ from models.encoder.stack import AttentionLayer, Layout, Stack
 from models.encoder.stu import StuLayer
 from models.encoder.transformer import PreNormLayer
 from models.heads.actions import FIRST_ANSWERS
-from models.heads.retrieval import unit
+from models.heads.calendar import HOUR_MS
+from models.heads.evidence import Evidence
 from models.jagged import token_places
 from models.mlp import EPS, mlp
-
-COLDEST, HOTTEST = 0.01, 100.0
-"""Bounds of the learned temperature."""
-
-FIRST_TEMPERATURE = 0.07
 
 
 class Argus(nn.Module):
@@ -61,7 +57,7 @@ class Argus(nn.Module):
         # In the interleaved form the states have read context and item themselves.
         parts = (2, 3) if config.form == "summed" else (1, 1)
         classes = sum(map(config.classes, config.factors))
-        self.next_item = NextItemHead(config, parts[0] * width) if config.next_item else None
+        self.next_item = NextItemHead(config, parts[0] * width, items) if config.next_item else None
         self.told = mlp(parts[1] * width, config.hidden, classes) if classes else None
         self.quality = Quality(config, config.quality, items) if classes and config.quality else None
 
@@ -96,13 +92,30 @@ class Argus(nn.Module):
             raise ValueError(
                 f"row {row} has {longest} interactions, the model takes {self.config.max_length}: keep the most recent"
             )
-        masked = None
-        if self.training and self.items.keys is not None and self.items.id_masking:
-            masked = torch.rand(batch.item_index.shape, generator=generator, device=batch.item_index.device)
-            masked = masked < self.items.id_masking
-        context = self.context(batch.context)
+        masked = self._hidden(batch, generator) if self.training and self.items.keys is not None else None
+        context = self.context(self._known_context(batch.context, generator))
         item = self.items(batch.item_index, masked) + self.shown(batch.shown)
         return context, item, self._encode(context, item, batch)
+
+    def _hidden(self, batch: ArgusBatch, generator: torch.Generator | None) -> Tensor | None:
+        """(M,) bool, the interactions whose item's ID training hides: some at random, and those with a new item."""
+        masked = None
+        if self.items.id_masking:
+            masked = torch.rand(batch.item_index.shape, generator=generator, device=batch.item_index.device)
+            masked = masked < self.items.id_masking
+        if self.next_item is not None and self.next_item.popularity is not None:
+            new = self.next_item.was_new(batch.item_index, batch.started)
+            masked = new if masked is None else masked | new
+        return masked
+
+    def _known_context(self, codes: Tensor, generator: torch.Generator | None) -> Tensor:
+        """(M, features) the codes, in training without what comes from columns for some of the M."""
+        columns = len(self.config.of_role("context"))
+        if not (self.training and columns and self.config.context_masking):
+            return codes
+        hidden = torch.rand(len(codes), 1, generator=generator, device=codes.device) < self.config.context_masking
+        is_column = torch.arange(codes.shape[1], device=codes.device) >= codes.shape[1] - columns
+        return codes.masked_fill(hidden & is_column, 0)
 
     def _encode(self, context: Tensor, item: Tensor, batch: ArgusBatch) -> Tensor:
         """(tokens * L, width) raw states, normed: of each interaction, or of its context, its item and its feedback."""
@@ -139,31 +152,6 @@ class Argus(nn.Module):
         return values.split([self.config.classes(factor) for factor in self.config.factors], dim=-1)
 
 
-class NextItemHead(nn.Module):
-    """The state and the context as a point among the items, and how sharply distance decides."""
-
-    def __init__(self, config: ArgusConfig, inputs: int) -> None:
-        super().__init__()
-        self.query = mlp(inputs, config.hidden, config.output_width)
-        self.item = nn.Linear(config.width, config.output_width)
-        self.log_temperature = nn.Parameter(torch.tensor(log(FIRST_TEMPERATURE)))
-
-    @property
-    def temperature(self) -> Tensor:
-        """() in 0.01..100. The parameter itself is kept within: beyond the bounds it would have no gradient."""
-        with torch.no_grad():
-            self.log_temperature.clamp_(log(COLDEST), log(HOTTEST))
-        return self.log_temperature.float().exp()
-
-    def queries(self, states: Tensor) -> Tensor:
-        """(T, inputs) -> (T, output_width) of norm 1, in fp32."""
-        return unit(self.query(states))
-
-    def targets(self, vectors: Tensor) -> Tensor:
-        """(..., width) vectors of the item tower -> (..., output_width) of norm 1, in fp32."""
-        return unit(self.item(vectors))
-
-
 @dataclass(frozen=True)
 class Asked:
     """What objectives see of a batch: what was known at each of the T interactions that it asks about.
@@ -181,9 +169,27 @@ class Asked:
 
     @cached_property
     def queries(self) -> Tensor:
-        """(T, output_width) where the next item is looked for."""
+        """(T, d) where the next item is looked for."""
         assert self.model.next_item is not None
-        return self.model.next_item.queries(self.of_context)
+        return self.model.next_item.queries(self.of_context, self.evidence)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the state before each rests on."""
+        batch = self.batch
+        silence = (self.times - batch.newest).clamp(min=0).float() / HOUR_MS
+        return Evidence(silence.log1p(), batch.before.clamp(min=1).float().log())
+
+    @property
+    def times(self) -> Tensor:
+        """(T,) int64 epoch milliseconds when each began."""
+        return self.batch.started[self.batch.asked]
+
+    @property
+    def new(self) -> Tensor:
+        """(T,) bool, whose item was too new to have an ID."""
+        assert self.model.next_item is not None
+        return self.model.next_item.was_new(self.next_items, self.times)
 
     @cached_property
     def logits(self) -> Tensor:

@@ -63,7 +63,8 @@ def score_next_item(model: Argus, histories: Interactions, impressions: Interact
     scores = []
     for part in parts_of(examples):
         view = model.view(examples.batch(part), None)
-        targets = model.next_item.targets(model.items(view.next_items))
+        items = view.next_items
+        targets = model.next_item.targets(model.items(items), items, ~model.items.has_id[items])
         scores.append(((view.queries * targets).sum(1) / model.next_item.temperature).numpy())
     return np.concatenate(scores)
 
@@ -111,11 +112,12 @@ def log_likelihoods(artifact: Artifact, histories: Interactions, request_times: 
 
 @torch.no_grad()
 def next_item_queries(artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
-    """(B, output_width) where each user's next item is looked for, of norm 1; 0 for a user with no known item.
+    """(B, d) where each user's next item is looked for, as wide as what it is compared with; 0 for a user with no known
+    item. Without popularity of norm 1.
 
     Arguments and errors are those of `log_likelihoods`.
     """
-    queries = torch.zeros(len(histories), artifact.model.config.output_width)
+    queries = torch.zeros(len(histories), artifact.retrieval_vectors.shape[1])
     some = np.flatnonzero(histories.known().lengths)
     if not len(some):
         return queries
@@ -139,8 +141,9 @@ def _of_items(view: Asked, items: Tensor, vectors: Tensor) -> Tensor:
     """(m,) log likelihoods of items (m,) with these (m, width) vectors, for the one interaction that is asked about."""
     model, told = view.model, view.of_item.new_zeros(len(vectors))
     if model.next_item is not None:
-        logits = model.next_item.targets(vectors) @ view.queries[0] / model.next_item.temperature
-        told = told + logits.log_softmax(0)
+        targets = model.next_item.targets(vectors, items, ~model.items.has_id[items])
+        logits = targets @ view.queries[0] / model.next_item.temperature
+        told = told + model.next_item.as_of(logits.unsqueeze(0), view.times, items)[0].log_softmax(0)
     if model.told is not None and model.config.form == "summed":
         known = torch.cat([view.of_context.expand(len(vectors), -1), vectors], dim=-1)
         logits = model.told(known).float()

@@ -73,6 +73,8 @@ class ArgusFamily(TrainedFamily):
             model.begin_at(torch.from_numpy(np.concatenate(counts)).float())
         if model.quality is not None:
             model.quality.learn(*examples.observed())
+        if model.next_item is not None and config.popularity:
+            model.next_item.learn(examples.popularity(model.items.count, config.popularity_half_life_days))
 
     def objectives(self, model: Argus, training: TrainingConfig) -> Sequence[Objective]:
         """What the model tells.
@@ -118,8 +120,9 @@ class ArgusFamily(TrainedFamily):
     def exports(self, model: Argus, items: int) -> Mapping[str, Tensor]:
         import torch
 
-        vectors = model.items.table(torch.arange(items + 1))
-        found = vectors if model.next_item is None else model.next_item.targets(vectors)
+        every = torch.arange(items + 1)
+        vectors, new = model.items.table(every), ~model.items.has_id[every]
+        found = vectors if model.next_item is None else model.next_item.targets(vectors, every, new)
         return {ITEM_VECTORS: vectors.float().cpu(), RETRIEVAL_VECTORS: found.detach().float().cpu()}
 
     def restore(self, model: Argus, vectors: Mapping[str, Tensor]) -> None:
@@ -148,4 +151,4 @@ class ArgusFamily(TrainedFamily):
         return next_item_queries(artifact, histories, request_times)
 
     def are_unit_vectors(self, config: ArgusConfig) -> bool:
-        return True
+        return not config.popularity

@@ -34,12 +34,16 @@ class PopularityHead(RetrievalHead):
     def __init__(self, popularity: PopularityOverTime | None) -> None:
         super().__init__()
         self.balance = Balance()
-        moments, log_popularity = (torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1))
+        self.register_buffer("moments", torch.zeros(1, dtype=torch.int64))
+        self.register_buffer("log_popularity", torch.zeros(1, 1))
         if popularity is not None:
-            moments = torch.from_numpy(popularity.moments.copy())
-            log_popularity = _log_popularity(torch.from_numpy(popularity.counts.copy()))
-        self.register_buffer("moments", moments)
-        self.register_buffer("log_popularity", log_popularity)
+            self.know(popularity)
+
+    def know(self, popularity: PopularityOverTime) -> None:
+        """Has `popularity` in place of what was known before."""
+        self.moments = torch.from_numpy(popularity.moments.copy()).to(self.moments.device)
+        counts = torch.from_numpy(popularity.counts.copy())
+        self.log_popularity = _log_popularity(counts).to(self.log_popularity.device)
 
     def temperature(self, configured: float) -> float:
         """1: the scores are logits, whose scale is learned."""
@@ -64,13 +68,13 @@ class PopularityHead(RetrievalHead):
         return unit(vectors[..., :-1])
 
     def drift(self, times: Tensor, drawn: Tensor, drawn_masked: Tensor, labels: Tensor, labels_masked: Tensor) -> Drift:
-        now, moment = self.log_popularity[-1], self._moment(times)
+        now, moment = self.log_popularity[-1], self.moment(times)
         rows = (self.log_popularity[:, drawn] - now[drawn]).masked_fill(drawn_masked, 0.0)
         own = (self.log_popularity[moment, labels] - now[labels]).masked_fill(labels_masked, 0.0)
         return Drift(self.balance.popularity, rows, moment, own)
 
     def as_of(self, scores: Tensor, times: Tensor, index: Tensor | None = None) -> Tensor:
-        moment = self._moment(times)
+        moment = self.moment(times)
         earlier = (moment < len(self.moments) - 1).nonzero().squeeze(1)
         if not len(earlier):
             return scores
@@ -85,9 +89,9 @@ class PopularityHead(RetrievalHead):
             states: (B, width) raw states of users who ask at `times` (B,) int64 ms.
             vectors: (k, width) of the item tower, of the items `index` (k,).
         """
-        return unit(states) @ vectors.float().T, self.log_popularity[self._moment(times)][:, index]
+        return unit(states) @ vectors.float().T, self.log_popularity[self.moment(times)][:, index]
 
-    def _moment(self, times: Tensor) -> Tensor:
+    def moment(self, times: Tensor) -> Tensor:
         """(L,) int64 the newest moment at each of the times (L,) ms; the first one before there was any."""
         return (torch.bucketize(times, self.moments, right=True) - 1).clamp(min=0)
 

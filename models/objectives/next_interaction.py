@@ -1,5 +1,6 @@
 """Next-item prediction of ARGUS: sampled softmax over mixed negatives, with logQ (ARGUS spec section 3)."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -8,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from models.argus.config import NEXT_ITEM
 from models.argus.model import Asked
+from models.argus.next_item_head import NextItemHead, Past
 from models.config import InteractionLossConfig
 from models.objectives.objective import Objective
 from models.samplers.mixed import MixedDraw, MixedNegatives
@@ -49,15 +51,56 @@ class NextInteraction(Objective):
         """(P,) fp32 the loss of each of the positions `at` (`sampled_losses`)."""
         head = view.model.next_item
         assert head is not None
-        asked, place = view.next_items[at].unique(return_inverse=True)
+        labels, new = view.next_items[at], view.new[at]
+        asked, place = (2 * labels + new).unique(return_inverse=True)
+        candidates = Candidates.of(draw, head, view.times[at], labels, new)
+        items, hidden = torch.cat([asked // 2, candidates.items]), torch.cat([asked % 2 == 1, candidates.new])
+        masked = None if head.popularity is None else hidden
         # One pass of the tower over positives and negatives alike.
-        vectors = head.targets(view.model.items(torch.cat([asked, draw.items])))
+        vectors = head.targets(view.model.items(items, masked), items, masked)
         positives, negatives = vectors[: len(asked)][place], vectors[len(asked) :]
         queries = view.queries[at] / head.temperature
-        return sampled_losses((queries * positives).sum(1), queries, negatives, draw, correction)
+        own = (queries * positives).sum(1)
+        own = own if candidates.past is None else own + candidates.past.own
+        return sampled_losses(own, queries, negatives, draw, correction, candidates)
 
 
-def sampled_losses(own: Tensor, queries: Tensor, negatives: Tensor, draw: MixedDraw, correction: str) -> Tensor:
+@dataclass(frozen=True)
+class Candidates:
+    """What P positions choose among, which are the items of a draw: some of them a second time, as they were when new.
+
+    Attributes:
+        column: (K,) int64 the place of each in the draw.
+        items, new: (K,) int64, and bool where the item is meant as it was when new.
+        own: (P,) int64 which of them each position has chosen, -1 where that was not drawn.
+        past: What each was at the moment of each position; None for a head that knows no time.
+    """
+
+    column: Tensor
+    items: Tensor
+    new: Tensor
+    own: Tensor
+    past: Past | None
+
+    @classmethod
+    def of(cls, draw: MixedDraw, head: NextItemHead, times: Tensor, labels: Tensor, labels_new: Tensor) -> "Candidates":
+        """Those of a draw for positions that chose `labels` (P,), some of them new, at `times` (P,)."""
+        count = len(draw.items)
+        column = torch.arange(count, device=draw.items.device)
+        if head.popularity is None:
+            return cls(column, draw.items, torch.zeros_like(column, dtype=torch.bool), draw.own, None)
+        again = head.arrivals[draw.items]
+        second = torch.cumsum(again, 0) - 1 + count
+        column = torch.cat([column, column[again]])
+        new = torch.arange(len(column), device=column.device) >= count
+        own = torch.where(labels_new & (draw.own >= 0), second[draw.own], draw.own)
+        items = draw.items[column]
+        return cls(column, items, new, own, head.past(times, items, new, labels, labels_new))
+
+
+def sampled_losses(
+    own: Tensor, queries: Tensor, negatives: Tensor, draw: MixedDraw, correction: str, among: Candidates | None = None
+) -> Tensor:
     """(P,) fp32 losses of the positives against the draw, some positions at a time.
 
     With s the logits and Q(n) the number of times that n is expected among the draws, which makes the sum over the
@@ -72,13 +115,18 @@ def sampled_losses(own: Tensor, queries: Tensor, negatives: Tensor, draw: MixedD
     Args:
         own: (P,) s_p.
         queries: (P, d), scaled by the temperature.
-        negatives: (U, d) of the items of `draw`.
+        negatives: (K, d) of the items of `draw`, or of `among`.
         correction: none, classic or refined.
+        among: What the draw comes to at the moments at which the positions ask; None: the same at all.
     """
     log_weights = torch.where(draw.counts > 0, draw.counts.clamp(min=1e-30).log(), NO_WEIGHT)
     if correction != "none":
         log_weights = log_weights - draw.expected.clamp(min=1e-12).log()
-    against = cast(Tensor, _Against.apply(queries, negatives, log_weights, draw.owner, draw.own))
+    chosen, past = draw.own, None
+    if among is not None and among.past is not None:
+        log_weights, chosen, past = log_weights[:, among.column], among.own, among.past
+    rows, moment = (past.rows, past.moment) if past else (None, None)
+    against = cast(Tensor, _Against.apply(queries, negatives, log_weights, draw.owner, chosen, rows, moment))
     if correction != "refined":
         return torch.logaddexp(own, against) - own
     hit, column = draw.own >= 0, draw.own.clamp(min=0)
@@ -95,25 +143,29 @@ class _Against(torch.autograd.Function):
     """(P,) log of what all draws weigh together; nothing of size positions times negatives outlives its chunk."""
 
     @staticmethod
-    def forward(
-        ctx: Any, queries: Tensor, negatives: Tensor, log_weights: Tensor, owner: Tensor, column: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        """`given` is what `_logits` is."""
+        queries, negatives = given[:2]
         parts = _parts(len(queries), len(negatives), queries.device.type)
-        against = [_logits(queries, negatives, log_weights, owner, column, part).logsumexp(1) for part in parts]
-        ctx.save_for_backward(queries, negatives, log_weights, owner, column, torch.cat(against))
-        return torch.cat(against)
+        against = torch.cat([_logits(part, *given).logsumexp(1) for part in parts])
+        ctx.save_for_backward(*given, against)
+        return against
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        queries, negatives, log_weights, owner, column, against = ctx.saved_tensors
+        *given, against = ctx.saved_tensors
+        queries, negatives, *_, rows, moment = given
         by_query, by_negative = torch.empty_like(queries), torch.zeros_like(negatives)
+        by_row = None if rows is None else torch.zeros_like(rows)
         for part in _parts(len(queries), len(negatives), queries.device.type):
-            shares = _logits(queries, negatives, log_weights, owner, column, part).sub_(against[part, None]).exp_()
+            shares = _logits(part, *given).sub_(against[part, None]).exp_()
             shares *= upstream[part, None]
             by_query[part] = shares @ negatives
             by_negative.addmm_(shares.T, queries[part])
-        return by_query, by_negative, None, None, None
+            if by_row is not None:
+                by_row.index_add_(0, moment[part], shares)
+        return by_query, by_negative, None, None, None, by_row, None
 
 
 def _parts(positions: int, negatives: int, device: str) -> list[slice]:
@@ -123,9 +175,18 @@ def _parts(positions: int, negatives: int, device: str) -> list[slice]:
 
 
 def _logits(
-    queries: Tensor, negatives: Tensor, log_weights: Tensor, owner: Tensor, column: Tensor, part: slice
+    part: slice,
+    queries: Tensor,
+    negatives: Tensor,
+    log_weights: Tensor,
+    owner: Tensor,
+    column: Tensor,
+    rows: Tensor | None,
+    moment: Tensor | None,
 ) -> Tensor:
-    """(p, U) of the positions `part` with the weights of the draws, NO_WEIGHT where the draw is the positive itself."""
+    """(p, K) of the positions `part` with the weights of the draws, NO_WEIGHT where the draw is the positive itself."""
     logits = log_weights[owner[part]].addmm_(queries[part], negatives.T)
+    if rows is not None and moment is not None:
+        logits += rows[moment[part]]
     hit = (column[part] >= 0).nonzero().squeeze(1)
     return logits.index_put_((hit, column[part][hit]), logits.new_tensor(NO_WEIGHT))

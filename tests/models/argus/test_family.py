@@ -107,6 +107,7 @@ def test_a_uniform_guess_of_the_next_item_is_as_good_as_frequencies_where_all_ar
     model = argus(config())
     with torch.no_grad():
         assert model.next_item is not None
+        assert model.next_item.log_temperature is not None
         model.next_item.log_temperature.fill_(np.log(100.0))
     question = NextItemQuestion(InteractionLossConfig(), np.ones(ITEMS + 1), "cpu")
     said = predict(model, ArgusExamples(users, model.config), question=question)
@@ -140,12 +141,14 @@ def test_impressions_are_told_as_in_a_frozen_window_wherever_they_stand() -> Non
         score_impressions(model, histories, shown.only())
 
 
+@pytest.mark.parametrize("popularity", [False, True])
 @pytest.mark.parametrize("form", ["summed", "interleaved"])
-def test_a_version_answers_as_the_model_did(form: str, tmp_path: Path) -> None:
+def test_a_version_answers_as_the_model_did(form: str, popularity: bool, tmp_path: Path) -> None:
     content = torch.randn(ITEMS + 1, 3)
-    of = config(form=form, items={"content_dim": 3}, item_id=False)
+    of = config(form=form, items={"content_dim": 3}, item_id=False, popularity=popularity)
     torch.manual_seed(0)
     model = Argus(of, ITEMS, torch.arange(1, ITEMS), content).eval()
+    family_of(of).begin(model, ArgusExamples(people([9, 4]), of))
     vocabulary = replace(
         Vocabulary.untrained(pl.Series([f"i{n}" for n in range(1, ITEMS + 1)])), trained=np.arange(1, ITEMS)
     )
@@ -177,9 +180,10 @@ def test_an_item_without_id_has_its_content_and_one_without_either_is_refused() 
         Argus(config(), ITEMS, None, content)
 
 
+@pytest.mark.parametrize("popularity", [False, True])
 @pytest.mark.parametrize("form", ["summed", "interleaved"])
-def test_every_weight_takes_part_or_several_workers_would_wait_for_its_gradient(form: str) -> None:
-    model = argus(config(form=form)).train()
+def test_every_weight_takes_part_or_several_workers_would_wait_for_its_gradient(form: str, popularity: bool) -> None:
+    model = argus(config(form=form, popularity=popularity)).train()
     objectives = family_of(model.config).objectives(model, LEARN)
     batch = ArgusExamples(people([8, 5]), model.config).batch(np.arange(2))
     loss, _ = Task(model, objectives)(batch, torch.Generator().manual_seed(0))

@@ -95,6 +95,7 @@ def test_every_weight_that_it_reads_learns_and_the_temperature_stays_within_boun
     loss.backward()
     head = seen.model.next_item
     assert head is not None
+    assert head.log_temperature is not None
     assert seen.model.start is not None
     for parameter in (
         *head.parameters(),

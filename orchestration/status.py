@@ -81,9 +81,15 @@ def read_status(profile: Profile) -> Status:
         serving=serving,
         problem=_problem(profile.name, champion, serving),
         metrics=evaluated.summary() if evaluated else {},
-        chosen=about.chosen if about else {},
+        chosen=_chosen(lake, evaluated, about),
         seconds=_seconds(),
     )
+
+
+def _chosen(lake: Lake, evaluated: VersionEvaluation | None, about: Manifest | None) -> dict[str, Choice]:
+    """What the data decided of a version, and of those that were evaluated beside it in settings of their own."""
+    beside = [_manifest(lake, contestant.version) for contestant in evaluated.contestants.values()] if evaluated else []
+    return {path: choice for manifest in (*beside, about) if manifest for path, choice in manifest.chosen.items()}
 
 
 def status_table(status: Status) -> Group:

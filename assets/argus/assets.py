@@ -1,6 +1,6 @@
 """The assets `argus_backbone` and `argus_evaluation`: what is learned from everything that happened, and its report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.argus.auto import Log, choose_backbone, choose_towers
 from assets.argus.evaluate import GROWING, evaluate_argus
 from assets.argus.evaluate_towers import TOWERS, evaluate_towers
 from assets.argus.fit import fitted_to, towers_fitted_to
@@ -34,6 +35,7 @@ from assets.versions import (
     version_in_question,
     why_skipped,
 )
+from models.auto import Choice
 from models.config import TrainedConfig, TrainingConfig
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
 from models.manifest import Manifest, list_versions
@@ -64,9 +66,10 @@ def argus_backbone(
     require_made_by(record, ranking_set_settings)
 
     def made() -> dg.MaterializeResult[None]:
-        model = fitted_to(argus, record.settings, folder)
-        manifest = _manifest(lake.profile, model.family, training, record)
-        version = _trained(context, tables, manifest, folder, training, model, argus.optimisation, ray)
+        settings, chosen = choose_backbone(argus, Log.of(read_dataset(folder)), _steps_apart(training, ray))
+        model = fitted_to(settings, record.settings, folder)
+        manifest = _manifest(context, lake.profile, model.family, training, record, chosen)
+        version = _trained(context, tables, manifest, folder, training, model, settings.optimisation, ray)
         read = {
             role: ", ".join(column.name for column in model.of_role(role)) for role in ("context", "item", "feedback")
         }
@@ -113,12 +116,15 @@ def user_item_towers(
         start = version_in_question(context, tables, "argus_backbone") if own.pretrained else None
         backbone = artifacts_of(tables) / start if start else None
         model = towers_fitted_to(argus, record.settings, folder, backbone)
-        learned = ImpressionExamples(read_dataset(folder).histories, model)
+        dataset = read_dataset(folder)
+        settings, chosen = choose_towers(argus, Log.of(dataset), model.max_length, _steps_apart(training, ray))
+        learned = ImpressionExamples(dataset.histories, model)
         context.log.info(
             f"{len(learned.at):,} impressions and {learned.pairs:,} pairs; left out are {learned.left_out}"
         )
-        manifest = _manifest(lake.profile, model.family, training, record)
-        version = _trained(context, tables, manifest, folder, training, model, own.optimisation, ray, backbone)
+        manifest = _manifest(context, lake.profile, model.family, training, record, chosen)
+        optimisation = settings.towers.optimisation
+        version = _trained(context, tables, manifest, folder, training, model, optimisation, ray, backbone)
         return dg.MaterializeResult(
             metadata={
                 **version_metadata(version),
@@ -201,7 +207,7 @@ def _trained(
             training,
             model,
             optimisation,
-            workers=training.workers if ray.mode == "attach" else 0,
+            workers=_workers(training, ray),
             with_content=True,
             start=None,
             on_progress=reporting(context),
@@ -226,9 +232,32 @@ def _skipped(context: dg.AssetExecutionContext, why: str) -> dg.MaterializeResul
     return dg.MaterializeResult(metadata={SKIPPED: why}, data_version=data_version(context, why))
 
 
-def _manifest(profile: str, family: str, training: TrainingSettings, record: RankingSetRecord) -> Manifest:
+def _workers(training: TrainingSettings, ray: RayCluster) -> int:
+    """Ray Train workers; 0 trains in this process."""
+    return training.workers if ray.mode == "attach" else 0
+
+
+def _steps_apart(training: TrainingSettings, ray: RayCluster) -> int:
+    """Processes that each take a part of a step."""
+    return max(1, _workers(training, ray))
+
+
+def _manifest(
+    context: dg.AssetExecutionContext,
+    profile: str,
+    family: str,
+    training: TrainingSettings,
+    record: RankingSetRecord,
+    chosen: Mapping[str, Choice],
+) -> Manifest:
+    """What is said of a new version, with what the ranking set has `chosen` by its path within `argus`."""
     settings = record.settings
-    return new_manifest(profile, family, training, record, settings.positive_actions, split=settings.evaluation)
+    found = {f"argus.{path}": choice for path, choice in chosen.items()}
+    for path, choice in found.items():
+        context.log.info(f"{path} is {choice.value}: {choice.reason}")
+    return new_manifest(
+        profile, family, training, record, settings.positive_actions, split=settings.evaluation, chosen=found
+    )
 
 
 def _of_towers(

@@ -1,14 +1,23 @@
 """ARGUS and how it is trained: the profile's `argus:` section."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.argus.config import ArgusConfig, FactorConfig
 from models.argus.two_towers_config import GradeConfig
+from models.auto import FollowsData
 from models.config import TrainingConfig
 from models.strict import Strict
+
+CLIP_NORM = 1.0
+"""Greatest norm of a gradient where a profile names none, as published."""
+
+
+def clipped(optimisation: Any) -> Any:
+    """What a profile says of training, with the published norm where it says nothing of it."""
+    return {"clip_norm": CLIP_NORM, **optimisation} if isinstance(optimisation, dict) else optimisation
 
 
 class TowersSettings(Strict):
@@ -37,12 +46,14 @@ class TowersSettings(Strict):
         "ranker in production ordered what was shown, over which the uplift is told; empty: there is none.",
     )
     optimisation: TrainingConfig = Field(
-        default=TrainingConfig(epochs=2, batch_size=64, schedule="cosine", warmup=0.05, clip_norm=1.0),
+        default=TrainingConfig(clip_norm=CLIP_NORM),
         description="How they are trained; `impressions` says what they learn.",
     )
 
+    _clipped = field_validator("optimisation", mode="before")(clipped)
 
-class ArgusSettings(Strict):
+
+class ArgusSettings(FollowsData):
     """What ARGUS learns of everything that happened. It reads the training set of the `ranking` section."""
 
     learn: Literal["both", "next_item", "feedback"] = Field(
@@ -56,14 +67,15 @@ class ArgusSettings(Strict):
         description="Shape of the model; its actions, columns and factors come from the data and from `factors`.",
     )
     optimisation: TrainingConfig = Field(
-        default=TrainingConfig(epochs=2, batch_size=64, schedule="cosine", warmup=0.05, clip_norm=1.0),
-        description="How the model is trained.",
+        default=TrainingConfig(clip_norm=CLIP_NORM), description="How the model is trained."
     )
     towers: TowersSettings = Field(default=TowersSettings(), description="The two towers that are made of it.")
     release: bool = Field(
         default=False,
         description="Whether the line trains both, and either may become champion as any other version may.",
     )
+
+    _clipped = field_validator("optimisation", mode="before")(clipped)
 
     @model_validator(mode="after")
     def _model_says_nothing_of_the_data(self) -> "ArgusSettings":

@@ -6,6 +6,7 @@ rule is changed here and nowhere else.
 
 from dataclasses import dataclass
 from math import ceil, floor, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,25 @@ LENGTH_QUANTILE = 0.95
 PADDING = 11
 
 TEMPERATURE = 0.05
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What differs between models in how their steps are chosen.
+
+    Attributes:
+        learning_rate: Of a step over `LEARNING_RATE_INTERACTIONS` interactions; over more it grows with the root.
+        highest: Up to this.
+        weight_decay: The optimiser's.
+        why: Of the decay, a sentence.
+        what: What a step takes some of, as a sentence calls it.
+    """
+
+    learning_rate: float = LEARNING_RATE
+    highest: float = HIGHEST_LEARNING_RATE
+    weight_decay: float = WEIGHT_DECAY
+    why: str = "did best over public logs."
+    what: str = "users"
 
 
 @dataclass(frozen=True)
@@ -119,7 +139,7 @@ def choose_training(
         parent: What training goes on from; None: from scratch.
     """
     choose = Choosing(settings)
-    _choose_steps(choose, found, workers, parent)
+    choose_steps(choose, found, workers, parent)
     _choose_loss(choose, found)
     _choose_model(choose, found)
     if parent:
@@ -135,45 +155,61 @@ def _choose_as_parent(choose: Choosing[TrainingSettings], parent: Parent) -> Non
             choose(f"model.{path}", getattr(parent.config, path), why)
 
 
-def _choose_steps(choose: Choosing[TrainingSettings], found: Statistics, workers: int, parent: Parent | None) -> None:
+def choose_steps(
+    choose: Choosing[Any],
+    found: Statistics,
+    workers: int,
+    parent: Parent | None = None,
+    section: str = "optimisation",
+    recipe: Recipe = Recipe(),
+) -> None:
+    """How long a model is trained, in which steps, and when that ends early.
+
+    Args:
+        parent: What training goes on from; None: from scratch.
+        section: The path of the `TrainingConfig` within the settings.
+        recipe: What is the model's own.
+    """
+    what = recipe.what
     wanted = max(some for users, some in USERS_A_STEP.items() if found.users >= users)
     among = f" over {workers} workers" if workers > 1 else ""
-    why = f"{found.users:,} users learn best from about {wanted} a step{among}."
-    batch = choose("optimisation.batch_size", max(1, wanted // workers), why)
-    tokens = value_at(choose.settings, "optimisation.tokens_per_step")
+    why = f"{found.users:,} {what} learn best from about {wanted} a step{among}."
+    batch = choose(f"{section}.batch_size", max(1, wanted // workers), why)
+    tokens = value_at(choose.settings, f"{section}.tokens_per_step")
     together = workers * (max(1.0, tokens / found.mean_length) if tokens else batch)
     steps = max(1, ceil(found.users / together))
     few = min(FEWEST_EPOCHS * steps, FEWEST_EPOCHS_STEPS)
     wished = round(max(few, min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * steps))) / steps)
     wished = max(1, min(MOST_EPOCHS, wished))
-    told = f"{found.users:,} users make {steps:,} steps an epoch"
+    told = f"{found.users:,} {what} make {steps:,} steps an epoch"
     why = f"{told}, so {wished} epochs are about {wished * steps:,} steps."
     if parent:
         fewer = max(1, floor(WARM_SHARE * wished))
         why = f"training goes on from {parent.version}: at most {WARM_SHARE:.0%} of the {wished} epochs from scratch."
         wished = fewer
-    epochs = choose("optimisation.epochs", wished, why)
+    epochs = choose(f"{section}.epochs", wished, why)
     if found.judges and parent:
         why = f"all {epochs} epochs are trained; {found.judges:,} users judge which one is kept."
-        choose("optimisation.patience", epochs, why)
+        choose(f"{section}.patience", epochs, why)
     elif found.judges:
         patience = max(LEAST_PATIENCE, round(PATIENCE_SHARE * epochs))
         why = f"a third of {epochs} epochs, at least {LEAST_PATIENCE}; {found.judges:,} users judge which one is kept."
-        choose("optimisation.patience", patience, why)
+        choose(f"{section}.patience", patience, why)
     else:
-        choose("optimisation.patience", 0, "no user could be held out to judge the epochs.")
+        choose(f"{section}.patience", 0, "no user could be held out to judge the epochs.")
     seen = min(found.mean_length, LONGEST) * together
-    rate = min(HIGHEST_LEARNING_RATE, LEARNING_RATE * max(1.0, sqrt(seen / LEARNING_RATE_INTERACTIONS)))
+    rate = min(recipe.highest, recipe.learning_rate * max(1.0, sqrt(seen / LEARNING_RATE_INTERACTIONS)))
     rate = float(f"{rate:.2g}")
-    why = f"{LEARNING_RATE:g} for {LEARNING_RATE_INTERACTIONS:,} interactions a step, more for more: {seen:,.0f} here."
+    why = f"{recipe.learning_rate:g} for {LEARNING_RATE_INTERACTIONS:,} interactions a step"
+    why = f"{why}, more for more: {seen:,.0f} here."
     if parent:
         rate = float(f"{WARM_RATE * rate:.2g}")
         why += f" Times {WARM_RATE:g}, as the parent has settled."
-    choose("optimisation.learning_rate", rate, why)
-    choose("optimisation.schedule", "cosine", "the rate falls to zero, so that the last epochs settle.")
+    choose(f"{section}.learning_rate", rate, why)
+    choose(f"{section}.schedule", "cosine", "the rate falls to zero, so that the last epochs settle.")
     warmup = WARM_WARMUP if parent else WARMUP
-    choose("optimisation.warmup", warmup, f"the rate rises over {warmup:.0%} of the steps.")
-    choose("optimisation.weight_decay", WEIGHT_DECAY, "did best over public logs.")
+    choose(f"{section}.warmup", warmup, f"the rate rises over {warmup:.0%} of the steps.")
+    choose(f"{section}.weight_decay", recipe.weight_decay, recipe.why)
 
 
 def _choose_loss(choose: Choosing[TrainingSettings], found: Statistics) -> None:

@@ -183,6 +183,7 @@ def yambda(
 @app.command(name="shown-and-liked")
 def shown_and_liked(
     events: Annotated[int, typer.Option(min=1, help="Of the demo world, about.")] = 400_000,
+    seeds: Annotated[int, typer.Option(min=1, help="With how many everything is trained.")] = 3,
     out: OutOption = None,
     smoke: SmokeOption = False,
 ) -> None:
@@ -190,7 +191,7 @@ def shown_and_liked(
     with errors_as_sentences(patience=None):
         from benchmarks import shown_and_liked as bench
 
-        _end("shown-and-liked", bench.run(events, _kept(out), smoke, _report))
+        _end("shown-and-liked", bench.run(events, 1 if smoke else seeds, _kept(out), smoke, _report))
 
 
 @app.command()

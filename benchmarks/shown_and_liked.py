@@ -6,7 +6,7 @@ whole catalogue, whose order is compared with that of both truths. A model that 
 is shown often for what is liked (ARGUS paper, section 3.1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from models.argus.scoring import completed, score_impressions, score_next_item
 from models.artifact import Artifact, load_artifact
 from models.columns import ACTIONS, STARTED, TIMESTAMP
 from models.evaluation.own_impressions import PAIR_ACCURACY, compare
-from models.evaluation.report import Measure, Measures, VersionEvaluation
+from models.evaluation.report import Measure, Measures, Protocol, VersionEvaluation
 from models.interactions import Interactions
 from models.manifest import list_versions
 from orchestration.profile import load_profile
@@ -44,21 +44,28 @@ USERS_ASKED_EVERYTHING = 60
 
 PROFILE = "demo-argus"
 
+NDCG = "ndcg@10"
 
-def run(events: int, out: Path, smoke: bool, report: Report) -> Figures:
-    """Pair accuracy on the day after the cutoff, rank correlations with both truths, and next-day NDCG@10, by scorer.
+STAGES = ("training_set", "simple_models", "hstu_model", "blended_model")
+STAGES_OF_ARGUS = ("ranking_set", "argus_backbone", "user_item_towers")
+SEEDED = " or ".join(f'key:"{stage}"' for stage in (*STAGES, *STAGES_OF_ARGUS, "evaluation"))
+"""What is made again with another seed."""
+
+
+def run(events: int, seeds: int, out: Path, smoke: bool, report: Report) -> Figures:
+    """Pair accuracy on the day after the cutoff, rank correlations with both truths, and NDCG@10, by scorer.
 
     Args:
         events: Of the demo world, about.
+        seeds: With how many everything is trained; those but the first count for NDCG@10 alone.
         out: Where the lake is; what stands there of an earlier run is gone on from.
     """
     home = out / "shown-and-liked" / ("smoke" if smoke else f"{events}")
     settings = _settings(home, 5_000 if smoke else events, smoke)
     home.mkdir(parents=True, exist_ok=True)
-    profile = home / "demo.yaml"
-    profile.write_text(yaml.safe_dump(settings, sort_keys=False))
-    materialize(profile, home, "*evaluation")
     lake = Lake(root=str(home / "lake"))
+    # The first seed comes last, so that its versions are the newest.
+    ranked = [_ranked(home, lake, settings, seed) for seed in reversed(range(seeds))]
     newest = {family: _newest(lake, family) for family in ("hstu", "argus", "argus_towers")}
     world = open_source(settings["source"], "", FIRST_DAY.date())
     assert isinstance(world, DemoWorld)
@@ -66,20 +73,43 @@ def run(events: int, out: Path, smoke: bool, report: Report) -> Figures:
     catalogue = _of_catalogue(day, newest)
     pairs = compare(day.owners, _of_impressions(day, newest["argus"], catalogue), day.clicked, ARGUS)
     order = _of_everything(day, newest["argus"], catalogue)
-    evaluation = VersionEvaluation.read(lake.folder(f"{ARTIFACTS}/hstu") / newest["hstu"].version)
-    ndcg = {
-        scorer: measure.mean
-        for scorer in evaluation.report.scorers
-        if (measure := evaluation.report.measure(scorer, "ndcg@10"))
-    }
     report(_table(pairs.scorers, order))
+    report(_table_of_seeds(ranked))
     return {
         "impressions": len(day.owners),
         "pair_accuracy": {scorer: _told(measures[PAIR_ACCURACY]) for scorer, measures in pairs.scorers.items()},
         "argus_minus": {scorer: _told(measures[PAIR_ACCURACY]) for scorer, measures in pairs.differences.items()},
         "rank_correlation": order,
-        "ndcg@10": ndcg,
+        NDCG: _over_seeds(ranked, "time"),
+        f"{NDCG} leave-one-out": _over_seeds(ranked, "leave_one_out"),
     }
+
+
+def _ranked(home: Path, lake: Lake, settings: dict[str, Any], seed: int) -> VersionEvaluation:
+    """What the line says of the versions that it trains with a seed."""
+    trained = {**settings, **{name: _seeded(settings[name], seed) for name in ("training", "argus")}}
+    trained["argus"]["towers"] = _seeded(trained["argus"]["towers"], seed)
+    profile = home / "demo.yaml"
+    profile.write_text(yaml.safe_dump(trained, sort_keys=False))
+    again = (home / "lake" / ARTIFACTS / "hstu").exists()
+    materialize(profile, home, SEEDED if again else "*evaluation")
+    return VersionEvaluation.read(lake.folder(f"{ARTIFACTS}/hstu") / _newest(lake, "hstu").version)
+
+
+def _seeded(section: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {**section, "optimisation": {**section.get("optimisation", {}), "seed": seed}}
+
+
+def _over_seeds(ranked: Sequence[VersionEvaluation], protocol: Protocol) -> dict[str, list[float]]:
+    """Scorer to the mean over seeds, their standard deviation and, of the first, the interval over users."""
+    told: dict[str, list[float]] = {}
+    for scorer in ranked[-1].protocols[protocol].scorers:
+        found = [one.protocols[protocol].measure(scorer, NDCG) for one in ranked]
+        measures = [measure for measure in found if measure]
+        if measures:
+            means, last = [measure.mean for measure in measures], measures[-1]
+            told[scorer] = [float(np.mean(means)), float(np.std(means)), last.low or last.mean, last.high or last.mean]
+    return told
 
 
 def _settings(home: Path, events: int, smoke: bool) -> dict[str, Any]:
@@ -96,7 +126,7 @@ def _settings(home: Path, events: int, smoke: bool) -> dict[str, Any]:
     }
     if smoke:
         settings["training"] |= {"use_content": False, "optimisation": {"epochs": 2}}
-        settings["argus"] = {**argus, "optimisation": {**argus["optimisation"], "epochs": 1}}
+        settings["argus"] = {**argus, "optimisation": {"epochs": 1}, "model": {**argus["model"], "max_length": 16}}
         settings |= {"ranking": {"use_content": False}, "content": {"image": {"mode": "none"}}}
     return settings
 
@@ -215,6 +245,15 @@ def _correlation(scores: np.ndarray, of: np.ndarray, owner: np.ndarray, users: i
     """Spearman's, the mean over users; 0 for whom all is scored alike, as without a state."""
     rows = [np.flatnonzero(owner == user) for user in range(users)]
     return float(np.mean([spearmanr(scores[r], of[r])[0] if np.ptp(scores[r]) else 0.0 for r in rows]))
+
+
+def _table_of_seeds(ranked: Sequence[VersionEvaluation]) -> Table:
+    table = Table("", "next day", "leave-one-out", title=f"NDCG@10 over {len(ranked)} seeds: mean, sd")
+    days, left = _over_seeds(ranked, "time"), _over_seeds(ranked, "leave_one_out")
+    for scorer, told in days.items():
+        cells = [f"{part[0]:.4f}, {part[1]:.4f}" if part else "" for part in (told, left.get(scorer, []))]
+        table.add_row(scorer, *cells)
+    return table
 
 
 def _told(measure: Measure) -> list[float | None]:

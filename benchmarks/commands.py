@@ -199,6 +199,9 @@ def stabilisation(
     nights: Annotated[int, typer.Option(min=3, help="Nights of the demo world, each trained from scratch.")] = 4,
     events: Annotated[int, typer.Option(min=1, help="Of the demo world, about.")] = 100_000,
     items: Annotated[int, typer.Option(min=100, help="Of the release whose stabilisation is timed.")] = 1_000_000,
+    same_seed: Annotated[
+        bool, typer.Option("--same-seed", help="All nights train with one, as the line does.")
+    ] = False,
     out: OutOption = None,
     smoke: SmokeOption = False,
 ) -> None:
@@ -206,7 +209,7 @@ def stabilisation(
     with errors_as_sentences(patience=None):
         from benchmarks import stabilisation as bench
 
-        _end("stabilisation", bench.run(nights, events, items, _kept(out), smoke, _report))
+        _end("stabilisation", bench.run(nights, events, items, same_seed, _kept(out), smoke, _report))
 
 
 @app.command()

@@ -1,10 +1,9 @@
 """Whose vectors a night publishes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from assets.versions import VersionMissing, artifact_of, artifacts_of, releases_of
+from assets.versions import ARTIFACTS, VersionMissing, artifact_of, releases_of
 from models.families.family import NoVectors
 from models.families.registry import family_of, read_config
 from models.manifest import list_versions
@@ -45,6 +44,6 @@ def _champion(lake: Lake) -> Path | None:
 
 
 def _newest(lake: Lake, family: str) -> Path | None:
-    folder = artifacts_of(replace(lake, family=family))
+    folder = lake.folder(ARTIFACTS) / family  # Which is only there where the family has a version.
     versions = [version for version in list_versions(folder) if has_vectors(folder / version)]
     return folder / versions[-1] if versions else None

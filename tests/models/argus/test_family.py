@@ -16,10 +16,11 @@ from models.argus.examples import ArgusExamples
 from models.argus.model import Argus
 from models.argus.predictions import predict
 from models.argus.scoring import score_impressions
-from models.artifact import load_artifact, save_artifact
+from models.artifact import Artifact, load_artifact, save_artifact
 from models.columns import ACTIONS, ITEM_INDEX, SURFACE
 from models.config import InteractionLossConfig, TrainingConfig
 from models.evaluation.normalised_entropy import feedback_entropies, next_item_entropy, ratio_over_users
+from models.families.family import NoVectors
 from models.families.registry import family_of
 from models.golden import Golden, check_golden
 from models.interactions import Interactions
@@ -223,3 +224,23 @@ def test_one_may_learn_of_what_has_a_surface_alone_from_everything_before() -> N
         fit(model, users.with_columns({SURFACE: np.full(20, -1)}), TrainingConfig.model_validate(told))
     with pytest.raises(ValueError, match="hold no shelf"):
         fit(model, users, TrainingConfig.model_validate({"interactions": {"where": "shelf"}}))
+
+
+@pytest.mark.parametrize("form", ["summed", "interleaved"])
+def test_a_users_vector_finds_the_next_item(form: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    manifest = Manifest(version="v1", created=now, cutoff=now, data_end=now, positive_actions=["like"])
+    vocabulary = Vocabulary(
+        pl.Series(range(1, ITEMS + 1)), np.arange(1, ITEMS + 1), np.ones(ITEMS + 1, dtype=np.float32)
+    )
+    artifact = Artifact.of(manifest, argus(config(form=form, factors=())), vocabulary)
+    users = people([5, 0, 8, 1])
+    asked = np.full(4, users.timestamps.max() + 60_000)
+    vectors = artifact.family.user_vectors(artifact, users, asked)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.tensor([1.0, 0.0, 1.0, 1.0]))
+    logits = vectors @ artifact.retrieval_vectors[1:].T / artifact.model.next_item.temperature.detach()
+    scores = artifact.family.score(artifact, users, asked)[:, 1:]
+    some = torch.tensor([0, 2, 3])
+    torch.testing.assert_close(logits.log_softmax(1)[some], scores[some], rtol=1e-4, atol=1e-4)
+    with pytest.raises(NoVectors, match="tells no next item"):
+        artifact.family.encoder_of(config(next_item=False))

@@ -24,10 +24,12 @@ from models.artifact import Artifact, load_artifact
 from models.auto import read_section
 from models.config import ModelConfig
 from models.evaluation.model_scorer import ModelScorer
+from models.families.family import NoVectors
 from models.families.item_knn import ItemKnn
 from models.families.registry import build
 from models.fitted.config import ItemKnnConfig
 from models.golden import Golden, check_golden
+from models.interactions import Interactions
 from models.manifest import GOLDEN, MODEL_CARD
 from storage.lake import Lake
 from tests.assets.training.test_set_assets import lake
@@ -104,6 +106,13 @@ def test_a_weight_by_hand_makes_a_version_that_answers_by_both_parts(lake: Lake,
     assert blend.manifest.parts == {"hstu": hstu.version, "item_knn": made["item_knn"].name}
     assert all(version in (folder / MODEL_CARD).read_text() for version in blend.manifest.parts.values())
     assert torch.equal(blend.family.similar(blend, 1), hstu.family.similar(hstu, 1))
+    somebody = Interactions.of([([1, 2], [0, 1000])]), np.array([2000])
+    vectors = [artifact.family.user_vectors(artifact, *somebody) for artifact in (blend, hstu)]
+    assert torch.equal(*vectors)
+    assert blend.family.encoder_of(blend.model.config) == hstu.model.config
+    item_knn = load_artifact(made["item_knn"])
+    with pytest.raises(NoVectors, match="family item_knn has no vectors"):
+        item_knn.family.user_vectors(item_knn, *somebody)
     for cases in questions_of(lake, blend).cases.values():
         scores = {
             family: ModelScorer(family, load_artifact(of), blend.vocabulary).score(cases) for family, of in made.items()

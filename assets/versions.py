@@ -211,6 +211,18 @@ def newest_champion_of_family(lake: Lake) -> str | None:
     return next((version for version in own if version and (artifacts_of(lake) / version).is_dir()), None)
 
 
+def newest_from_scratch(lake: Lake, warm: Manifest) -> Path | None:
+    """The folder of the newest version that was trained from scratch, of the family of `warm` and before it.
+
+    None where there is none, or `warm` itself was.
+    """
+    if not warm.ancestors:
+        return None
+    scratch = [folder for folder, of in _manifests(lake) if of.family == warm.family and not of.parent]
+    before = [folder for folder in scratch if read_manifest(folder).created < warm.created]
+    return before[-1] if before else None
+
+
 def _part_of_own_family(lake: Lake, version: str) -> str | None:
     """The version itself where it is of the lake's own family, what it was mixed of from it where it is a blend."""
     if family_of(lake, version) in (lake.family, None):

@@ -31,6 +31,7 @@ from assets.versions import (
     artifacts_of,
     made_of_data,
     made_of_set,
+    newest_from_scratch,
     releases_of,
     version_in_question,
     why_skipped,
@@ -84,7 +85,12 @@ def evaluation(
         progress=_reporting(context),
     )
     try:
-        result = evaluate(folder, rivals=rivals, without_content=ablation if ablation.is_dir() else None)
+        result = evaluate(
+            folder,
+            rivals=rivals,
+            without_content=ablation if ablation.is_dir() else None,
+            reference=newest_from_scratch(tables, read_manifest(folder)),
+        )
     except BrokenCandidate as error:
         if POPULARITY not in rivals:
             raise

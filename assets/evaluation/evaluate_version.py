@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from models.evaluation.scorer import Scorer
 
 CHAMPION = "champion"
+REFERENCE = "from_scratch"
+"""The newest version of the candidate's family that was trained from scratch, where the candidate was not."""
+
 POPULARITY = "popularity"
 
 
@@ -52,6 +55,7 @@ def evaluate_version(
     champion: Path | None = None,
     rivals: Mapping[str, Path] = MappingProxyType({}),
     without_content: Path | None = None,
+    reference: Path | None = None,
     truth: KnownTruth | None = None,
     progress: Progress | None = None,
 ) -> VersionEvaluation:
@@ -72,6 +76,9 @@ def evaluate_version(
             happened, of the same data, by the names of their families, the simple models among them. Broken ones are
             left out.
         without_content: Artifact of the same model trained without content embeddings; left out if it is broken.
+        reference: Artifact of the newest version of its family that was trained from scratch, where this one was not:
+            asked the same, to see that nights that train on from each other do not fall behind. Where it has seen the
+            answers it is left out. It is no contestant.
         truth: The source, where it knows what its users want.
         progress: Told of every batch.
 
@@ -85,11 +92,17 @@ def evaluate_version(
     candidate = _candidate(folder)
     name = candidate.family.name
     is_there = champion and champion.name in {candidate.version, *(path.name for path in rivals.values())}
-    given = {CHAMPION: None if is_there else champion, **rivals, ablation_of(name): without_content}
+    given = {
+        CHAMPION: None if is_there else champion,
+        **rivals,
+        ablation_of(name): without_content,
+        REFERENCE: reference,
+    }
     others, broken = _load({name: path for name, path in given.items() if path})
     left_out = dict(broken)
-    if CHAMPION in others and others[CHAMPION].manifest.cutoff > candidate.manifest.cutoff:
-        left_out[CHAMPION] = f"it was trained until {others.pop(CHAMPION).manifest.cutoff}: it has seen the answers"
+    for other in (CHAMPION, REFERENCE):
+        if other in others and others[other].manifest.cutoff > candidate.manifest.cutoff:
+            left_out[other] = f"it was trained until {others.pop(other).manifest.cutoff}: it has seen the answers"
     record = _training_set(lake, candidate, settings)
     settings = evaluation_of(record, settings)
     questions = questions_of(lake, candidate)
@@ -97,7 +110,7 @@ def evaluate_version(
         *_models({name: candidate, **others}, candidate, lake, questions),
         *([Oracle(truth, candidate.vocabulary)] if truth else []),
     ]
-    contestants = _contestants({name: candidate, **others}, without=ablation_of(name))
+    contestants = _contestants({name: candidate, **others}, without={ablation_of(name), REFERENCE})
     protocols, failed = _evaluate_all_that_can(scorers, others, contestants, questions, settings, progress)
     broken, left_out = broken | failed, left_out | failed
     contestants = {scorer: contestant for scorer, contestant in contestants.items() if scorer not in failed}
@@ -109,6 +122,7 @@ def evaluate_version(
         incumbent=_incumbent(champion),
         contestants=contestants,
         left_out=left_out,
+        ancestors=candidate.manifest.ancestors,
         cutoff=candidate.manifest.cutoff,
         window_days=settings.window_days,
         seed=settings.seed,
@@ -132,11 +146,11 @@ def _candidate(folder: Path) -> Artifact:
         raise BrokenCandidate(f"version {folder.name} cannot answer: {type(error).__name__}: {error}") from error
 
 
-def _contestants(artifacts: Mapping[str, Artifact], without: str) -> dict[str, Contestant]:
+def _contestants(artifacts: Mapping[str, Artifact], without: Collection[str]) -> dict[str, Contestant]:
     return {
         name: Contestant(version=artifact.version, family=artifact.family.name, created=artifact.manifest.created)
         for name, artifact in artifacts.items()
-        if name != without
+        if name not in without
     }
 
 

@@ -12,7 +12,8 @@ from storage.lake import Lake
 
 
 def live_versions(lake: Lake, settings: RetentionSettings, now: datetime) -> list[Manifest]:
-    """The champion, earlier ones that a rollback can reach, and of each family the newest versions and the young ones.
+    """The champion, earlier ones that a rollback can reach, and of each family the newest versions, the young ones and
+    the newest that was trained from scratch.
 
     Oldest first.
 
@@ -31,6 +32,8 @@ def _live(folder: Path, champions: Sequence[str], settings: RetentionSettings, n
     kept = {*champions, *trained[-settings.keep_versions :]}
     since = now - timedelta(days=settings.keep_days)
     manifests = [read_manifest(folder / version) for version in trained]
+    # Nights that are trained on from each other are judged by it.
+    kept |= {manifest.version for manifest in [of for of in manifests if not of.parent][-1:]}
     return [manifest for manifest in manifests if manifest.version in kept or manifest.created >= since]
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from assets.data_version import data_version
 from assets.metadata import choices_table, table_metadata
 from assets.ray_cluster import attached
 from assets.resources import NO_CONFIG, LakeResource, RayCluster, RayResource
-from assets.training.auto import Parent, Statistics, choose_training
+from assets.training.auto import Statistics
 from assets.training.dataset import read_dataset
 from assets.training.lineage import lineage_table
+from assets.training.night import champion_to_start_from, settled
 from assets.training.plots import learning_curve, trials_plot
 from assets.training.ray_train import Entry, Progress, TrainingJob
 from assets.training.set_assets import training_set
@@ -35,14 +36,12 @@ from assets.training.version import (
 )
 from assets.versions import (
     ABLATIONS,
-    ARTIFACTS,
     DATASETS,
     RUNS,
     SKIPPED,
     TRAINING_SET,
     VERSION,
     artifacts_of,
-    newest_champion_of_family,
     releases_of,
     training_set_in_question,
     version_in_question,
@@ -51,7 +50,7 @@ from assets.versions import (
 from models.auto import Choice
 from models.config import TrainedConfig
 from models.families.registry import read_config
-from models.manifest import MODEL_CARD, Manifest, new_version, read_manifest
+from models.manifest import MODEL_CARD, new_version, read_manifest
 from storage.lake import Lake
 from storage.schema import TUNING_TABLE
 
@@ -94,7 +93,9 @@ def hstu_model(
         learned.merge_adjacent,
         record.settings.evaluation,
     )
-    start = _start(context, tables, settings, folder, workers, manifest) if settings.start_from else None
+    start = None
+    if settings.start_from:
+        start = champion_to_start_from(tables, settings, folder, workers, manifest, context.log.info)
     settings, chosen = _chosen(context, settings, folder, workers, start)
     manifest = manifest.model_copy(update={"chosen": {**manifest.chosen, **chosen}})
     with cluster(ray):
@@ -225,45 +226,14 @@ def tuned_hyperparameters(
     )
 
 
-def _start(
-    context: dg.AssetExecutionContext,
-    tables: Lake,
-    settings: TrainingSettings,
-    dataset: Path,
-    workers: int,
-    manifest: Manifest,
-) -> Path | None:
-    """The folder of the champion from which training goes on; None where it starts from scratch, which is told."""
-    champion = newest_champion_of_family(tables)
-    if champion is None:
-        context.log.info("there is no champion to start from yet: training starts from scratch")
-        return None
-    folder = artifacts_of(tables) / champion
-    with suppress(OSError, ValueError):  # What is damaged is told of below.
-        settings, _ = choose_training(settings, Statistics.of(read_dataset(dataset)), max(1, workers), _parent(folder))
-    model = fitted(settings.model, settings, content_width(dataset))
-    return start_of(tables, ARTIFACTS, champion, model, manifest, context.log.info)
-
-
-def _parent(folder: Path) -> Parent:
-    config = read_config(folder)
-    assert isinstance(config, TrainedConfig)
-    return Parent(folder.name, config)
-
-
 def _chosen(
     context: dg.AssetExecutionContext, settings: TrainingSettings, dataset: Path, workers: int, start: Path | None
 ) -> tuple[TrainingSettings, dict[str, Choice]]:
-    """The settings with what the training set decides, and that by its path in the profile.
-
-    Args:
-        start: Folder of the version that training goes on from.
-    """
-    found = Statistics.of(read_dataset(dataset))
-    settings, chosen = choose_training(settings, found, max(1, workers), _parent(start) if start else None)
+    """`settled`, which is told."""
+    settings, chosen = settled(settings, dataset, workers, start)
     for path, choice in chosen.items():
-        context.log.info(f"training.{path} is {choice.value}: {choice.reason}")
-    return settings, {f"training.{path}": choice for path, choice in chosen.items()}
+        context.log.info(f"{path} is {choice.value}: {choice.reason}")
+    return settings, chosen
 
 
 def training_set_of_run(

@@ -144,6 +144,10 @@ class VersionEvaluation(WrittenEvaluation):
     contestants: dict[str, Contestant] = Field(
         default_factory=dict, description="The scorers among which a release is decided: the candidate is the first."
     )
+    ancestors: list[str] = Field(
+        default_factory=list,
+        description="The versions that it was trained on from, one from the other, down to the one from scratch.",
+    )
     left_out: dict[str, str] = Field(default_factory=dict, description="Scorers that are missing, and why.")
     cutoff: datetime = Field(description="Training data of every scorer ends before this instant (UTC).")
     window_days: int = Field(ge=0, description="Days after the cutoff that hold the time split's targets.")

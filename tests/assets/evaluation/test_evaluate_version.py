@@ -10,18 +10,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from assets.evaluation.evaluate_version import BrokenCandidate, evaluate_version
+from assets.evaluation.evaluate_version import REFERENCE, BrokenCandidate, evaluate_version
 from assets.evaluation.oracle import KnownTruth
 from assets.evaluation.records import record
-from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, verdicts
+from assets.evaluation.verdicts import CHECKS, CONTENT_HELPS_COLD_ITEMS, KEEPS_UP, verdicts
 from assets.release.gate import decide
 from assets.release.settings import ReleaseSettings
 from assets.splits.settings import EvaluationSettings
+from assets.versions import newest_from_scratch
 from models.config import ModelConfig, SasrecConfig
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
-from models.evaluation.report import VersionEvaluation
-from models.manifest import list_versions
+from models.evaluation.report import OVERALL, Measure, VersionEvaluation
+from models.manifest import MANIFEST, list_versions, read_manifest
 from storage.lake import Lake
 from storage.schema import EVALUATIONS_TABLE
 from tests.assets.evaluation.worlds import COLD_ITEM, CUTOFF, USERS, fit_simple_models, write_version, write_world
@@ -112,6 +113,30 @@ def test_equal_models_differ_by_nothing(lake: Lake) -> None:
     difference = evaluate_version(lake, folder, SETTINGS, champion=champion).report.difference("champion", "ndcg@2")
     assert difference is not None
     assert (difference.mean, difference.low, difference.high) == (0, 0, 0)
+
+
+def test_a_night_that_was_trained_on_is_judged_by_the_last_version_from_scratch(lake: Lake) -> None:
+    scratch, warm = write_version(lake, "scratch", seed=1), write_version(lake, "warm", seed=2)
+    manifest = read_manifest(warm).model_copy(update={"parent": "between", "ancestors": ["between", "scratch"]})
+    (warm / MANIFEST).write_text(manifest.model_dump_json())
+    assert newest_from_scratch(lake, manifest) == scratch
+    assert newest_from_scratch(lake, read_manifest(scratch)) is None
+    result = evaluate_version(lake, warm, SETTINGS, reference=scratch)
+    assert list(result.contestants) == ["hstu"], "nobody releases the reference"
+    assert REFERENCE in result.report.scorers
+    measured = result.report.measure(REFERENCE, "ndcg@2")
+    assert measured
+    assert verdicts(result)[-1].passed is not None
+    for difference, passed in ((-0.02, False), (-0.005, True), (0.3, True)):
+        behind = Measure(mean=difference * measured.mean, low=-1.0, high=difference * measured.mean, n=10)
+        told = {OVERALL: {REFERENCE: {"ndcg@2": behind}}}
+        report = result.report.model_copy(update={"differences": told})
+        verdict = verdicts(result.model_copy(update={"protocols": {result.primary_protocol: report}}))[-1]
+        assert (verdict.check, verdict.passed) == (KEEPS_UP, passed)
+        assert ("run the job `full_train`" in verdict.sentence) is not passed
+        assert "2 nights after training from scratch" in verdict.sentence
+    alone = verdicts(evaluate_version(lake, warm, SETTINGS))[-1]
+    assert (alone.passed, "scratch, which was, could not be asked" in alone.sentence) == (None, True)
 
 
 def test_a_champion_that_has_seen_the_answers_is_left_out(lake: Lake) -> None:
@@ -206,7 +231,7 @@ def test_an_empty_window_asks_nobody_and_the_other_protocol_decides(lake: Lake) 
     result = evaluate_version(lake, folder, SETTINGS)
     assert (result.primary_protocol, result.report.users, result.report.measure("hstu", "ndcg@2")) == ("time", 0, None)
     assert result.protocols["leave_one_out"].users == 10
-    assert {verdict.passed for verdict in verdicts(result)} == {None}
+    assert {verdict.passed for verdict in verdicts(result)[:-1]} == {None}
     assert verdicts(result)[0].sentence == "Not measured: there is nobody to ask (time)."
     decision = decide(result, None, ReleaseSettings(metric="ndcg@2", min_users=1))
     assert "ndcg@2 (leave_one_out, 10 users)" in decision.reason
@@ -261,7 +286,8 @@ def test_verdicts_answer_every_check_with_the_numbers(lake: Lake) -> None:
     simple = fit_simple_models(lake, folder)
     answers = verdicts(evaluate_version(lake, folder, SETTINGS, rivals=simple, without_content=ablation))
     assert [answer.check for answer in answers] == list(CHECKS)
-    assert list(CHECKS) == ["beats_popularity", "beats_item_knn", "beats_ials", CONTENT_HELPS_COLD_ITEMS]
+    assert list(CHECKS) == ["beats_popularity", "beats_item_knn", "beats_ials", CONTENT_HELPS_COLD_ITEMS, KEEPS_UP]
+    assert (answers[4].passed, answers[4].sentence) == (True, "new was trained from scratch.")
     for answer in answers[:3]:
         assert "ndcg@2: hstu 0." in answer.sentence
         assert answer.passed is not None
@@ -284,7 +310,7 @@ def test_what_was_not_measured_is_told_with_what_to_do(lake: Lake) -> None:
         answers[CONTENT_HELPS_COLD_ITEMS].sentence
         == "Not measured: the version has no ablation without content (`training.train_ablation`)."
     )
-    assert [answer.passed for answer in answers.values()][1:] == [None] * 3
+    assert [answer.passed for answer in answers.values()][1:4] == [None] * 3
 
 
 @pytest.mark.parametrize("family", ["popularity", "item_knn", "ials"])

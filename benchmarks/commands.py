@@ -69,6 +69,20 @@ def ml1m(
 
 
 @app.command()
+def cold(
+    seeds: Annotated[int, typer.Option(min=1, help="How often the variants of the claims are trained.")] = 3,
+    data: DataOption = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Items that training never saw: MovieLens-1M with a fifth of its movies cold, by what is known of the items."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import cold as bench
+
+        _end("cold", bench.run(seeds, data, _kept(out), smoke, _report))
+
+
+@app.command()
 def training(
     size: Annotated[Sizes, typer.Option(help="Which of the published models.")] = Sizes.both,
     rounds: Annotated[int, typer.Option(min=1, help="How often the sides alternate.")] = 5,

@@ -133,6 +133,12 @@ class ItemTowerConfig(Strict):
         "that the content must carry an item that has no ID yet (Netflix, arXiv 2605.23312, item towers).",
     )
 
+    hide_new: bool = Field(
+        default=True,
+        description="Whether a history's IDs are hidden, too, where the item was new when it was chosen. By the time "
+        "that a history is read most of them have one.",
+    )
+
     @model_validator(mode="after")
     def _masking_needs_content(self) -> "ItemTowerConfig":
         if self.id_masking and not self.content_dim:
@@ -274,6 +280,12 @@ class SampledSoftmaxConfig(Strict):
         ge=0,
         lt=1,
         description="Share of negatives without ID: as many as items of the catalogue are too new to have one.",
+    )
+    label_masking: Annotated[float, FROM_DATA] = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the labels, beside those that were new, whose ID is hidden behind their content.",
     )
     temperature: Annotated[float, FROM_DATA] = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
     targets: FutureTargetsConfig = FutureTargetsConfig()

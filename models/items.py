@@ -53,7 +53,7 @@ class ItemTower(nn.Module):
             )
         if content is not None:
             _refuse_unfit(content)
-        self.id_masking = config.id_masking
+        self.id_masking, self.hide_new = config.id_masking, config.hide_new
         trained = torch.arange(1, items + 1) if trained is None else trained
         self.ids = nn.Embedding.from_pretrained(_untrained(len(trained), width), freeze=False)
         self.projection = nn.Linear(config.content_dim, width, bias=False) if config.content_dim else None

@@ -74,15 +74,18 @@ class Positions:
 
     Attributes:
         model: The recommender, of which `items` is the tower and `head` the head.
-        id_masked: (L,) bool, interactions whose ID is hidden: those that the batch hides and some at random, where the
-            content stands in for it. Where there is none, nothing would be left to learn from.
+        id_masked: (L,) bool, interactions whose ID is hidden: some at random and, where the tower hides what was new,
+            those that the batch marks, where the content stands in for it. Where there is none, nothing would be left
+            to learn from.
         label_masked: (L,) bool, labels whose ID is hidden.
         generator: Of everything that objectives draw.
     """
 
     def __init__(self, model: Recommender, batch: JaggedBatch, labels: Labels, generator: torch.Generator) -> None:
         self.model, self.batch, self.labels, self.generator = model, batch, labels, generator
-        hidden = batch.id_masked | chance(batch.item_index.shape, model.items.id_masking, generator)
+        hidden = chance(batch.item_index.shape, model.items.id_masking, generator)
+        if model.items.hide_new:
+            hidden |= batch.id_masked
         self.id_masked = hidden & model.items.has_content[batch.item_index]
         self.label_masked = labels.id_masked & model.items.has_content[labels.item_index]
 

@@ -13,6 +13,8 @@ import numpy as np
 from assets.training.dataset import Dataset
 from assets.training.settings import TrainingSettings
 from models.auto import Choice, Choosing, chosen_in, value_at
+from models.cold_start import ColdRates
+from models.columns import ID_MASKED
 from models.config import TrainedConfig
 
 USERS_A_STEP = {0: 32, 5_000: 64, 50_000: 128}
@@ -52,6 +54,9 @@ MOST_COLD_NEGATIVES = 0.5
 WEIGHT_DECAY = 0.1
 DROPOUT = 0.2
 ID_MASKING = 0.1
+"""Fewer hidden IDs than that teach the content too little, however rarely one is missing."""
+
+MOST_MASKED = 0.5
 
 SHORTEST, LONGEST = 16, 200
 LENGTH_QUANTILE = 0.95
@@ -92,6 +97,9 @@ class Statistics:
         has_content: Whether any item has content.
         cold_share: Share of the items that are too new to have an ID.
         judges: Users who judge the epochs.
+        cold_events, cold_positives: Share of what a version of the day before read, and of what was chosen after it,
+            that had no ID then.
+        new_labels: Share of the interactions whose ID is hidden, as the item was new.
     """
 
     users: int
@@ -101,10 +109,13 @@ class Statistics:
     has_content: bool
     cold_share: float
     judges: int
+    cold_events: float = 0.0
+    cold_positives: float = 0.0
+    new_labels: float = 0.0
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Statistics":
-        lengths = dataset.histories.lengths
+        lengths, rates = dataset.histories.lengths, dataset.cold_rates or ColdRates(0.0, 0.0)
         lengths = lengths[lengths > 1] if (lengths > 1).any() else np.ones(1, np.int64)
         return cls(
             users=int((dataset.histories.lengths > 1).sum()),
@@ -114,6 +125,9 @@ class Statistics:
             has_content=bool(dataset.content.any()),
             cold_share=dataset.cold_share,
             judges=len(dataset.validation),
+            cold_events=rates.events,
+            cold_positives=rates.positives,
+            new_labels=float(dataset.histories.column(ID_MASKED).mean()) if dataset.histories.offsets[-1] else 0.0,
         )
 
 
@@ -226,6 +240,10 @@ def _choose_loss(choose: Choosing[TrainingSettings], found: Statistics) -> None:
     else:
         cold, why = 0.0, "no item has content that could stand in for its ID."
     choose("optimisation.loss.cold_negatives", cold, why)
+    more = max(0.0, found.cold_positives - found.new_labels) / (1 - found.new_labels) if found.new_labels < 1 else 0.0
+    told = f"{found.cold_positives:.1%} of what was last chosen had no ID the night before"
+    why = f"{told}, and {found.new_labels:.1%} of the labels were new." if found.has_content else why
+    choose("optimisation.loss.label_masking", float(f"{min(MOST_MASKED, more):.3g}") if found.has_content else 0.0, why)
 
 
 def _choose_model(choose: Choosing[TrainingSettings], found: Statistics) -> None:
@@ -243,6 +261,10 @@ def _choose_model(choose: Choosing[TrainingSettings], found: Statistics) -> None
     choose("model.attention_divisor", length + PADDING, why)
     for path in ("model.input_dropout", "model.backbone.dropout"):
         choose(path, DROPOUT, "as published.")
-    hidden = ID_MASKING if found.has_content else 0.0
-    why = "content stands in for IDs." if found.has_content else "no item has content that could stand in for its ID."
+    if found.has_content:
+        hidden = float(f"{min(MOST_MASKED, max(ID_MASKING, found.cold_events)):.3g}")
+        why = f"{found.cold_events:.1%} of what was last read had no ID the night before; at least {ID_MASKING:.0%}."
+    else:
+        hidden, why = 0.0, "no item has content that could stand in for its ID."
     choose("id_masking", hidden, why)
+    choose("hide_new", False, "most of a history's items have an ID by the time it is read.")

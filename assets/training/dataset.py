@@ -23,7 +23,7 @@ from assets.training.interaction_files import (
     save_interactions,
 )
 from assets.versions import RECORD
-from models.cold_start import cold_share
+from models.cold_start import ColdRates, ColdTally, cold_share, too_new
 from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, REPEATED, TIMESTAMP, USER_ID
 from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
@@ -35,6 +35,7 @@ from models.popularity import DayCounts, PopularityCounter, PopularityOverTime
 from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
+COLD_RATES = "cold_rates.npy"
 VOCABULARY = "vocabulary.parquet"
 READ_BY_TRAINER = (ITEM_INDEX, TIMESTAMP, ID_MASKED, REPEATED)
 READ_BY_BASELINES = (ITEM_INDEX, TIMESTAMP)
@@ -53,6 +54,7 @@ class Dataset:
         validation_masked: (B,) bool, where the item was too new then to have an ID.
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
+        cold_rates: How often a version of the day before met such an item; None in sets of earlier code.
         repeats: Whether what a user has chosen is asked for, and recommended, again.
         popularity: Of every item over time, of all interactions of the split's training part; None in a ranker's set.
     """
@@ -67,6 +69,7 @@ class Dataset:
     cold_share: float
     repeats: bool
     popularity: PopularityOverTime | None
+    cold_rates: ColdRates | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ def write_training_set(
             recommended, and change nothing else.
         content: `item_id`, `vector`; None trains without content.
         half_life_days: Age at which an interaction counts half in an item's popularity at the cutoff.
-        cold_start: Time between a model's cutoff and what it serves. An interaction that lies within it of its item's
-            first one is marked `id_masked`: a model of that time would not have had an ID for the item.
+        cold_start: Time between a model's cutoff and what it serves. An interaction with an item that was new for so
+            long is marked `id_masked`: a model of that time would not have had an ID for it (`models.cold_start`).
         validation_users: Users of whom the learning curve asks what they did last.
         seed: Chooses them.
         merge_adjacent: What adjacent interactions are merged by.
@@ -128,7 +131,8 @@ def write_training_set(
     for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
         _write_cases(folder, protocol, cases, vocabulary)
     popularity = PopularityCounter(survey.days.moments(len(item_ids), rule.cutoff_ms), len(item_ids), half_life_days)
-    _write_interactions(folder, split, survey, counts.first_seen, cold_start, merge_adjacent, chosen, popularity)
+    rates = _write_interactions(folder, split, survey, counts, cold_start, merge_adjacent, chosen, popularity)
+    np.save(folder / COLD_RATES, np.array([rates.events, rates.positives]))
     over_time = popularity.over_time()
     np.save(folder / "popularity.moments.npy", over_time.moments)
     np.save(folder / "popularity.counts.npy", over_time.counts)
@@ -149,7 +153,12 @@ def read_dataset(folder: Path) -> Dataset:
         cold_share=float(mapped_array(folder, "cold_share")),
         repeats=_read_repeats(folder),
         popularity=_read_popularity(folder),
+        cold_rates=_read_cold_rates(folder),
     )
+
+
+def _read_cold_rates(folder: Path) -> ColdRates | None:
+    return ColdRates(*np.load(folder / COLD_RATES).tolist()) if (folder / COLD_RATES).exists() else None
 
 
 def _read_repeats(folder: Path) -> bool:
@@ -245,13 +254,17 @@ def _write_interactions(
     folder: Path,
     split: Split,
     survey: _Survey,
-    first_seen: np.ndarray,
+    counts: ItemCounts,
     cold_start: timedelta,
     by: Merging | None,
     chosen: np.ndarray,
     popularity: PopularityCounter,
-) -> None:
-    """The training part whole, and what the trainer reads of it: merged, without what the learning curve asks for."""
+) -> ColdRates:
+    """The training part whole, and what the trainer reads of it: merged, without what the learning curve asks for.
+
+    Returns:
+        How often a version of `cold_start` before the cutoff met an item that it had no ID for.
+    """
     shorter = survey.merged_lengths.copy()
     shorter[chosen] -= survey.last[chosen]
     whole_files = JaggedFiles(folder, "training", survey.lengths, READ_BY_BASELINES)
@@ -259,6 +272,8 @@ def _write_interactions(
     is_chosen = np.zeros(len(shorter), bool)
     is_chosen[chosen] = True
     validation: list[tuple[np.ndarray, Interactions]] = []
+    first_seen, start_ms = counts.first_seen, int(counts.first_seen.min())
+    cold = ColdTally(first_seen, start_ms, counts.end_ms, cold_start)
     done = 0
     for part in split.training():
         places = survey.places[done : done + len(part)]
@@ -266,16 +281,16 @@ def _write_interactions(
         whole = part.interactions
         whole_files.put(places, whole)
         popularity.add(whole)
+        cold.add(whole)
         merged = whole.merged(by)
-        age_ms = merged.timestamps - first_seen[merged.item_index]
-        marked = merged.with_columns(
-            {ID_MASKED: age_ms < cold_start // timedelta(milliseconds=1), REPEATED: ~split.rule.asks_for(merged)}
-        )
+        new = too_new(merged, first_seen, start_ms, cold_start)
+        marked = merged.with_columns({ID_MASKED: new, REPEATED: ~split.rule.asks_for(merged)})
         asked = np.flatnonzero(is_chosen[places])
         validation.append((places[asked], marked.take(asked)))
         owner = np.repeat(is_chosen[places], marked.lengths)
         files.put(places, marked.where(~(owner & marked.last_moment(split.rule.hold_out_ties))))
     _write_validation(folder, validation, split.rule.hold_out_ties)
+    return cold.rates()
 
 
 def _write_validation(folder: Path, parts: list[tuple[np.ndarray, Interactions]], ties: bool) -> None:

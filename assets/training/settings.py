@@ -96,6 +96,10 @@ class TrainingSettings(TrainingDataSettings):
     id_masking: Annotated[float, FROM_DATA] = Field(
         default=0.1, ge=0, lt=1, description="Share of a history's IDs hidden in training."
     )
+    hide_new: Annotated[bool, FROM_DATA] = Field(
+        default=True,
+        description="Whether a history's IDs are hidden, too, where the item was new when it was chosen.",
+    )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(
         default=True, description="Also train an ablation without content, for the evaluation."

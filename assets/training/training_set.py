@@ -64,6 +64,8 @@ class TrainingSetRecord(SetRecord):
     first: datetime
     last: datetime
     cold_share: float
+    cold_events: float = 0.0
+    cold_positives: float = 0.0
     cases: dict[Protocol, int]
 
 
@@ -192,6 +194,8 @@ def record_of(
         first=_moment(np.min(times)),
         last=_moment(np.max(times)),
         cold_share=dataset.cold_share,
+        cold_events=dataset.cold_rates.events if dataset.cold_rates else 0.0,
+        cold_positives=dataset.cold_rates.positives if dataset.cold_rates else 0.0,
         cases={protocol: len(cases) for protocol, cases in asked.cases.items()},
         chosen=dict(chosen or {}),
     )

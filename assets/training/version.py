@@ -189,7 +189,8 @@ def fingerprint_of(job: TrainingJob) -> str:
 
 def fitted(model: TrainedConfig, settings: TrainingSettings, content_dim: int) -> TrainedConfig:
     """`model` with its item tower fitted to the content embeddings at hand."""
-    tower = ItemTowerConfig(content_dim=content_dim, id_masking=settings.id_masking if content_dim else 0.0)
+    masking = settings.id_masking if content_dim else 0.0
+    tower = ItemTowerConfig(content_dim=content_dim, id_masking=masking, hide_new=settings.hide_new)
     return model.model_copy(update={"items": tower})
 
 

@@ -35,26 +35,27 @@ class NextItem(Objective):
         """The mean loss over all positions, or over all that they are to tell (`FutureTargets`), weighted.
 
         IDs are hidden at the rates that serving will meet (Netflix, arXiv 2605.23312, collaborative masking), where
-        content stands in for them: in a history at random and where the item was new; of a label only where it was new;
-        of a negative as often as an item of the catalogue is new. Were negatives hidden more rarely than that, the
-        model would put every new item first; more often, none.
+        content stands in for them: in a history at random; of a label where it was new, and at random where that is too
+        seldom; of a negative as often as an item of the catalogue is new. Were negatives hidden more rarely than that,
+        the model would put every new item first; more often, none.
         """
         model, items = view.model, view.model.items
         labels = items.places[view.labels.item_index]
+        hidden = self._hidden(view)
         asked = None if self.config.targets.next_alone else FutureTargets.of(view.batch, self.config.targets)
         draw = self._draw(view, labels, len(labels) if asked is None else len(asked.positions))
         different, columns = distinct(draw.places, items.trained + 1)
         drawn = items.trained_items[different]
         cold = chance(different.shape, self.config.cold_negatives, view.generator) & items.has_content[drawn]
         negatives = model.head.items(items(drawn, cold), drawn, cold)
-        positives = _positives(view, labels)
+        positives = _positives(view, labels, hidden)
         draws = columns[draw.places]
         if self.config.shared:
             draws = torch.bincount(draws, minlength=len(different))
         # Last, because to count distinct items is to wait for a GPU: there is least to wait for before the encoder.
         queries = view.queries
         own = columns[labels]
-        times, items_asked, masked = view.batch.next_timestamps, view.labels.item_index, view.label_masked
+        times, items_asked, masked = view.batch.next_timestamps, view.labels.item_index, hidden
         # What a user has chosen before is never recommended to them, so nobody asks for it.
         weights = None if view.labels.repeated is None else (~view.labels.repeated).float()
         if asked is not None:
@@ -76,6 +77,13 @@ class NextItem(Objective):
         )
         return {NEXT_ITEM: loss}
 
+    def _hidden(self, view: Positions) -> Tensor:
+        """(L,) bool, labels whose ID is hidden: those that were new, and some more at random."""
+        if not self.config.label_masking:
+            return view.label_masked
+        more = chance(view.label_masked.shape, self.config.label_masking, view.generator)
+        return view.label_masked | more & view.model.items.has_content[view.labels.item_index]
+
     def _draw(self, view: Positions, labels: Tensor, asked: int) -> Draw:
         """The negatives: (R,) shared by all that is asked, or (G, R) for so many runs of it."""
         items = view.model.items
@@ -85,10 +93,10 @@ class NextItem(Objective):
         return self.sampler.draw(batch, items.trained, shape, view.generator)
 
 
-def _positives(view: Positions, labels: Tensor) -> Tensor:
+def _positives(view: Positions, labels: Tensor, hidden: Tensor) -> Tensor:
     """(L, width) vectors of the labels (L,), told by place; tower and head compute each of the different ones once."""
     items = view.model.items
-    seen = 2 * labels + view.label_masked
+    seen = 2 * labels + hidden
     different, columns = distinct(seen, 2 * (items.trained + 1))
     named, masked = items.trained_items[different // 2], different % 2 == 1
     return F.embedding(columns[seen], view.model.head.items(items(named, masked), named, masked))

@@ -31,6 +31,15 @@ def test_ml1m(tmp_path: Path) -> None:
     assert found["peeking"]["ndcg@10"] >= found["published"]["ndcg@10"]
 
 
+def test_cold() -> None:
+    found = figures("cold", "--seeds", "2")
+    assert {"text", "image", "text+image", "text+image, masking half", "everything"} <= set(found)
+    assert found["text+image, masking off"]["warm_loss"] == 0, "it is what the others are compared with"
+    assert all(0 <= reading["recall@20"] <= 1 for reading in found.values())
+    assert set(found["text+image"]["sd"]) == set(found["popularity of category"])
+    assert found["none, masking off"]["sd"] is None, "the first seed is enough"
+
+
 def test_training() -> None:
     found = figures("training", "--size", "base", "--no-rectools")
     ratio, ours, theirs = (found[name.format("base")] for name in RATES)

@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.batch import training_batch
+from models.columns import ID_MASKED
 from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
 from models.families.registry import build
 from models.interactions import Interactions
@@ -61,6 +63,23 @@ def test_where_the_trained_items_stand_in_the_catalogue_changes_no_loss_and_only
         found.append((value, model.items.ids.weight.grad, model.items.projection.weight.grad))
     for one, other in zip(*found, strict=True):
         assert torch.equal(one, other)
+
+
+@given(first=st.integers(1, 20), second=st.integers(1, 20))
+def test_what_has_no_id_is_told_by_its_content_alone(first: int, second: int) -> None:
+    tower = ItemTower(CONFIG.items, 4, 20, torch.zeros(0, dtype=torch.int64), torch.ones(21, 3)).eval()
+    assert torch.equal(tower(torch.tensor([first])), tower(torch.tensor([second])))
+
+
+@pytest.mark.parametrize("hide_new", [True, False])
+def test_what_was_new_is_hidden_among_the_labels_and_if_asked_for_in_the_history(hide_new: bool) -> None:
+    items = ItemTowerConfig(content_dim=3, hide_new=hide_new)
+    model = build(CONFIG.model_copy(update={"items": items}), 3, None, torch.ones(4, 3))
+    marks = np.array([True, False, True])
+    log = Interactions.of([([1, 2, 3], [0, 1, 2])]).with_columns({ID_MASKED: marks})
+    view = model.view(NextItems(*training_batch(log, np.arange(1), 8)), torch.Generator().manual_seed(0))
+    assert view.id_masked.tolist() == [hide_new, False]
+    assert view.label_masked.tolist() == [False, True]
 
 
 def test_an_item_without_an_id_embedding_is_not_trained_on() -> None:

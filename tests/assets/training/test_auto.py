@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.splits.settings import EvaluationSettings, SplitSettings
-from assets.training.auto import EPOCHS, LEAST_STEPS, LONGEST, SHORTEST, Parent, Statistics, choose_training
+from assets.training.auto import (
+    EPOCHS,
+    ID_MASKING,
+    LEAST_STEPS,
+    LONGEST,
+    SHORTEST,
+    Parent,
+    Statistics,
+    choose_training,
+)
 from assets.training.settings import TrainingDataSettings, TrainingSettings
 from assets.training.version import in_one_process
 from models.auto import marked, part_of, read_section, value_at
@@ -79,6 +88,9 @@ def chosen_for(found: Statistics, workers: int = 2, **training: Any) -> Training
         has_content=st.booleans(),
         cold_share=st.floats(0, 1),
         judges=st.integers(0, 500),
+        cold_events=st.floats(0, 1),
+        cold_positives=st.floats(0, 1),
+        new_labels=st.floats(0, 1),
     ),
     st.integers(1, 1_000),
     st.sampled_from([{}, {"loss": {"positions_per_draw": 16}}, {"tokens_per_step": 4096}, {"batch_size": 1}]),
@@ -96,7 +108,21 @@ def test_whatever_the_data_say_each_value_fits_its_field_and_has_a_reason(
     assert made.optimisation.loss.negatives <= max(1, found.trained_items)
     assert made.model.max_length <= LONGEST
     if not found.has_content:
-        assert (made.id_masking, made.optimisation.loss.cold_negatives) == (0, 0)
+        loss = made.optimisation.loss
+        assert (made.id_masking, loss.cold_negatives, loss.label_masking) == (0, 0, 0)
+
+
+def test_ids_are_hidden_as_often_as_they_were_missing_the_night_before() -> None:
+    often = replace(SHOP, cold_events=0.2, cold_positives=0.3, new_labels=0.125)
+    made, chosen = choose_training(read_section(TrainingSettings, TRAINING), often, 1)
+    assert made.id_masking == 0.2
+    assert made.optimisation.loss.label_masking == pytest.approx(0.2), "an eighth is hidden anyway: 0.125 + 0.2 * 0.875"
+    assert "30.0%" in chosen["optimisation.loss.label_masking"].reason
+    seldom = chosen_for(replace(often, cold_events=0.001, cold_positives=0.1), 1)
+    assert (seldom.id_masking, seldom.optimisation.loss.label_masking) == (ID_MASKING, 0)
+    assert not seldom.hide_new
+    by_hand = chosen_for(often, 1, id_masking=0.3, hide_new=True, optimisation={"loss": {"label_masking": 0.05}})
+    assert (by_hand.id_masking, by_hand.hide_new, by_hand.optimisation.loss.label_masking) == (0.3, True, 0.05)
 
 
 def test_the_steps_of_all_epochs_are_the_budget_however_many_workers_take_them() -> None:

@@ -251,6 +251,18 @@ class FutureTargetsConfig(Strict):
 class SampledSoftmaxConfig(Strict):
     """Next-item loss over sampled negatives (HSTU spec section 3)."""
 
+    kind: Literal["softmax", "gbce"] = Field(
+        default="softmax",
+        description="softmax: the positive among its negatives; gbce: each item by itself, by the generalised binary "
+        "cross-entropy of gSASRec (arXiv 2308.07192).",
+    )
+    calibration: float = Field(
+        default=0.75,
+        ge=0,
+        le=1,
+        description="t of gbce, which alone reads it. 0: plain binary cross-entropy, as SASRec was published; 1: the "
+        "sigmoid of a score estimates how likely the item comes next.",
+    )
     negatives: Annotated[int, FROM_DATA] = Field(
         default=128, ge=1, description="Negatives per position, drawn with replacement."
     )
@@ -289,6 +301,12 @@ class SampledSoftmaxConfig(Strict):
     )
     temperature: Annotated[float, FROM_DATA] = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
     targets: FutureTargetsConfig = FutureTargetsConfig()
+
+    @model_validator(mode="after")
+    def _gbce_is_not_corrected(self) -> "SampledSoftmaxConfig":
+        if self.kind == "gbce" and (self.correction != "none" or self.source != "uniform"):
+            raise ValueError("gbce counts on uniform negatives and is calibrated: set source uniform, correction none")
+        return self
 
     @model_validator(mode="after")
     def _one_way_of_sharing(self) -> "SampledSoftmaxConfig":

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.config import SampledSoftmaxConfig
 from models.objectives.future_targets import FutureTargets
+from models.objectives.gbce import beta, gbce
 from models.objectives.objective import Objective
 from models.objectives.sampled_softmax import sampled_softmax
 from models.recommender import Positions, chance
@@ -29,7 +30,9 @@ class NextItem(Objective):
     @property
     def guess(self) -> float | None:
         """One of the positive and its negatives, where no correction makes some of these likelier."""
-        return None if self.config.correction == "logq" else log(1 + self.config.negatives)
+        if self.config.kind == "gbce" or self.config.correction == "logq":
+            return None
+        return log(1 + self.config.negatives)
 
     def forward(self, view: Positions) -> dict[str, Tensor]:
         """The mean loss over all positions, or over all that they are to tell (`FutureTargets`), weighted.
@@ -63,19 +66,13 @@ class NextItem(Objective):
             weights = asked.weights if weights is None else asked.weights * weights[at]
             queries, times = queries[positions], times[positions]
             positives, own, items_asked, masked = positives[at], own[at], items_asked[at], masked[at]
+        told = (queries, positives, negatives, draws, own, model.head.temperature(self.config.temperature))
+        drift = model.head.drift(times, drawn, cold, items_asked, masked)
+        if self.config.kind == "gbce":
+            power = beta(self.config.negatives, items.trained, self.config.calibration)
+            return {NEXT_ITEM: gbce(*told, power, weights, drift)}
         correction = draw.correction(different) if self.config.correction == "logq" else None
-        loss = sampled_softmax(
-            queries,
-            positives,
-            negatives,
-            draws,
-            own,
-            model.head.temperature(self.config.temperature),
-            weights=weights,
-            correction=correction,
-            drift=model.head.drift(times, drawn, cold, items_asked, masked),
-        )
-        return {NEXT_ITEM: loss}
+        return {NEXT_ITEM: sampled_softmax(*told, weights, correction, drift)}
 
     def _hidden(self, view: Positions) -> Tensor:
         """(L,) bool, labels whose ID is hidden: those that were new, and some more at random."""

@@ -3,7 +3,7 @@
 The demo world knows how likely a user clicks an item that is shown, and how likely it is shown. Of the first day after
 the cutoff every scorer orders what was shown to each user, from histories as they stood then; and for some users the
 whole catalogue, whose order is compared with that of both truths. A model that learned from positives alone takes what
-is shown often for what is liked (ARGUS paper, section 3.1).
+is shown often for what is liked (ARGUS paper, section 3.1): hstu, and the controls of `benchmarks.controls`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from scipy.stats import spearmanr
 from assets.sources.demo_world.source import DemoWorld
 from assets.sources.settings import open_source
 from assets.versions import ARTIFACTS
+from benchmarks.controls import evaluate_controls, train_controls
 from benchmarks.figures import Figures, Report
 from benchmarks.line import materialize
 from models.argus.examples import began_within
@@ -28,7 +29,7 @@ from models.argus.scoring import completed, score_impressions, score_next_item
 from models.artifact import Artifact, load_artifact
 from models.columns import ACTIONS, STARTED, TIMESTAMP
 from models.evaluation.own_impressions import PAIR_ACCURACY, compare
-from models.evaluation.report import Measure, Measures, Protocol, VersionEvaluation
+from models.evaluation.report import EvaluationReport, Measure, Measures, Protocol, VersionEvaluation
 from models.interactions import Interactions
 from models.manifest import list_versions
 from orchestration.profile import load_profile
@@ -70,10 +71,12 @@ def run(events: int, seeds: int, out: Path, smoke: bool, report: Report) -> Figu
     world = open_source(settings["source"], "", FIRST_DAY.date())
     assert isinstance(world, DemoWorld)
     day = _Day.of(lake, newest["argus"], world)
-    catalogue = _of_catalogue(day, newest)
+    controls = train_controls(lake, newest["hstu"], report)
+    catalogue = _of_catalogue(day, newest, controls)
     pairs = compare(day.owners, _of_impressions(day, newest["argus"], catalogue), day.clicked, ARGUS)
     order = _of_everything(day, newest["argus"], catalogue)
-    report(_table(pairs.scorers, order))
+    of_controls = _ndcg(evaluate_controls(lake, newest["hstu"], controls))
+    report(_table(pairs.scorers, order, of_controls))
     report(_table_of_seeds(ranked))
     return {
         "impressions": len(day.owners),
@@ -82,6 +85,7 @@ def run(events: int, seeds: int, out: Path, smoke: bool, report: Report) -> Figu
         "rank_correlation": order,
         NDCG: _over_seeds(ranked, "time"),
         f"{NDCG} leave-one-out": _over_seeds(ranked, "leave_one_out"),
+        "controls": of_controls,
     }
 
 
@@ -202,17 +206,17 @@ def _of_impressions(day: _Day, argus: Artifact, catalogue: Mapping[str, np.ndarr
     }
 
 
-def _of_catalogue(day: _Day, newest: Mapping[str, Artifact]) -> dict[str, np.ndarray]:
+def _of_catalogue(day: _Day, newest: Mapping[str, Artifact], controls: Mapping[str, Artifact]) -> dict[str, np.ndarray]:
     """(B, n + 1) scores at the cutoff of who answers requests, with the indices of ARGUS."""
     argus = newest["argus"]
     at, past = np.full(len(day.users), day.since), day.past(argus)
     bits = sum(1 << argus.model.config.actions.index(action) for action in (CLICK, "like"))
     chosen = past.where((past.column(ACTIONS) & bits) > 0).only()
     found = {}
-    for name, family, histories in ((POSITIVES, "hstu", chosen), (TOWERS, TOWERS, None)):
-        artifact = newest[family]
+    positives = {POSITIVES: newest[POSITIVES], **controls}
+    for name, artifact in {**positives, TOWERS: newest[TOWERS]}.items():
         own = np.concatenate([[0], artifact.vocabulary.indices(argus.vocabulary.item_ids)])
-        given = day.past(artifact) if histories is None else histories.renumbered(own)
+        given = chosen.renumbered(own) if name in positives else day.past(artifact)
         found[name] = artifact.family.score(artifact, given, at).numpy()[:, own]
     return found
 
@@ -256,24 +260,40 @@ def _table_of_seeds(ranked: Sequence[VersionEvaluation]) -> Table:
     return table
 
 
+def _ndcg(reports: Mapping[Protocol, EvaluationReport]) -> dict[Protocol, dict[str, list[float | None]]]:
+    """NDCG@10 of every scorer by protocol."""
+    return {
+        protocol: {
+            scorer: _told(measure) for scorer in of_protocol.scorers if (measure := of_protocol.measure(scorer, NDCG))
+        }
+        for protocol, of_protocol in reports.items()
+    }
+
+
 def _told(measure: Measure) -> list[float | None]:
     return [measure.mean, measure.low, measure.high]
 
 
-def _table(pairs: Mapping[str, Measures], order: Mapping[str, Mapping[str, float]]) -> Table:
+def _table(
+    pairs: Mapping[str, Measures],
+    order: Mapping[str, Mapping[str, float]],
+    ndcg: Mapping[Protocol, Mapping[str, list[float | None]]],
+) -> Table:
     table = Table(
         "",
         "pair accuracy of what was shown",
         "rank correlation with being liked",
         "with being shown",
+        *(f"{NDCG}, {protocol}" for protocol in ndcg),
         title="The day after the cutoff, histories as they stood then",
     )
-    for scorer, measures in pairs.items():
-        pair = measures[PAIR_ACCURACY]
-        correlations = order[scorer]
-        table.add_row(
-            scorer,
-            f"{pair.mean:.4f} [{pair.low:.4f}, {pair.high:.4f}]",
-            *(f"{value:.3f}" for value in correlations.values()),
-        )
+    for scorer in dict.fromkeys([*pairs, *(scorer for of in ndcg.values() for scorer in of)]):
+        pair = _cell(_told(pairs[scorer][PAIR_ACCURACY])) if scorer in pairs else ""
+        correlations = [f"{value:.3f}" for value in order[scorer].values()] if scorer in order else ["", ""]
+        table.add_row(scorer, pair, *correlations, *(_cell(of[scorer]) if scorer in of else "" for of in ndcg.values()))
     return table
+
+
+def _cell(told: list[float | None]) -> str:
+    mean, low, high = told
+    return f"{mean:.4f} [{low:.4f}, {high:.4f}]" if low is not None and high is not None else f"{mean:.4f}"

@@ -68,6 +68,22 @@ def ml1m(
         _end("ml1m", bench.run(size.value, seeds, epochs, device, data, _kept(out), picture, smoke, _report))
 
 
+@app.command(name="ml1m-argus")
+def ml1m_argus(
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds the losses are compared by.")] = 3,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, other than the recipe's.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="A PNG file for normalised entropy by size.")] = None,
+    data: DataOption = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """ARGUS on MovieLens-1M, ratings as feedback: normalised entropy by size, and what the ratings teach of films."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import ml1m_argus as bench
+
+        _end("ml1m-argus", bench.run(seeds, epochs, data, _kept(out), picture, smoke, _report))
+
+
 @app.command()
 def cold(
     seeds: Annotated[int, typer.Option(min=1, help="How often the variants of the claims are trained.")] = 3,

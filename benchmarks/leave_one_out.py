@@ -43,12 +43,27 @@ def _ranks(recommender: Recommender, vectors: torch.Tensor, held_out: HeldOut, u
     batch = batch.to(vectors.device)
     scores = recommender.queries(batch) @ vectors.T
     scores = recommender.head.as_of(scores, torch.from_numpy(held_out.times[users]).to(vectors.device))
-    targets = torch.from_numpy(held_out.targets[users]).to(vectors.device)[:, None]
+    targets = torch.from_numpy(held_out.targets[users]).to(vectors.device)
+    seen = torch.repeat_interleave(torch.arange(len(users), device=vectors.device), batch.offsets.diff())
+    return places(scores, targets, seen, batch.item_index)
+
+
+def places(scores: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor, seen: torch.Tensor) -> np.ndarray:
+    """(B,) int64 rank of each target.
+
+    Args:
+        scores: (B, n + 1) of every item; overwritten.
+        targets: (B,) int64.
+        rows, seen: (L,) int64 which items of which row are no candidates.
+
+    Raises:
+        FloatingPointError: the score of a target is not finite.
+    """
+    targets = targets[:, None]
     wanted = scores.gather(1, targets)
     if not torch.isfinite(wanted).all():
         raise FloatingPointError("a target's score is not a finite number: the model is broken, no rank means anything")
-    seen = torch.repeat_interleave(torch.arange(len(users), device=vectors.device), batch.offsets.diff())
-    scores[seen, batch.item_index] = -torch.inf
+    scores[rows, seen] = -torch.inf
     scores[:, 0] = -torch.inf
     # The target itself is among those counted, unless the history hides it; then it is in no list.
     rank = (scores >= wanted).sum(1).cpu().numpy()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from assets.sources.movielens import RATINGS, read_movies, read_ratings
-from models.columns import ITEM_ID, ITEM_INDEX, TIMESTAMP, USER_ID
+from models.columns import ITEM_ID, ITEM_INDEX, TIMESTAMP, USER_ID, VALUE
 from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 
@@ -20,7 +21,7 @@ MOVIES = "movies.dat"
 
 @dataclass(frozen=True)
 class Ratings:
-    """All users with all their ratings, oldest first, whatever the stars; items are 1..items."""
+    """All users with all their ratings, oldest first, `value` being the stars; items are 1..items."""
 
     histories: Interactions
     items: int
@@ -65,9 +66,12 @@ def read(folder: Path | None) -> Ratings:
         raise ValueError(f"movie {unknown} was rated but {folder / MOVIES} does not list it: unpack MovieLens-1M again")
     counts = ratings.group_by(USER_ID, maintain_order=True).len()["len"].to_numpy()
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Ratings(
-        Interactions(offsets, {ITEM_INDEX: index, TIMESTAMP: ratings[TIMESTAMP].to_numpy() * 1000}), len(movies)
-    )
+    columns = {
+        ITEM_INDEX: index,
+        TIMESTAMP: ratings[TIMESTAMP].to_numpy() * 1000,
+        VALUE: ratings[VALUE].cast(pl.Float32).to_numpy(),
+    }
+    return Ratings(Interactions(offsets, columns), len(movies))
 
 
 def hold_out(ratings: Ratings, place: int) -> HeldOut:
@@ -89,14 +93,14 @@ def hold_out(ratings: Ratings, place: int) -> HeldOut:
 
 
 def write_imitation(folder: Path, users: int = 48, movies: int = 60, seed: int = 0) -> Path:
-    """A small folder in MovieLens' format, in which users walk through the movies in steps of one to three."""
+    """A small folder in MovieLens' format: users go through the movies in steps of one to three, stars by movie."""
     generator = np.random.default_rng(seed)
     lines = []
     for user in range(1, users + 1):
         steps = generator.integers(1, 4, size=generator.integers(8, 20))
         watched = (generator.integers(movies) + np.cumsum(steps)) % movies + 1
         times = 978_300_000 + np.cumsum(generator.integers(0, 90_000, len(watched)))
-        lines += [f"{user}::{movie}::4::{time}" for movie, time in zip(watched, times, strict=True)]
+        lines += [f"{user}::{movie}::{1 + movie % 5}::{time}" for movie, time in zip(watched, times, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
     listed = [f"{movie}::Film {movie} (2000)::Drama" for movie in range(1, movies + 1)]

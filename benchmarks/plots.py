@@ -19,3 +19,18 @@ def draw_curves(curves: Mapping[str, Sequence[Reading]], published: float, title
     axes.set(xlabel="epoch", ylabel="NDCG@10 among all movies", title=title)
     axes.legend()
     figure.savefig(path)
+
+
+def draw_entropies(curves: Mapping[str, Sequence[tuple[int, Sequence[float | None]]]], title: str, path: Path) -> None:
+    """Writes a PNG with a panel for each curve: NE and its interval by the encoder's parameters."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained", dpi=120)
+    for axes, (name, points) in zip(figure.subplots(1, len(curves)), curves.items(), strict=True):
+        parameters, measures = zip(*points, strict=True)
+        means, low, high = zip(*measures, strict=True)
+        axes.plot(parameters, means, marker="o")
+        axes.fill_between(parameters, low, high, alpha=0.2)
+        axes.set(xscale="log", xlabel="parameters of the encoder", ylabel="normalised entropy", title=name)
+    figure.suptitle(title)
+    figure.savefig(path)

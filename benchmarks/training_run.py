@@ -17,6 +17,7 @@ from benchmarks.recipes import Recipe
 from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
 from models.families.registry import build
 from models.recommender import Recommender
+from models.strict import Strict
 from models.training.early_stopping import StopTraining
 from models.training.loop import EpochReport, Worker, fit
 
@@ -93,7 +94,7 @@ def readings(
     return taken
 
 
-def fingerprint(recipe: Recipe, held_out: HeldOut) -> str:
+def fingerprint(recipe: Strict, held_out: HeldOut) -> str:
     """A short name of what decides the figures: recipe and data. It knows nothing of the code."""
     digest = hashlib.sha256(recipe.model_dump_json().encode())
     for array in (held_out.histories.item_index, held_out.histories.timestamps, held_out.targets):

@@ -40,6 +40,21 @@ def test_cold() -> None:
     assert found["none, masking off"]["sd"] is None, "the first seed is enough"
 
 
+def test_ml1m_argus(tmp_path: Path) -> None:
+    picture = tmp_path / "entropy.png"
+    found = figures("ml1m-argus", "--seeds", "2", "--picture", str(picture))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    small, large = found["sizes"]
+    assert 10 * small["parameters"] > large["parameters"] > small["parameters"] > 0
+    step = found["steps"][0]["next_item_ne"]
+    assert step[0] == pytest.approx(large["next_item_ne"][0] - small["next_item_ne"][0], abs=1e-3)
+    assert step[1] < step[0] < step[2]
+    assert "rating_ne" not in found["next_item"]
+    assert "ndcg@10" not in found["rating"]
+    difference = found["both"]["ndcg@10"] - found["next_item"]["ndcg@10"]
+    assert found["both_minus_next_item"]["ndcg@10"][0] == pytest.approx(difference, abs=1e-3)
+
+
 def test_training() -> None:
     found = figures("training", "--size", "base", "--no-rectools")
     ratio, ours, theirs = (found[name.format("base")] for name in RATES)
@@ -144,9 +159,12 @@ def test_defaults(tmp_path: Path) -> None:
 
 def test_shown_and_liked(tmp_path: Path) -> None:
     found = figures("shown-and-liked", "--out", str(tmp_path))
-    scorers = {"argus, feedback", "argus, next item", "argus_towers", "hstu", "oracle"}
+    controls = {"sasrec", "gsasrec", "esasrec"}
+    scorers = {"argus, feedback", "argus, next item", "argus_towers", "hstu", "oracle", *controls}
     assert set(found["pair_accuracy"]) == set(found["rank_correlation"]) == scorers
     assert found["rank_correlation"]["oracle"]["liked"] == pytest.approx(1)
     best, low, _ = found["pair_accuracy"]["oracle"]
     assert best > low > 0.5
-    assert {"hstu", "argus", "argus_towers", "oracle"} <= set(found["ndcg@10"])
+    simple = {"popularity", "item_knn", "ials"}
+    assert {"hstu", "argus", "argus_towers", "oracle", *simple} <= set(found["ndcg@10"])
+    assert {"hstu", *controls} == set(found["controls"]["time"])

@@ -68,6 +68,7 @@ def train_controls(lake: Lake, hstu: Artifact, report: Report) -> dict[str, Arti
             training.model_copy(update={"loss": training.loss.model_copy(update=dict(control.loss))}),
             workers=0,
             with_content=bool(config.items.content_dim),
+            start=None,
             on_progress=lambda said: None,
         )
         report(f"{name}: keeps epoch {version.kept.epoch} of {len(version.curve)}")

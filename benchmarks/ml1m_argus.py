@@ -213,7 +213,8 @@ def _asked(model: Argus, seconds: float, every: Interactions, held_out: HeldOut)
 def _ranks(model: Argus, examples: ArgusExamples) -> np.ndarray:
     """(B,) the rank of each film that is asked about, among all."""
     assert model.next_item is not None
-    vectors = model.next_item.targets(model.items(torch.arange(model.items.count + 1)))
+    every = torch.arange(model.items.count + 1)
+    vectors = model.next_item.targets(model.items(every), every, ~model.items.has_id)
     found = []
     for part in parts_of(examples):
         batch = examples.batch(part)

@@ -42,16 +42,28 @@ def user_item_vectors(
     context: dg.AssetExecutionContext, lake: LakeResource, vectors: dg.ResourceParam[VectorsSettings]
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants it bare beside check_specs
     tables, now = lake.open(), datetime.now(UTC)
-    folders = versions_to_publish(tables) if vectors.publish else []
-    if not folders:
-        why = "no version has vectors of users and items" if vectors.publish else "the profile says `publish: false`"
+
+    def none(why: str, *, passed: bool) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        result = _result(passed=passed, told=why, measured=False)
         return dg.MaterializeResult(
-            metadata={SKIPPED: why}, data_version=data_version(context, why), check_results=[_close([], vectors)]
+            metadata={SKIPPED: why}, data_version=data_version(context, why), check_results=[result]
         )
-    as_of, batch = data_end_of(tables, tables.version(EVENTS_TABLE)), f"{now:%Y%m%dT%H%M%S-%f}"[:-3]
-    made, written = publish(
-        tables, folders, lake.id_type, lake.rows_in_memory, batch, as_of, keep_batches=vectors.keep_batches
-    )
+
+    if not vectors.publish:
+        return none("the profile says `publish: false`", passed=True)
+    batch = f"{now:%Y%m%dT%H%M%S-%f}"[:-3]
+    try:
+        folders = versions_to_publish(tables)
+        if not folders:
+            return none("no version has vectors of users and items", passed=True)
+        as_of = data_end_of(tables, tables.version(EVENTS_TABLE))
+        made, written = publish(
+            tables, folders, lake.id_type, lake.rows_in_memory, batch, as_of, keep_batches=vectors.keep_batches
+        )
+    except Exception as error:
+        # What other applications read must not keep a good version from answering; what they have stays as it was.
+        context.log.error(f"no vectors are published: {error}", exc_info=True)
+        return none(f"the batch before stays, as publishing failed: {type(error).__name__}: {error}", passed=False)
     first = made[0]
     for one in made:
         context.log.info(f"{one.version}: space {one.space.id}{', ' if one.space.reason else ''}{one.space.reason}")
@@ -96,10 +108,17 @@ def _close(made: Sequence[Published], settings: VectorsSettings) -> dg.AssetChec
         told = "; ".join(f"{one.version}: {one.space.reason}" for one in made)
     else:
         told = "no version is new"
+    told = f"{told}; at least {settings.least_cosine:g} is asked for"
+    lowest = min(close.values(), default=1.0)
+    more = {"mean_cosine": lowest} if close else {}
+    return _result(passed=lowest >= settings.least_cosine, told=told, measured=bool(close), **more)
+
+
+def _result(*, passed: bool, told: str, **metadata: Any) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        passed=min(close.values(), default=1.0) >= settings.least_cosine,
+        passed=passed,
         check_name=CLOSE,
         severity=dg.AssetCheckSeverity.WARN,
-        description=escaped(f"{told}; at least {settings.least_cosine:g} is asked for"),
-        metadata={"measured": bool(close), **({"mean_cosine": min(close.values())} if close else {})},
+        description=escaped(told),
+        metadata=metadata,
     )

@@ -4,14 +4,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from assets.resources import Storage
+from assets.vectors.assets import user_item_vectors
 from assets.vectors.batches import complete_batches, newest_batch
 from assets.vectors.publish import Published, publish
+from assets.vectors.settings import VectorsSettings
 from models.artifact import load_artifact, save_artifact
 from models.columns import BATCH
 from models.config import ModelConfig
@@ -192,6 +196,23 @@ def test_a_damaged_version_writes_nothing(lake: Lake) -> None:
         published(lake, good)
     assert not any(lake.exists(name) for name in (USER_VECTORS_TABLE, ITEM_VECTORS_TABLE))
     assert read_space(good) is None
+
+
+def test_what_cannot_be_published_keeps_nothing_from_being_served(lake: Lake) -> None:
+    good = version(lake, "v1")
+    (good / "model.safetensors").write_bytes(b"damaged")
+    result = dg.materialize(
+        [user_item_vectors],
+        resources={
+            "lake": Storage(root=lake.root, artifacts=str(lake.folder("artifacts").parent)),
+            "vectors": VectorsSettings(),
+        },
+    )
+    assert result.success
+    check = result.get_asset_check_evaluations()[0]
+    assert not check.passed
+    assert "the batch before stays, as publishing failed" in str(check.description)
+    assert not lake.exists(ITEM_VECTORS_TABLE)
 
 
 def served(lake: Lake, folder: Path) -> ReleaseSlot:

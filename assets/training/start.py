@@ -12,8 +12,8 @@ from models.manifest import Manifest, read_manifest
 from storage.lake import Lake
 from storage.schema import AT, SUPPRESSIONS_TABLE
 
-RATES = ("dropout", "masking")
-"""What a configuration calls shares that training alone reads: with others the model is the same."""
+RATES = ("dropout", "masking", "hide_new")
+"""What a configuration calls that which training alone reads: with another value the model is the same."""
 
 
 def start_of(

@@ -303,6 +303,22 @@ def nightly(
         _end("nightly", bench.run(events * 1_000_000, rounds, _kept(out), smoke, _report))
 
 
+@app.command(name="nightly-chain")
+def nightly_chain(
+    events: Annotated[int, typer.Option(min=1_000, help="Events of the demo world over 14 days, about.")] = 250_000,
+    nights: Annotated[int, typer.Option(min=2, help="Nights that train on, after one from scratch.")] = 14,
+    world: Annotated[int, typer.Option(min=0, help="Seed of the demo world.")] = 11,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the trainings.")] = 0,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Nights that train on from the one before, against training from scratch every night: quality and cost."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import nightly_chain as bench
+
+        _end("nightly-chain", bench.run(events, nights, world, seed, _kept(out), smoke, _report))
+
+
 @app.command()
 def beside(rounds: Annotated[int, typer.Option(min=1)] = 3, smoke: SmokeOption = False) -> None:
     """What training does beside other programs that take all of the processor they can get."""

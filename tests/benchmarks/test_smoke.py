@@ -118,6 +118,14 @@ def test_nightly(tmp_path: Path) -> None:
     assert found["cost_ratio"] == pytest.approx(found["one_day_s"] / found["all_days_s"], rel=1e-2)
 
 
+def test_nightly_chain(tmp_path: Path) -> None:
+    found = figures("nightly-chain", "--out", str(tmp_path))
+    assert (found["nights"], found["chain_length"]) == (2, 2)
+    assert found["worst_quality_ratio"] > 0
+    assert 0 < found["steps_ratio"] <= 0.2
+    assert found["new_items_served"] == found["new_items"] > 0
+
+
 @pytest.mark.parametrize("bench", ["ml1m", "training"])
 def test_a_wrong_folder_is_one_sentence(bench: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["bench", bench, "--data", "/nowhere", "--out", str(tmp_path)])

@@ -16,10 +16,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	$(RUN) orchestration.command demo
 
-# Tests start clusters, which need a plain path to the interpreter. They often wait for what they started, so there is a
-# worker more than there are cores; each needs up to 5 GB of memory.
+# Tests start clusters, which need a plain path to the interpreter. A worker needs a core, and up to 5 GB of memory: with
+# one more than cores the whole takes as long.
 test: lint
-	"$$($(RUN) orchestration.interpreter)" -m pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	"$$($(RUN) orchestration.interpreter)" -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(RUN) ruff format --check .

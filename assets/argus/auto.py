@@ -25,7 +25,9 @@ RECIPE = Recipe(learning_rate=2.5e-3, highest=3e-3, weight_decay=0.0, why="as pu
 
 TOWERS_RECIPE = Recipe(weight_decay=0.0, why="as published.", what="chunks of histories")
 
-INPUT_DROPOUT = 0.1
+INPUT_DROPOUT, HSTU_DROPOUT = 0.1, 0.2
+"""Of the input, and of HSTU's layers where these are the backbone."""
+
 ID_MASKING = 0.2
 CONTEXT_MASKING = 0.2
 
@@ -97,6 +99,7 @@ def _choose_model(choose: Choosing[ArgusSettings], found: Log) -> int:
     why = f"{LENGTH_QUANTILE:.0%} of the users have at most {found.long:,} interactions ({SHORTEST} to {LONGEST} fit)."
     length = choose("model.max_length", length, why)
     choose("model.input_dropout", INPUT_DROPOUT, "as published.")
+    choose("model.backbone.dropout", HSTU_DROPOUT, "as published.")
     choose("model.id_masking", ID_MASKING, "items of which training sees little are told by what they share.")
     asked = choose.settings.release and choose.settings.learn != "feedback"
     why = "it may be released, and then finds items in a whole catalogue, where what is popular comes first."

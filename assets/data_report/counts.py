@@ -99,7 +99,8 @@ class Histories:
             counts["repeated"] += int(some.repeated().sum())
             counts["tied"] += _tied(some)
             lengths.append(some.lengths[some.lengths > 0])
-            first, last = int(every.timestamps.min(initial=first)), int(every.timestamps.max(initial=last))
+            # An interaction of several actions is timed by the last of them, and began with the first.
+            first, last = int(every.column(STARTED).min(initial=first)), int(every.timestamps.max(initial=last))
             np.minimum.at(first_seen, some.item_index, some.timestamps)
         there = counts["interactions"] > 0
         return cls(

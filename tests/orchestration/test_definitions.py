@@ -73,8 +73,8 @@ def described(profile: str, **environment: str) -> dict[str, object]:
 
 def numbers_or_auto() -> set[str]:
     """Where the launchpad takes a number or `auto`."""
-    found = set()
-    for section in ("training", "evaluation"):
+    found = {"resources.argus.config.model.backbone.dropout"}  # That of HSTU's layers, where these are chosen.
+    for section in ("argus", "evaluation", "training"):
         settings = section_settings(section, getattr(load_profile("demo"), section))
         for path in marked(settings):
             if not isinstance(value_at(settings, path), str):

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assets.data_report.counts import Activity, Histories, Window
@@ -94,6 +94,9 @@ def expected(log: Sequence[Event], positive: Sequence[str], cutoff: int) -> Mapp
 
 @settings(max_examples=60, deadline=None)
 @given(log=EVENTS, positive=st.sampled_from([["click"], ["click", "play"]]), cutoff=st.integers(0, 4))
+@example(
+    log=[("u", "a", DAY, "impression", "r1"), ("u", "a", DAY + 60, "impression", "r1")], positive=["click"], cutoff=0
+)
 def test_counts_are_those_of_a_loop(log: list[Event], positive: list[str], cutoff: int) -> None:
     every = pl.concat(frames(log).values())
     activity = Activity.of(every.lazy())

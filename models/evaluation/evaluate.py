@@ -24,6 +24,7 @@ from models.evaluation.report import (
     Staleness,
 )
 from models.evaluation.scorer import Catalogue, Scorer
+from models.heads.calendar import HOUR_MS
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -32,8 +33,6 @@ Progress = Callable[[str, int, int], None]
 
 AGES_IN_HOURS = (1, 6, 24, 48)
 """At which staleness is measured, besides none (Netflix, arXiv 2605.23312, multi-token prediction)."""
-
-HOUR_MS = 3_600_000
 
 SCORES_AT_ONCE = 1 << 25
 """Bounds the memory of a batch: 128 MiB of scores, and a few times that while they are ranked."""

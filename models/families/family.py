@@ -112,9 +112,7 @@ class Family(ABC):
         Raises:
             NoVectors: there is none.
         """
-        raise NoVectors(
-            f"a model of the family {self.name} has no vectors of users and items: take a version of another family"
-        )
+        raise self._no_vectors()
 
     def user_vectors(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
         """(B, d) float32 vectors of B users, whose dot products with the version's retrieval vectors are the scores.
@@ -125,8 +123,12 @@ class Family(ABC):
             NoVectors: the family has none.
             ValueError: as in `score`.
         """
-        self.encoder_of(artifact.model.config)
-        raise NotImplementedError(f"the family {self.name} does not say what a user's vector is")
+        raise self._no_vectors()
+
+    def _no_vectors(self) -> NoVectors:
+        return NoVectors(
+            f"a model of the family {self.name} has no vectors of users and items: take a version of another family"
+        )
 
     def are_unit_vectors(self, config: Any) -> bool:
         """Whether these scores are cosines: then both vectors have norm 1, and nothing but a rotation may move them."""

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from models.batch import JaggedBatch
 from models.config import FutureTargetsConfig
-
-HOUR_MS = 3_600_000
+from models.heads.calendar import HOUR_MS
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.evaluation.cases import EvaluationCases
-from models.evaluation.evaluate import AGES_IN_HOURS, HOUR_MS, RankingSettings, evaluate
+from models.evaluation.evaluate import AGES_IN_HOURS, RankingSettings, evaluate
+from models.heads.calendar import HOUR_MS
 from models.interactions import Interactions
 from tests.models.evaluation.worlds import TableScorer, make_cases, make_catalogue
 

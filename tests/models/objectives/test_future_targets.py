@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from models.batch import training_batch
 from models.config import FutureTargetsConfig, SampledSoftmaxConfig
+from models.heads.calendar import HOUR_MS
 from models.interactions import Interactions
 from models.next_items import NextItems
-from models.objectives.future_targets import HOUR_MS, FutureTargets
+from models.objectives.future_targets import FutureTargets
 from tests.models.objectives.test_next_item import task
 
 ROWS = st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=7), min_size=1, max_size=4)

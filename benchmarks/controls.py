@@ -9,18 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
-from assets.evaluation.evaluate_version import questions_of
 from assets.training.settings import TrainingSettings
 from assets.training.version import train_version
 from assets.versions import DATASETS
 from benchmarks.figures import Report
+from benchmarks.side_by_side import side_by_side
 from models.artifact import Artifact, load_artifact
 from models.config import LigrConfig, SasrecConfig
-from models.evaluation.evaluate import RankingSettings, evaluate
-from models.evaluation.model_scorer import ModelScorer
-from models.evaluation.report import OVERALL, EvaluationReport, Protocol
+from models.evaluation.report import EvaluationReport, Protocol
 from models.manifest import new_version
 from storage.lake import Lake
 
@@ -78,17 +74,4 @@ def train_controls(lake: Lake, hstu: Artifact, report: Report) -> dict[str, Arti
 
 def evaluate_controls(lake: Lake, hstu: Artifact, controls: Mapping[str, Artifact]) -> dict[Protocol, EvaluationReport]:
     """hstu and the controls on the cases of its training set, which are those of the line's own evaluation."""
-    questions = questions_of(lake, hstu)
-    every = {hstu.family.name: hstu, **controls}
-    scorers = [ModelScorer(name, artifact, hstu.vocabulary) for name, artifact in every.items()]
-    return {
-        protocol: evaluate(
-            scorers,
-            cases,
-            questions.catalogue,
-            {OVERALL: np.ones(len(cases.targets), bool)},
-            RankingSettings(),
-            contestants=list(every),
-        )
-        for protocol, cases in questions.cases.items()
-    }
+    return side_by_side(lake, hstu, {hstu.family.name: hstu, **controls})

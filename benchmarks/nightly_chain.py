@@ -18,7 +18,6 @@ import torch
 import yaml
 from rich.table import Table
 
-from assets.evaluation.evaluate_version import questions_of
 from assets.splits.settings import EvaluationSettings
 from assets.training.night import champion_to_start_from, settled
 from assets.training.settings import TrainingSettings
@@ -27,10 +26,9 @@ from assets.training.version import TrainedVersion, new_manifest, train_version
 from assets.versions import DATASETS, releases_of
 from benchmarks.figures import Figures, Report
 from benchmarks.line import materialize
+from benchmarks.side_by_side import side_by_side
 from models.artifact import Artifact, load_artifact
 from models.auto import read_section
-from models.evaluation.evaluate import RankingSettings, evaluate
-from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import OVERALL, EvaluationReport, Protocol
 from storage.lake import Lake
 
@@ -153,7 +151,7 @@ def _night(lake: Lake, day: date, seed: int, first: TrainedVersion, chain: Seque
     artifacts[STALE] = load_artifact(first.folder)
     new = _new_items(artifacts[WARM], load_artifact(before.folder))
     served = int(artifacts[WARM].vocabulary.known[new].sum())
-    return Night(day, made, _asked(lake, artifacts, new), len(new), served)
+    return Night(day, made, side_by_side(lake, artifacts[SCRATCH], artifacts, {NEW: new}), len(new), served)
 
 
 def _training_set(lake: Lake, day: date, seed: int) -> TrainingSetRecord:
@@ -197,23 +195,6 @@ def _new_items(warm: Artifact, before: Artifact) -> np.ndarray:
     ids = warm.vocabulary.ids(warm.vocabulary.trained)
     known = before.vocabulary.ids(before.vocabulary.trained)
     return np.asarray(warm.vocabulary.trained[~ids.is_in(known.implode()).to_numpy()])
-
-
-def _asked(lake: Lake, artifacts: dict[str, Artifact], new: np.ndarray) -> dict[Protocol, EvaluationReport]:
-    candidate = artifacts[SCRATCH]
-    questions = questions_of(lake, candidate)
-    scorers = [ModelScorer(name, artifact, candidate.vocabulary) for name, artifact in artifacts.items()]
-    return {
-        protocol: evaluate(
-            scorers,
-            cases,
-            questions.catalogue,
-            {OVERALL: np.ones(len(cases.targets), bool), NEW: np.isin(cases.targets, new)},
-            RankingSettings(),
-            contestants=list(artifacts),
-        )
-        for protocol, cases in questions.cases.items()
-    }
 
 
 def _table(chain: Sequence[Night]) -> Table:

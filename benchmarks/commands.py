@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -55,6 +55,10 @@ def ml1m(
     size: Annotated[Size, typer.Option(help="Which of the published models.")] = Size.base,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, other than the recipe's.")] = None,
+    positions_per_draw: Annotated[
+        int | None, typer.Option(min=1, help="Successive positions that share negatives, other than the recipe's.")
+    ] = None,
+    ties: Annotated[Literal["file", "reversed"], typer.Option(help="The order of ratings of one second.")] = "file",
     device: Annotated[str, typer.Option(help="Where to train, cpu or cuda.")] = "cpu",
     picture: Annotated[Path | None, typer.Option(help="A PNG file for the curves of all runs.")] = None,
     data: DataOption = None,
@@ -65,7 +69,8 @@ def ml1m(
     with errors_as_sentences(patience=None):
         from benchmarks import ml1m as bench
 
-        _end("ml1m", bench.run(size.value, seeds, epochs, device, data, _kept(out), picture, smoke, _report))
+        recipe = size.value, seeds, epochs, positions_per_draw
+        _end("ml1m", bench.run(*recipe, ties, device, data, _kept(out), picture, smoke, _report))
 
 
 @app.command(name="ml1m-argus")

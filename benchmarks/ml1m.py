@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks import movielens
 from benchmarks.figures import Figures, Report
-from benchmarks.movielens import Ratings
+from benchmarks.movielens import Ratings, Ties
 from benchmarks.plots import draw_curves
 from benchmarks.recipes import PUBLISHED, RECIPES, Recipe, small
 from benchmarks.training_run import Reading, best, fingerprint, readings
@@ -34,6 +34,8 @@ def run(
     size: str,
     seeds: int,
     epochs: int | None,
+    positions_per_draw: int | None,
+    ties: Ties,
     device: str,
     data: Path | None,
     out: Path,
@@ -45,16 +47,17 @@ def run(
 
     Args:
         epochs: In place of the recipe's.
+        positions_per_draw: Successive positions that share their negatives, in place of the recipe's.
+        ties: How ratings of one second follow each other.
         device: Where to train and to read, `cpu` or `cuda`.
         data: Folder of MovieLens-1M; not needed for a smoke run, which imitates one.
         out: Where runs are kept; a run that is there already, whole or in part, is not done again.
         picture: A PNG file for the NDCG@10 of every run by epoch.
     """
     recipe = small(RECIPES[size]) if smoke else RECIPES[size]
-    if epochs:
-        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
+    recipe = _changed(recipe, epochs, positions_per_draw)
     with TemporaryDirectory() as imitation:
-        ratings = movielens.read(movielens.write_imitation(Path(imitation)) if smoke else data)
+        ratings = movielens.read(movielens.write_imitation(Path(imitation)) if smoke else data, ties)
         folder = Path(imitation) if smoke else out / "ml1m" / f"{size}-{device}"
         validation = _readings(recipe, 0, "validation", device, ratings, folder, report)
         tests = [_readings(recipe, seed, "test", device, ratings, folder, report) for seed in range(seeds)]
@@ -64,6 +67,14 @@ def run(
     # One seed decides for all how many epochs the recipe deserves.
     chosen = best(validation).epoch
     return _figures(size, [_outcome(taken, chosen) for taken in tests], report)
+
+
+def _changed(recipe: Recipe, epochs: int | None, positions_per_draw: int | None) -> Recipe:
+    training = recipe.training
+    if positions_per_draw:
+        loss = training.loss.model_copy(update={"positions_per_draw": positions_per_draw})
+        training = training.model_copy(update={"loss": loss})
+    return recipe.model_copy(update={"training": training.model_copy(update={"epochs": epochs or training.epochs})})
 
 
 def _outcome(taken: Sequence[Reading], epochs: int) -> Outcome:

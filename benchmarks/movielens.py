@@ -1,12 +1,13 @@
 """MovieLens-1M as Meta's protocol reads it (HSTU spec section 4): all ratings, one row per user, the end held out.
 
 Items are numbered as the rows of movies.dat, rated or not: 3,883 in the published file. Ratings of a user are
-sorted by (timestamp, place in the file), so that ties, of which MovieLens has many, always fall the same way; Meta's
-own sort leaves them open, and with them some held-out items.
+sorted by (timestamp, place in the file), or by the place counted from the end, so that ties, of which MovieLens has
+many, always fall the same way; Meta's own sort leaves them open, and with them up to a quarter of the held-out items.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,9 @@ from models.interactions import Interactions
 from models.vocabulary import Vocabulary
 
 MOVIES = "movies.dat"
+
+Ties = Literal["file", "reversed"]
+"""How ratings of one second follow each other: as in the file, or the other way round."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class HeldOut:
     items: int
 
 
-def read(folder: Path | None) -> Ratings:
+def read(folder: Path | None, ties: Ties = "file") -> Ratings:
     """The ratings in `folder`, that of an unpacked MovieLens-1M.
 
     Raises:
@@ -58,8 +62,9 @@ def read(folder: Path | None) -> Ratings:
     if not found or not (folder / MOVIES).is_file():
         raise FileNotFoundError(f"{folder} lacks ratings.dat or movies.dat: unpack MovieLens-1M there")
     movies = read_movies(folder / MOVIES)[ITEM_ID]
-    # Sorting must be stable: the order of the file decides between ratings of one second.
-    ratings = read_ratings(found[0]).sort(USER_ID, TIMESTAMP, maintain_order=True)
+    ratings = read_ratings(found[0])
+    # Sorting must be stable: the order of the rows decides between ratings of one second.
+    ratings = (ratings if ties == "file" else ratings.reverse()).sort(USER_ID, TIMESTAMP, maintain_order=True)
     index = Vocabulary.untrained(movies).indices(ratings[ITEM_ID])
     if not index.all():
         unknown = ratings[ITEM_ID][int(np.argmin(index))]

@@ -25,6 +25,12 @@ def test_ratings_of_one_second_keep_the_order_of_the_file(tmp_path: Path) -> Non
     np.testing.assert_array_equal(ratings.histories.timestamps, [40_000, 50_000, 60_000, 90_000, 90_000, 100_000])
 
 
+def test_or_they_come_the_other_way_round_and_nothing_else_changes(tmp_path: Path) -> None:
+    ratings = read(write(tmp_path / "ml", TWO_USERS, [10, 20, 30, 40, 99]), "reversed")
+    np.testing.assert_array_equal(ratings.histories.item_index, [3, 1, 4, 2, 1, 3])
+    np.testing.assert_array_equal(ratings.histories.timestamps, [40_000, 50_000, 60_000, 90_000, 90_000, 100_000])
+
+
 def test_the_last_rating_is_held_out(tmp_path: Path) -> None:
     held_out = hold_out(read(write(tmp_path / "ml", TWO_USERS, [10, 20, 30, 40])), 1)
     np.testing.assert_array_equal(held_out.targets, [4, 3])

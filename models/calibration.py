@@ -21,7 +21,6 @@ from models.batch import request_batch
 from models.heads.balance import Balance
 from models.heads.evidence import Evidence
 from models.heads.popularity import PopularityHead
-from models.heads.retrieval import unit
 from models.interactions import Interactions
 from models.recommender import Recommender
 
@@ -172,7 +171,7 @@ def _look(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoic
     masked = torch.from_numpy(np.ascontiguousarray(held_out.masked)).to(device) & items.has_content[asked]
     if masked.any():
         hidden = items(asked[masked], torch.ones_like(asked[masked], dtype=torch.bool))
-        cosines[masked, chosen[masked]] = (unit(states[masked]) * hidden.float()).sum(1)
+        cosines[masked, chosen[masked]] = (head.direction(states[masked]) * head.point(hidden)).sum(1)
         new[masked, chosen[masked]] = True
     recommender.train(mode)
     return _Seen(cosines, popularity, Evidence.of(batch).last(batch.offsets), new, had, chosen)

@@ -1,5 +1,6 @@
 """What a model is made of, chosen by name and frozen into its artifact."""
 
+from math import ceil
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -186,6 +187,12 @@ class RecommenderConfig(TrainedConfig):
         "weight, so that an untrained model recommends what is popular. It pays on short histories; scores are logits "
         "then, and the loss's temperature is not read.",
     )
+    decoding_width: int = Field(
+        default=0,
+        ge=0,
+        description="Width in which states and items are compared, such as an eighth of `width`: both are projected, "
+        "and the table of retrieval vectors is that wide. 0: `width`, and no projection.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -266,15 +273,22 @@ class SampledSoftmaxConfig(Strict):
     negatives: Annotated[int, FROM_DATA] = Field(
         default=128, ge=1, description="Negatives per position, drawn with replacement."
     )
-    source: Literal["uniform", "in_batch"] = Field(
+    negatives_share: Annotated[float, FROM_DATA] = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Where that is more than `negatives`, this share of the items of training is drawn in their place.",
+    )
+    source: Literal["uniform", "in_batch", "all"] = Field(
         default="uniform",
         description="What they are drawn from, each item as likely as any other: uniform, all items of training; "
-        "in_batch, those that occur in the worker's batch.",
+        "in_batch, those that occur in the worker's batch. all: nothing is drawn, each is there once (full softmax).",
     )
     correction: Literal["none", "logq"] = Field(
         default="none",
         description="What the negatives' logits are lowered by: none; logq, the logarithm of how often the source is "
-        "expected to draw each, so that the loss estimates the softmax over all that can be drawn.",
+        "expected to draw each, so that the loss estimates the softmax over all that can be drawn. For uniform that is "
+        "one number, the share that is drawn.",
     )
     shared: Annotated[bool, FROM_DATA] = Field(
         default=False,
@@ -301,6 +315,11 @@ class SampledSoftmaxConfig(Strict):
     )
     temperature: Annotated[float, FROM_DATA] = Field(default=0.05, gt=0, description="Divisor of the cosine logits.")
     targets: FutureTargetsConfig = FutureTargetsConfig()
+
+    def over(self, items: int) -> "SampledSoftmaxConfig":
+        """The same with as many negatives as these come to where `items` are trained."""
+        some = items if self.source == "all" else max(self.negatives, ceil(self.negatives_share * items))
+        return self.model_copy(update={"negatives": some})
 
     @model_validator(mode="after")
     def _gbce_is_not_corrected(self) -> "SampledSoftmaxConfig":

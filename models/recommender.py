@@ -12,6 +12,7 @@ from models.encoder.encoder import Encoder
 from models.encoder.stack import AttentionLayer
 from models.heads.evidence import Evidence
 from models.heads.popularity import PopularityHead
+from models.heads.projection import Projection
 from models.heads.retrieval import RetrievalHead
 from models.items import ItemTower
 from models.jagged import last_tokens
@@ -97,13 +98,14 @@ class Positions:
 
     @cached_property
     def queries(self) -> Tensor:
-        """(L, width) what the retrieval head makes of the states."""
+        """(L, d) what the retrieval head makes of the states."""
         queries: Tensor = self.model.head(self.states, Evidence.of(self.batch))
         return queries
 
 
 def _head(config: RecommenderConfig, popularity: PopularityOverTime | None) -> RetrievalHead:
-    return PopularityHead(popularity) if config.popularity else RetrievalHead()
+    projection = Projection(config.width, config.decoding_width) if config.decoding_width else None
+    return PopularityHead(popularity, projection) if config.popularity else RetrievalHead(projection)
 
 
 def chance(shape: torch.Size, rate: float, generator: torch.Generator) -> Tensor:

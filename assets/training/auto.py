@@ -48,6 +48,10 @@ PATIENCE_SHARE, LEAST_PATIENCE = 1 / 3, 5
 """Training ends after so many of its epochs without gain; a few hundred users judge no finer."""
 
 NEGATIVES = 512
+NEGATIVES_SHARE = 0.01
+"""Of the items with an ID, where that is more: a number would be ever less of a catalogue that grows (Netflix, arXiv
+2605.23312)."""
+
 MOST_COLD_NEGATIVES = 0.5
 """Of the negatives, so many keep their ID in any case: a catalogue of which little is in use would hide all others."""
 
@@ -232,7 +236,10 @@ def _choose_loss(choose: Choosing[TrainingSettings], found: Statistics) -> None:
     choose("optimisation.loss.negatives", negatives, why)
     runs = value_at(choose.settings, "optimisation.loss.positions_per_draw")
     why = "one draw for all positions of a step is several times as fast."
-    choose("optimisation.loss.shared", runs == 1, why if runs == 1 else f"{runs} positions have a draw in common.")
+    shared = choose(
+        "optimisation.loss.shared", runs == 1, why if runs == 1 else f"{runs} positions have a draw in common."
+    )
+    _choose_share(choose, found, shared)
     if found.has_content:
         cold = float(f"{min(MOST_COLD_NEGATIVES, found.cold_share):.3g}")
         why = f"{found.cold_share:.0%} of the catalogue are too new to have an ID"
@@ -244,6 +251,22 @@ def _choose_loss(choose: Choosing[TrainingSettings], found: Statistics) -> None:
     told = f"{found.cold_positives:.1%} of what was last chosen had no ID the night before"
     why = f"{told}, and {found.new_labels:.1%} of the labels were new." if found.has_content else why
     choose("optimisation.loss.label_masking", float(f"{min(MOST_MASKED, more):.3g}") if found.has_content else 0.0, why)
+
+
+def _choose_share(choose: Choosing[TrainingSettings], found: Statistics, shared: bool) -> None:
+    share = 0.0
+    if "optimisation.loss.negatives" not in choose.settings.left_to_data:
+        why = "how many negatives there are is written by hand."
+    elif value_at(choose.settings, "optimisation.loss.source") != "uniform":
+        why = "a share is of items that are drawn uniformly."
+    elif not shared:
+        why = "a share is drawn once for all positions of a step."
+    elif NEGATIVES_SHARE * found.trained_items <= NEGATIVES:
+        why = f"{NEGATIVES_SHARE:.0%} of the {found.trained_items:,} items with an ID are no more than {NEGATIVES:,}."
+    else:
+        share = NEGATIVES_SHARE
+        why = f"{share:.0%} of the {found.trained_items:,} items with an ID are more than {NEGATIVES:,}."
+    choose("optimisation.loss.negatives_share", share, why)
 
 
 def _choose_model(choose: Choosing[TrainingSettings], found: Statistics) -> None:

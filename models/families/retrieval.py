@@ -61,7 +61,7 @@ class RetrievalFamily(TrainedFamily):
     def objectives(self, model: Recommender, training: TrainingConfig) -> Sequence[Objective]:
         from models.objectives.next_item import NextItem
 
-        return [NextItem(training.loss)]
+        return [NextItem(training.loss.over(model.items.trained))]
 
     def validate(self, model: Recommender, dataset: Any) -> dict[str, float]:
         """NDCG@10 of the held-out last interactions, items of the history excluded, and their loss, calibrated."""

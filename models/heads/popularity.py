@@ -8,6 +8,7 @@ from torch import Tensor
 from models.heads.balance import UNSEEN, Balance
 from models.heads.drift import Drift
 from models.heads.evidence import Evidence
+from models.heads.projection import Projection
 from models.heads.retrieval import RetrievalHead, unit
 from models.popularity import PopularityOverTime
 
@@ -26,13 +27,14 @@ class PopularityHead(RetrievalHead):
 
     Args:
         popularity: Of every item, at some moments; None: it comes with the weights that are loaded.
+        projection: As in `RetrievalHead`.
     """
 
     moments: Tensor
     log_popularity: Tensor
 
-    def __init__(self, popularity: PopularityOverTime | None) -> None:
-        super().__init__()
+    def __init__(self, popularity: PopularityOverTime | None, projection: Projection | None = None) -> None:
+        super().__init__(projection)
         self.balance = Balance()
         self.register_buffer("moments", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("log_popularity", torch.zeros(1, 1))
@@ -50,19 +52,19 @@ class PopularityHead(RetrievalHead):
         return 1.0
 
     def forward(self, states: Tensor, evidence: Evidence) -> Tensor:
-        """(L, width) raw states and what they rest on -> (L, width + 1) queries in fp32."""
-        personal = self.balance.personal(evidence).unsqueeze(-1) * unit(states)
+        """(L, width) raw states and what they rest on -> (L, d + 1) queries in fp32."""
+        personal = self.balance.personal(evidence).unsqueeze(-1) * self.direction(states)
         return torch.cat([personal, self.balance.popularity.expand(states.shape[0], 1)], dim=-1)
 
     def items(self, vectors: Tensor, index: Tensor, masked: Tensor | None = None) -> Tensor:
-        """(..., width) vectors of the items `index` (...,) -> (..., width + 1) what queries are compared with.
+        """(..., width) vectors of the items `index` (...,) -> (..., d + 1) what queries are compared with.
 
         Where `masked` is true the item is new, and has the popularity of new items.
         """
         popularity = self.log_popularity[-1][index]
         if masked is not None:
             popularity = torch.where(masked, self.balance.new.float(), popularity)
-        return torch.cat([vectors.float(), popularity.unsqueeze(-1)], dim=-1)
+        return torch.cat([self.point(vectors), popularity.unsqueeze(-1)], dim=-1)
 
     def directions(self, vectors: Tensor) -> Tensor:
         return unit(vectors[..., :-1])
@@ -89,7 +91,7 @@ class PopularityHead(RetrievalHead):
             states: (B, width) raw states of users who ask at `times` (B,) int64 ms.
             vectors: (k, width) of the item tower, of the items `index` (k,).
         """
-        return unit(states) @ vectors.float().T, self.log_popularity[self.moment(times)][:, index]
+        return self.direction(states) @ self.point(vectors).T, self.log_popularity[self.moment(times)][:, index]
 
     def moment(self, times: Tensor) -> Tensor:
         """(L,) int64 the newest moment at each of the times (L,) ms; the first one before there was any."""

@@ -5,18 +5,34 @@ from torch import Tensor, nn
 
 from models.heads.drift import Drift
 from models.heads.evidence import Evidence
+from models.heads.projection import Projection
 
 
 class RetrievalHead(nn.Module):
     """States and item vectors at unit norm, so that the score is their cosine (HSTU spec section 3).
 
-    What the encoder reads of an item and what a state is compared with are told apart here: a head that projects either
-    of them does so in `forward` or in `items`, and an artifact keeps the outcome of the latter.
+    What the encoder reads of an item and what a state is compared with are told apart here. An artifact keeps what
+    `items` makes of the tower's vectors: with a projection that table is small, and an index as it stands.
+
+    Args:
+        projection: What both pass first; None: they are compared as wide as they are.
     """
 
+    def __init__(self, projection: Projection | None = None) -> None:
+        super().__init__()
+        self.projection = projection
+
     def forward(self, states: Tensor, evidence: Evidence) -> Tensor:
-        """(L, width) raw states and what they rest on -> (L, width) queries in fp32; zero stays zero."""
-        return unit(states)
+        """(L, width) raw states and what they rest on -> (L, d) queries in fp32; zero stays zero."""
+        return self.direction(states)
+
+    def direction(self, states: Tensor) -> Tensor:
+        """(..., width) raw states -> (..., d) where they point, at norm 1, in fp32."""
+        return unit(states if self.projection is None else self.projection.queries(states))
+
+    def point(self, vectors: Tensor) -> Tensor:
+        """(..., width) vectors of the item tower -> (..., d) what is compared with it, at its own length, in fp32."""
+        return (vectors if self.projection is None else self.projection.items(vectors)).float()
 
     def temperature(self, configured: float) -> float:
         """What training divides the scores by: what is configured, but for a head that learns its own scale."""
@@ -30,7 +46,7 @@ class RetrievalHead(nn.Module):
             index: (...,) int64 item indices.
             masked: (...,) bool, where the ID is hidden, as the tower did; None: nowhere.
         """
-        return unit(vectors)
+        return unit(self.point(vectors))
 
     def drift(
         self, times: Tensor, drawn: Tensor, drawn_masked: Tensor, labels: Tensor, labels_masked: Tensor

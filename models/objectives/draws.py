@@ -9,6 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+FEWEST = 64
+"""Positions of a chunk at least: each reads and writes the gradient of all negatives once, which of many takes longer
+than their logits do for a few positions."""
+
 
 class Draws(Protocol):
     """Logits over the drawn negatives, and the way back, chunk by chunk: `mixture` follows `logits` of the same chunk.
@@ -62,7 +66,7 @@ class Shared:
         self._gradient = torch.zeros_like(negatives.T)
 
     def parts(self, limit: int) -> Iterator[slice]:
-        positions, size = len(self._column), max(1, limit // max(len(self._negatives), 1))
+        positions, size = len(self._column), max(FEWEST, limit // max(len(self._negatives), 1))
         return (slice(start, start + size) for start in range(0, positions, size))
 
     def logits(self, query: Tensor, part: slice) -> Tensor:

@@ -53,7 +53,7 @@ class NextItem(Objective):
         negatives = model.head.items(items(drawn, cold), drawn, cold)
         positives = _positives(view, labels, hidden)
         draws = columns[draw.places]
-        if self.config.shared:
+        if draws.dim() == 1:
             draws = torch.bincount(draws, minlength=len(different))
         # Last, because to count distinct items is to wait for a GPU: there is least to wait for before the encoder.
         queries = view.queries
@@ -91,7 +91,7 @@ class NextItem(Objective):
 
 
 def _positives(view: Positions, labels: Tensor, hidden: Tensor) -> Tensor:
-    """(L, width) vectors of the labels (L,), told by place; tower and head compute each of the different ones once."""
+    """(L, d) vectors of the labels (L,), told by place; tower and head compute each of the different ones once."""
     items = view.model.items
     seen = 2 * labels + hidden
     different, columns = distinct(seen, 2 * (items.trained + 1))

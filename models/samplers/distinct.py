@@ -15,4 +15,7 @@ def distinct(values: Tensor, bound: int) -> tuple[Tensor, Tensor]:
         (U,) int64 the different values, ascending; (bound,) int64 the place of each among them, -1 if it is not there.
     """
     present = torch.zeros(bound, dtype=torch.bool, device=values.device).index_fill_(0, values.flatten(), True)
-    return present.nonzero().squeeze(1), torch.where(present, present.cumsum(0) - 1, -1)
+    different = present.nonzero().squeeze(1)
+    columns = torch.full((bound,), -1, device=values.device)
+    columns[different] = torch.arange(len(different), device=values.device)
+    return different, columns

@@ -66,7 +66,15 @@ class InBatch(Sampler):
         return Draw(drawn, _evenly(shape[-1], len(present), generator.device))
 
 
-SAMPLERS: dict[str, type[Sampler]] = {"uniform": Uniform, "in_batch": InBatch}
+class All(Sampler):
+    """All items of training once, whatever shape is asked for: one draw for everybody, and the softmax is no sample."""
+
+    def draw(self, batch: Tensor, trained: int, shape: tuple[int, ...], generator: torch.Generator) -> Draw:
+        every = torch.arange(1, trained + 1, device=generator.device)
+        return Draw(every, torch.zeros((), device=generator.device))
+
+
+SAMPLERS: dict[str, type[Sampler]] = {"uniform": Uniform, "in_batch": InBatch, "all": All}
 
 
 def _evenly(draws: int, items: int, device: torch.device) -> Tensor:

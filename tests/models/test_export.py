@@ -49,11 +49,12 @@ def of_model(model: Any, items: int) -> Artifact:
     return Artifact.of(manifest, model, vocabulary)
 
 
-def recommender(backbone: dict[str, Any], popularity: bool = True) -> Artifact:
+def recommender(backbone: dict[str, Any], popularity: bool = True, decoding_width: int = 0) -> Artifact:
     """Of weights so large that everything it reads matters."""
     torch.manual_seed(0)
     counts = PopularityOverTime(np.array([0, 1]), np.tile(np.arange(ITEMS + 1, dtype=np.float32), (2, 1)))
     shape = {"width": 8, "max_length": LONGEST, "popularity": popularity, "backbone": backbone}
+    shape["decoding_width"] = decoding_width
     model = build(ModelConfig.model_validate(shape), ITEMS, popularity=counts)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -67,9 +68,12 @@ def space_of(artifact: Artifact) -> StableSpace:
     return StableSpace(Space(id="v0", towards="v0", canonical=True, change_of_scores=0.0), Maps(np.eye(width), by))
 
 
-@pytest.mark.parametrize(("backbone", "popularity"), zip(BACKBONES, [True, False, True, False], strict=True))
-def test_it_gives_what_the_live_encoder_gives(backbone: str, popularity: bool) -> None:
-    artifact = recommender(BACKBONES[backbone], popularity)
+@pytest.mark.parametrize(
+    ("backbone", "popularity", "decoding_width"),
+    zip(BACKBONES, [True, False, True, False], [0, 0, 3, 3], strict=True),
+)
+def test_it_gives_what_the_live_encoder_gives(backbone: str, popularity: bool, decoding_width: int) -> None:
+    artifact = recommender(BACKBONES[backbone], popularity, decoding_width)
     space, random = space_of(artifact), np.random.default_rng(1)
     program = exported_encoder(artifact, space).module()
     for lengths in ([1], [3], [1, 1], [2, LONGEST, 1]):

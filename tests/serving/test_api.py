@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from models.config import HstuConfig, ModelConfig
+from models.families.registry import build
 from models.inference import score
 from models.interactions import Interactions
 from serving.admission import AdmissionSettings
@@ -306,7 +308,14 @@ def test_the_request_after_a_swap_sees_the_new_release(http: TestClient, slot: R
     assert [item["score"] for item in before["items"]] != [item["score"] for item in after["items"]]
 
 
-def test_the_endpoint_scores_as_the_offline_path_does(http: TestClient, slot: ReleaseSlot) -> None:
+@pytest.mark.parametrize("projected", [False, True])
+def test_the_endpoint_scores_as_the_offline_path_does(
+    http: TestClient, slot: ReleaseSlot, world: World, projected: bool
+) -> None:
+    if projected:
+        shape = ModelConfig(width=8, max_length=4, decoding_width=3, backbone=HstuConfig(layers=1, heads=1, head_dim=8))
+        slot.replace(world.of_model("v2", build(shape, world.items), ["like"]).model_dump(mode="json"))
+        assert slot.get().artifact.retrieval_vectors.shape[1] == 3
     start = 1_767_225_600_000
     at = start + 5 * 3_600_000
     history = Interactions.of([([1, 2, 3], [start, start + 3_600_000, start + 7_200_000])])

@@ -105,11 +105,31 @@ def test_whatever_the_data_say_each_value_fits_its_field_and_has_a_reason(
     assert set(chosen) == set(settings.left_to_data) - elsewhere
     assert {path: value_at(made, path) for path in chosen} == {path: choice.value for path, choice in chosen.items()}
     assert all(choice.reason[-1] == "." for choice in chosen.values())
-    assert made.optimisation.loss.negatives <= max(1, found.trained_items)
+    assert made.optimisation.loss.over(found.trained_items).negatives <= max(1, found.trained_items)
     assert made.model.max_length <= LONGEST
     if not found.has_content:
         loss = made.optimisation.loss
         assert (made.id_masking, loss.cold_negatives, loss.label_masking) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("items", "loss", "share"),
+    [
+        (51_200, {}, 0),
+        (51_300, {}, 0.01),
+        (10**7, {}, 0.01),
+        (10**7, {"negatives": 128}, 0),
+        (10**7, {"negatives_share": 0.002}, 0.002),
+        (10**7, {"positions_per_draw": 16}, 0),
+        (10**7, {"source": "in_batch"}, 0),
+    ],
+)
+def test_of_many_items_a_hundredth_is_drawn_unless_the_profile_says_how_many(
+    items: int, loss: dict[str, Any], share: float
+) -> None:
+    made = chosen_for(replace(SHOP, trained_items=items), optimisation={"loss": loss}).optimisation.loss
+    assert made.negatives_share == share
+    assert made.negatives == loss.get("negatives", 512)
 
 
 def test_ids_are_hidden_as_often_as_they_were_missing_the_night_before() -> None:

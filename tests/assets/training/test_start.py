@@ -220,6 +220,7 @@ def test_a_lake_made_anew_finds_the_items_of_the_champion_by_their_ids(
     ("changed", "named"),
     [
         ({"model": {"width": 16}}, "width is 16, not 8"),
+        ({"model": {"decoding_width": 2}}, "decoding_width is 2, not 0"),
         ({"model": {"items": {"content_dim": 5}}}, "items.content_dim is 5, not 0"),
         ({"manifest": {"held_out_users": 9}}, "held_out_users is 9, not 2"),
         ({"manifest": {"cutoff": -timedelta(days=1)}}, "it has seen what this version is asked"),

@@ -87,9 +87,10 @@ def matrix(rows: pl.DataFrame) -> np.ndarray:
     return np.array(rows["vector"].to_list())
 
 
-@pytest.mark.parametrize("popularity", [True, False])
-def test_their_products_are_the_scores_and_the_next_night_is_turned(lake: Lake, popularity: bool) -> None:
-    first = version(lake, "v1", popularity=popularity)
+@pytest.mark.parametrize(("popularity", "narrow"), [(True, 0), (False, 0), (True, 2)])
+def test_their_products_are_the_scores_and_the_next_night_is_turned(lake: Lake, popularity: bool, narrow: int) -> None:
+    shape: dict[str, Any] = {"popularity": popularity, "decoding_width": narrow}
+    first = version(lake, "v1", **shape)
     told = published(lake, first)
     assert (told.space.id, told.space.towards, told.space.canonical) == ("v1", None, popularity)
     assert (told.users, told.items, told.without) == (len(USERS), len(IDS), 0)
@@ -105,11 +106,11 @@ def test_their_products_are_the_scores_and_the_next_night_is_turned(lake: Lake, 
         np.testing.assert_allclose(matrix(items) @ np.array(vector), scores, atol=1e-4)
 
     # The same function after another training: in the same space, and as it was.
-    again = published(lake, version(lake, "v2", night=1, popularity=popularity), "2")
+    again = published(lake, version(lake, "v2", night=1, **shape), "2")
     assert (again.space.id, again.space.towards, again.space.common_items) == ("v1", "v1", len(IDS))
     assert again.space.mean_cosine == pytest.approx(1)
     np.testing.assert_allclose(matrix(table(lake, ITEM_VECTORS_TABLE, "2")), matrix(items), atol=1e-5)
-    other = published(lake, version(lake, "v3", seed=5, night=2, popularity=popularity), "3")
+    other = published(lake, version(lake, "v3", seed=5, night=2, **shape), "3")
     assert (other.space.id, other.space.towards) == ("v1", "v2")
     assert other.space.mean_cosine is not None
     assert 0 < other.space.mean_cosine < 0.99
@@ -119,6 +120,7 @@ def test_their_products_are_the_scores_and_the_next_night_is_turned(lake: Lake, 
 @pytest.mark.parametrize(
     ("other", "why"),
     [
+        ({"decoding_width": 2}, "vectors of v2 have 3 dimensions, those of v1 5"),
         ({"width": 6}, "vectors of v2 have 7 dimensions, those of v1 5"),
         (
             {"backbone": {"layers": 2, "heads": 1, "head_dim": 4}},

@@ -7,8 +7,8 @@ import torch
 
 from models.batch import training_batch
 from models.columns import ID_MASKED
-from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
-from models.families.registry import build
+from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.families.registry import build, family_of
 from models.interactions import Interactions
 from models.next_items import NextItems
 from models.objectives.next_item import NextItem
@@ -116,6 +116,22 @@ def test_no_negative_is_hidden_where_no_content_stands_in_for_it() -> None:
             losses[width, cold] = task(NextItems(batch, labels), torch.Generator().manual_seed(3))[0].item()
     assert losses[0, 0.0] == losses[0, 0.9]
     assert losses[3, 0.0] != losses[3, 0.9]
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(0.0, 4), (0.1, 4), (0.15, 5), (1.0, 30)])
+def test_a_share_of_the_items_is_so_many_negatives_where_that_is_more(share: float, drawn: int) -> None:
+    _, model = task(SampledSoftmaxConfig())
+    batch, labels = training_batch(Interactions.of([([1, 2, 3], [0, 1, 2])]), np.arange(1), 4)
+    found = []
+    for loss in (
+        SampledSoftmaxConfig(negatives=4, negatives_share=share, shared=True),
+        SampledSoftmaxConfig(negatives=drawn, shared=True),
+    ):
+        (objective,) = family_of(model.config).objectives(model, TrainingConfig(loss=loss))
+        assert objective.guess == pytest.approx(math.log(1 + drawn))
+        told = Task(model, [objective]).eval()(NextItems(batch, labels), torch.Generator().manual_seed(4))
+        found.append(told[0].item())
+    assert found[0] == found[1]
 
 
 def test_two_ways_of_sharing_at_once_are_refused() -> None:

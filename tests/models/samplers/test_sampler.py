@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.samplers.distinct import distinct
-from models.samplers.sampler import InBatch, Sampler, Uniform
+from models.samplers.sampler import All, InBatch, Sampler, Uniform
 
 
 def generator() -> torch.Generator:
@@ -28,6 +28,13 @@ def test_in_batch_draws_each_item_of_the_batch_alike_however_often_it_occurs() -
     # 1,000 each, within five standard deviations of sqrt(3000 * 1/3 * 2/3) = 25.8.
     assert counts.nonzero().flatten().tolist() == [2, 7, 9]
     assert ((counts[[2, 7, 9]] - 1000).abs() < 130).all()
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 2)])
+def test_all_is_every_item_once_and_needs_no_correction(shape: tuple[int, ...]) -> None:
+    draw = All().draw(torch.tensor([1]), 5, shape, generator())
+    assert draw.places.tolist() == [1, 2, 3, 4, 5]
+    assert not draw.correction(draw.places).any()
 
 
 def test_distinct_names_each_value_once_and_finds_it_again() -> None:

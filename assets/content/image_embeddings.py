@@ -17,7 +17,7 @@ from assets.content.encoders import Progress
 from assets.content.incremental import Embedded, assemble, content_hash, no_vectors, to_embed
 from assets.content.read_image import Source, stamp
 from assets.content.settings import ImageSettings
-from assets.content.split import TEXT_HASH
+from assets.content.split import PICTURE_HASH, TEXT_HASH
 from assets.content.tower import ImageTower, load_pretrained
 from assets.content.tower_store import AdaptedTower, adapted_tower
 from assets.content.tower_training import AdaptReport
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IMAGES_PER_REPORT = 2048
-IMAGE_HASH = "image_hash"
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def image_table(
         bare = images.select(ITEM_ID, pl.lit(None, pl.String).alias(CONTENT_HASH))
         return ImageEmbeddings(assemble(bare, no_vectors(), no_vectors(), 0.0), _no_reasons(images), None)
 
-    hashed = images.with_columns(content_hash(tower.key, IMAGE_HASH))
+    hashed = images.with_columns(content_hash(tower.key, PICTURE_HASH))
     todo = to_embed(hashed, known)
     started = time.perf_counter()
     vectors, reasons = embed_images(tower, _sources(items, todo), settings, progress)
@@ -120,14 +119,14 @@ def embed_images(
 def image_hashes(items: pl.LazyFrame, settings: ImageSettings) -> pl.DataFrame:
     """Per item a hash of its image, null where it has none: of the bytes, or of the path, size and time of its file."""
     in_table = plh.col(IMAGE_BYTES).nchash.xxhash64().cast(pl.String)
-    frame = items.select(ITEM_ID, IMAGE, in_table.alias(IMAGE_HASH)).collect()
-    elsewhere = frame.filter(pl.col(IMAGE_HASH).is_null()).select(pl.col(IMAGE).drop_nulls().unique()).to_series()
+    frame = items.select(ITEM_ID, IMAGE, in_table.alias(PICTURE_HASH)).collect()
+    elsewhere = frame.filter(pl.col(PICTURE_HASH).is_null()).select(pl.col(IMAGE).drop_nulls().unique()).to_series()
     stamps = pl.DataFrame(
         {IMAGE: elsewhere, "stamp": [stamp(path, settings) for path in elsewhere]},
         schema={IMAGE: pl.String, "stamp": pl.String},
     )
     joined = frame.join(stamps, on=IMAGE, how="left", maintain_order="left")
-    return joined.select(ITEM_ID, pl.coalesce(IMAGE_HASH, pl.col(IMAGE) + "@" + pl.col("stamp")).alias(IMAGE_HASH))
+    return joined.select(ITEM_ID, pl.coalesce(PICTURE_HASH, pl.col(IMAGE) + "@" + pl.col("stamp")).alias(PICTURE_HASH))
 
 
 def _adapted(
@@ -140,9 +139,9 @@ def _adapted(
 ) -> AdaptedTower | None:
     """The tower adapted to the catalogue's pairs, or None where they are too few to train one."""
     pairs = (
-        images.drop_nulls(IMAGE_HASH)
+        images.drop_nulls(PICTURE_HASH)
         .join(texts.drop_nulls(CONTENT_HASH).rename({CONTENT_HASH: TEXT_HASH}), on=ITEM_ID)
-        .with_columns(content_hash("pair", IMAGE_HASH, TEXT_HASH))
+        .with_columns(content_hash("pair", PICTURE_HASH, TEXT_HASH))
         .sort(CONTENT_HASH, ITEM_ID)
         .unique(CONTENT_HASH, keep="first", maintain_order=True)
         .head(settings.adapt.maximum_pairs)

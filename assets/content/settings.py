@@ -14,7 +14,8 @@ SMALL_TOWER = str(Path(__file__).parent / "towers" / "vit-tiny-64.json")
 """A 1.9 M parameter ViT at 64 px: what two CPU cores can train on a catalogue in half a minute."""
 
 
-SCHEMAS = ("hf-hub:", "local-dir:")
+LOCAL = "local-dir:"
+SCHEMAS = ("hf-hub:", LOCAL)
 """Prefixes of open_clip architectures that bring their own weights."""
 
 
@@ -78,7 +79,11 @@ class ImageSettings(Strict):
     architecture: str = Field(
         default=SMALL_TOWER, min_length=1, description="An open_clip model name or the path of a model config JSON."
     )
-    pretrained: str | None = Field(default=None, description="An open_clip tag or the path of a weights file.")
+    pretrained: str | None = Field(
+        default=None,
+        description="An open_clip tag, the path of a weights file, or that of a folder that open_clip wrote, with "
+        "config and weights; `architecture` is left out then.",
+    )
     image_size: int | None = Field(default=None, ge=8, description="Pixels a side; the architecture's own if unset.")
     batch: int = Field(default=128, ge=1, description="Images per forward pass.")
     precision: Precision = Field(default="auto", description="auto: bf16 where the hardware is quick with it.")
@@ -124,7 +129,7 @@ class ImageSettings(Strict):
         if self.mode == "pretrained" and not self.pretrained and not self.architecture.startswith(SCHEMAS):
             raise ValueError(
                 f"content.image: mode 'pretrained' needs weights for {self.architecture}: set `pretrained` to an "
-                "open_clip tag or a weights file, or choose mode 'adapt' or 'none'"
+                "open_clip tag, a weights file or a folder of open_clip's, or choose mode 'adapt' or 'none'"
             )
         return self
 

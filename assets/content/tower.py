@@ -13,7 +13,7 @@ import numpy as np
 from assets.content.decode_image import Fit
 from assets.content.encoders import EncoderUnavailable, fingerprint, first_line
 from assets.content.hardware import autocast, device
-from assets.content.settings import SCHEMAS, ImageSettings
+from assets.content.settings import LOCAL, SCHEMAS, SMALL_TOWER, ImageSettings
 from assets.content.vectors import Matrix, normalised
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ def load_pretrained(settings: ImageSettings) -> ImageTower:
     Raises:
         EncoderUnavailable: the architecture is unknown or its weights cannot be loaded; never a random tower.
     """
+    settings = _located(settings)
     model = _create(settings, require_pretrained=True)
-    key = f"image:{settings.architecture}:{settings.pretrained}:{settings.image_size}:{_weights_on_disk(settings)}"
+    key = f"image:{settings.architecture}:{settings.pretrained}:{settings.image_size}:{weights_on_disk(settings)}"
     return ImageTower(model.visual.to(device()), model.visual.preprocess_cfg, key)
 
 
@@ -105,6 +106,7 @@ def build_trainable(settings: ImageSettings, dims: int, key: str, weights: bool 
     """
     import torch
 
+    settings = _located(settings)
     options: dict[str, Any] = {"force_patch_dropout": settings.adapt.patch_dropout}
     if settings.pretrained or settings.architecture.startswith(SCHEMAS):
         options |= {"require_pretrained": weights, "load_weights": weights}
@@ -119,14 +121,37 @@ def build_trainable(settings: ImageSettings, dims: int, key: str, weights: bool 
 
 
 def architecture_config(settings: ImageSettings) -> dict[str, Any]:
-    """open_clip's model config of `settings.architecture`.
+    """open_clip's model config of `settings.architecture`, or of the folder that `settings.pretrained` names.
 
     Raises:
         EncoderUnavailable: there is no such architecture.
     """
     import open_clip
 
-    return dict(open_clip.get_model_config(_registered(settings.architecture)))
+    settings = _located(settings)
+    name = _registered(settings.architecture)
+    try:
+        return dict(open_clip.get_model_config(name))
+    except Exception as error:  # hub, file system and JSON each raise their own kinds
+        raise EncoderUnavailable(_cannot_load(settings, name, error)) from error
+
+
+def weights_on_disk(settings: ImageSettings) -> str:
+    """Changes when the weights that `settings` name are exchanged; empty for such as are not on disk."""
+    named = Path(settings.pretrained or settings.architecture.removeprefix(LOCAL))
+    return fingerprint(named) if named.exists() else ""
+
+
+def _located(settings: ImageSettings) -> ImageSettings:
+    """`settings`, with a folder of weights as the architecture that it says of itself."""
+    if not settings.pretrained or not Path(settings.pretrained).is_dir():
+        return settings
+    if settings.architecture != SMALL_TOWER:
+        raise EncoderUnavailable(
+            f"content.image.pretrained is the folder {settings.pretrained}, which says itself what architecture its "
+            f"weights have: leave out content.image.architecture ({settings.architecture})"
+        )
+    return settings.model_copy(update={"architecture": f"{LOCAL}{settings.pretrained}", "pretrained": None})
 
 
 def _create(settings: ImageSettings, **options: Any) -> Any:
@@ -139,13 +164,25 @@ def _create(settings: ImageSettings, **options: Any) -> Any:
                 name, settings.pretrained, force_image_size=settings.image_size, output_dict=False, **options
             )
     except Exception as error:  # hub, file system and open_clip each raise their own kinds
-        weights = f"weights '{settings.pretrained}' of " if settings.pretrained else ""
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
-        raise EncoderUnavailable(
-            f"{weights}image tower '{settings.architecture}' cannot be loaded ({first_line(error)}): check the "
-            "network, set content.image.pretrained to a weights file or an open_clip tag (for this architecture: "
-            f"{tags}), or set content.image.mode to adapt or none"
-        ) from error
+        raise EncoderUnavailable(_cannot_load(settings, name, error)) from error
+
+
+def _cannot_load(settings: ImageSettings, name: str, error: Exception) -> str:
+    import open_clip
+
+    if name.startswith(LOCAL):
+        return (
+            f"image tower '{name}' cannot be loaded ({first_line(error)}): content.image.pretrained must be a folder "
+            "with open_clip_config.json and the whole weights of that config, as open_clip saves them, or set "
+            "content.image.mode to adapt or none"
+        )
+    weights = f"weights '{settings.pretrained}' of " if settings.pretrained else ""
+    tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+    return (
+        f"{weights}image tower '{settings.architecture}' cannot be loaded ({first_line(error)}): check the network, "
+        "set content.image.pretrained to a weights file, a folder of open_clip's or a tag (for this architecture: "
+        f"{tags}), or set content.image.mode to adapt or none"
+    )
 
 
 def _registered(architecture: str) -> str:
@@ -162,11 +199,6 @@ def _registered(architecture: str) -> str:
             "open_clip.list_models() or to the path of a JSON with embed_dim, vision_cfg and text_cfg"
         )
     return name
-
-
-def _weights_on_disk(settings: ImageSettings) -> str:
-    named = Path(settings.pretrained or settings.architecture.removeprefix("local-dir:"))
-    return fingerprint(named) if named.exists() else ""
 
 
 @contextmanager

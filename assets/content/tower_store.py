@@ -15,8 +15,8 @@ import polars as pl
 from assets.content.encoders import Progress
 from assets.content.recall import Recall
 from assets.content.settings import ImageSettings
-from assets.content.split import split
-from assets.content.tower import ImageTower, architecture_config, build_trainable
+from assets.content.split import PART, PARTS, PICTURE_HASH, TEXT_HASH, Split, split
+from assets.content.tower import ImageTower, architecture_config, build_trainable, weights_on_disk
 from assets.content.tower_training import AdaptReport, Epoch, Pairs, adapt, trainable
 from assets.content.vectors import to_matrix
 from models.columns import CONTENT_HASH, VECTOR
@@ -24,8 +24,8 @@ from storage.literal_paths import read_parquet
 
 WEIGHTS, CONFIG, SEEN = "tower.safetensors", "config.json", "pairs.parquet"
 
-SPLIT = "by picture and text"
-"""Names the way in which pairs are held out: a tower whose pairs were told apart otherwise is not used again."""
+RULES = "by picture and text, for good; families are no negatives"
+"""Names how pairs are held out and told apart: a tower that learned by other rules is not used again."""
 
 LoadPixels = Callable[[pl.DataFrame, ImageTower], tuple[pl.DataFrame, Any]]
 """Decodes the images of `pairs` for a tower: the rows that decoded, and their (n, 3, h, w) uint8 pixels."""
@@ -46,8 +46,8 @@ def adapted_tower(
     """The newest tower in `folder` that fits `settings` and has seen enough of `pairs`; trains one if there is none.
 
     Args:
-        pairs: One row per (image, text) pair, each pair once: `content_hash` of the pair, `text_hash`, the text's
-            `vector`.
+        pairs: One row per (image, text) pair, each pair once: `content_hash` of the pair, `image_hash`, `text_hash`,
+            the text's `vector`.
 
     Returns:
         None where too few images can be read, or too few differ, to train a tower.
@@ -60,13 +60,13 @@ def adapted_tower(
     reusable = _newest(folder, recipe, pairs, settings.adapt.retrain_after)
     if reusable is not None:
         return AdaptedTower(_load(reusable, settings, dims), _load_report(reusable), trained_now=False)
-    seen = pairs[CONTENT_HASH].sort()
-    key = f"{recipe}-{_digest(seen.to_list())}"
+    key = f"{recipe}-{_digest(pairs[CONTENT_HASH].sort().to_list())}"
     tower = build_trainable(settings, dims, key)
     progress(f"image tower: training {settings.architecture} on {pairs.height} (image, text) pairs")
     decoded, pixels = load_pixels(pairs, tower)
     texts = to_matrix(decoded[VECTOR])
-    parts = {part: Pairs(pixels[rows], texts[rows]) for part, rows in split(decoded, pixels, settings.adapt).items()}
+    found = split(decoded, pixels, settings.adapt, _earlier(folder, recipe))
+    parts = {part: Pairs(pixels[rows], texts[rows], found.family[rows]) for part, rows in found.rows.items()}
     if decoded.height < settings.adapt.minimum_pairs or not trainable(parts):
         told_apart = ", ".join(f"{len(found)} {part}" for part, found in parts.items())
         progress(
@@ -75,14 +75,29 @@ def adapted_tower(
         )
         return None
     report = adapt(tower, parts, settings, progress)
-    _save(folder / key, tower, settings, report, seen)
+    _save(folder / key, tower, settings, report, _seen(pairs, decoded, found))
     return AdaptedTower(tower, report, trained_now=True)
 
 
 def _recipe(settings: ImageSettings, dims: int) -> str:
     """Names everything but the pairs that decides what a tower becomes."""
     training = settings.adapt.model_dump(exclude={"retrain_after", "minimum_pairs"})
-    return _digest([SPLIT, training, settings.pretrained, settings.image_size, architecture_config(settings), dims])
+    start = [settings.pretrained, weights_on_disk(settings)]
+    return _digest([RULES, training, start, settings.image_size, architecture_config(settings), dims])
+
+
+def _seen(pairs: pl.DataFrame, decoded: pl.DataFrame, found: Split) -> pl.DataFrame:
+    """All `pairs` by their hashes, with the part in which each `decoded` one is."""
+    parts = decoded.select(CONTENT_HASH, pl.Series(PART, [PARTS[place] for place in found.part], pl.String))
+    return pairs.select(CONTENT_HASH, PICTURE_HASH, TEXT_HASH).join(parts, on=CONTENT_HASH, how="left")
+
+
+def _earlier(folder: Path, recipe: str) -> pl.DataFrame | None:
+    """The parts in which towers of `recipe` had their pairs."""
+    towers = sorted(folder.glob(f"{recipe}-*/{CONFIG}"))
+    if not towers:
+        return None
+    return pl.concat([read_parquet(config.parent / SEEN) for config in towers]).drop_nulls(PART)
 
 
 def _newest(folder: Path, recipe: str, pairs: pl.DataFrame, tolerance: float) -> Path | None:
@@ -95,14 +110,14 @@ def _newest(folder: Path, recipe: str, pairs: pl.DataFrame, tolerance: float) ->
     return None
 
 
-def _save(target: Path, tower: ImageTower, settings: ImageSettings, report: AdaptReport, seen: pl.Series) -> None:
+def _save(target: Path, tower: ImageTower, settings: ImageSettings, report: AdaptReport, seen: pl.DataFrame) -> None:
     from safetensors.torch import save_file
 
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     save_file({name: value.contiguous() for name, value in tower.network.state_dict().items()}, partial / WEIGHTS)
-    seen.to_frame().write_parquet(partial / SEEN)
+    seen.write_parquet(partial / SEEN)
     config = {
         "architecture": architecture_config(settings),
         "preprocess": tower.preprocess,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assets.content.contrastive import against_guessing
 from assets.content.encoders import Progress
 from assets.content.hardware import autocast, device
 from assets.content.recall import LEAST_IMAGES, Recall, image_to_text_recall
@@ -31,10 +32,17 @@ COLDEST = math.log(100)
 
 @dataclass(frozen=True)
 class Pairs:
-    """(image, text) pairs of one part of the catalogue: (n, 3, h, w) uint8 and (n, d) float32, row by row."""
+    """(image, text) pairs of one part of the catalogue, row by row.
+
+    Attributes:
+        pixels: (n, 3, h, w).
+        texts: (n, d), of length 1.
+        family: (n,) labels, equal for pairs that share a picture or a text.
+    """
 
     pixels: NDArray[np.uint8]
     texts: Matrix
+    family: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -72,12 +80,12 @@ def adapt(tower: ImageTower, parts: dict[Part, Pairs], settings: ImageSettings, 
     """Trains `tower` in place, stops when the validation loss no longer falls, keeps the best epoch's weights.
 
     Raises:
-        ValueError: too few pairs to train on or to stop by (`trainable`).
+        ValueError: too few families to train on or to stop by (`trainable`).
     """
     import torch
 
     if not trainable(parts):
-        raise ValueError("image tower: at least 2 pairs are needed to train on and 2 to stop by")
+        raise ValueError("image tower: pairs of at least 2 families are needed to train on and of 2 to stop by")
     fitting = _Fitting(tower, parts["train"], settings)
     epochs: list[Epoch] = []
     best, best_weights = math.inf, tower.network.state_dict()
@@ -104,7 +112,7 @@ def adapt(tower: ImageTower, parts: dict[Part, Pairs], settings: ImageSettings, 
 
 def trainable(parts: dict[Part, Pairs]) -> bool:
     """Whether there is a pair and another one to tell it from, to train on and to stop by."""
-    return min(len(parts["train"]), len(parts["validation"])) >= 2
+    return min(len(np.unique(parts[part].family)) for part in ("train", "validation")) >= 2
 
 
 class _Fitting:
@@ -137,7 +145,7 @@ class _Fitting:
         self.tower.network.train()
         losses = []
         for rows in self._batches():
-            loss = self._loss(_augmented(torch.from_numpy(self.train.pixels[rows])), self.train.texts[rows])
+            loss = self._loss(_augmented(torch.from_numpy(self.train.pixels[rows])), self.train, rows)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.tower.network.parameters(), 1.0)
@@ -146,7 +154,7 @@ class _Fitting:
             with torch.no_grad():
                 self.inverse_temperature.clamp_(0, COLDEST)
             losses.append(loss.item())
-        return float(np.mean(losses)) - math.log(self.batch)
+        return float(np.mean(losses))
 
     def loss_of(self, pairs: Pairs) -> float:
         """The same loss without augmentation or gradients; a rest smaller than a batch counts only if it is all."""
@@ -155,21 +163,18 @@ class _Fitting:
         self.tower.network.eval()
         starts = range(0, max(1, len(pairs) - self.batch + 1), self.batch)
         with torch.no_grad():
-            batches = [slice(start, start + self.batch) for start in starts]
-            losses = [self._loss(torch.from_numpy(pairs.pixels[b]), pairs.texts[b]).item() for b in batches]
-        return float(np.mean(losses)) - math.log(min(self.batch, len(pairs)))
+            batches = [np.arange(start, min(start + self.batch, len(pairs))) for start in starts]
+            losses = [self._loss(torch.from_numpy(pairs.pixels[rows]), pairs, rows).item() for rows in batches]
+        return float(np.mean(losses))
 
-    def _loss(self, pixels: torch.Tensor, texts: Matrix) -> torch.Tensor:
-        import open_clip
+    def _loss(self, pixels: torch.Tensor, pairs: Pairs, rows: NDArray[np.int64]) -> torch.Tensor:
         import torch
 
         with autocast(self.settings.precision):
             images = self.tower.network(self.tower.normalise(pixels.to(device())))
         images = torch.nn.functional.normalize(images.float(), dim=-1)
-        loss: torch.Tensor = open_clip.ClipLoss()(
-            images, torch.from_numpy(texts).to(device()), self.inverse_temperature.exp()
-        )
-        return loss
+        texts, family = (torch.from_numpy(of[rows]).to(device()) for of in (pairs.texts, pairs.family))
+        return against_guessing(images, texts, family, self.inverse_temperature.exp())
 
     def _batches(self) -> Iterator[NDArray[np.int64]]:
         import torch

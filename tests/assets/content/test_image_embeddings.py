@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import polars as pl
 import pytest
+import torch
 from PIL import Image
 
+from assets.content.assets import SIGNIFICANCE
 from assets.content.encoders import silent
 from assets.content.image_embeddings import ImageEmbeddings, image_hashes, image_table
 from assets.content.incremental import no_vectors
@@ -108,21 +111,28 @@ def test_without_a_tower_no_item_has_an_image_vector(tmp_path: Path, tiny_settin
     assert found.table.frame["vector"].list.len().to_list() == [0] * 10
 
 
-def test_noise_that_variants_share_teaches_nothing(tmp_path: Path, tiny_settings: ImageSettings) -> None:
-    """Products in three variants: one picture of noise, saved three times; three titles that mean nearly the same."""
+@pytest.mark.parametrize("shown", [False, True])
+def test_variants_teach_what_their_pictures_show_and_noise_nothing(
+    tmp_path: Path, tiny_settings: ImageSettings, shown: bool
+) -> None:
+    """Products in three variants: one picture, saved three times; three titles that mean nearly the same."""
     products, generator = 100, np.random.default_rng(11)
-    meaning = generator.normal(size=(products, 1, 12)) + 0.05 * generator.normal(size=(products, 3, 12))
-    meaning /= np.linalg.norm(meaning, axis=2, keepdims=True)
+    pictures = generator.integers(0, 256, (products, 4, 4, 3), np.uint8)
+    if shown:
+        pictures[:] = pictures[:, :1, :1]
+    said = (pictures[:, 0, 0] / 127.5 - 1) @ generator.normal(size=(3, 12))
+    meaning = said if shown else generator.normal(size=(products, 12))
+    variants = meaning[:, None] + 0.05 * generator.normal(size=(products, 3, 12))
+    variants /= np.linalg.norm(variants, axis=2, keepdims=True)
     rows: list[dict[str, object]] = []
     for product in range(products):
-        noise = generator.integers(0, 256, (4, 4, 3), np.uint8)
-        image = Image.fromarray(noise).resize((64, 64), Image.Resampling.NEAREST)
+        image = Image.fromarray(pictures[product]).resize((64, 64), Image.Resampling.NEAREST)
         for variant, quality in enumerate((75, 85, 95)):
             path = tmp_path / f"{product}-{variant}.jpg"
             path.write_bytes(encoded(image, "JPEG", quality=quality))
             rows.append({"item_id": 3 * product + variant, "image": path.name})
     texts = pl.DataFrame(
-        [(i, f"text {i}", vector) for i, vector in enumerate(meaning.reshape(-1, 12).tolist())],
+        [(i, f"text {i}", vector) for i, vector in enumerate(variants.reshape(-1, 12).tolist())],
         schema=embeddings_schema("int64"),
         orient="row",
     )
@@ -130,9 +140,43 @@ def test_noise_that_variants_share_teaches_nothing(tmp_path: Path, tiny_settings
     settings = tiny_settings.model_copy(update={"adapt": adapt, "root": str(tmp_path)})
     found = image_table(items_frame(rows).lazy(), texts, no_vectors(), tmp_path, settings, silent)
     assert found.adapted is not None
-    assert found.adapted.recall is not None
-    assert found.adapted.recall.candidates == 30
-    assert found.adapted.recall.p_value > 0.05
+    recall = found.adapted.recall
+    assert recall is not None
+    assert recall.candidates == 30
+    assert (recall.p_value < SIGNIFICANCE) == shown
+
+
+def test_towers_of_a_growing_catalogue_hold_out_nothing_that_one_of_them_was_trained_on(
+    tmp_path: Path, tiny_settings: ImageSettings
+) -> None:
+    trained_on: set[str] = set()
+    for n in (N, N + 60, N + 150):
+        encoder = run_of_many(n, tmp_path, tiny_settings)
+        seen = pl.read_parquet(tmp_path / encoder / "pairs.parquet")
+        assert not set(seen.filter(pl.col("part") != "train")["image_hash"]) & trained_on
+        trained_on |= set(seen.filter(part="train")["image_hash"])
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def run_of_many(n: int, folder: Path, settings: ImageSettings) -> str:
+    """Trains on items of which no two are alike."""
+    texts = text_vectors(n).with_columns(pl.format("text {}", "item_id").alias("content_hash"))
+    found = image_table(items_frame(catalogue_rows(n)).lazy(), texts, no_vectors(), folder, settings, silent)
+    assert found.encoder is not None
+    return found.encoder
+
+
+def test_exchanged_weights_to_start_from_get_another_tower(
+    tmp_path: Path, tiny_settings: ImageSettings, tiny_architecture: str
+) -> None:
+    open_clip.add_model_config(tiny_architecture)
+    encoders = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        torch.save(open_clip.create_model(Path(tiny_architecture).stem).state_dict(), tmp_path / "start.pt")
+        settings = tiny_settings.model_copy(update={"pretrained": str(tmp_path / "start.pt")})
+        encoders.append(run_of_many(N, tmp_path, settings))
+    assert encoders[0] != encoders[1]
 
 
 def test_an_exchanged_file_changes_the_hash(tmp_path: Path) -> None:

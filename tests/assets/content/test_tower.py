@@ -1,4 +1,6 @@
+import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +12,15 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from safetensors.torch import save_file
 
 from assets.content.decode_image import decode
 from assets.content.encoders import EncoderUnavailable
 from assets.content.settings import SMALL_TOWER, ImageSettings
 from assets.content.tower import LONGEST, build_trainable, load_pretrained
 from tests.assets.content.conftest import encoded
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
 
 @pytest.fixture
@@ -68,6 +73,71 @@ def test_a_folder_with_a_config_but_no_weights_is_never_a_random_tower(tiny_arch
     (tmp_path / "open_clip_config.json").write_text(config)
     with pytest.raises(EncoderUnavailable, match=re.escape(f"local-dir:{tmp_path}")):
         load_pretrained(ImageSettings(mode="pretrained", architecture=f"local-dir:{tmp_path}"))
+
+
+@pytest.fixture
+def saved(tiny_architecture: str, weights: str, tmp_path: Path) -> Path:
+    """A folder as open_clip writes it to be shared: config and weights."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    config = {"model_cfg": json.loads(Path(tiny_architecture).read_text()), "preprocess_cfg": {"mean": [0.5] * 3}}
+    (folder / CONFIG).write_text(json.dumps(config))
+    save_file(torch.load(weights), folder / WEIGHTS)
+    return folder
+
+
+def test_a_folder_of_weights_is_one_setting(saved: Path) -> None:
+    settings = ImageSettings(mode="pretrained", pretrained=str(saved), precision="fp32")
+    image = Image.effect_noise((40, 30), 80).convert("RGB")
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{saved}")
+    with torch.no_grad():
+        expected = model.eval().encode_image(preprocess(image)[None], normalize=True).numpy()
+    tower = load_pretrained(settings)
+    assert tower.preprocess["mean"] == [0.5] * 3
+    np.testing.assert_allclose(tower.embed(tower.fit()(image)[None], settings), expected, atol=1e-5)
+
+
+def _without_config(folder: Path) -> None:
+    (folder / CONFIG).unlink()
+
+
+def _of_another_shape(folder: Path) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    config["model_cfg"]["vision_cfg"]["layers"] = 2
+    (folder / CONFIG).write_text(json.dumps(config))
+
+
+def _config_of_something_else(folder: Path) -> None:
+    (folder / CONFIG).write_text(json.dumps({"model_cfg": {"hidden_size": 8}}))
+
+
+def _cut_off(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:3000])
+
+
+def _without_weights(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+
+
+@pytest.mark.parametrize("mode", ["pretrained", "adapt"])
+@pytest.mark.parametrize(
+    "broken", [_without_config, _of_another_shape, _config_of_something_else, _cut_off, _without_weights]
+)
+def test_a_folder_that_cannot_be_loaded_is_one_sentence(
+    saved: Path, mode: Literal["pretrained", "adapt"], broken: Callable[[Path], None]
+) -> None:
+    broken(saved)
+    settings = ImageSettings(mode=mode, pretrained=str(saved))
+    with pytest.raises(EncoderUnavailable, match=r"content\.image\.pretrained must be a folder") as refused:
+        load_pretrained(settings) if mode == "pretrained" else build_trainable(settings, 12, "key")
+    assert str(saved) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_beside_another_architecture_is_refused(saved: Path) -> None:
+    settings = ImageSettings(mode="pretrained", architecture="ViT-B-32", pretrained=str(saved))
+    with pytest.raises(EncoderUnavailable, match=r"leave out content.image.architecture \(ViT-B-32\)"):
+        load_pretrained(settings)
 
 
 def test_weights_of_another_architecture_are_an_error(tiny_architecture: str, weights: str) -> None:

@@ -20,7 +20,7 @@ def made_up(n: int, seed: int, blank: bool = False) -> Pairs:
     texts = (colours / 127.5 - 1) @ projection
     texts = (texts / np.linalg.norm(texts, axis=1, keepdims=True)).astype(np.float32)
     pixels = np.broadcast_to(colours[:, :, None, None] * (not blank), (n, 3, 16, 16)).astype(np.uint8)
-    return Pairs(np.ascontiguousarray(pixels), texts)
+    return Pairs(np.ascontiguousarray(pixels), texts, np.arange(n))
 
 
 def recall_of(report: AdaptReport) -> Recall:
@@ -86,10 +86,23 @@ def test_training_is_reproducible(settings: ImageSettings) -> None:
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])
-def test_too_few_pairs_to_train_or_to_stop_are_an_error(settings: ImageSettings, part: Part) -> None:
+def test_too_few_families_to_train_or_to_stop_are_an_error(settings: ImageSettings, part: Part) -> None:
     tower = build_trainable(settings, DIMS, "key")
-    with pytest.raises(ValueError, match="at least 2 pairs"):
-        adapt(tower, world() | {part: made_up(1, 2)}, settings, silent)
+    many = made_up(40, 2)
+    for few in (made_up(1, 2), Pairs(many.pixels, many.texts, np.zeros(40, np.int64))):
+        with pytest.raises(ValueError, match="at least 2 families"):
+            adapt(tower, world() | {part: few}, settings, silent)
+
+
+def test_training_takes_pairs_of_one_family_for_no_negatives(settings: ImageSettings) -> None:
+    """Each pair is there three times, and nothing tells it from itself."""
+    thrice, few = np.repeat(np.arange(32), 3), made_up(32, 1)
+    losses = []
+    for family in (thrice, np.arange(96)):
+        train = Pairs(few.pixels[thrice], few.texts[thrice], family)
+        report = adapt(build_trainable(settings, DIMS, "key"), world() | {"train": train}, settings, silent)
+        losses.append(report.epochs[-1].train_loss)
+    assert losses[0] < losses[1] - 0.2
 
 
 def test_a_handful_of_held_out_pairs_is_no_measurement(settings: ImageSettings) -> None:

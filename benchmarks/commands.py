@@ -132,6 +132,29 @@ def training(
 
 
 @app.command()
+def decoding(
+    rounds: Annotated[int, typer.Option(min=1, help="How often the sides alternate.")] = 5,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Instead: what it costs in quality, on MovieLens-1M.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="With --quality: how many seeds.")] = 3,
+    data: DataOption = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """Cost of decoding by the number of items: a full softmax against a share of the items and a projected head."""
+    with errors_as_sentences(patience=None):
+        if quality:
+            from benchmarks import decoding_quality
+
+            _end("decoding", decoding_quality.run(seeds, data, _kept(out), smoke, _report))
+        else:
+            from benchmarks import decoding as bench
+
+            _end("decoding", bench.run(rounds, smoke, _report))
+
+
+@app.command()
 def argus(
     rounds: Annotated[int, typer.Option(min=1, help="How often the sides alternate.")] = 7, smoke: SmokeOption = False
 ) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.decoding_quality import CHEAP, VARIANTS
 from benchmarks.sparse import FIRST_DAY
 from benchmarks.sparse_line import write_log
 from benchmarks.time_to_quality import SMOKE_GOAL
@@ -60,6 +61,24 @@ def test_training() -> None:
     ratio, ours, theirs = (found[name.format("base")] for name in RATES)
     assert ratio == pytest.approx(ours / theirs, rel=1e-2), "one round: the ratio is that of its two speeds"
     assert ratio == found["reference_ratio_base_low"] == found["reference_ratio_base_high"]
+
+
+def test_decoding() -> None:
+    found = figures("decoding")
+    assert found["ratio_1e3"] == found["ratio_low_1e3"] == found["ratio_high_1e3"]
+    expected = found["full_s_per_position_1e3"] / found["cheap_s_per_position_1e3"]
+    assert found["ratio_1e3"] == pytest.approx(expected, rel=1e-2), "one round"
+    # 16 wide: 2 * 1,000 * 16 against 2 * (16 * 2 + 10 * 2 + 10 * 16 * 2 / 2,048).
+    assert found["flops_ratio_1e3"] == pytest.approx(306.8, abs=0.1)
+
+
+def test_decoding_quality(tmp_path: Path) -> None:
+    found = figures("decoding", "--quality", "--seeds", "2", "--out", str(tmp_path))
+    assert set(found["validation"]) == set(VARIANTS)
+    assert found["validation"][found["chosen"]] == max(found["validation"][variant] for variant in CHEAP)
+    mean, low, high = found["difference"]
+    assert low <= mean <= high
+    assert mean == pytest.approx(found[found["chosen"]]["ndcg@10"] - found["full"]["ndcg@10"], abs=1e-3)
 
 
 def test_argus() -> None:

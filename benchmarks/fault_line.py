@@ -18,7 +18,7 @@ import polars as pl
 import polars.selectors as cs
 import yaml
 
-from assets.validation.quarantine import Reason
+from assets.validation.quarantine import OF_CELLS
 from models.columns import REASON, SOURCE_FILE, USER_ID
 from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, FILE, SEQUENCES_TABLE
@@ -165,7 +165,7 @@ class Line:
     def held_rows(self) -> int:
         """Rows that were accepted or rejected; that an image was too large rejects no row."""
         held = self.contents()
-        rejected = held["quarantine"].filter(pl.col(REASON) != Reason.IMAGE_TOO_LARGE)
+        rejected = held["quarantine"].filter(~pl.col(REASON).is_in(list(OF_CELLS)))
         return held["events"].height + held["items"].height + rejected.height
 
     def leftovers(self) -> list[Path]:

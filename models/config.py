@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from models.auto import FROM_DATA, FromData
+from models.modalities import Modality
 from models.strict import Strict
 
 
@@ -126,6 +127,9 @@ class ItemTowerConfig(Strict):
     """An item's vector: its ID embedding plus a projection of its content embedding."""
 
     content_dim: int = Field(default=0, ge=0, description="Width of the content embedding; 0 means IDs only.")
+    modalities: dict[str, Modality] = Field(
+        default={}, description="What it is made of, in order. Empty: not known, as in versions of earlier code."
+    )
     id_masking: float = Field(
         default=0.0,
         ge=0,
@@ -139,6 +143,13 @@ class ItemTowerConfig(Strict):
         description="Whether a history's IDs are hidden, too, where the item was new when it was chosen. By the time "
         "that a history is read most of them have one.",
     )
+
+    @model_validator(mode="after")
+    def _modalities_fill_the_content(self) -> "ItemTowerConfig":
+        widths = sum(modality.width for modality in self.modalities.values())
+        if self.modalities and widths != self.content_dim:
+            raise ValueError(f"the modalities are {widths} wide together, but content_dim is {self.content_dim}")
+        return self
 
     @model_validator(mode="after")
     def _masking_needs_content(self) -> "ItemTowerConfig":

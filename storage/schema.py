@@ -21,6 +21,7 @@ from models.columns import (
     CONTENT_HASH,
     DAY,
     DESCRIPTION,
+    ENCODER,
     HASH_SLOT,
     IMAGE,
     IMAGE_BYTES,
@@ -28,7 +29,9 @@ from models.columns import (
     ITEM_IDS,
     MALFORMED,
     MISTYPED,
+    MODALITIES_COLUMN,
     NEWEST,
+    NUMBERS,
     ORIGIN,
     READ,
     REASON,
@@ -39,6 +42,7 @@ from models.columns import (
     SPACE,
     SURFACE,
     SURFACES,
+    TAGS,
     TIMESTAMP,
     TIMESTAMPS,
     TITLE,
@@ -106,16 +110,22 @@ def with_declared(events: pl.LazyFrame, declared: DeclaredColumns) -> pl.LazyFra
     return events.with_columns(pl.lit(None, DECLARED_DTYPES[declared[name].type]).alias(name) for name in absent)
 
 
+NUMBER_NAME, NUMBER_VALUE = "name", "value"
+
+
 def items_schema(id_type: IdType) -> Schema:
     """One row per item and day of its description: the latest describes it, the earliest `available_from` counts.
 
-    `image` is a path or URI, or null; `image_bytes` holds encoded image bytes where the source carries them.
+    `image` is a path or URI, or null; `image_bytes` holds encoded image bytes where the source carries them. A tag says
+    what it is of, such as `director=Agnès Varda`.
     """
     return {
         ITEM_ID: ID_DTYPES[id_type],
         TITLE: pl.String(),
         DESCRIPTION: pl.String(),
         CATEGORIES: pl.List(pl.String()),
+        TAGS: pl.List(pl.String()),
+        NUMBERS: pl.List(pl.Struct({NUMBER_NAME: pl.String(), NUMBER_VALUE: pl.Float64()})),
         IMAGE: pl.String(),
         IMAGE_BYTES: pl.Binary(),
         AVAILABLE_FROM: TIME,
@@ -161,7 +171,7 @@ def sequences_schema(id_type: IdType) -> Schema:
     return sequence_columns(ID_DTYPES[id_type])
 
 
-def embeddings_schema(id_type: IdType) -> Schema:
+def vectors_schema(id_type: IdType) -> Schema:
     """One float32 vector per item, all of one length; `content_hash` tells what was embedded and by which encoder."""
     return {
         ITEM_ID: ID_DTYPES[id_type],
@@ -170,16 +180,38 @@ def embeddings_schema(id_type: IdType) -> Schema:
     }
 
 
+def embeddings_schema(id_type: IdType) -> Schema:
+    """The vectors of one modality; `encoder`, the same in all rows, says what made them."""
+    return {**vectors_schema(id_type), ENCODER: pl.String()}
+
+
 TEXT_TABLE = "text_embeddings"
 IMAGE_TABLE = "image_embeddings"
+CATEGORY_TABLE = "category_embeddings"
+TAG_TABLE = "tag_embeddings"
+NUMBER_TABLE = "number_embeddings"
 
-MODALITIES = {"text": TEXT_TABLE, "image": IMAGE_TABLE}
+MODALITIES = {
+    "text": TEXT_TABLE,
+    "image": IMAGE_TABLE,
+    "categories": CATEGORY_TABLE,
+    "tags": TAG_TABLE,
+    "numbers": NUMBER_TABLE,
+}
 """What an item's content is made of: the table of each modality's embeddings, made by the asset of the same name."""
 
 
 def content_schema(id_type: IdType) -> Schema:
-    """One vector per item, those of its modalities side by side, each of length 1, or zeros where it has none."""
-    return {**embeddings_schema(id_type), **{has(modality): pl.Boolean() for modality in MODALITIES}}
+    """One vector per item, those of its modalities side by side, each of length 1, or zeros where it has none.
+
+    `modalities`, the same in all rows, says what the vectors are made of, in order.
+    """
+    made_of = pl.Struct({"name": pl.String(), "width": pl.Int64(), "encoder": pl.String()})
+    return {
+        **vectors_schema(id_type),
+        MODALITIES_COLUMN: pl.List(made_of),
+        **{has(modality): pl.Boolean() for modality in MODALITIES},
+    }
 
 
 def has(modality: str) -> str:
@@ -191,17 +223,22 @@ KEEP_IDS = "write `id_type: {}` in the profile, or let `lake.root` name a new fo
 REMOVE = "it was written by another version of the platform; remove {} and materialize all its days again"
 
 
+LATER_COLUMNS = {"items": {TAGS, NUMBERS}}
+"""Columns that a table of an earlier version lacks; what it holds has none there."""
+
+
 def require_same(place: str, there: Schema | pl.Schema, wanted: Schema | pl.Schema) -> None:
     """Compares the columns and types of the table at `place` with those of rows to be written.
 
-    In `events`, what a profile declares may come and go: a column that one side lacks is null there.
+    In `events`, what a profile declares may come and go: a column that one side lacks is null there. So are those that
+    the `items` of earlier versions lack.
 
     Raises:
         ValueError: they differ; nothing may be written.
     """
     name = place.rpartition("/")[2]
     table, contract = f"table '{name}' in {place}", events_schema("string") if name == EVENTS_TABLE else None
-    apart = set(there) ^ set(wanted)
+    apart = (set(there) ^ set(wanted)) - (LATER_COLUMNS.get(name, set()) - set(there))
     if apart if contract is None else apart & contract.keys():
         raise ValueError(
             f"{table} has the columns {', '.join(there)}, the rows to be written {', '.join(wanted)}: "
@@ -245,6 +282,8 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     TITLE: "Title for readers and the text encoder.",
     DESCRIPTION: "Longer text for the text encoder.",
     CATEGORIES: "Categories, from coarse to fine.",
+    TAGS: "What it has in common with others, each name with what it is of, such as director=Agnès Varda.",
+    NUMBERS: "Its numbers by name, such as its year or its price.",
     IMAGE: "Path or URI of the picture.",
     IMAGE_BYTES: "The encoded picture, where the source carries it.",
     AVAILABLE_FROM: "Since when the item can be recommended, UTC.",
@@ -263,7 +302,9 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     SURFACES: "Where each happened.",
     BUCKET: "File of the sequences that holds the user.",
     CONTENT_HASH: "Tells what was embedded and by which encoder; null where the item has no such content.",
+    MODALITIES_COLUMN: "What the vectors are made of, in order: kind of content, width, encoder.",
     VECTOR: "The embedding, float32.",
+    ENCODER: "What made the vectors: those of two encoders cannot be compared.",
     **{has(modality): f"Whether the item has content of the kind {modality}." for modality in MODALITIES},
     VERSION: "The trained version that made the row.",
     SPACE: "The space of the vector: vectors of one space can be compared, those of two cannot.",

@@ -1,6 +1,7 @@
-"""The assets `text_embeddings`, `image_embeddings` and `content_embeddings`, and their checks."""
+"""The assets of each modality, such as `text_embeddings`, and `content_embeddings`, and their checks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -10,10 +11,12 @@ import polars_hash as plh
 from assets.content.content_embeddings import content_table
 from assets.content.image_embeddings import ImageEmbeddings, image_table
 from assets.content.incremental import Embedded, no_vectors
+from assets.content.number_embeddings import NUMBER_ENCODER, number_table
 from assets.content.plots import learning_curve, neighbour_sheet
 from assets.content.recall import LEAST_IMAGES
 from assets.content.settings import ContentSettings, ImageSettings
-from assets.content.text_embeddings import text_table
+from assets.content.tag_embeddings import tag_encoder_key, tag_table
+from assets.content.text_embeddings import text_encoder_key, text_table
 from assets.content.tower_training import AdaptReport
 from assets.items.catalogue import catalogue, catalogue_at
 from assets.metadata import markdown_table, table_metadata
@@ -21,12 +24,23 @@ from assets.resources import NO_CONFIG, LakeResource
 from assets.sources.ledger import landing_folders
 from assets.splits.auto import cutoff_day
 from assets.splits.settings import CutoffSettings
-from models.columns import CONTENT_HASH, ITEM_ID, REASON, VECTOR
+from models.columns import CATEGORIES, CONTENT_HASH, ENCODER, ITEM_ID, REASON, TAGS, VECTOR
 from models.markdown import escaped
 from storage.lake import Lake
-from storage.schema import CONTENT_TABLE, IMAGE_TABLE, MODALITIES, TEXT_TABLE, has
+from storage.schema import (
+    CATEGORY_TABLE,
+    CONTENT_TABLE,
+    IMAGE_TABLE,
+    MODALITIES,
+    NUMBER_TABLE,
+    TAG_TABLE,
+    TEXT_TABLE,
+    has,
+)
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
+CATEGORIES_WIDTH, TAGS_WIDTH = 64, 256
+
 SIGNIFICANCE = 0.01
 """The check passes where so many first places would come by chance in one of a hundred catalogues at most."""
 
@@ -49,8 +63,7 @@ def text_embeddings(
     tables = lake.open_for_writing()
     items = _catalogue_at_cutoff(tables, cutoff_settings, lake.rows_in_memory)
     table = text_table(items, _known(tables, TEXT_TABLE), content.text, context.log.info)
-    tables.overwrite(TEXT_TABLE, table.frame)
-    return _result(table, model=content.text.model)
+    return _written(tables, TEXT_TABLE, table, text_encoder_key(content.text))
 
 
 @dg.asset(
@@ -85,13 +98,58 @@ def image_embeddings(
         settings,
         context.log.info,
     )
-    tables.overwrite(IMAGE_TABLE, embeddings.table.frame)
-    return _result(
+    return _written(
+        tables,
+        IMAGE_TABLE,
         embeddings.table,
+        embeddings.encoder,
         check_results=[_recall_check(embeddings.adapted, settings.mode)],
         mode=settings.mode,
         **_image_metadata(embeddings),
     )
+
+
+def _fitted_to_nothing(
+    table: str, embed: Callable[[pl.LazyFrame], Embedded], encoder: str, description: str
+) -> dg.AssetsDefinition:
+    """The asset of a modality whose encoder has no weights, so that all vectors are made anew."""
+
+    @dg.asset(
+        name=table,
+        deps=["items", "sequences", "data_report"],
+        kinds={"polars", "delta"},
+        description=description,
+        group_name="content",
+        owners=["team:ml"],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        config_schema=NO_CONFIG,
+    )
+    def embeddings(lake: LakeResource, cutoff_settings: dg.ResourceParam[CutoffSettings]) -> dg.MaterializeResult[None]:
+        tables = lake.open_for_writing()
+        items = _catalogue_at_cutoff(tables, cutoff_settings, lake.rows_in_memory)
+        return _written(tables, table, embed(items), encoder)
+
+    return embeddings
+
+
+category_embeddings = _fitted_to_nothing(
+    CATEGORY_TABLE,
+    partial(tag_table, column=CATEGORIES, width=CATEGORIES_WIDTH),
+    tag_encoder_key(CATEGORIES, CATEGORIES_WIDTH),
+    "One vector per item of its categories: the sum of a fixed direction for each.",
+)
+tag_embeddings = _fitted_to_nothing(
+    TAG_TABLE,
+    partial(tag_table, column=TAGS, width=TAGS_WIDTH),
+    tag_encoder_key(TAGS, TAGS_WIDTH),
+    "One vector per item of its tags, such as its brand or its director: the sum of a fixed direction for each.",
+)
+number_embeddings = _fitted_to_nothing(
+    NUMBER_TABLE,
+    number_table,
+    NUMBER_ENCODER,
+    "One vector per item of its numbers, such as its year or its price, each by its place among the others.",
+)
 
 
 @dg.asset(
@@ -113,6 +171,7 @@ def content_embeddings(lake: LakeResource, content: dg.ResourceParam[ContentSett
         metadata=_table_metadata(
             frame,
             **{f"items_with_{name}": int(frame[has(name)].sum()) for name in MODALITIES},
+            items_without_content=frame[CONTENT_HASH].null_count(),
             nearest_neighbours=dg.MetadataValue.md(sheet),
         ),
     )
@@ -138,6 +197,9 @@ def _row_check(asset: dg.AssetsDefinition, table: str) -> dg.AssetChecksDefiniti
 
 text_rows = _row_check(text_embeddings, TEXT_TABLE)
 image_rows = _row_check(image_embeddings, IMAGE_TABLE)
+category_rows = _row_check(category_embeddings, CATEGORY_TABLE)
+tag_rows = _row_check(tag_embeddings, TAG_TABLE)
+number_rows = _row_check(number_embeddings, NUMBER_TABLE)
 content_rows = _row_check(content_embeddings, CONTENT_TABLE)
 
 
@@ -157,9 +219,16 @@ def _known(tables: Lake, table: str) -> pl.DataFrame:
     return tables.scan(table).select(CONTENT_HASH, VECTOR).collect() if tables.exists(table) else no_vectors()
 
 
-def _result(
-    table: Embedded, check_results: list[dg.AssetCheckResult] | None = None, **more: Any
+def _written(
+    tables: Lake,
+    name: str,
+    table: Embedded,
+    encoder: str | None,
+    check_results: list[dg.AssetCheckResult] | None = None,
+    **more: Any,
 ) -> dg.MaterializeResult[None]:
+    """Writes the embeddings of a modality, with what made them."""
+    tables.overwrite(name, table.frame.with_columns(pl.lit(encoder, pl.String).alias(ENCODER)))
     without = table.frame[CONTENT_HASH].null_count()
     return dg.MaterializeResult(
         data_version=_data_version(table.frame),
@@ -169,6 +238,7 @@ def _result(
             embedded=table.embedded,
             reused=table.reused,
             without_content=without,
+            encoder=encoder or "none",
             embedded_per_second=table.embedded / table.seconds if table.embedded else 0.0,
             **more,
         ),
@@ -191,7 +261,6 @@ def _image_metadata(embeddings: ImageEmbeddings) -> dict[str, Any]:
         pl.len().alias("items"), pl.col(ITEM_ID).head(3).alias("examples")
     )
     metadata: dict[str, Any] = {
-        "encoder": embeddings.encoder or "none",
         "unusable_images": embeddings.rejected.height,
         "unusable_by_reason": dg.MetadataValue.md(markdown_table(rejected.sort("items", descending=True))),
     }

@@ -19,7 +19,7 @@ from assets.sequences.in_memory import SequencesInMemory
 from assets.sources.damage import damage_explained
 from assets.sources.ledger import landing_folders
 from assets.sources.source import Source, SourceError
-from assets.validation.quarantine import Reason
+from assets.validation.quarantine import OF_CELLS
 from assets.validation.settings import QualitySettings
 from models.availability import with_availability
 from models.columns import ORIGIN, REASON, USER_ID
@@ -70,7 +70,7 @@ class Evidence:
         put_aside = pl.LazyFrame(schema=QUARANTINE_SCHEMA)
         if lake.exists(QUARANTINE_TABLE):
             # An item whose image is too large is an item all the same.
-            put_aside = lake.scan(QUARANTINE_TABLE).filter(pl.col(REASON) != Reason.IMAGE_TOO_LARGE)
+            put_aside = lake.scan(QUARANTINE_TABLE).filter(~pl.col(REASON).is_in(list(OF_CELLS)))
         return cls(
             events=lake.scan(EVENTS_TABLE),
             put_aside=PutAside.of(put_aside.filter(pl.col(ORIGIN) == EVENTS_TABLE)),

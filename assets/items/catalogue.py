@@ -7,7 +7,7 @@ import polars as pl
 from models.availability import CATALOGUE_DAYS_TABLE, gone, with_availability
 from models.columns import DAY, ITEM_ID
 from storage.lake import Lake
-from storage.schema import ITEMS_TABLE
+from storage.schema import ITEMS_TABLE, LATER_COLUMNS, items_schema
 
 
 def catalogue(lake: Lake, until: date | None = None) -> pl.LazyFrame:
@@ -19,7 +19,7 @@ def catalogue(lake: Lake, until: date | None = None) -> pl.LazyFrame:
     Raises:
         TableMissing: no items were written yet.
     """
-    rows = lake.scan(ITEMS_TABLE)
+    rows = described(lake.scan(ITEMS_TABLE))
     if until is not None:
         rows = rows.filter(pl.col(DAY) < until)
     return with_availability(rows)
@@ -31,7 +31,16 @@ def catalogue_at(lake: Lake, cutoff: date) -> pl.LazyFrame:
     Raises:
         TableMissing: no items were written yet.
     """
-    return known_at(lake.scan(ITEMS_TABLE), cutoff)
+    return known_at(described(lake.scan(ITEMS_TABLE)), cutoff)
+
+
+def described(items: pl.LazyFrame) -> pl.LazyFrame:
+    """`items` with all columns of the contract, also where an earlier version wrote their table."""
+    there, wanted = items.collect_schema(), items_schema("string")
+    absent = [name for name in LATER_COLUMNS[ITEMS_TABLE] if name not in there]
+    return items.with_columns(pl.lit(None, wanted[name]).alias(name) for name in absent).select(
+        *(name for name in wanted if name in {*there, *absent})
+    )
 
 
 def gone_at(lake: Lake, cutoff: date) -> pl.LazyFrame:

@@ -9,9 +9,9 @@ from assets.splits.auto import choose_split
 from assets.splits.request_moments import RequestMoments
 from assets.splits.settings import EvaluationSettings, Positives, SplitSettings
 from assets.splits.split import SplitRule, split
-from assets.training.dataset import content_digest, read_dataset
+from assets.training.dataset import content_digest, read_dataset, write_modalities
 from assets.training.set_store import SetRecord, keep
-from assets.training.training_set import content_of, data_end_of, newest_versions, require_same
+from assets.training.training_set import content_of, data_end_of, modalities_of, newest_versions, require_same
 from assets.versions import RANKING_SETS
 from models.actions import action_bits
 from models.strict import Strict
@@ -106,6 +106,7 @@ def make_ranking_set(
             content,
             rows_in_memory,
         )
+        write_modalities(draft, modalities_of(lake, versions))
         dataset = read_dataset(draft)
         record = RankingSetRecord(
             settings=settings,

@@ -10,6 +10,7 @@ from assets.sources.files_settings import ItemFilesSettings, TableFilesSettings
 from assets.sources.formats.json_lists import listed
 from assets.sources.formats.json_types import REFUSED, Column, Kind
 from assets.sources.formats.numbers import with_point
+from assets.sources.source import SourceError
 from assets.validation.casts import given_number
 from assets.validation.times import NUMERIC, as_epoch_ms
 from models.columns import (
@@ -21,10 +22,12 @@ from models.columns import (
     ITEM_ID,
     MALFORMED,
     MISTYPED,
+    NUMBERS,
     REQUEST_ID,
     SOURCE_FILE,
     SOURCE_ROW,
     SURFACE,
+    TAGS,
     TITLE,
     UNDATED,
     USER_ID,
@@ -56,7 +59,8 @@ EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 
 def typed_columns(files: TableFilesSettings) -> list[Column]:
     """The columns that are read from the values of a file and do not take those of any type."""
-    kinds = KINDS | {name: DECLARED_KINDS[column.type] for name, column in files.declared.items()}
+    declared = DECLARED_KINDS | ({"category": "texts"} if isinstance(files, ItemFilesSettings) else {})
+    kinds = KINDS | {name: declared[column.type] for name, column in files.declared.items()}
     names = [name for name in files.names if name in kinds and name not in files.constants]
     return [Column(name, files.column(name), kinds[name]) for name in names]
 
@@ -89,9 +93,11 @@ def _with_points(rows: pl.LazyFrame, files: TableFilesSettings) -> pl.LazyFrame:
     if files.timestamp_format is None and files.timestamp_unit in NUMERIC:
         numbers.append(files.time)
     texts = [name for name in numbers if schema.get(name) == pl.String and name not in files.constants]
+    judged_later = files.numbers if isinstance(files, ItemFilesSettings) else ()
     refused = [
         pl.when(given_number(name, pl.String()) & with_point(pl.col(name)).is_null()).then(pl.lit(name))
         for name in texts
+        if name not in judged_later
     ]
     before = [pl.col(MISTYPED)] if MISTYPED in schema else []
     named = pl.concat_str(*before, *refused, separator=", ", ignore_nulls=True)
@@ -147,7 +153,7 @@ def _item_columns(rows: pl.LazyFrame, files: ItemFilesSettings, folder: Path) ->
     schema = rows.collect_schema()
     changes = []
     if schema.get(CATEGORIES) == pl.String:
-        changes.append(_category_list(pl.col(CATEGORIES), files.category_delimiter))
+        changes.append(_category_list(pl.col(CATEGORIES), files.category_delimiter).alias(CATEGORIES))
     if schema.get(IMAGE) == pl.String:
         path = pl.col(IMAGE)
         relative = ~(path.str.starts_with("/") | path.str.contains("://", literal=True))
@@ -158,14 +164,36 @@ def _item_columns(rows: pl.LazyFrame, files: ItemFilesSettings, folder: Path) ->
         changes.append(pl.col(DESCRIPTION).cast(pl.List(pl.String)).list.join("\n"))
     elif described == pl.String:
         changes.append(_joined(pl.col(DESCRIPTION)).alias(DESCRIPTION))
-    return rows.with_columns(changes)
+    if tags := [tag_list(name, schema[name], files.category_delimiter) for name in files.tags if name in schema]:
+        changes.append(pl.concat_list(tags).alias(TAGS))
+    if numbers := [name for name in files.numbers if name in schema]:
+        changes.append(pl.struct(numbers).alias(NUMBERS))
+    made = {TAGS if tags else None, NUMBERS if numbers else None}
+    return rows.with_columns(changes).drop({*files.tags, *files.numbers} - made, strict=False)
+
+
+def tag_list(column: str, dtype: pl.DataType, delimiter: str) -> pl.Expr:
+    """The tags that the values of a column come to: each name with what it is of, such as `director=Agnès Varda`."""
+    if dtype.is_nested() and (isinstance(dtype, pl.Struct) or dtype.inner.is_nested()):  # type: ignore[attr-defined]
+        raise SourceError(f"{column!r} among tags holds lists of lists, or objects: name one of texts or lists of such")
+    if isinstance(dtype, pl.List | pl.Array):
+        names = pl.col(column).cast(pl.List(pl.String), strict=False).list.eval(pl.element().str.strip_chars())
+    else:
+        names = _category_list(pl.col(column).cast(pl.String), delimiter)
+    return tagged(names, column)
+
+
+def tagged(names: pl.Expr, column: str) -> pl.Expr:
+    """Lists of names as tags of a column, each once; empty names and missing lists give none."""
+    there = names.fill_null([]).list.eval(pl.element().filter((pl.element() != "").fill_null(False)))
+    return there.list.unique(maintain_order=True).list.eval(pl.lit(f"{column}=") + pl.element())
 
 
 def _category_list(text: pl.Expr, delimiter: str) -> pl.Expr:
     """A JSON list or delimited text as a list; blanks around a category and empty ones are left out."""
     split = text.str.split(delimiter)
     stripped = pl.coalesce(listed(text), split).list.eval(pl.element().str.strip_chars())
-    return stripped.list.eval(pl.element().filter(pl.element() != "")).alias(CATEGORIES)
+    return stripped.list.eval(pl.element().filter(pl.element() != ""))
 
 
 def _joined(text: pl.Expr) -> pl.Expr:

@@ -26,7 +26,7 @@ from models.columns import (
     USER_ID,
     VALUE,
 )
-from models.declared import DeclaredColumns
+from models.declared import DeclaredColumn, DeclaredColumns
 from models.strict import Strict
 
 
@@ -230,6 +230,16 @@ class ItemFilesSettings(TableFilesSettings):
     category_delimiter: str = Field(
         default="|", min_length=1, description="What separates categories that come as one text."
     )
+    tags: tuple[str, ...] = Field(
+        default=(),
+        description="Columns that say what an item has in common with others, such as its brand or its directors: a "
+        "text, a list, or names with `category_delimiter` between them.",
+    )
+    numbers: tuple[str, ...] = Field(
+        default=(),
+        description="Columns that hold a number of each item, such as its year or its price. What is counted later, "
+        "such as sales, tells training of the future.",
+    )
     once: bool = Field(
         default=False,
         description="Whether the catalogue was published once for all: an item without `available_from` then belongs "
@@ -241,6 +251,22 @@ class ItemFilesSettings(TableFilesSettings):
         "changes: they are what was added or changed, and nothing ever leaves; auto: full once the days, each with "
         "nearly all items of the day before, show it.",
     )
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> Self:
+        names = [*self.contract, *self.tags, *self.numbers]
+        if twice := [name for name in (*self.tags, *self.numbers) if names.count(name) > 1]:
+            raise ValueError(
+                f"{twice[0]!r} among tags and numbers is there twice, or is one of the contract's: name each once, "
+                "by another name in `columns` where the contract has its own"
+            )
+        return self
+
+    @property
+    def declared(self) -> DeclaredColumns:
+        """Its tags, which are categories, and its numbers."""
+        tag, number = (DeclaredColumn(known="request", type=kind) for kind in ("category", "number"))
+        return dict.fromkeys(self.tags, tag) | dict.fromkeys(self.numbers, number)
 
     @property
     def only_changes(self) -> bool:

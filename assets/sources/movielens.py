@@ -1,11 +1,12 @@
 """MovieLens: the layouts of 100K (`u.data`, `u.item`), 1M (`ratings.dat`, `movies.dat`), and 20M and later (CSV).
 
-Beside the published files a folder may hold `items.parquet` (movie_id, title, genres, and `plot` or
-`dbpedia_abstract`) and `posters.parquet` (movie_id, jpeg), which give the movies texts and images.
+Beside the published files a folder may hold `items.parquet` (movie_id, title, genres, `plot` or `dbpedia_abstract`,
+and `mpaa`, `director`, `writer`, `actors`) and `posters.parquet` (movie_id, jpeg), which give the movies texts, tags
+and images. Their year, a number, stands at the end of their titles.
 Source: https://grouplens.org/datasets/movielens/ (Harper and Konstan, 2015).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic import Field
 
-from assets.sources.contract import dated
+from assets.sources.contract import dated, tagged
 from assets.sources.formats.delimited import Dialect, delimited_blocks
 from assets.sources.formats.parquet import parquet_columns
 from assets.sources.formats.streamed import streamed
@@ -31,8 +32,10 @@ from models.columns import (
     IMAGE_BYTES,
     ITEM_ID,
     MALFORMED,
+    NUMBERS,
     SOURCE_FILE,
     SOURCE_ROW,
+    TAGS,
     TIMESTAMP,
     TITLE,
     USER_ID,
@@ -44,6 +47,10 @@ from storage.literal_paths import read_parquet, scan_parquet
 RATINGS = ("ratings.dat", "ratings.dat.gz", "ratings.csv", "ratings.csv.gz", "u.data", "u.data.gz")
 MOVIES = ("u.item", "items.parquet", "movies.dat", "movies.csv", "movies.csv.gz")
 POSTERS = "posters.parquet"
+CREDITS = {"mpaa": None, "director": ",", "writer": ",", "actors": ","}
+"""Columns that become tags, and what parts the names in them."""
+
+YEAR = r"\((\d{4})\)\s*$"
 NO_GENRES = "(no genres listed)"
 
 
@@ -126,8 +133,11 @@ class MovieLens:
                 pl.col("movie_id").cast(pl.Int64).alias(ITEM_ID), pl.col("jpeg").alias(IMAGE_BYTES)
             )
             movies = movies.join(images, on=ITEM_ID, how="left", maintain_order="left")
+        year = pl.col(TITLE).str.extract(YEAR).cast(pl.Int64).alias("year")
         return movies.with_columns(
-            pl.lit(None, dtype=pl.Datetime("ms", "UTC")).alias(AVAILABLE_FROM), pl.lit(self.first_day).alias(DAY)
+            pl.struct(year).alias(NUMBERS),
+            pl.lit(None, dtype=pl.Datetime("ms", "UTC")).alias(AVAILABLE_FROM),
+            pl.lit(self.first_day).alias(DAY),
         )
 
     def _file(self, names: Sequence[str]) -> Path:
@@ -159,7 +169,7 @@ def read_ratings(path: Path) -> pl.DataFrame:
 
 
 def read_movies(path: Path) -> pl.DataFrame:
-    """(item_id, title, description, categories) in file order; the description is null where no text was added.
+    """(item_id, title, description, categories, tags) in file order; texts and tags are null where none were added.
 
     Raises:
         SourceError: the file is damaged.
@@ -167,9 +177,8 @@ def read_movies(path: Path) -> pl.DataFrame:
     if path.suffix == ".parquet":
         return _movies_parquet(path)
     movies = _movies_100k(path) if path.name == "u.item" else _movies_text(path)
-    return movies.with_columns(pl.lit(None, dtype=pl.String).alias(DESCRIPTION)).select(
-        ITEM_ID, TITLE, DESCRIPTION, CATEGORIES
-    )
+    nothing = [pl.lit(None, pl.String).alias(DESCRIPTION), pl.lit(None, pl.List(pl.String)).alias(TAGS)]
+    return movies.with_columns(nothing).select(ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, TAGS)
 
 
 def _dialect(path: Path, names: tuple[str, ...]) -> Dialect:
@@ -228,7 +237,20 @@ def _movies_parquet(path: Path) -> pl.DataFrame:
         pl.col("title").alias(TITLE),
         pl.coalesce(*texts, pl.lit(None, dtype=pl.String)).alias(DESCRIPTION),
         pl.col("genres").alias(CATEGORIES),
+        pl.concat_list([pl.lit([], pl.List(pl.String)), *_credits(there)]).alias(TAGS),
     )
+
+
+def _credits(there: Collection[str]) -> list[pl.Expr]:
+    """Who made a movie, and for whom: names with their column, and of writers without what they wrote."""
+    found = []
+    for column, parted in CREDITS.items():
+        if column in there:
+            text = pl.col(column).fill_null("")
+            names = text.str.split(parted) if parted else pl.concat_list(text)
+            names = names.list.eval(pl.element().str.replace(r"\(.*$", "").str.strip_chars())
+            found.append(tagged(names, column))
+    return found
 
 
 def _marked(rows: pl.LazyFrame, path: Path) -> pl.LazyFrame:

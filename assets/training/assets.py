@@ -27,7 +27,6 @@ from assets.training.training_set import TrainingSetRecord, TrainingSetSettings,
 from assets.training.tune import search
 from assets.training.version import (
     TrainedVersion,
-    content_width,
     fitted,
     in_one_process,
     new_manifest,
@@ -164,7 +163,7 @@ def hstu_without_content(
     start = None
     if manifest.parent:
         # Both were trained for as long, so that they can be compared; from scratch it would be for a fifth of that.
-        width = fitted(model, settings, 0)
+        width = fitted(model, settings, None)
         start = start_of(tables, ABLATIONS, manifest.parent, width, manifest, reporting(context))
         if start is None:
             return made(skipped=f"the ablation of {manifest.parent}, from which it would go on, cannot be started from")
@@ -205,9 +204,7 @@ def tuned_hyperparameters(
     storage = tables.folder(RUNS) / "tuning" / new_version(settings.model.family)
     settings, _ = _chosen(context, settings, dataset, workers=0, start=None)
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
-    job = TrainingJob(
-        str(dataset), str(storage), fitted(settings.model, settings, content_width(dataset)), optimisation, workers=0
-    )
+    job = TrainingJob(str(dataset), str(storage), fitted(settings.model, settings, dataset), optimisation, workers=0)
     with attached(ray.address):
         _tell_of_dashboard(context, ray)
         result = search(job, settings.search, lambda trial, step: context.log.info(f"trial {trial}: {step}"))

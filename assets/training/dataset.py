@@ -5,9 +5,10 @@ writing nor reading holds the log. What is held is as long as the users, the ite
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,10 +32,12 @@ from models.evaluation.report import Protocol
 from models.interactions import Interactions
 from models.item_counts import ItemCounts
 from models.merging import Merging
+from models.modalities import NO_MODALITIES, Modalities, Modality
 from models.popularity import DayCounts, PopularityCounter, PopularityOverTime
 from models.vocabulary import Vocabulary
 
 CONTENT = "content.npy"
+MODALITIES = "modalities.json"
 COLD_RATES = "cold_rates.npy"
 VOCABULARY = "vocabulary.parquet"
 READ_BY_TRAINER = (ITEM_INDEX, TIMESTAMP, ID_MASKED, REPEATED)
@@ -55,6 +58,7 @@ class Dataset:
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
         cold_rates: How often a version of the day before met such an item; None in sets of earlier code.
+        modalities: What `content` is made of; empty in sets of earlier code.
         repeats: Whether what a user has chosen is asked for, and recommended, again.
         popularity: Of every item over time, of all interactions of the split's training part; None in a ranker's set.
     """
@@ -70,6 +74,12 @@ class Dataset:
     repeats: bool
     popularity: PopularityOverTime | None
     cold_rates: ColdRates | None = None
+    modalities: Modalities = field(default_factory=dict)
+
+    @property
+    def without_content(self) -> int:
+        """How many of the known items have no content at all: whoever has no ID either is one of them like another."""
+        return int((~self.content[self.vocabulary.known_items].any(axis=1)).sum()) if self.content.size else 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ def write_training_set(
     validation_users: int,
     seed: int,
     merge_adjacent: Merging | None = None,
+    modalities: Modalities = NO_MODALITIES,
 ) -> Path:
     """Writes the training set of a split to `folder`.
 
@@ -112,6 +123,7 @@ def write_training_set(
         validation_users: Users of whom the learning curve asks what they did last.
         seed: Chooses them.
         merge_adjacent: What adjacent interactions are merged by.
+        modalities: What the vectors of `content` are made of.
 
     Raises:
         ValueError: there is no training interaction.
@@ -125,6 +137,7 @@ def write_training_set(
     folder.mkdir(parents=True)
     vocabulary.write(folder / VOCABULARY)
     np.save(folder / CONTENT, content_matrix(vocabulary, content))
+    write_modalities(folder, modalities)
     share = _cold_share(vocabulary, counts, catalogue, rule.cutoff, cold_start)
     np.save(folder / "cold_share.npy", share)
     np.save(folder / "repeats.npy", rule.repeats)
@@ -154,7 +167,20 @@ def read_dataset(folder: Path) -> Dataset:
         repeats=_read_repeats(folder),
         popularity=_read_popularity(folder),
         cold_rates=_read_cold_rates(folder),
+        modalities=read_modalities(folder),
     )
+
+
+def write_modalities(folder: Path, modalities: Modalities) -> None:
+    """Keeps with a training set what its content is made of."""
+    (folder / MODALITIES).write_text(json.dumps({name: one.model_dump() for name, one in modalities.items()}))
+
+
+def read_modalities(folder: Path) -> Modalities:
+    """What the content of a training set is made of; empty where earlier code made it."""
+    if not (folder / MODALITIES).exists():
+        return {}
+    return {name: Modality.model_validate(one) for name, one in json.loads((folder / MODALITIES).read_text()).items()}
 
 
 def _read_cold_rates(folder: Path) -> ColdRates | None:

@@ -8,7 +8,7 @@ from assets.training.auto import Parent, Statistics, choose_training
 from assets.training.dataset import read_dataset
 from assets.training.settings import TrainingSettings
 from assets.training.start import start_of
-from assets.training.version import content_width, fitted
+from assets.training.version import fitted
 from assets.versions import ARTIFACTS, artifacts_of, newest_champion_of_family
 from models.auto import Choice
 from models.config import TrainedConfig
@@ -39,7 +39,7 @@ def champion_to_start_from(
         return None
     with suppress(OSError, ValueError):  # What is damaged is told of below.
         settings, _ = settled(settings, dataset, workers, artifacts_of(lake) / champion)
-    model = fitted(settings.model, settings, content_width(dataset))
+    model = fitted(settings.model, settings, dataset)
     return start_of(lake, ARTIFACTS, champion, model, manifest, tell)
 
 

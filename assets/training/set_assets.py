@@ -58,6 +58,7 @@ def training_set(
             **{f"cases_{protocol}": record.cases.get(protocol, 0) for protocol in ("time", "leave_one_out")},
             "validation_users": len(dataset.validation),
             "cold_share": record.cold_share,
+            "items_without_content": record.without_content,
             "cold_events": record.cold_events,
             "cold_positives": record.cold_positives,
             "chosen": dg.MetadataValue.md(choices_table(record.chosen)),

@@ -76,13 +76,20 @@ def why_not_from(lake: Lake, folder: Path, model: TrainedConfig, manifest: Manif
             f"it held out other interactions ({', '.join(others)}), so it has seen some that this version is asked; "
             "set these settings of `evaluation` back, or go on: the version trained now can be started from"
         )
-    wrong = differences(_function_of(model), _function_of(config))
+    wrong = differences(_function_of(_as_known(model, config)), _function_of(config))
     if wrong:
         return (
             f"its model is another ({', '.join(wrong)}); set that back, or go on: the version trained now can be "
             "started from once it is champion"
         )
     return None
+
+
+def _as_known(model: TrainedConfig, parent: FamilyConfig) -> TrainedConfig:
+    """`model` without its modalities where its parent is of earlier code, which did not say what it was made of."""
+    if isinstance(parent, TrainedConfig) and parent.items.modalities:
+        return model
+    return model.model_copy(update={"items": model.items.model_copy(update={"modalities": {}})})
 
 
 def _function_of(model: FamilyConfig) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from assets.training.settings import TrainingDataSettings, TrainingSettings
 from assets.versions import DATASETS, artifacts_of, newest_champion_of_family
 from models.actions import action_bits, require_declared
 from models.auto import AUTO, LEFT_TO_DATA, Choice, FollowsData, part_of, with_values_at
-from models.columns import DAY, ITEM_ID, VECTOR
+from models.columns import DAY, ITEM_ID, MODALITIES_COLUMN, VECTOR
 from models.evaluation.report import Protocol
 from models.manifest import read_manifest
+from models.modalities import Modalities, Modality
 from models.strict import Strict
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, EVENTS_TABLE, ITEMS_TABLE
@@ -64,6 +65,7 @@ class TrainingSetRecord(SetRecord):
     first: datetime
     last: datetime
     cold_share: float
+    without_content: int = 0
     cold_events: float = 0.0
     cold_positives: float = 0.0
     cases: dict[Protocol, int]
@@ -100,6 +102,7 @@ def make_training_set(
             merge_adjacent=data.merge_adjacent,
             validation_users=data.validation_users,
             seed=settings.seed,
+            modalities=modalities_of(lake, versions),
         )
         record = record_of(draft, settings, cutoff, data_end, versions, chosen)
         keep(lake, DATASETS, draft, record)
@@ -194,6 +197,7 @@ def record_of(
         first=_moment(np.min(times)),
         last=_moment(np.max(times)),
         cold_share=dataset.cold_share,
+        without_content=dataset.without_content,
         cold_events=dataset.cold_rates.events if dataset.cold_rates else 0.0,
         cold_positives=dataset.cold_rates.positives if dataset.cold_rates else 0.0,
         cases={protocol: len(cases) for protocol, cases in asked.cases.items()},
@@ -212,6 +216,17 @@ def content_of(lake: Lake, versions: Mapping[str, int]) -> pl.DataFrame | None:
     if CONTENT_TABLE not in versions:
         return None
     return lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]).select(ITEM_ID, VECTOR).collect()
+
+
+def modalities_of(lake: Lake, versions: Mapping[str, int]) -> Modalities:
+    """What the vectors of `content_of` are made of; empty where there are none, or earlier code made them."""
+    if CONTENT_TABLE not in versions:
+        return {}
+    content = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE])
+    if MODALITIES_COLUMN not in content.collect_schema():
+        return {}
+    told = content.select(MODALITIES_COLUMN).head(1).collect()[MODALITIES_COLUMN].explode().drop_nulls()
+    return {one["name"]: Modality(width=one["width"], encoder=one["encoder"]) for one in told}
 
 
 def data_end_of(lake: Lake, version: int) -> datetime:

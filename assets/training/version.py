@@ -15,7 +15,7 @@ import polars as pl
 from assets.code_version import code_version
 from assets.data_version import digest
 from assets.splits.settings import SplitSettings
-from assets.training.dataset import CONTENT, content_digest, read_dataset
+from assets.training.dataset import CONTENT, content_digest, read_dataset, read_modalities
 from assets.training.ray_train import (
     Entry,
     Progress,
@@ -134,7 +134,7 @@ def train_version(
     job = TrainingJob(
         dataset=str(dataset_folder),
         folder="",
-        model=fitted(model, settings, dataset.content.shape[1] if with_content else 0),
+        model=fitted(model, settings, dataset_folder if with_content else None),
         training=optimisation,
         workers=workers,
         use_gpu=settings.use_gpu,
@@ -187,10 +187,17 @@ def fingerprint_of(job: TrainingJob) -> str:
     )
 
 
-def fitted(model: TrainedConfig, settings: TrainingSettings, content_dim: int) -> TrainedConfig:
-    """`model` with its item tower fitted to the content embeddings at hand."""
-    masking = settings.id_masking if content_dim else 0.0
-    tower = ItemTowerConfig(content_dim=content_dim, id_masking=masking, hide_new=settings.hide_new)
+def fitted(model: TrainedConfig, settings: TrainingSettings, dataset_folder: Path | None) -> TrainedConfig:
+    """`model` with its item tower fitted to the content embeddings of a training set, or to none."""
+    content_dim, modalities = (
+        (content_width(dataset_folder), read_modalities(dataset_folder)) if dataset_folder else (0, {})
+    )
+    tower = ItemTowerConfig(
+        content_dim=content_dim,
+        modalities=dict(modalities),
+        id_masking=settings.id_masking if content_dim else 0.0,
+        hide_new=settings.hide_new,
+    )
     return model.model_copy(update={"items": tower})
 
 

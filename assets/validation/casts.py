@@ -116,10 +116,16 @@ def _without_point(texts: pl.Series) -> pl.Series:
 
 def as_float32(column: str, dtype: pl.DataType) -> pl.Expr:
     """A finite float32; null for anything else."""
+    number = as_float64(column, dtype).cast(pl.Float32)
+    return pl.when(number.is_finite()).then(number)
+
+
+def as_float64(column: str, dtype: pl.DataType) -> pl.Expr:
+    """A finite float64; null for anything else."""
     if not _is_scalar(dtype):
-        return pl.lit(None, pl.Float32)
+        return pl.lit(None, pl.Float64)
     value = pl.col(column).cast(pl.String) if is_text(dtype) else pl.col(column)
-    number = value.cast(pl.Float64, strict=False).cast(pl.Float32)
+    number = value.cast(pl.Float64, strict=False)
     return pl.when(number.is_finite()).then(number)
 
 

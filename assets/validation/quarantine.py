@@ -16,7 +16,7 @@ from storage.staged_files import Staging
 
 
 class Reason(StrEnum):
-    """Why a row, or an image of a row, was put aside. A row has the first that applies, in this order."""
+    """Why a row, or an image or a number of a row, was put aside. A row has the first that applies, in this order."""
 
     MALFORMED = "malformed"
     NULL_KEY = "null_key"
@@ -28,6 +28,7 @@ class Reason(StrEnum):
     UNKNOWN_ITEM = "unknown_item"
     DUPLICATE = "duplicate"
     IMAGE_TOO_LARGE = "image_too_large"
+    NO_NUMBER = "no_number"
 
 
 MEANINGS = {
@@ -41,7 +42,11 @@ MEANINGS = {
     Reason.UNKNOWN_ITEM: "no day of the catalogue up to this run names the item",
     Reason.DUPLICATE: "the same row arrived before",
     Reason.IMAGE_TOO_LARGE: "over quality.items.max_image_bytes; the item itself stays",
+    Reason.NO_NUMBER: "one of source.items.numbers is no finite number; the item itself stays, without it",
 }
+
+OF_CELLS = (Reason.IMAGE_TOO_LARGE, Reason.NO_NUMBER)
+"""Why a row lost a cell, which is accepted without it."""
 
 MOST_NAMED = 3
 """Columns, or such together, that are named of each reason."""
@@ -146,9 +151,14 @@ def _encoded(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         items = value.arr.to_list() if isinstance(dtype, pl.Array) else value
         return items.list.eval(_encoded(pl.element(), _instance(dtype.inner)))
     if isinstance(dtype, pl.Struct):
-        fields = [_encoded(value.struct.field(f.name), _instance(f.dtype)).alias(f.name) for f in dtype.fields]
+        fields = [_field(value.struct.field(f.name), _instance(f.dtype)).alias(f.name) for f in dtype.fields]
         return pl.when(value.is_not_null()).then(pl.struct(fields))
     return value
+
+
+def _field(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """JSON has no form for numbers that are not finite either; as text all are whole."""
+    return value.cast(pl.String) if dtype.is_float() else _encoded(value, dtype)
 
 
 def _instance(dtype: DataTypeClass | pl.DataType) -> pl.DataType:

@@ -159,7 +159,8 @@ def events_section(log: Look, roles: Roles) -> dict[str, Any]:
 def items_section(listing: Look, catalogue: Catalogue) -> dict[str, Any]:
     """`source.items` of the profile, without its comments."""
     separator = {"category_delimiter": catalogue.separator} if catalogue.separator not in (None, "|") else {}
-    return {"path": str(listing.path.absolute()), **listing.form, "columns": catalogue.columns, **separator}
+    more = {name: list(some) for name, some in (("tags", catalogue.tags), ("numbers", catalogue.numbers)) if some}
+    return {"path": str(listing.path.absolute()), **listing.form, "columns": catalogue.columns, **separator, **more}
 
 
 def _longest(log: Look, roles: Roles) -> int:

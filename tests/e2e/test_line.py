@@ -26,6 +26,7 @@ from models.manifest import list_versions
 from orchestration.processes import Process
 from serving.ports import free_port
 from storage.literal_paths import scan_parquet
+from storage.schema import MODALITIES
 from storage.sequence_store import scan_sequences
 from storage.tables import scan_table
 from tests.private import open_to_others
@@ -36,7 +37,7 @@ FIRST = date(2026, 1, 1)
 LAST = FIRST + timedelta(days=5)
 YESTERDAY = LAST - timedelta(days=1)
 
-CONTENT = ("text_embeddings", "image_embeddings", "content_embeddings")
+CONTENT = (*MODALITIES.values(), "content_embeddings")
 DATA = ("raw_events", "raw_items", "items", "events", "sequences", "data_report")
 
 NIGHT = f"""

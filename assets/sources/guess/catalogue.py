@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from assets.sources.files_settings import ItemFilesSettings
 from assets.sources.guess import names
 from assets.sources.guess.look import Look
 from assets.sources.guess.reasons import Reasons
@@ -19,6 +20,12 @@ SEPARATED = 0.1
 
 LONGEST_TITLE = 120
 MOSTLY = 0.5
+LONGEST_TAG = 60
+LEAST_DIFFERENT = 3
+REPEATED = 0.8
+"""Of whole numbers that are more different, each names its item."""
+
+CONTRACT = ItemFilesSettings.contract
 PICTURES = r"(?i)\.(jpe?g|png|webp|gif|bmp)$"
 LOOKED_AT = 1_000
 
@@ -32,6 +39,8 @@ class Catalogue:
         separator: What separates categories in text; None where nothing does.
         found: Share of the log's items that it has.
         images: What was found of the pictures, where a column names some that cannot be read as they stand.
+        tags: Columns of names that items share.
+        numbers: Columns of numbers that tell items apart.
         why: The reason for each column.
     """
 
@@ -39,6 +48,8 @@ class Catalogue:
     separator: str | None
     found: float
     images: tuple[str, str] | None
+    tags: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     why: Reasons = field(default_factory=Reasons)
 
 
@@ -99,7 +110,39 @@ def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
     if images and unreadable is None:
         columns["image"] = images[0]
         why.add("image", "files that are there")
-    return Catalogue(columns, separator, shares[key], (images[0], unreadable) if unreadable else None, why)
+    rest = [name for name in free if name not in {*columns.values(), *images, *CONTRACT} and _known_before(name)]
+    numbers = tuple(name for name in rest if _are_measures(look.texts[name]))
+    tags = tuple(name for name in rest if name not in numbers and _are_shared(look.texts[name], separator or "|"))
+    why.add("tags", "names that items share")
+    why.add("numbers", "numbers of each item; leave out what was counted after it came")
+    return Catalogue(
+        columns, separator, shares[key], (images[0], unreadable) if unreadable else None, tags, numbers, why
+    )
+
+
+def _known_before(name: str) -> bool:
+    """Whether nothing in its name says that it was counted once the item was there, or points at something else."""
+    return not names.words(name) & {*names.AFTERWARDS, *names.KEY_WORDS, "url", "link"}
+
+
+def _are_measures(values: pl.Series) -> bool:
+    """Whether they are numbers of which several items have the same, or that are not whole: no numbers of the rows."""
+    there = values.drop_nulls()
+    numbers = there.cast(pl.Float64, strict=False)
+    if numbers.null_count() or not numbers.is_finite().all() or there.n_unique() < LEAST_DIFFERENT:
+        return False
+    return there.n_unique() <= REPEATED * len(there) or bool((numbers != numbers.floor()).any())
+
+
+def _are_shared(values: pl.Series, separator: str) -> bool:
+    """Whether most of the names stand at several items each, and there are several names."""
+    if are_numbers(values) or guess_time(values) or _are_addresses(values):
+        return False
+    between = "," if share(values.drop_nulls().str.starts_with("[")) == 1 else separator
+    parts = values.drop_nulls().str.strip_chars("[]").str.split(between).explode().str.strip_chars()
+    counts = parts.drop_nulls().value_counts()["count"]
+    short = share(parts.str.len_chars() <= LONGEST_TAG) == 1
+    return short and len(counts) > 1 and int(counts.filter(counts > 1).sum()) > MOSTLY * len(parts)
 
 
 def _title(look: Look, name: str) -> float:

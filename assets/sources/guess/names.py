@@ -105,6 +105,13 @@ CATEGORIES = {
     **dict.fromkeys(["tag", "department", "subject", "topic"], 2.0),
     **dict.fromkeys(["type", "class", "section"], 1.0),
 }
+AFTERWARDS = {
+    *("count", "rating", "score", "rank", "ranking", "popularity", "vote", "view", "sale", "sold", "like", "click"),
+    *("play", "review", "average", "avg", "mean", "number", "num", "sum", "total", "revenue", "gross", "watch"),
+    *("download", "favorite", "comment", "share", "star", "bought", "purchase", "order", "demand", "ctr", "follower"),
+}
+"""Words of what is counted of an item once it is there: it would tell training of what comes later."""
+
 IMAGE = {
     **dict.fromkeys(["image", "img", "photo", "picture", "poster", "cover", "thumbnail", "thumb"], 3.0),
     **dict.fromkeys(["pic", "bild"], 2.0),

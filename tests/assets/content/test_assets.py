@@ -10,10 +10,16 @@ import pytest
 
 from assets.content.assets import (
     RECALL_CHECK,
+    category_embeddings,
+    category_rows,
     content_embeddings,
     content_rows,
     image_embeddings,
     image_rows,
+    number_embeddings,
+    number_rows,
+    tag_embeddings,
+    tag_rows,
     text_embeddings,
     text_rows,
 )
@@ -35,7 +41,8 @@ from storage.schema import (
 from tests.assets.content.conftest import DAY, catalogue_rows, items_frame, poster
 
 N = 120
-STAGE = [text_embeddings, image_embeddings, content_embeddings, text_rows, image_rows, content_rows]
+OF_CATALOGUE = [category_embeddings, tag_embeddings, number_embeddings, category_rows, tag_rows, number_rows]
+STAGE = [text_embeddings, image_embeddings, *OF_CATALOGUE, content_embeddings, text_rows, image_rows, content_rows]
 
 
 @pytest.fixture

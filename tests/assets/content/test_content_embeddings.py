@@ -5,18 +5,19 @@ import polars as pl
 
 from assets.content.content_embeddings import content_table, nearest
 from assets.content.vectors import to_matrix
-from storage.schema import content_schema, embeddings_schema
+from storage.schema import content_schema, vectors_schema
 
 
 def table(rows: Sequence[tuple[int, str | None, list[float]]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=embeddings_schema("int64"), orient="row")
+    return pl.DataFrame(rows, schema=vectors_schema("int64"), orient="row")
 
 
 def test_text_and_image_stand_side_by_side_with_zeros_where_missing() -> None:
     texts = table([(1, "t1", [1, 0]), (2, None, [0, 0]), (3, "t3", [0, 1])])
     images = table([(1, "i1", [0.6, 0.8, 0]), (2, None, [0, 0, 0]), (4, "i4", [0, 0, 1])])
     frame = content_table({"text": texts, "image": images})
-    assert dict(frame.schema) == content_schema("int64")
+    absent = ["has_categories", "has_tags", "has_numbers"]
+    assert dict(frame.schema) == {name: kind for name, kind in content_schema("int64").items() if name not in absent}
     assert frame["item_id"].to_list() == [1, 2, 3, 4]
     assert frame["content_hash"].to_list() == ["t1+i1", None, "t3", "i4"]
     assert frame["has_text"].to_list() == [True, False, True, False]
@@ -48,3 +49,10 @@ def test_nearest_leaves_out_the_item_itself() -> None:
     rows = [(i, str(i), vector) for i, vector in enumerate([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.0, 0.0]])]
     assert nearest(table(rows), [0, 2], 1) == [[1], [1]]
     assert len(nearest(table(rows), [0], 9)[0]) == 3
+
+
+def test_the_table_says_what_its_vectors_are_made_of() -> None:
+    texts, images = table([(1, "t1", [1, 0])]), table([(2, "i2", [0, 0, 1])])
+    frame = content_table({"text": texts.with_columns(encoder=pl.lit("mini")), "image": images, "tags": table([])})
+    text, image = {"name": "text", "width": 2, "encoder": "mini"}, {"name": "image", "width": 3, "encoder": None}
+    assert frame["modalities"].to_list() == [[text, image]] * 2

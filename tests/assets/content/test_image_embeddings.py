@@ -13,7 +13,7 @@ from assets.content.image_embeddings import ImageEmbeddings, image_hashes, image
 from assets.content.incremental import no_vectors
 from assets.content.settings import ImageSettings
 from assets.content.vectors import to_matrix
-from storage.schema import embeddings_schema
+from storage.schema import vectors_schema
 from tests.assets.content.conftest import catalogue_rows, encoded, items_frame
 
 N = 120
@@ -24,7 +24,7 @@ def text_vectors(n: int) -> pl.DataFrame:
     vectors = np.random.default_rng(5).normal(size=(16, 12))[np.arange(n) % 16]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = [(i, f"text {i % 16}", vector.tolist()) for i, vector in enumerate(vectors)]
-    return pl.DataFrame(rows, schema=embeddings_schema("int64"), orient="row")
+    return pl.DataFrame(rows, schema=vectors_schema("int64"), orient="row")
 
 
 def run(
@@ -42,7 +42,7 @@ def test_every_item_has_a_row_and_unusable_images_a_reason(tmp_path: Path, tiny_
     rows[6] |= {"image_bytes": None, "image": str(tmp_path / "missing.png")}
     found = run(rows, tmp_path, tiny_settings.model_copy(update={"max_pixels": 10**6, "roots": (str(tmp_path),)}))
     assert found.table.frame["item_id"].to_list() == list(range(N))
-    assert dict(found.table.frame.schema) == embeddings_schema("int64")
+    assert dict(found.table.frame.schema) == vectors_schema("int64")
     assert dict(found.rejected.iter_rows()) == {
         4: "not an image of a known format",
         5: "decompression bomb: more than 1000000 pixels",
@@ -133,7 +133,7 @@ def test_variants_teach_what_their_pictures_show_and_noise_nothing(
             rows.append({"item_id": 3 * product + variant, "image": path.name})
     texts = pl.DataFrame(
         [(i, f"text {i}", vector) for i, vector in enumerate(variants.reshape(-1, 12).tolist())],
-        schema=embeddings_schema("int64"),
+        schema=vectors_schema("int64"),
         orient="row",
     )
     adapt = tiny_settings.adapt.model_copy(update={"epochs": 30, "patience": 30, "learning_rate": 1e-2})

@@ -6,7 +6,14 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from assets.content.assets import content_embeddings, image_embeddings, text_embeddings
+from assets.content.assets import (
+    category_embeddings,
+    content_embeddings,
+    image_embeddings,
+    number_embeddings,
+    tag_embeddings,
+    text_embeddings,
+)
 from assets.content.settings import ContentSettings
 from assets.content.vectors import to_matrix
 from assets.resources import Storage
@@ -30,6 +37,8 @@ def movies(n: int) -> pl.DataFrame:
         "title",
         pl.col("plot").alias("description"),
         pl.col("genres").alias("categories"),
+        pl.concat_list(pl.lit("director=") + pl.col("director")).list.drop_nulls().alias("tags"),
+        pl.concat_list(pl.struct(name=pl.lit("year"), value=pl.col("year").cast(pl.Float64))).alias("numbers"),
         pl.lit(None, pl.String).alias("image"),
         pl.col("jpeg").alias("image_bytes"),
         pl.lit(datetime(2000, 1, 1, tzinfo=UTC)).cast(pl.Datetime("ms", "UTC")).alias("available_from"),
@@ -41,7 +50,7 @@ def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     lake.replace_days(ITEMS_TABLE, movies(300), [DAY])
     result = dg.materialize(
-        [text_embeddings, image_embeddings, content_embeddings],
+        [text_embeddings, image_embeddings, category_embeddings, tag_embeddings, number_embeddings, content_embeddings],
         resources={
             "lake": Storage(root=lake.root, id_type="int64"),
             "cutoff_settings": CutoffSettings(positive_actions=("click",), split=SplitSettings()),
@@ -53,6 +62,9 @@ def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
     assert content.height == 300
     assert content["has_text"].all()
     assert content["has_image"].sum() > 290
+    assert content["has_categories"].all()
+    assert content["has_tags"].sum() > 50
+    assert content["has_numbers"].all()
     vectors = dict(zip(content["item_id"], to_matrix(content["vector"])[:, :384], strict=True))
     toy_story, balto, heat = (vectors[movie] for movie in (1, 13, 6))
     assert toy_story @ balto > toy_story @ heat

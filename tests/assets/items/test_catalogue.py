@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.compatibility import require_compatible
 from assets.items.catalogue import catalogue, catalogue_at
 from storage.lake import Lake, TableMissing
 from storage.schema import ITEMS_TABLE, items_schema
@@ -50,3 +51,23 @@ def test_what_an_item_became_later_is_not_known_at_the_cutoff_but_that_there_is_
 def test_a_catalogue_that_was_never_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableMissing, match="materialize the asset 'items' first"):
         catalogue(Lake(str(tmp_path)))
+
+
+def test_a_table_of_before_tags_and_numbers_is_read_and_grows(tmp_path: Path) -> None:
+    lake, later = Lake(str(tmp_path)), ["tags", "numbers"]
+    schema = items_schema("int64")
+    row = {"categories": [], "available_from": datetime(2026, 1, 1, tzinfo=UTC)}
+    old = pl.DataFrame([{**row, "item_id": n, "day": FIRST} for n in (1, 2)], schema=schema).drop(later)
+    lake.replace_days(ITEMS_TABLE, old, [FIRST])
+    require_compatible(lake, "int64")
+    before = catalogue(lake).collect()
+    assert dict(before.schema) == schema
+    assert before.select(later).rows() == [(None, None)] * 2
+    tagged = row | {"item_id": 2, "day": SECOND, "tags": ["brand=x"], "numbers": [{"name": "year", "value": 1.0}]}
+    lake.replace_days(ITEMS_TABLE, pl.DataFrame([tagged], schema=schema), [SECOND])
+    after = catalogue(lake).sort("item_id").collect()
+    assert dict(after.schema) == schema
+    assert after["tags"].to_list() == [None, ["brand=x"]]
+    assert after["numbers"].to_list() == [None, [{"name": "year", "value": 1.0}]]
+    with pytest.raises(ValueError, match="has the columns"):
+        lake.replace_days(ITEMS_TABLE, old.with_columns(day=pl.lit(SECOND)), [SECOND])

@@ -39,7 +39,7 @@ def reasons(cleaned: Cleaned) -> list[tuple[int, str]]:
 def test_an_item_without_any_content_is_an_item() -> None:
     cleaned = clean([{}])
     assert cleaned.accepted.schema == pl.Schema(items_schema("int64"))
-    assert cleaned.accepted.rows() == [(1, None, None, [], None, None, datetime(2026, 1, 1, tzinfo=UTC), FIRST)]
+    assert cleaned.accepted.rows() == [(1, None, None, [], [], [], None, None, datetime(2026, 1, 1, tzinfo=UTC), FIRST)]
     assert cleaned.quarantine.height == 0
 
 
@@ -52,6 +52,7 @@ def test_an_item_without_any_content_is_an_item() -> None:
         ({"available_from": 1_767_225_600}, "wrong_type"),
         ({"title": {"en": "A"}}, "wrong_type"),
         ({"categories": [["a"]]}, "wrong_type"),
+        ({"tags": [["a"]]}, "wrong_type"),
         ({"image_bytes": "not bytes"}, "wrong_type"),
         ({"malformed": "{"}, "malformed"),
     ],
@@ -87,6 +88,26 @@ def test_an_image_over_the_cap_is_dropped_and_the_item_stays() -> None:
     assert cleaned.rejected.height == 0
     assert cleaned.trimmed.select("source_row", "reason").rows() == [(0, "image_too_large")]
     assert json.loads(cleaned.trimmed["row"][0])["image_bytes"] == 5
+
+
+@pytest.mark.parametrize("bad", ["n/a", "inf", "1,5", "-Infinity"])
+def test_a_number_that_is_none_is_left_out_and_the_item_stays(bad: str) -> None:
+    numbers = [{"year": "1999", "price": bad}, {"year": " ", "price": "1e3"}, {"year": "NaN", "price": None}]
+    cleaned = clean([{"item_id": n, "numbers": some} for n, some in enumerate(numbers)])
+    year, price = {"name": "year", "value": 1999.0}, {"name": "price", "value": 1000.0}
+    assert cleaned.accepted["numbers"].to_list() == [[year], [price], []]
+    assert cleaned.rejected.height == 0
+    assert cleaned.trimmed.select("source_row", "reason", "at_fault").rows() == [(0, "no_number", "price")]
+    assert json.loads(cleaned.trimmed["row"][0])["numbers"]["price"] == bad
+
+
+def test_numbers_of_any_type_are_read_and_what_is_not_finite_is_kept_as_it_was() -> None:
+    numbers = [{"year": 1999, "price": float("inf")}, {"year": None, "price": float("nan")}, None]
+    cleaned = clean([{"item_id": n, "numbers": some} for n, some in enumerate(numbers)])
+    assert cleaned.accepted["numbers"].to_list() == [[{"name": "year", "value": 1999.0}], [], []]
+    assert cleaned.trimmed["at_fault"].to_list() == ["price"]
+    assert '"price":"inf"' in cleaned.trimmed["row"][0]
+    assert clean([{"item_id": None, "numbers": {"year": "x"}}]).trimmed.height == 0, "a rejected row is there once"
 
 
 def test_bytes_in_the_image_column_are_image_bytes() -> None:

@@ -8,12 +8,15 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from assets.items.clean import clean_items
 from assets.sources.files import Files
-from assets.sources.files_settings import FilesSettings
+from assets.sources.files_settings import FilesSettings, ItemFilesSettings
 from assets.sources.formats.delimited import Dialect, scan_delimited
 from assets.sources.formats.json_lines import scan_json_lines
 from assets.sources.source import RawTable, SourceError
+from assets.validation.settings import QualitySettings
 
 DAY = date(2026, 1, 1)
 """1767225600 s."""
@@ -201,6 +204,52 @@ def test_items_get_categories_as_lists_and_absolute_image_paths(tmp_path: Path) 
         ("2", None, "/abs/2.jpg", DAY),
         ("3", ["Sci-Fi", "x|y"], "s3://bucket/3.jpg", DAY),
     ]
+
+
+def test_tags_and_numbers_of_a_catalogue_are_read_alike_from_every_format(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"item_id": "a", "brand": "Acme", "makers": ["X", "Y", "X"], "price": "9.5", "year": "1999"},
+        {"item_id": "b", "brand": None, "makers": [], "price": None, "year": "soon"},
+    ]
+    text = [row | {"makers": "|".join(row["makers"])} for row in rows]
+    pl.DataFrame(text).write_csv(tmp_path / "items.csv")
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pl.DataFrame(rows).with_columns(pl.col("price").cast(pl.Float64)).write_parquet(tmp_path / "items.parquet")
+    for name in ("items.csv", "items.jsonl", "items.parquet"):
+        items = {"path": str(tmp_path / name), "tags": ["brand", "makers"], "numbers": ["price", "year"]}
+        source = _source(tmp_path, items=items)
+        raw = source.read("items", source.land("items", [DAY]), [DAY])
+        cleaned = clean_items(raw, QualitySettings(), "string", [DAY])
+        assert cleaned.accepted["tags"].to_list() == [["brand=Acme", "makers=X", "makers=Y"], []], name
+        price, year = {"name": "price", "value": 9.5}, {"name": "year", "value": 1999.0}
+        assert cleaned.accepted["numbers"].to_list() == [[price, year], []], name
+        assert cleaned.trimmed["at_fault"].to_list() == ["year"], name
+
+
+def test_columns_of_any_name_may_be_tags_and_numbers(tmp_path: Path) -> None:
+    pl.DataFrame({"item_id": ["a"], "tags": ["x|y"], "numbers": [3]}).write_csv(tmp_path / "i.csv")
+    for tags, numbers, told in (("tags", "numbers", "tags=x tags=y"), ("numbers", "tags", "numbers=3")):
+        rows = _read(_source(tmp_path, items={"tags": [tags], "numbers": [numbers]}), "items", [DAY])
+        assert rows["tags"].to_list() == [told.split()]
+        assert rows["numbers"].struct.fields == [numbers]
+    assert "numbers" not in _read(_source(tmp_path, items={"tags": ["numbers"]}), "items", [DAY]).columns
+
+
+def test_a_tag_or_number_must_be_there_and_have_a_name_of_its_own(tmp_path: Path) -> None:
+    pl.DataFrame({"item_id": ["a"], "brand": ["b"]}).write_csv(tmp_path / "items.csv")
+    items = {"path": str(tmp_path / "items.csv"), "tags": ["brand"], "numbers": ["year"]}
+    with pytest.raises(SourceError, match=r"has no column 'year' for year .*: set source\.items\.columns\.year"):
+        _source(tmp_path, items=items).land("items", [DAY])
+    for wrong in ({"tags": ["title"]}, {"tags": ["x"], "numbers": ["x"]}):
+        with pytest.raises(
+            ValidationError, match=r"among tags and numbers is there twice, or is one of the contract's"
+        ):
+            ItemFilesSettings.model_validate({"path": "x"} | wrong)
+    nested = pl.DataFrame({"item_id": ["a"], "brand": [[["b"]]]})
+    nested.write_parquet(tmp_path / "items.parquet")
+    source = _source(tmp_path, items={"path": str(tmp_path / "items.parquet"), "tags": ["brand"]})
+    with pytest.raises(SourceError, match="'brand' among tags holds lists of lists, or objects"):
+        _read(source, "items", [DAY])
 
 
 def test_items_without_a_time_column_count_to_the_first_day_asked_for(tmp_path: Path) -> None:

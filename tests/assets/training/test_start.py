@@ -1,6 +1,7 @@
 """Training on from the champion: what it was stays to the bit, what is new is appended, and why it may not is said."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from models.artifact import load_artifact
 from models.auto import read_section
 from models.columns import DAY, ITEM_ID
 from models.config import TrainingConfig
-from models.manifest import MODEL, OPTIMIZER, Manifest
+from models.manifest import CONFIG, MODEL, OPTIMIZER, Manifest
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE, items_schema
 from tests.assets.sequences.test_build import FIRST, events, put, update
@@ -290,3 +291,37 @@ def test_a_model_that_is_finished_is_read_with_the_items_in_its_order(
     torch.testing.assert_close(vectors, table[1:])
     never = artifact.vocabulary.indices(["never"])
     torch.testing.assert_close(artifact.item_vectors[torch.from_numpy(never)], table[:1])
+
+
+TEXT = {"width": 3, "encoder": "text:mini"}
+
+
+@pytest.mark.parametrize(
+    ("now", "named"),
+    [
+        ({"text": TEXT}, None),
+        ({"text": TEXT | {"encoder": "text:maxi"}}, "items.modalities.text.encoder is text:maxi, not text:mini"),
+        ({"text": {"width": 1}, "tags": {"width": 2}}, "items.modalities.tags.width is 2, not None"),
+    ],
+)
+def test_content_of_another_kind_is_refused_by_name(
+    nights: tuple[Lake, TrainedVersion, TrainedVersion, list[str]],
+    tmp_path: Path,
+    now: dict[str, Any],
+    named: str | None,
+) -> None:
+    """The vectors have one width; what they are made of is what tells."""
+    lake, first, _, _ = nights
+    folder = tmp_path / first.folder.name
+    shutil.copytree(first.folder, folder)
+    config = load_artifact(first.folder).model.config.model_dump(mode="json")
+    told = {
+        name: config | {"items": {"content_dim": 3, "modalities": some}}
+        for name, some in (("then", {"text": TEXT}), ("now", now))
+    }
+    (folder / CONFIG).write_text(json.dumps(told["then"]))
+    model = type(load_artifact(first.folder).model.config).model_validate(told["now"])
+    why = why_not_from(lake, folder, model, first.manifest)
+    assert why is None if named is None else named in (why or "")
+    (folder / CONFIG).write_text(json.dumps(config | {"items": {"content_dim": 3}}))
+    assert why_not_from(lake, folder, model, first.manifest) is None, "a version of earlier code does not say"

@@ -463,6 +463,21 @@ def test_a_catalogue(tmp_path: Path) -> None:
     assert "images are left out: of 'image_url', addresses" in text
 
 
+def test_names_that_items_share_and_numbers_are_proposed_but_none_that_tells_of_the_future(tmp_path: Path) -> None:
+    rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in world()]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time"], rows))
+    header = ["item", "title", "genres", "brand", "makers", "price", "year", "units_sold", "author_id", "slogan", "row"]
+    items = [
+        (f"A-{n}", f"T {n}", "a|b", f"brand {n % 3}", "X|Y", 9.5 + n, 1990 + n % 4, n % 5, n % 2, f"buy number {n}", n)
+        for n in range(ITEMS)
+    ]
+    (tmp_path / "items.csv").write_text(lines(header, items))
+    profile, text = init(tmp_path, "log.csv", "items.csv")
+    assert profile.source["items"]["tags"] == ["brand", "makers"]
+    assert profile.source["items"]["numbers"] == ["price", "year"]
+    assert "leave out what was counted after it came" in text
+
+
 def test_a_catalogue_that_lacks_items_lets_their_events_in(tmp_path: Path) -> None:
     rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in world()]
     (tmp_path / "log.csv").write_text(lines(["user", "item", "time"], rows))

@@ -1,0 +1,52 @@
+"""Embeddings of names that items share: their categories, and tags such as their director."""
+
+import time
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_matrix
+
+from assets.content.directions import directions
+from assets.content.incremental import Embedded, assemble, content_hash, no_vectors
+from assets.content.vectors import Matrix, normalised, to_series
+from models.columns import CONTENT_HASH, ITEM_ID, VECTOR
+
+NAMES_AT_ONCE = 65_536
+
+
+def tag_encoder_key(column: str, width: int) -> str:
+    """Names what the dimensions of the vectors mean: equal keys, equal meaning."""
+    return f"{column}:signs:{width}"
+
+
+def tag_table(items: pl.LazyFrame, column: str, width: int) -> Embedded:
+    """The embeddings of a `column` of lists of names; which names count depends on all items, so all are made anew."""
+    started = time.perf_counter()
+    names = items.select(ITEM_ID, pl.col(column).list.drop_nulls().list.unique().list.sort()).collect()
+    vectors = tag_vectors(names[column], width)
+    told = pl.when(pl.Series(vectors.any(axis=1))).then(pl.col(column).list.join("\n")).alias(column)
+    hashed = names.with_columns(told).with_columns(content_hash(tag_encoder_key(column, width), column))
+    # Equal names, equal vectors: one of each is enough.
+    new = hashed.with_columns(to_series(vectors, VECTOR)).drop_nulls(CONTENT_HASH).unique(CONTENT_HASH)
+    return assemble(hashed, no_vectors(), new, time.perf_counter() - started)
+
+
+def tag_vectors(names: pl.Series, width: int) -> Matrix:
+    """(n, width) float32 of length 1: the sum of the directions of an item's names.
+
+    Zeros where it has none that another item has, too: such a name tells of no other.
+
+    Args:
+        names: (n,) lists of different texts.
+        width: A multiple of 64.
+    """
+    rows = pl.DataFrame({"row": np.arange(len(names)), "name": names}).explode("name").drop_nulls()
+    counts = rows.group_by("name").len("count").filter(pl.col("count") > 1).sort("name")
+    total = np.zeros((len(names), width), np.float32)
+    for start in range(0, counts.height, NAMES_AT_ONCE):
+        some = counts.slice(start, NAMES_AT_ONCE).with_row_index("column")
+        found = rows.join(some, on="name")
+        places = (found["row"].to_numpy(), found["column"].to_numpy())
+        member = csr_matrix((np.ones(found.height, np.float32), places), (len(names), some.height))
+        total += member @ directions(some["name"], width)
+    return normalised(total)

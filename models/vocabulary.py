@@ -95,6 +95,40 @@ class Vocabulary:
         """The item ids of `indices` (all in 1..n)."""
         return self.item_ids.gather(pl.Series(indices - 1, dtype=pl.Int64))
 
+    def with_items(self, item_ids: pl.Series) -> tuple["Vocabulary", np.ndarray]:
+        """With items more that it knows, of which nothing was learned, and their indices (k,) int64.
+
+        They stand behind the others, but for one that has an index already and was `unlisted`.
+
+        Args:
+            item_ids: (k,) of the type of the vocabulary's own.
+
+        Raises:
+            ValueError: they are of another type, one is missing, there twice, or known already.
+        """
+        if item_ids.dtype != self.item_ids.dtype:
+            raise ValueError(f"new items are named by {item_ids.dtype}, those of the vocabulary {self.item_ids.dtype}")
+        if item_ids.null_count():
+            raise ValueError("a new item has no id")
+        if not item_ids.is_unique().all():
+            raise ValueError(f"the new item {item_ids.filter(item_ids.is_duplicated())[0]!r} is there twice")
+        there = self.indices(item_ids)
+        if there.any():
+            raise ValueError(f"the new item {item_ids[int(np.argmax(there > 0))]!r} is known already")
+        every = self._table.select(ITEM_ID, ITEM_INDEX)
+        places = item_ids.rename(ITEM_ID).to_frame().join(every, on=ITEM_ID, how="left", maintain_order="left")
+        absent = places[ITEM_INDEX].is_null()
+        indices = places[ITEM_INDEX].fill_null(0).to_numpy().astype(np.int64)
+        count = int(absent.sum())
+        indices[absent.to_numpy()] = np.arange(len(self) + 1, len(self) + 1 + count)
+        grown = Vocabulary(
+            pl.concat([self.item_ids, item_ids.filter(absent).rename(self.item_ids.name)]),
+            self.trained,
+            np.concatenate([self.popularity, np.zeros(count, self.popularity.dtype)]),
+            np.setdiff1d(self.unlisted, indices),
+        )
+        return grown, indices
+
     def following(self, parent: "Vocabulary") -> "Vocabulary":
         """With the items first that `parent` trained, in its order and as far as they are known here; others follow.
 

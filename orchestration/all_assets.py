@@ -21,6 +21,7 @@ import assets.training.blend_assets
 import assets.training.set_assets
 import assets.training.simple_assets
 import assets.vectors.assets
+import assets.vectors.new_item_assets
 from assets.code_version import code_version
 from assets.data_version import digest
 from orchestration.profile import Profile, section_settings
@@ -39,6 +40,7 @@ MODULES = (
     assets.training.blend_assets,
     assets.evaluation.assets,
     assets.release.assets,
+    assets.vectors.new_item_assets,
     assets.vectors.assets,
     assets.endpoint.assets,
     assets.endpoint.checks,

@@ -52,6 +52,15 @@ nightly_train = dg.define_asset_job(
     "where that cannot be, with the reason.",
 )
 
+refresh = dg.define_asset_job(
+    "refresh",
+    dg.AssetSelection.assets("raw_events", "raw_items", "events", "items", "sequences")
+    | dg.AssetSelection.groups("content")
+    | dg.AssetSelection.assets("new_item_vectors", "endpoint"),
+    description="New events and items to the running endpoint without training: what people did is read by the next "
+    "request, and new items are served by their content.",
+)
+
 ranking = dg.define_asset_job(
     "ranking",
     dg.AssetSelection.assets("ranking_set", "ranker_model", "ranker_evaluation"),

@@ -16,6 +16,15 @@ nightly = dg.build_schedule_from_partitioned_job(
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
 
+refresh = dg.build_schedule_from_partitioned_job(
+    jobs.refresh,
+    name="refresh",
+    hour_of_day=1,
+    description=f"At 01:00 UTC: the logs and the catalogue of the {KIND} that has ended to the endpoint, without "
+    "training. For profiles that train less often than data come.",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+
 NIGHTS = {"day": "0 2 * * *", "week": "0 2 * * 1", "month": "0 2 1 * *"}
 """02:00 UTC after each partition."""
 

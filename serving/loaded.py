@@ -12,9 +12,11 @@ from models.artifact import Artifact, load_artifact
 from models.families.argus_towers import ArgusTowersFamily
 from models.golden import Golden, GoldenError, check_golden
 from models.manifest import GOLDEN
+from models.new_items import with_new_items
 from models.space import StableSpace, read_space
 from serving.catalogue import Catalogue, load_catalogue
 from serving.history import UserHistories, histories_of
+from serving.new_items import read_new_items
 from serving.settings import ReleaseConfig
 from serving.vectors import UserVectors, load_vectors
 
@@ -27,7 +29,12 @@ class LoadError(RuntimeError):
 
 @dataclass(frozen=True)
 class LoadedRelease:
-    """Everything that answering a request takes. Never changes, so that a request may hold on to it."""
+    """Everything that answering a request takes. Never changes, so that a request may hold on to it.
+
+    Attributes:
+        artifact: The version, and behind its own items those that came after it was trained.
+        new_items: How many these are.
+    """
 
     config: ReleaseConfig
     artifact: Artifact
@@ -35,6 +42,7 @@ class LoadedRelease:
     catalogue: Catalogue
     user_vectors: UserVectors | None
     space: StableSpace | None
+    new_items: int
     loaded_at: datetime
     load_seconds: float
 
@@ -46,6 +54,7 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
         LoadError: the folder holds another version, or a model that does not answer as it did when it was made.
         ArtifactError: the artifact is missing or damaged.
         VectorsError: the users' vectors are not of this version.
+        NewItemsError: the vectors of items that came after it are not, or damaged.
     """
     started = time.perf_counter()
     artifact = load_artifact(config.artifact)
@@ -58,6 +67,9 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
         )
     options = read_storage_options(config.storage_options)
     check_answers(artifact, config.artifact)
+    trained_on = len(artifact.vocabulary.known_items)
+    if config.new_items is not None:
+        artifact = with_new_items(artifact, read_new_items(config.new_items.scan(options), artifact))
     sequences = config.sequences.open(options)
     histories = histories_of(sequences, artifact)
     days = config.catalogue_days.scan(options) if config.catalogue_days else None
@@ -68,7 +80,8 @@ def load_release(config: ReleaseConfig) -> LoadedRelease:
     if config.user_vectors is not None and isinstance(artifact.family, ArgusTowersFamily):
         vectors = load_vectors(config.user_vectors.scan(options), config.version, space)
     now, seconds = datetime.now(UTC), round(time.perf_counter() - started, 3)
-    return LoadedRelease(config, artifact, histories, catalogue, vectors, space, now, seconds)
+    new = len(artifact.vocabulary.known_items) - trained_on
+    return LoadedRelease(config, artifact, histories, catalogue, vectors, space, new, now, seconds)
 
 
 def _space(config: ReleaseConfig) -> StableSpace | None:

@@ -192,6 +192,7 @@ class EndpointStatus(Strict):
     last_failure: str | None = Field(default=None, description="What it failed with last.")
     data_cutoff: datetime | None = Field(description="The model was trained on interactions before this moment.")
     items: int
+    new_items: int = Field(default=0, description="How many of these came after the version was trained.")
     users: int
     user_vectors: int = Field(default=0, description="Users who have a vector of a nightly batch that answers.")
     space: str | None = Field(default=None, description="Space of the vectors; null: none were published.")

@@ -154,6 +154,10 @@ class ReleaseConfig(Strict):
     catalogue_days: TableVersion | None = Field(
         default=None, description="Which of those days list everything there is; null: nothing is ever gone."
     )
+    new_items: TableVersion | None = Field(
+        default=None,
+        description="The vectors of items that came after versions were trained; null: its own are all that it knows.",
+    )
     user_vectors: VectorsBatch | None = Field(
         default=None, description="The vectors of users that a nightly batch made; null: every history is read live."
     )

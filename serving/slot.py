@@ -85,6 +85,7 @@ class ReleaseSlot:
             last_failure=self._last_failure,
             data_cutoff=active.artifact.manifest.cutoff if active else None,
             items=len(active.artifact.vocabulary.known_items) if active else 0,
+            new_items=active.new_items if active else 0,
             users=len(active.histories) if active else 0,
             user_vectors=len(active.user_vectors) if active and active.user_vectors else 0,
             space=active.space.id if active and active.space else None,

@@ -53,6 +53,7 @@ from models.columns import (
     VERSION,
 )
 from models.declared import NO_COLUMNS, DeclaredColumns
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS
 from models.known import CONTRACT
 from storage.interaction_columns import CONTRACT_COLUMNS
 from storage.sequence_store import sequence_columns
@@ -309,6 +310,8 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     VERSION: "The trained version that made the row.",
     SPACE: "The space of the vector: vectors of one space can be compared, those of two cannot.",
     BATCH: "When the vectors were made, UTC; users and items of one batch belong together.",
+    ITEM_VECTORS: "What the version's encoder reads of the item.",
+    RETRIEVAL_VECTORS: "What the version compares a user's query with.",
     AS_OF: "The moment as of which it is the user's vector, UTC: what a request would get then.",
     NEWEST: "When the last interaction happened that the vector is made of, UTC.",
     READ: "How many interactions the user had then.",
@@ -352,6 +355,20 @@ def item_vectors_schema(id_type: IdType) -> Schema:
         BATCH: pl.String(),
         ITEM_ID: ID_DTYPES[id_type],
         VECTOR: pl.List(pl.Float32()),
+    }
+
+
+NEW_ITEM_VECTORS_TABLE = "new_item_vectors"
+
+
+def new_item_vectors_schema(id_type: IdType) -> Schema:
+    """One row per version and item that it does not know and can say something of, by what its artifact keeps of its
+    own items (`models.families.family`). The versions are its partitions."""
+    return {
+        VERSION: pl.String(),
+        ITEM_ID: ID_DTYPES[id_type],
+        ITEM_VECTORS: pl.List(pl.Float32()),
+        RETRIEVAL_VECTORS: pl.List(pl.Float32()),
     }
 
 

@@ -10,15 +10,15 @@ from serving.settings import EndpointSettings
 
 
 @dg.asset(
-    deps=["release", "sequences", "items", "user_item_vectors"],
+    deps=["release", "sequences", "items", "new_item_vectors", "user_item_vectors"],
     group_name="serving",
     kinds={"rayserve", "fastapi"},
     owners=["team:serving"],
     backfill_policy=dg.BackfillPolicy.single_run(),
     config_schema=NO_CONFIG,
-    description="The champion behind HTTP, with the newest histories and catalogue. A new champion is loaded beside "
-    "the old one and replaces it between two requests; one that does not load fails here and is champion no more, and "
-    "the old one goes on.",
+    description="The champion behind HTTP, with the newest histories and catalogue, and the items that came after it "
+    "was trained. A new champion is loaded beside the old one and replaces it between two requests; one that does not "
+    "load fails here and is champion no more, and the old one goes on.",
 )
 def endpoint(
     context: dg.AssetExecutionContext,

@@ -25,6 +25,7 @@ def endpoint_metadata(lake: Lake, endpoint: EndpointSettings, status: EndpointSt
         "family": str(status.family),
         "data_cutoff": str(status.data_cutoff),
         "items": status.items,
+        "new_items": status.new_items,
         "users": status.users,
         "load_seconds": status.load_seconds,
         "example": dg.MetadataValue.md(markdown_table(liked)),

@@ -10,7 +10,7 @@ from serving.deploy import DeployError, LoadError, Superseded, deploy
 from serving.schema import EndpointStatus
 from serving.settings import EndpointSettings, ReleaseConfig, SequencesVersion, TableVersion, VectorsBatch
 from storage.lake import Lake
-from storage.schema import ITEMS_TABLE, USER_VECTORS_TABLE
+from storage.schema import ITEMS_TABLE, NEW_ITEM_VECTORS_TABLE, USER_VECTORS_TABLE
 from storage.secret_file import write_secret
 from storage.sequence_store import SEQUENCES_TABLE
 
@@ -39,6 +39,7 @@ def champion_release(lake: Lake, profile: str) -> ReleaseConfig:
         sequences=SequencesVersion(root=lake.root, version=lake.version(SEQUENCES_TABLE)),
         items=_newest(lake, ITEMS_TABLE),
         catalogue_days=_newest(lake, CATALOGUE_DAYS_TABLE) if lake.exists(CATALOGUE_DAYS_TABLE) else None,
+        new_items=_newest(lake, NEW_ITEM_VECTORS_TABLE) if lake.exists(NEW_ITEM_VECTORS_TABLE) else None,
         user_vectors=_vectors_of(lake, version),
         storage_options=_storage_options_file(lake, profile),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from models.argus.config import ArgusConfig
 from models.columns import ACTIONS, STARTED
 from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, NoVectors, TrainedFamily
+from models.families.item_state import ItemState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,7 @@ class ArgusFamily(TrainedFamily):
     reads = "all"
     columns = (ACTIONS, STARTED)
     vectors = (ITEM_VECTORS, RETRIEVAL_VECTORS)
+    item_state = ItemState({"next_item.popularity.log_popularity": 1, "quality.of_item": 0})
     golden_requests = 4
     """Every item is scored for each."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from models.argus.two_towers_config import TwoTowersConfig
 from models.columns import ACTIONS, STARTED
 from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, TrainedFamily
+from models.families.item_state import ItemState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,7 @@ class ArgusTowersFamily(TrainedFamily):
     reads = "all"
     columns = (ACTIONS, STARTED)
     vectors = (ITEM_VECTORS, RETRIEVAL_VECTORS)
+    item_state = ItemState({"of_items": 0, "quality.of_item": 0})
 
     def judge(self, config: TwoTowersConfig) -> Judge:
         return Judge(PAIR_ACCURACY, "max")

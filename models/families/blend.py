@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.artifact import Artifact
-    from models.config import ModelConfig
+    from models.config import ItemTowerConfig, ModelConfig
     from models.fitted.blend import BlendModel
     from models.interactions import Interactions
     from models.vocabulary import Vocabulary
 
+
+RECOMMENDER, ITEM_KNN = "recommender.", "item_knn."
+"""What the names of either part's weights begin with."""
 
 RECOMMENDERS = {family.name: family for family in (Hstu(), Sasrec(), Ligr())}
 """What can be mixed with item-kNN."""
@@ -49,8 +52,8 @@ class Blend(Family):
         from models.fitted.blend import BlendModel
 
         family = RECOMMENDERS[config.recommender.family]
-        recommender = family.load(config.recommender, vocabulary, _below("recommender.", weights), vectors)
-        item_knn = ItemKnn().load(config.item_knn, vocabulary, _below("item_knn.", weights), {})
+        recommender = family.load(config.recommender, vocabulary, _below(RECOMMENDER, weights), vectors)
+        item_knn = ItemKnn().load(config.item_knn, vocabulary, _below(ITEM_KNN, weights), {})
         return BlendModel(config, recommender, item_knn, vectors)
 
     def score(self, artifact: Artifact, histories: Interactions, request_times: np.ndarray) -> Tensor:
@@ -63,6 +66,21 @@ class Blend(Family):
             logits, similarities = scores_of_parts(artifact, histories, request_times)
             had = had_by(histories, len(artifact.vocabulary), artifact.manifest.repeats)
             return mixed(logits, similarities, had, model.item_knn.related, model.config.weight)
+
+    def content_tower(self, config: BlendConfig) -> ItemTowerConfig:
+        return RECOMMENDERS[config.recommender.family].content_tower(config.recommender)
+
+    def new_item_vectors(self, model: BlendModel, content: Tensor) -> Mapping[str, Tensor]:
+        """Those of the recommender: item-kNN gives an item without neighbours no part of what it spreads."""
+        return RECOMMENDERS[model.config.recommender.family].new_item_vectors(model.recommender, content)
+
+    def with_room(self, model: BlendModel, count: int) -> Mapping[str, Tensor]:
+        family = RECOMMENDERS[model.config.recommender.family]
+        parts = {
+            RECOMMENDER: family.with_room(model.recommender, count),
+            ITEM_KNN: ItemKnn().with_room(model.item_knn, count),
+        }
+        return {f"{part}{name}": value for part, state in parts.items() for name, value in state.items()}
 
     def encoder_of(self, config: BlendConfig) -> ModelConfig:
         return config.recommender

@@ -10,12 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
+from models.families.item_state import FEWEST_ROWS, ItemState
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
     from models.artifact import Artifact
-    from models.config import FamilyConfig, TrainedConfig, TrainingConfig
+    from models.config import FamilyConfig, ItemTowerConfig, TrainedConfig, TrainingConfig
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective
@@ -48,6 +50,10 @@ class NoNeighbours(ValueError):
 
 class NoVectors(ValueError):
     """A family has no vectors of users and items whose dot product is a score."""
+
+
+class NoNewItems(ValueError):
+    """A version can say nothing of an item that came after its training."""
 
 
 class FamilyModel(Protocol):
@@ -134,6 +140,39 @@ class Family(ABC):
         """Whether these scores are cosines: then both vectors have norm 1, and nothing but a rotation may move them."""
         return False
 
+    def content_tower(self, config: Any) -> ItemTowerConfig:
+        """The configuration of the tower that reads an item's content.
+
+        Raises:
+            NoNewItems: there is none, so that nothing is known of an item that came after training.
+        """
+        raise self._no_new_items()
+
+    def new_item_vectors(self, model: Any, content: Tensor) -> Mapping[str, Tensor]:
+        """What `exports` would give for items that the catalogue had listed, but nobody had touched, by name (k, d).
+
+        Args:
+            content: (k, c) float32 content embeddings.
+
+        Raises:
+            NoNewItems: `content_tower` raises it.
+            ValueError: the content is of another width than the model reads, or not finite.
+        """
+        raise self._no_new_items()
+
+    def with_room(self, model: Any, count: int) -> Mapping[str, Tensor]:
+        """The state of `model` with `count` items more behind its own, of which nothing was learned.
+
+        Raises:
+            NoNewItems: the family takes none in.
+        """
+        raise self._no_new_items()
+
+    def _no_new_items(self) -> NoNewItems:
+        return NoNewItems(
+            f"a model of the family {self.name} knows an item by who chose it alone, and nothing of one that came later"
+        )
+
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
         """(n + 1,) how like the item `item_index` every item is; -inf at itself and at those that cannot be told.
 
@@ -148,9 +187,14 @@ class Family(ABC):
 
 
 class TrainedFamily(Family):
-    """A family whose models learn by gradient, in epochs."""
+    """A family whose models learn by gradient, in epochs.
+
+    Attributes:
+        item_state: Of its models; None: they take in no item after training.
+    """
 
     config: ClassVar[type[TrainedConfig]]
+    item_state: ClassVar[ItemState | None] = None
 
     @abstractmethod
     def judge(self, config: Any) -> Judge:
@@ -200,6 +244,38 @@ class TrainedFamily(Family):
         """Fits what only a training set's held-out part can tell, once training has ended; `validate` measures so."""
         # Most need nothing.
         return
+
+    def content_tower(self, config: Any) -> ItemTowerConfig:
+        if self.item_state is None:
+            raise self._no_new_items()
+        tower: ItemTowerConfig = config.items
+        if not tower.content_dim:
+            raise NoNewItems(
+                "the model was trained without content, and knows nothing of an item that came later: give the "
+                "catalogue titles, descriptions or pictures"
+            )
+        return tower
+
+    def new_item_vectors(self, model: Any, content: Tensor) -> Mapping[str, Tensor]:
+        """Those of a model of the same weights that has no other items than these."""
+        import torch
+
+        self.content_tower(model.config)
+        assert self.item_state is not None
+        count = max(len(content), FEWEST_ROWS)
+        rows = content.new_zeros(count + 1, content.shape[1])
+        rows[1 : len(content) + 1] = content
+        with torch.random.fork_rng(devices=[]):
+            alone = self.build(model.config, count, torch.empty(0, dtype=torch.int64), rows)
+        alone.load_state_dict(self.item_state.of_unknown(model.state_dict(), count))
+        with torch.no_grad():
+            exported = self.exports(alone.eval(), count)
+        return {name: vectors[1 : len(content) + 1] for name, vectors in exported.items()}
+
+    def with_room(self, model: Any, count: int) -> Mapping[str, Tensor]:
+        if self.item_state is None:
+            raise self._no_new_items()
+        return self.item_state.with_room(model.state_dict(), count)
 
     def restore(self, model: Any, vectors: Mapping[str, Tensor]) -> None:
         """Readies a model whose weights were loaded, and whose tower has no content, with the vectors kept with it."""

@@ -41,6 +41,13 @@ class ItemKnn(FittedFamily):
 
         return ItemKnnModel(config, vocabulary, **weights)
 
+    def with_room(self, model: ItemKnnModel, count: int) -> Mapping[str, Tensor]:
+        """Such an item is nobody's neighbour and has none."""
+        import torch
+
+        state = dict(model.state_dict())
+        return state | {"offsets": torch.cat([state["offsets"], state["offsets"][-1:].expand(count)])}
+
     def similar(self, artifact: Artifact, item_index: int) -> Tensor:
         import torch
 

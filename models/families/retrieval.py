@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from models.config import ModelConfig, RecommenderConfig, TrainedConfig, TrainingConfig
 from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, Kind, TrainedFamily
+from models.families.item_state import ItemState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,7 @@ class RetrievalFamily(TrainedFamily):
     kind: ClassVar[Kind] = "retrieval"
     config: ClassVar[type[TrainedConfig]] = ModelConfig
     vectors: ClassVar[tuple[str, ...]] = (ITEM_VECTORS, RETRIEVAL_VECTORS)
+    item_state: ClassVar[ItemState | None] = ItemState({"head.log_popularity": 1}, ("items.ids.weight",))
 
     @abstractmethod
     def layers(self, config: Any) -> Iterable[AttentionLayer]:

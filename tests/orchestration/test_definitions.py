@@ -96,12 +96,13 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
         "nightly",
         "nightly_train",
         "ranking",
+        "refresh",
         "replay",
         "retention",
         "rollback",
         "tuning",
     ]
-    assert found["schedules"] == ["compaction", "full_train", "nightly", "nightly_train", "retention"]
+    assert found["schedules"] == ["compaction", "full_train", "nightly", "nightly_train", "refresh", "retention"]
     # Besides Dagster's own, through which nothing of ours passes: numbers or auto, which the section itself refuses.
     assert found["untyped"] == sorted(["resources.io_manager.config", *numbers_or_auto()]), "nobody reads that"
     if os.environ.get("UPDATE_SNAPSHOTS"):

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 
 from serving.client import EndpointClient, EndpointError
 from serving.cluster import ServeCluster
 from serving.deploy import DeployError, Superseded, deploy, withdraw
+from serving.loaded import load_release
 from serving.ports import free_port
-from serving.schema import RecommendationRequest, SimilarRequest
+from serving.schema import HistoryItem, RecommendationRequest, SimilarRequest
 from serving.settings import EndpointSettings, ReleaseConfig
 from tests.serving.parity import check_parity
 from tests.serving.world import World
@@ -173,6 +175,7 @@ def test_a_release_is_replaced_in_place_and_a_broken_one_is_not_served(dashboard
     check_interface(settings)
     check_parity(settings.base_url, b, world)
     check_simple_models(settings, world, dashboard)
+    check_new_items(settings, b, world, dashboard)
     deploy(settings, b, dashboard)
     check_ownership(settings, b, dashboard)
     check_two_profiles_at_once(settings, b, dashboard)
@@ -194,6 +197,26 @@ def check_simple_models(settings: EndpointSettings, world: World, dashboard: str
                     client.similar(SimilarRequest(item_id=1, k=2))
             else:
                 assert {item.item_id for item in client.similar(SimilarRequest(item_id=2, k=2)).items} == {1, 3}
+
+
+def check_new_items(settings: EndpointSettings, release: ReleaseConfig, world: World, dashboard: str) -> None:
+    """The catalogue lists one that came after training: the replica that runs takes it in, and answers with it."""
+    replica = deploy(settings, release, dashboard).replica
+    like_one = load_release(release).artifact
+    new = world.new_items(release.version, {99: {name: of[1] for name, of in like_one.vectors.items()}})
+    row = world.catalogue(int).head(1).with_columns(item_id=pl.lit(99, pl.Int64), title=pl.lit("Came later"))
+    items = world.table("items", pl.concat([world.catalogue(int), row]))
+    with Traffic(settings.base_url) as traffic:
+        status = deploy(settings, release.model_copy(update={"items": items, "new_items": new}), dashboard)
+        assert traffic.seen(release.version)
+    assert traffic.failures == []
+    assert (status.replica, status.new_items, status.items) == (replica, 1, world.items + 1)
+    with EndpointClient(settings.base_url) as client:
+        answer = client.recommend(RecommendationRequest(history=[HistoryItem(item_id=1)], k=20))
+        assert ("Came later", 99) in {(item.title, item.item_id) for item in answer.items}
+        assert client.similar(SimilarRequest(item_id=99, k=1)).items[0].item_id == 1
+        read = client.recommend(RecommendationRequest(history=[HistoryItem(item_id=99)], k=20))
+        assert (read.source, read.history_length) == ("model", 1)
 
 
 def of_another(release: ReleaseConfig, profile: str) -> ReleaseConfig:

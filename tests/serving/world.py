@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from models.artifact import save_artifact
 from models.config import HstuConfig, ModelConfig
+from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS
 from models.families.registry import build
 from models.interactions import Interactions
 from models.manifest import Manifest
@@ -101,6 +102,15 @@ class World:
             sequences=self.histories(self.sequences(int)),
             items=self.table("items", self.catalogue(int)),
         )
+
+    def new_items(self, version: str, vectors: Mapping[int | str, Mapping[str, torch.Tensor]]) -> TableVersion:
+        """The table of items that came after `version` was trained: id to its vectors by name."""
+        rows = [
+            {"version": version, "item_id": item, **{name: one.tolist() for name, one in of.items()}}
+            for item, of in vectors.items()
+        ]
+        lists = dict.fromkeys((ITEM_VECTORS, RETRIEVAL_VECTORS), pl.List(pl.Float32))
+        return self.table("new_item_vectors", pl.DataFrame(rows, schema_overrides=lists))
 
     def histories(self, frame: pl.DataFrame) -> SequencesVersion:
         return SequencesVersion(root=str(self.root), version=write_sequences(self.root, frame))

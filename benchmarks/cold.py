@@ -65,12 +65,12 @@ class Variant:
 
     @property
     def name(self) -> str:
-        content = "everything" if self.modalities == EVERYTHING else "+".join(self.modalities) or "none"
+        content = "all modalities" if self.modalities == EVERYTHING else "+".join(self.modalities) or "none"
         return content if self.masking == "matched" else f"{content}, masking {self.masking}"
 
 
 HEADLINE = ("text", "image")
-EVERYTHING = ("text", "image", "abstract", "categories", "credits", "year")
+EVERYTHING = ("text", "image", "categories", "tags", "numbers")
 VARIANTS = (
     Variant(EVERYTHING, all_seeds=True),
     Variant(EVERYTHING, "off", all_seeds=True),

@@ -15,7 +15,7 @@ from assets.content.number_embeddings import NUMBER_ENCODER, number_table
 from assets.content.plots import learning_curve, neighbour_sheet
 from assets.content.recall import LEAST_IMAGES
 from assets.content.settings import ContentSettings, ImageSettings
-from assets.content.tag_embeddings import tag_encoder_key, tag_table
+from assets.content.tag_embeddings import CATEGORIES_WIDTH, TAGS_WIDTH, tag_encoder_key, tag_table
 from assets.content.text_embeddings import text_encoder_key, text_table
 from assets.content.tower_training import AdaptReport
 from assets.items.catalogue import catalogue, catalogue_at
@@ -39,8 +39,6 @@ from storage.schema import (
 )
 
 RECALL_CHECK = "image_to_text_recall_at_1_beats_chance"
-CATEGORIES_WIDTH, TAGS_WIDTH = 64, 256
-
 SIGNIFICANCE = 0.01
 """The check passes where so many first places would come by chance in one of a hundred catalogues at most."""
 
@@ -63,7 +61,7 @@ def text_embeddings(
     tables = lake.open_for_writing()
     items = _catalogue_at_cutoff(tables, cutoff_settings, lake.rows_in_memory)
     table = text_table(items, _known(tables, TEXT_TABLE), content.text, context.log.info)
-    return _written(tables, TEXT_TABLE, table, text_encoder_key(content.text))
+    return _written(tables, TEXT_TABLE, table, text_encoder_key(content.text), cut_short=table.cut_short)
 
 
 @dg.asset(

@@ -18,12 +18,14 @@ class Embedded:
         embedded: Contents that went through the encoder.
         reused: Items whose vector was taken from the table before.
         seconds: Time the encoder took.
+        cut_short: Of the embedded contents those that the encoder did not read to their end.
     """
 
     frame: pl.DataFrame
     embedded: int
     reused: int
     seconds: float
+    cut_short: int = 0
 
 
 def content_hash(encoder_key: str, *content: str) -> pl.Expr:

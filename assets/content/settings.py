@@ -34,6 +34,11 @@ class TextSettings(Strict):
     max_length: int | None = Field(
         default=None, ge=1, description="Tokens of a text that are read; the model's own maximum if unset."
     )
+    windows: int = Field(
+        default=4,
+        ge=1,
+        description="A longer text is read in windows of so many tokens, this many at most, and is their mean.",
+    )
     batch: int = Field(default=32, ge=1, description="Texts per forward pass.")
     precision: Precision = Field(default="auto", description="auto: bf16 where the hardware is quick with it.")
 

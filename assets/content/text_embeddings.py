@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from assets.content.hardware import autocast, device
 from assets.content.incremental import Embedded, assemble, content_hash, to_embed
 from assets.content.item_text import item_text
 from assets.content.settings import TextSettings
+from assets.content.text_windows import windows_of
 from assets.content.vectors import Matrix, normalised, to_series
 from models.columns import CONTENT_HASH, ITEM_ID, VECTOR
 
@@ -33,26 +35,29 @@ def text_encoder_key(settings: TextSettings) -> str:
     """Names the vectors that `settings` produce: equal keys, equal vectors (up to rounding)."""
     local = Path(settings.model)
     weights = fingerprint(local) if local.exists() else ""
-    return f"text:{settings.model}:{settings.max_length}:{weights}"
+    return f"text:{settings.model}:{settings.max_length}:{settings.windows}:{weights}"
 
 
-def embed_texts(texts: Sequence[str], settings: TextSettings, progress: Progress = silent) -> Matrix:
-    """Embeds `texts` in order.
+def embed_texts(texts: Sequence[str], settings: TextSettings, progress: Progress = silent) -> tuple[Matrix, int]:
+    """Embeds `texts` in order, a long one as the mean of its windows.
 
     Returns:
-        (len(texts), d) float32, rows of length 1; d is the model's.
+        (len(texts), d) float32, rows of length 1, where d is the model's; and how many texts were not read to the end.
 
     Raises:
         EncoderUnavailable: the model's weights cannot be loaded.
     """
     model = load_text_model(settings)
-    parts = [np.empty((0, model.get_embedding_dimension() or 0), np.float32)]
+    parts, cut_short = [np.empty((0, model.get_embedding_dimension() or 0), np.float32)], 0
     for start in range(0, len(texts), TEXTS_PER_REPORT):
         chunk = list(texts[start : start + TEXTS_PER_REPORT])
+        windows = windows_of(chunk, model, settings.windows)
         with autocast(settings.precision):
-            parts.append(model.encode(chunk, batch_size=settings.batch, show_progress_bar=False))
+            vectors = model.encode(windows.texts, batch_size=settings.batch, show_progress_bar=False)
+        parts.append(windows.averaged(normalised(vectors), len(chunk)))
+        cut_short += windows.cut_short
         progress(f"text embeddings: {start + len(chunk)} of {len(texts)} texts")
-    return normalised(np.concatenate(parts))
+    return np.concatenate(parts), cut_short
 
 
 def load_text_model(settings: TextSettings) -> SentenceTransformer:
@@ -86,10 +91,6 @@ def _packaged_folder(name: str) -> str:
     return str(import_module(module).MODEL_DIR)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200] or type(error).__name__
-
-
 def text_table(items: pl.LazyFrame, known: pl.DataFrame, settings: TextSettings, progress: Progress) -> Embedded:
     """The text embeddings of a catalogue; only texts that `known` (content_hash, vector) lacks are embedded.
 
@@ -100,6 +101,8 @@ def text_table(items: pl.LazyFrame, known: pl.DataFrame, settings: TextSettings,
     hashed = texts.with_columns(content_hash(text_encoder_key(settings), "text"))
     todo = to_embed(hashed, known)
     started = time.perf_counter()
-    vectors = embed_texts(todo["text"].to_list(), settings, progress) if todo.height else np.empty((0, 0), np.float32)
+    vectors, cut_short = np.empty((0, 0), np.float32), 0
+    if todo.height:
+        vectors, cut_short = embed_texts(todo["text"].to_list(), settings, progress)
     new = todo.select(CONTENT_HASH, to_series(vectors, VECTOR))
-    return assemble(hashed, known, new, time.perf_counter() - started)
+    return replace(assemble(hashed, known, new, time.perf_counter() - started), cut_short=cut_short)

@@ -1,6 +1,6 @@
 """MovieLens: the layouts of 100K (`u.data`, `u.item`), 1M (`ratings.dat`, `movies.dat`), and 20M and later (CSV).
 
-Beside the published files a folder may hold `items.parquet` (movie_id, title, genres, `plot` or `dbpedia_abstract`,
+Beside the published files a folder may hold `items.parquet` (movie_id, title, genres, `plot`, `dbpedia_abstract`,
 and `mpaa`, `director`, `writer`, `actors`) and `posters.parquet` (movie_id, jpeg), which give the movies texts, tags
 and images. Their year, a number, stands at the end of their titles.
 Source: https://grouplens.org/datasets/movielens/ (Harper and Konstan, 2015).
@@ -228,6 +228,7 @@ def _movies_100k(path: Path) -> pl.DataFrame:
 def _movies_parquet(path: Path) -> pl.DataFrame:
     there = parquet_columns(path)
     texts = [pl.col(name) for name in ("plot", "dbpedia_abstract") if name in there]
+    described = pl.concat_str(*texts, separator="\n", ignore_nulls=True) if texts else pl.lit(None, pl.String)
     try:
         movies = read_parquet(path)
     except (PolarsError, OSError) as error:
@@ -235,7 +236,7 @@ def _movies_parquet(path: Path) -> pl.DataFrame:
     return movies.select(
         pl.col("movie_id").cast(pl.Int64).alias(ITEM_ID),
         pl.col("title").alias(TITLE),
-        pl.coalesce(*texts, pl.lit(None, dtype=pl.String)).alias(DESCRIPTION),
+        pl.when(described != "").then(described).alias(DESCRIPTION),
         pl.col("genres").alias(CATEGORIES),
         pl.concat_list([pl.lit([], pl.List(pl.String)), *_credits(there)]).alias(TAGS),
     )

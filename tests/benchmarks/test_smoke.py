@@ -34,7 +34,7 @@ def test_ml1m(tmp_path: Path) -> None:
 
 def test_cold() -> None:
     found = figures("cold", "--seeds", "2")
-    assert {"text", "image", "text+image", "text+image, masking half", "everything"} <= set(found)
+    assert {"text", "image", "text+image", "text+image, masking half", "all modalities"} <= set(found)
     assert found["text+image, masking off"]["warm_loss"] == 0, "it is what the others are compared with"
     assert all(0 <= reading["recall@20"] <= 1 for reading in found.values())
     assert set(found["text+image"]["sd"]) == set(found["popularity of category"])

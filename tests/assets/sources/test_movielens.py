@@ -67,23 +67,29 @@ def test_csv_layout_reads_as_the_dat_layout_does(published: Path, tmp_path: Path
         assert ours.drop("source_file").equals(theirs.drop("source_file"))
 
 
-def test_added_plots_and_posters_become_texts_and_images(published: Path) -> None:
+def test_what_is_added_becomes_texts_tags_and_images(published: Path) -> None:
     pl.DataFrame(
         {
             "movie_id": [1, 2, 3],
-            "title": ["a", "b", "c"],
+            "title": ["a (1999)", "b", "c (1999) or so"],
             "genres": [["x"], ["y"], ["z"]],
             "plot": ["plot", None, None],
             "dbpedia_abstract": ["abstract", "abstract", None],
+            "mpaa": ["R", "", None],
+            "director": ["A. One, B. Two", None, " "],
+            "writer": ["A. One (play), A. One (screenplay)", "C. Three", None],
         }
     ).write_parquet(published / "items.parquet")
     pl.DataFrame({"movie_id": [3, 1], "jpeg": [b"three", b"one"]}).write_parquet(published / "posters.parquet")
     rows = _read(published, "items", [FIRST])
     assert rows.select("item_id", "description", "image_bytes").rows() == [
-        (1, "plot", b"one"),
+        (1, "plot\nabstract", b"one"),
         (2, "abstract", None),
         (3, None, b"three"),
     ]
+    credits = ["mpaa=R", "director=A. One", "director=B. Two", "writer=A. One"]
+    assert rows["tags"].to_list() == [credits, ["writer=C. Three"], []]
+    assert rows["numbers"].struct.field("year").to_list() == [1999, None, None]
 
 
 def test_a_folder_without_movielens_says_what_to_set(tmp_path: Path) -> None:

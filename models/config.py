@@ -138,6 +138,11 @@ class ItemTowerConfig(Strict):
         "that the content must carry an item that has no ID yet (Netflix, arXiv 2605.23312, item towers).",
     )
 
+    gate: Literal["none", "age"] = Field(
+        default="none",
+        description="age: the ID and each modality count by a learned factor of how long the item has been there.",
+    )
+
     hide_new: bool = Field(
         default=True,
         description="Whether a history's IDs are hidden, too, where the item was new when it was chosen. By the time "
@@ -155,6 +160,8 @@ class ItemTowerConfig(Strict):
     def _masking_needs_content(self) -> "ItemTowerConfig":
         if self.id_masking and not self.content_dim:
             raise ValueError("id_masking hides IDs in favour of content: set it to 0 where content_dim is 0")
+        if self.gate != "none" and not self.content_dim:
+            raise ValueError("a gate weighs ID and content: set it to none where content_dim is 0")
         return self
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.age_gate import AgeGate
 from models.config import ItemTowerConfig
 
 
 class ItemTower(nn.Module):
-    """ID embedding plus projected content embedding.
+    """ID embedding plus projected content embedding, each times a gate of the item's age where there is one.
 
     Of the items 1..n those that were trained have a row of their own in the ID table, which has no other rows but one:
     its row 0 is the learned out-of-vocabulary vector, which all other items share, so that their content alone tells
@@ -21,6 +22,8 @@ class ItemTower(nn.Module):
         items: n.
         trained: (T,) int64 indices of the items with an ID embedding, in the order of the ID table; None: all.
         content: (n + 1, content_dim) float32 by item index, that of 0 unused. Required where content_dim > 0.
+        ages: (n + 1,) float32 days since the first interaction of each item, by item index; None: 0. A gate alone reads
+            it; whose ID is hidden, or who has none, counts as new.
 
     Attributes:
         has_content: (n + 1,) bool, the items whose content is known, so that it can stand in for an ID that is hidden.
@@ -33,6 +36,7 @@ class ItemTower(nn.Module):
     """
 
     content: Tensor
+    ages: Tensor
     has_content: Tensor
     trained_items: Tensor
     places: Tensor
@@ -44,6 +48,7 @@ class ItemTower(nn.Module):
         items: int,
         trained: Tensor | None = None,
         content: Tensor | None = None,
+        ages: Tensor | None = None,
     ) -> None:
         super().__init__()
         given = 0 if content is None else content.shape[1]
@@ -59,8 +64,11 @@ class ItemTower(nn.Module):
         self.projection = nn.Linear(config.content_dim, width, bias=False) if config.content_dim else None
         if self.projection is not None:
             nn.init.normal_(self.projection.weight, std=0.02)
+        self.widths = [one.width for one in config.modalities.values()] or [config.content_dim]
+        self.gate = AgeGate(1 + len(self.widths)) if config.gate == "age" else None
         self._known: Tensor | None = None
         self.register_buffer("content", torch.empty(0) if content is None else content, persistent=False)
+        self.register_buffer("ages", torch.zeros(items + 1) if ages is None else ages, persistent=False)
         has_content = torch.zeros(items + 1, dtype=torch.bool) if content is None else content.any(1)
         self.register_buffer("has_content", has_content, persistent=False)
         self.register_buffer("trained_items", torch.cat([trained.new_zeros(1), trained]), persistent=False)
@@ -84,10 +92,19 @@ class ItemTower(nn.Module):
         places = self.places[items]
         if masked is not None:
             places = places.masked_fill(masked, 0)
-        vectors = self.ids(places)
+        vectors, content = self.ids(places), None if self.projection is None else self.content[items]
+        if self.gate is not None:
+            gates = self.gate(self.ages[items] * (places > 0))
+            vectors, content = vectors * gates[..., :1], self._gated(content, gates[..., 1:])
         if self.projection is not None:
-            vectors = vectors + self.projection(self.content[items])
+            vectors = vectors + self.projection(content)
         return vectors * (items > 0).unsqueeze(-1)
+
+    def _gated(self, content: Tensor | None, gates: Tensor) -> Tensor:
+        """(..., content_dim) with each modality times its gate."""
+        assert content is not None
+        parts = content.split(self.widths, dim=-1)
+        return torch.cat([part * gate for part, gate in zip(parts, gates.split(1, dim=-1), strict=True)], dim=-1)
 
     def know(self, vectors: Tensor) -> None:
         """Answers with `vectors` (n + 1, width) from now on, which a tower without the content cannot compute anew."""

@@ -38,6 +38,13 @@ class PopularityOverTime:
                 "and a row for each"
             )
 
+    def ages(self) -> np.ndarray:
+        """(n + 1,) float32 days from the first moment at which an item had been chosen to the end; 0: it never was."""
+        chosen = self.counts > 0
+        since = self.moments[-1] - self.moments[chosen.argmax(axis=0)]
+        ages: np.ndarray = np.where(chosen.any(axis=0), since / DAY_MS, 0.0).astype(np.float32)
+        return ages
+
     @classmethod
     def of(cls, interactions: Interactions, items: int, end_ms: int, half_life_days: float) -> "PopularityOverTime":
         """That of all `interactions`, whose items are in 1..items and which all lie before `end_ms`."""

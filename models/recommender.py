@@ -41,7 +41,9 @@ class Recommender(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.items = ItemTower(config.items, config.width, items, trained, content)
+        known = config.items.gate == "age" and popularity
+        ages = torch.from_numpy(known.ages()) if known else None
+        self.items = ItemTower(config.items, config.width, items, trained, content, ages)
         self.encoder = Encoder(config, layers)
         self.head = _head(config, popularity)
 

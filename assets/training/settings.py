@@ -100,6 +100,11 @@ class TrainingSettings(TrainingDataSettings):
         default=True,
         description="Whether a history's IDs are hidden, too, where the item was new when it was chosen.",
     )
+    item_gate: Literal["none", "age"] = Field(
+        default="none",
+        description="age: an item's ID and each kind of its content count by a learned factor of how long the item has "
+        "been there.",
+    )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(
         default=True, description="Also train an ablation without content, for the evaluation."

@@ -34,7 +34,7 @@ from assets.training.start import ancestors_of
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, RUNS
 from models.auto import LEFT_TO_DATA, Choice
-from models.config import ItemTowerConfig, TrainedConfig, TrainingConfig
+from models.config import ItemTowerConfig, RecommenderConfig, TrainedConfig, TrainingConfig
 from models.manifest import Manifest, new_version
 from models.merging import Merging
 from storage.lake import Lake
@@ -197,6 +197,7 @@ def fitted(model: TrainedConfig, settings: TrainingSettings, dataset_folder: Pat
         modalities=dict(modalities),
         id_masking=settings.id_masking if content_dim else 0.0,
         hide_new=settings.hide_new,
+        gate=settings.item_gate if content_dim and isinstance(model, RecommenderConfig) else "none",
     )
     return model.model_copy(update={"items": tower})
 

@@ -12,6 +12,7 @@ from models.interactions import Interactions
 from models.items import ItemTower
 from models.next_items import NextItems
 from models.objectives.next_item import NextItem
+from models.popularity import DAY_MS, PopularityOverTime
 from models.training.task import Task
 
 CONFIG = ModelConfig(width=8, max_length=8, input_dropout=0.0, items=ItemTowerConfig(content_dim=3, id_masking=0.3))
@@ -108,3 +109,61 @@ def test_content_that_is_not_finite_names_the_item(number: float) -> None:
 def test_content_of_another_width_is_refused() -> None:
     with pytest.raises(ValueError, match="2 wide, but the model is configured for 3"):
         ItemTower(ItemTowerConfig(content_dim=3), 4, 4, torch.tensor([1, 2]), torch.ones(5, 2))
+
+
+GATED = ItemTowerConfig.model_validate(
+    {"content_dim": 3, "gate": "age", "modalities": {"text": {"width": 2}, "image": {"width": 1}}}
+)
+
+
+@given(days=st.lists(st.floats(0, 1e5, width=32), min_size=6, max_size=6), masked=st.booleans())
+def test_a_gate_weighs_id_and_each_modality_by_age_and_what_has_no_id_counts_as_new(
+    days: list[float], masked: bool
+) -> None:
+    content, ages, trained = torch.randn(7, 3), torch.tensor([0.0, *days]), torch.tensor([1, 2, 3])
+    tower = ItemTower(GATED, 4, 6, trained, content, ages)
+    plain = ItemTower(ItemTowerConfig(content_dim=3), 4, 6, trained, content)
+    plain.load_state_dict({name: tower.state_dict()[name] for name in plain.state_dict()})
+    every = torch.arange(7)
+    hidden = torch.full((7,), masked)
+    torch.testing.assert_close(tower(every, hidden), plain(every, hidden), msg="it begins at one")
+    assert tower.gate is not None
+    assert tower.projection is not None
+    torch.nn.init.normal_(tower.gate.level)
+    torch.nn.init.normal_(tower.gate.slope)
+    found = tower(every, hidden)
+    for item in range(1, 7):
+        place = item if item in (1, 2, 3) and not masked else 0
+        of_id, of_text, of_image = tower.gate(ages[item] * (place > 0))
+        parts = torch.cat([content[item, :2] * of_text, content[item, 2:] * of_image])
+        torch.testing.assert_close(found[item], tower.ids.weight[place] * of_id + tower.projection(parts))
+    assert not found[0].any()
+    assert found.isfinite().all()
+
+
+def test_the_gate_learns_from_every_modality_and_starts_as_a_model_without_one_does() -> None:
+    popularity = PopularityOverTime(np.array([0, 10 * DAY_MS]), np.array([[0, 1, 0, 0], [0, 2, 1, 0]], np.float32))
+    assert popularity.ages().tolist() == [0, 10, 0, 0]
+    content = torch.randn(4, 3)
+    losses = []
+    for tower in (GATED, GATED.model_copy(update={"gate": "none"})):
+        torch.manual_seed(0)
+        model = build(CONFIG.model_copy(update={"items": tower}), 3, torch.tensor([1, 2]), content, popularity)
+        assert model.items.ages.tolist() == ([0, 10, 0, 0] if tower.gate == "age" else [0] * 4)
+        batch, labels = training_batch(Interactions.of([([1, 2, 1], [0, 1, 2])]), np.arange(1), 8)
+        value, _ = Task(model, [NextItem(SampledSoftmaxConfig(negatives=4))])(
+            NextItems(batch, labels), torch.Generator().manual_seed(1)
+        )
+        value.backward()
+        losses.append(value)
+        if model.items.gate is not None:
+            assert (model.items.gate.level.grad != 0).all()
+            assert (model.items.gate.slope.grad != 0).all()
+    torch.testing.assert_close(*losses)
+
+
+def test_a_gate_needs_content() -> None:
+    with pytest.raises(ValueError, match="set it to none where content_dim is 0"):
+        ItemTowerConfig(gate="age")
+    with pytest.raises(ValueError, match="the modalities are 2 wide together, but content_dim is 3"):
+        ItemTowerConfig.model_validate({"content_dim": 3, "modalities": {"text": {"width": 2}}})

@@ -6,25 +6,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from assets.splits.settings import EvaluationSettings
-from assets.training.dataset import read_dataset
+from assets.training.dataset import read_dataset, write_modalities
 from assets.training.lineage import lineage_table
 from assets.training.ray_train import TrainingJob, new_model, vocabulary_of
 from assets.training.settings import TrainingSettings
 from assets.training.start import start_of, why_not_from
 from assets.training.training_set import TrainingSetRecord, TrainingSetSettings, make_training_set
-from assets.training.version import TrainedVersion, new_manifest, train_version
+from assets.training.version import TrainedVersion, fitted, new_manifest, train_version
 from assets.versions import ARTIFACTS, DATASETS, artifacts_of, releases_of
 from models.artifact import load_artifact
 from models.auto import read_section
 from models.columns import DAY, ITEM_ID
 from models.config import TrainingConfig
 from models.manifest import CONFIG, MODEL, OPTIMIZER, Manifest
+from models.modalities import Modality
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, SUPPRESSIONS_SCHEMA, SUPPRESSIONS_TABLE, items_schema
 from tests.assets.sequences.test_build import FIRST, events, put, update
@@ -223,6 +225,7 @@ def test_a_lake_made_anew_finds_the_items_of_the_champion_by_their_ids(
         ({"model": {"width": 16}}, "width is 16, not 8"),
         ({"model": {"decoding_width": 2}}, "decoding_width is 2, not 0"),
         ({"model": {"items": {"content_dim": 5}}}, "items.content_dim is 5, not 0"),
+        ({"model": {"items": {"content_dim": 5, "gate": "age"}}}, "items.gate is age, not none"),
         ({"manifest": {"held_out_users": 9}}, "held_out_users is 9, not 2"),
         ({"manifest": {"cutoff": -timedelta(days=1)}}, "it has seen what this version is asked"),
         ({"parent": "gone"}, "missing, damaged or of an earlier release"),
@@ -325,3 +328,13 @@ def test_content_of_another_kind_is_refused_by_name(
     assert why is None if named is None else named in (why or "")
     (folder / CONFIG).write_text(json.dumps(config | {"items": {"content_dim": 3}}))
     assert why_not_from(lake, folder, model, first.manifest) is None, "a version of earlier code does not say"
+
+
+def test_a_model_is_fitted_to_what_the_content_is_made_of_and_gated_where_the_profile_says_so(tmp_path: Path) -> None:
+    modalities = {"text": Modality(width=2, encoder="text:mini"), "tags": Modality(width=1)}
+    write_modalities(tmp_path, modalities)
+    np.save(tmp_path / "content.npy", np.zeros((3, 3), np.float32))
+    gated = SETTINGS.model_copy(update={"item_gate": "age"})
+    with_content, without = (fitted(SETTINGS.model, gated, folder).items for folder in (tmp_path, None))
+    assert (with_content.content_dim, with_content.modalities, with_content.gate) == (3, modalities, "age")
+    assert (without.content_dim, without.modalities, without.gate) == (0, {}, "none")

@@ -57,11 +57,13 @@ class Scale:
 
 
 SCALES = (
-    Scale("1e5", 100_000, 256, 1_024, True),
-    Scale("1e6", 1_000_000, 256, 256, True),
     # The table of the wide model and its gradient would take 20 GB.
     Scale("1e7", 10_000_000, 64, 26, False),
+    Scale("1e6", 1_000_000, 256, 128, True),
+    Scale("1e5", 100_000, 256, 512, True),
 )
+"""The largest first, as the memory of the others stays with the process (`models.memory`)."""
+
 SMOKE = (Scale("1e3", 1_000, 16, 64, True),)
 
 

@@ -78,8 +78,8 @@ class Dataset:
 
     @property
     def without_content(self) -> int:
-        """How many of the known items have no content at all: whoever has no ID either is one of them like another."""
-        return int((~self.content[self.vocabulary.known_items].any(axis=1)).sum()) if self.content.size else 0
+        """How many of the known items have no content at all: those without an ID, too, cannot be told apart."""
+        return int((~self.content[self.vocabulary.known_items].any(axis=1)).sum())
 
 
 @dataclass(frozen=True)

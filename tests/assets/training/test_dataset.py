@@ -13,6 +13,7 @@ from assets.splits.split import SplitRule, split
 from assets.training.dataset import Dataset, content_digest, read_dataset, read_held_out, write_training_set
 from models.columns import ID_MASKED, REPEATED
 from models.merging import Merging
+from models.modalities import Modality
 from storage.schema import TIME
 from tests.interaction_logs import log_of
 
@@ -142,6 +143,17 @@ def test_the_share_of_cold_items_is_that_of_the_time_before_the_cutoff() -> None
     assert dataset_of(training({"u": [("a", 7), ("b", 3)]}), None).cold_share == pytest.approx(2 / 3)
     # All of this log is younger than five days: it cannot tell an item that is new from one that is old.
     assert dataset_of(training({"u": [("a", 4), ("b", 3)]}), None).cold_share == pytest.approx(1 / 3)
+
+
+def test_items_that_have_nothing_are_counted_and_a_set_says_what_its_content_is_made_of(tmp_path: Path) -> None:
+    modalities = {"text": Modality(width=2, encoder="mini")}
+    told = dataset_of(training(HISTORIES), CONTENT, modalities=modalities)
+    assert (told.without_content, told.modalities) == (2, modalities), "of b and older nothing is known"
+    bare = dataset_of(training(HISTORIES), None)
+    assert (bare.without_content, bare.modalities) == (4, {})
+    folder = written(tmp_path / "set", training(HISTORIES), CONTENT, modalities=modalities)
+    (folder / "modalities.json").unlink()
+    assert read_dataset(folder).modalities == {}, "a set of earlier code"
 
 
 def test_content_lands_on_its_item() -> None:

@@ -56,7 +56,7 @@ refresh = dg.define_asset_job(
     "refresh",
     dg.AssetSelection.assets("raw_events", "raw_items", "events", "items", "sequences")
     | dg.AssetSelection.groups("content")
-    | dg.AssetSelection.assets("new_item_vectors", "endpoint"),
+    | dg.AssetSelection.assets("new_item_vectors", "user_item_vectors", "endpoint"),
     description="New events and items to the running endpoint without training: what people did is read by the next "
     "request, and new items are served by their content.",
 )

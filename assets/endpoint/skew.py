@@ -12,6 +12,7 @@ import polars as pl
 from assets.training.dataset import read_dataset
 from assets.validation.expectation import Expectation, Severity, between, with_overrides
 from assets.validation.settings import SkewSettings
+from assets.vectors.new_items import as_served
 from assets.versions import DATASETS, artifact_of
 from models.columns import ACTIONS
 from models.interactions import Interactions
@@ -91,7 +92,7 @@ def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
         history_length_distance: Jensen-Shannon distance (base 2, 0..1) of the training set's lengths to those of now;
             null without a training set.
         action_mix_distance: The same of all actions before the cutoff to those since; null without any since.
-        unknown_item_share: Of positive interactions since the cutoff, with items that the model does not know; null
+        unknown_item_share: Of positive interactions since the cutoff, with items that the endpoint does not know; null
             without any.
 
     Raises:
@@ -103,7 +104,7 @@ def measure_skew(lake: Lake, version: str) -> pl.DataFrame:
     folder = _training_set(lake, artifact.manifest)
     trained = read_dataset(folder).histories if folder else None
     then = _served(_loaded(lake, artifact, artifact.manifest.table_versions[SEQUENCES_TABLE]), artifact)
-    now = _loaded(lake, artifact, None)
+    now = _loaded(lake, as_served(lake, artifact), None)
     return pl.DataFrame(
         {
             "version": version,

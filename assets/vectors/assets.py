@@ -21,7 +21,7 @@ CLOSE = "close_to_the_version_before"
 
 
 @dg.asset(
-    deps=["sequences", "release", "user_item_towers"],
+    deps=["sequences", "release", "new_item_vectors", "user_item_towers"],
     group_name="serving",
     kinds={"pytorch", "delta"},
     owners=["team:serving"],

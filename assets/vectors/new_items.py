@@ -103,6 +103,20 @@ def make_new_items(lake: Lake, folders: Sequence[Path], id_type: IdType) -> tupl
         return told, lake.commit(NEW_ITEM_VECTORS_TABLE, files, like, (VERSION,), replaced)
 
 
+def as_served(lake: Lake, artifact: Artifact) -> Artifact:
+    """The version with the items that came after it, as the endpoint has it.
+
+    Raises:
+        NewItemsError: their vectors are not of the version, or damaged.
+    """
+    from models.new_items import with_new_items
+    from serving.new_items import read_new_items
+
+    if not lake.exists(NEW_ITEM_VECTORS_TABLE):
+        return artifact
+    return with_new_items(artifact, read_new_items(lake.scan(NEW_ITEM_VECTORS_TABLE), artifact))
+
+
 def _unknown(content: pl.LazyFrame, artifact: Artifact) -> pl.DataFrame:
     """`item_id`, `content_hash` of the items of which the version knows nothing, ordered by id."""
     rows = content.select(ITEM_ID, CONTENT_HASH).collect()

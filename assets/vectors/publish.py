@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from assets.vectors.batches import TABLES, batches_to_drop, remove_former
+from assets.vectors.new_items import as_served
 from assets.vectors.space import UserMoments, space_of
 from models.columns import AS_OF, BATCH, ITEM_ID, NEWEST, READ, SPACE, USER_ID, VECTOR, VERSION
 from models.manifest import Space
@@ -92,7 +93,8 @@ def publish(
     as_of: datetime,
     keep_batches: int,
 ) -> tuple[list[Published], Mapping[str, int]]:
-    """Adds a batch: the vectors of some versions, of all users as they stand and of all items that each knows.
+    """Adds a batch: the vectors of some versions, of all users as they stand and of all items that each knows or that
+    came after it and are served.
 
     Users are committed first, then items: a batch counts from then on, both sides at once. A version that was never
     published gets its space, which it keeps.
@@ -120,11 +122,13 @@ def publish(
     with Staging(lake) as staging:
         for folder in folders:
             artifact = load_artifact(folder)
-            users = _read_users(lake, artifact, staging.scratch, rows_in_memory, as_of)
+            served = as_served(lake, artifact)
+            users = _read_users(lake, served, staging.scratch, rows_in_memory, as_of)
+            # Whatever came since: a space is that of the version's own items.
             space, is_new = _space(lake, folder, artifact, users)
             kept_by = {SPACE: space.id, VERSION: artifact.version, BATCH: batch}
             preview = _write_users(staging, files[USER_VECTORS_TABLE], users, space, kept_by, id_type)
-            items = _of_items(artifact, space)
+            items = _of_items(served, space)
             files[ITEM_VECTORS_TABLE].append(staging.write(ITEM_VECTORS_TABLE, items, kept_by))
             count = sum(rows.height for rows in users.rows)
             told.append(

@@ -38,17 +38,21 @@ ITEMS, TRAINED, LATE = 95, 60, 3
 
 CONTENT = torch.randn(ITEMS + 1, 5, generator=torch.Generator().manual_seed(1))
 TOWER = ItemTowerConfig(content_dim=5)
+AGE_GATE = TOWER.model_copy(update={"gate": "age"})
 
 
-def recommender(items: int, **more: Any) -> Any:
+def recommender(items: int, tower: ItemTowerConfig = TOWER, **more: Any) -> Any:
     backbone = HstuConfig(layers=1, heads=1, head_dim=8)
-    shape = ModelConfig(width=8, max_length=4, backbone=backbone, items=TOWER, **more)
+    shape = ModelConfig(width=8, max_length=4, backbone=backbone, items=tower, **more)
     counts = np.zeros((2, items + 1), np.float32)
     counts[:, 1 : TRAINED + 1] = [np.arange(TRAINED) + 1, np.arange(TRAINED)[::-1] + 2]
     over_time = PopularityOverTime(np.array([0, AT]), counts)
     torch.manual_seed(0)
     model = build(shape, items, torch.arange(1, TRAINED + 1), CONTENT[: items + 1], over_time)
     torch.nn.init.normal_(model.items.ids.weight)
+    if model.items.gate is not None:
+        for weight in model.items.gate.parameters():
+            torch.nn.init.normal_(weight)
     return model
 
 
@@ -84,6 +88,7 @@ MODELS: dict[str, Callable[[int], Any]] = {
     "cosines": lambda items: recommender(items, popularity=False),
     "popularity": lambda items: recommender(items, popularity=True),
     "fewer dimensions": lambda items: recommender(items, popularity=True, decoding_width=4),
+    "an age gate": lambda items: recommender(items, AGE_GATE, popularity=True),
     "blend": blend,
     "argus": lambda items: argus(Argus, config(popularity=True, quality={}, **TOLD), items),
     "argus, no popularity": lambda items: argus(Argus, config(popularity=False, **TOLD), items),

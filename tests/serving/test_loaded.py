@@ -1,3 +1,5 @@
+import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -132,3 +134,47 @@ def test_every_user_gets_his_own_events_back(log: dict[int, list[tuple[int, int]
         liked = [item if 1 <= item <= 3 else 0 for item, actions in history if actions & LIKE]
         found = loaded.of(user)
         assert (found.item_index.tolist() if found is not None else []) == liked
+
+
+def test_items_that_came_later_stand_behind_those_of_the_version(world: World) -> None:
+    config = world.release("v1")
+    own = load_release(config).artifact
+    late = {name: of[5] for name, of in own.vectors.items()}
+    other = world.new_items("v0", {99: late})
+    assert load_release(config.model_copy(update={"new_items": other})).new_items == 0, "they are another version's"
+    table = world.new_items("v1", {99: late, 70: late})
+    release = load_release(config.model_copy(update={"new_items": table}))
+    assert (release.new_items, release.artifact.vocabulary.item_ids.to_list()[-2:]) == (2, [70, 99])
+    assert release.catalogue.titles[-2:].to_list() == [None, None]
+    seen = release.histories.of(300)
+    assert seen is not None
+    assert seen.item_index.tolist() == [0], "999 has not come"
+
+
+SHORT = pl.col("item_vectors").list.head(1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (lambda row: pl.concat([row, row]), "the new item 99 is there twice"),
+        (lambda row: row.with_columns(item_id=pl.lit(3, pl.Int64)), "the new item 3 is known already"),
+        (lambda row: row.with_columns(item_id=pl.lit("99")), "named by String, those of the vocabulary Int64"),
+        (lambda row: row.with_columns(SHORT), r"are \(1, 1\), not 1 of width"),
+        (lambda row: pl.concat([row, row.with_columns(SHORT)]), "differ in length"),
+        (lambda row: row.with_columns(item_vectors=pl.lit(None, pl.List(pl.Float32))), "differ in length"),
+        (lambda row: row.with_columns(item_vectors=pl.col("item_vectors") * float("nan")), "not finite"),
+        (lambda row: row.drop("retrieval_vectors"), "retrieval vectors .* are missing"),
+    ],
+)
+def test_a_damaged_table_of_new_items_is_refused_and_the_release_before_keeps_serving(
+    world: World, rows: Callable[[pl.DataFrame], pl.DataFrame], why: str
+) -> None:
+    slot, config = ReleaseSlot(), world.release("v1")
+    slot.replace(config.model_dump(mode="json"))
+    vectors = {name: of[5] for name, of in slot.get().artifact.vectors.items()}
+    table = world.new_items("v1", {99: vectors})
+    damaged = world.table("damaged", rows(pl.read_delta(table.uri)))
+    slot.replace(config.model_copy(update={"new_items": damaged}).model_dump(mode="json"))
+    assert re.search(f"{why}.*materialize `new_item_vectors`", str(slot.status().last_error))
+    assert slot.get().config == config

@@ -16,7 +16,8 @@ from assets.content.content_embeddings import content_table
 from assets.endpoint.rollout import champion_release
 from assets.resources import Storage
 from assets.vectors.new_item_assets import SERVED, new_item_vectors
-from assets.vectors.new_items import make_new_items
+from assets.vectors.new_items import as_served, make_new_items
+from assets.vectors.publish import publish
 from assets.versions import releases_of
 from models.artifact import load_artifact, save_artifact
 from models.availability import CATALOGUE_DAYS_TABLE
@@ -35,8 +36,10 @@ from serving.slot import ReleaseSlot
 from storage.lake import Lake
 from storage.schema import (
     CONTENT_TABLE,
+    ITEM_VECTORS_TABLE,
     ITEMS_TABLE,
     NEW_ITEM_VECTORS_TABLE,
+    USER_VECTORS_TABLE,
     embeddings_schema,
     new_item_vectors_schema,
 )
@@ -194,6 +197,28 @@ def test_what_is_not_of_the_versions_that_serve_goes_and_comes_in_one_commit(lak
     describe(lake, IDS)
     assert made(lake, first, second)["v1"].items == 0
     assert table(lake).is_empty()
+
+
+def test_what_is_published_reads_them_as_the_endpoint_does_in_the_space_of_the_version_alone(lake: Lake) -> None:
+    folder = version(lake)
+    releases_of(lake).promote("v1", "the first one")
+    list_items(lake, LATE, day=1)
+    describe(lake, [*IDS, *LATE])
+    made(lake, folder)
+    put(lake, events([("u00", "late 1", 86_400, "click", None, "home", "r1", 0)], 1), 1)
+    update(lake)
+    (told,), _ = publish(lake, [folder], "string", 1_000_000, "1", END, keep_batches=7)
+    assert (told.items, told.space.id) == (len(IDS) + len(LATE), "v1")
+    assert set(lake.scan(ITEM_VECTORS_TABLE).collect()["item_id"]) == {*IDS, *LATE}
+    user = lake.scan(USER_VECTORS_TABLE).filter(pl.col("user_id") == "u00").collect()
+    slot = ReleaseSlot()
+    slot.replace(champion_release(lake, "shop").model_dump(mode="json"))
+    with TestClient(build_api(slot, AppSettings())) as http:
+        asked = {"user_id": "u00", "at": int(END.timestamp() * 1000)}
+        live = http.post("/v1/vectors", json=asked).json()
+    assert live["vector"] == pytest.approx(user["vector"][0].to_list(), abs=1e-5)
+    alone = load_artifact(folder)
+    assert len(as_served(lake, alone).vocabulary) == len(alone.vocabulary) + len(LATE)
 
 
 @pytest.mark.parametrize(

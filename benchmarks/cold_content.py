@@ -50,22 +50,21 @@ def read_content(folder: Path, item_ids: np.ndarray, kept: Path, report: Report)
         folder: That of MovieLens-1M.
         kept: Where vectors and the image tower are kept, so that a second run does not make them again.
     """
-    items = _catalogue(folder)
+    items = movie_catalogue(folder)
     kept.mkdir(parents=True, exist_ok=True)
-    text, image = kept / TEXT, kept / IMAGES
-    if not text.exists():
-        text_table(items.lazy(), no_vectors(), TextSettings(), report).frame.write_parquet(text)
+    image = kept / IMAGES
+    texts = movie_texts(items, kept, report)
     if not image.exists():
         settings, towers = ImageSettings(), kept / "image_towers"
         towers.mkdir(exist_ok=True)
-        table = image_table(items.lazy(), read_parquet(text), no_vectors(), towers, settings, report)
+        table = image_table(items.lazy(), texts, no_vectors(), towers, settings, report)
         recall = table.adapted.recall if table.adapted else None
         if recall:
             report(f"image tower: recall@1 {recall.at_1:.3f} among {recall.candidates}")
         table.table.frame.write_parquet(image)
     asked = pl.DataFrame({ITEM_ID: item_ids})
     tables = {
-        "text": read_parquet(text),
+        "text": texts,
         "image": read_parquet(image),
         "categories": tag_table(items.lazy(), CATEGORIES, CATEGORIES_WIDTH).frame,
         "tags": tag_table(items.lazy(), TAGS, TAGS_WIDTH).frame,
@@ -83,10 +82,19 @@ def imitate_vectors(kept: Path, item_ids: np.ndarray) -> None:
         pl.DataFrame({ITEM_ID: item_ids}).with_columns(vectors).write_parquet(kept / name)
 
 
-def _catalogue(folder: Path) -> pl.DataFrame:
+def movie_catalogue(folder: Path) -> pl.DataFrame:
+    """The line's table of items, of the movies in `folder`."""
     source = MovieLens(MovieLensSettings(kind="movielens", path=str(folder)), SOME_DAY)
     raw = source.read("items", source.land("items", [SOME_DAY]), [SOME_DAY])
     return clean_items(raw, QualitySettings(), "int64", [SOME_DAY]).accepted
+
+
+def movie_texts(items: pl.DataFrame, kept: Path, report: Report) -> pl.DataFrame:
+    """The text embeddings of `items`: those kept in the folder `kept`, or made and kept there."""
+    if not (kept / TEXT).exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        text_table(items.lazy(), no_vectors(), TextSettings(), report).frame.write_parquet(kept / TEXT)
+    return read_parquet(kept / TEXT)
 
 
 def _rows(asked: pl.DataFrame, table: pl.DataFrame) -> np.ndarray:

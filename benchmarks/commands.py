@@ -104,6 +104,20 @@ def cold(
 
 
 @app.command()
+def posters(
+    seeds: Annotated[int, typer.Option(min=1, help="How often a tower is trained on each share.")] = 3,
+    data: DataOption = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """What more posters would teach the line's image tower: MovieLens-1M, by shares of its films."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import posters as bench
+
+        _end("posters", bench.run(seeds, data, _kept(out), smoke, _report))
+
+
+@app.command()
 def training(
     size: Annotated[Sizes, typer.Option(help="Which of the published models.")] = Sizes.both,
     rounds: Annotated[int, typer.Option(min=1, help="How often the sides alternate.")] = 5,

@@ -19,7 +19,7 @@ from assets.content.read_image import Source, stamp
 from assets.content.settings import ImageSettings
 from assets.content.split import PICTURE_HASH, TEXT_HASH
 from assets.content.tower import ImageTower, load_pretrained
-from assets.content.tower_store import AdaptedTower, adapted_tower
+from assets.content.tower_store import AdaptedTower, LoadPixels, adapted_tower
 from assets.content.tower_training import AdaptReport
 from assets.content.vectors import Matrix, to_series
 from models.columns import CONTENT_HASH, IMAGE, IMAGE_BYTES, ITEM_ID, REASON, VECTOR
@@ -129,6 +129,37 @@ def image_hashes(items: pl.LazyFrame, settings: ImageSettings) -> pl.DataFrame:
     return joined.select(ITEM_ID, pl.coalesce(PICTURE_HASH, pl.col(IMAGE) + "@" + pl.col("stamp")).alias(PICTURE_HASH))
 
 
+def image_text_pairs(images: pl.DataFrame, texts: pl.DataFrame, settings: ImageSettings) -> pl.DataFrame:
+    """The (image, text) pairs of a catalogue that a tower can be trained on, each once.
+
+    Args:
+        images: Of `image_hashes`.
+        texts: The text embeddings.
+
+    Returns:
+        `item_id`, `image_hash`, `text_hash`, the text's `vector`, and `content_hash` of the pair; sorted by it, at most
+        `maximum_pairs`.
+    """
+    return (
+        images.drop_nulls(PICTURE_HASH)
+        .join(texts.drop_nulls(CONTENT_HASH).rename({CONTENT_HASH: TEXT_HASH}), on=ITEM_ID)
+        .with_columns(content_hash("pair", PICTURE_HASH, TEXT_HASH))
+        .sort(CONTENT_HASH, ITEM_ID)
+        .unique(CONTENT_HASH, keep="first", maintain_order=True)
+        .head(settings.adapt.maximum_pairs)
+    )
+
+
+def pixel_loader(items: pl.LazyFrame, settings: ImageSettings) -> LoadPixels:
+    """Reads and decodes the images of pairs from the catalogue `items`."""
+
+    def load_pixels(wanted: pl.DataFrame, tower: ImageTower) -> tuple[pl.DataFrame, NDArray[np.uint8]]:
+        decoded = decode(_sources(items, wanted), tower.fit(), settings)
+        return wanted.filter(decoded.accepted), decoded.pixels
+
+    return load_pixels
+
+
 def _adapted(
     items: pl.LazyFrame,
     images: pl.DataFrame,
@@ -138,23 +169,11 @@ def _adapted(
     progress: Progress,
 ) -> AdaptedTower | None:
     """The tower adapted to the catalogue's pairs, or None where they are too few to train one."""
-    pairs = (
-        images.drop_nulls(PICTURE_HASH)
-        .join(texts.drop_nulls(CONTENT_HASH).rename({CONTENT_HASH: TEXT_HASH}), on=ITEM_ID)
-        .with_columns(content_hash("pair", PICTURE_HASH, TEXT_HASH))
-        .sort(CONTENT_HASH, ITEM_ID)
-        .unique(CONTENT_HASH, keep="first", maintain_order=True)
-        .head(settings.adapt.maximum_pairs)
-    )
+    pairs = image_text_pairs(images, texts, settings)
     if pairs.height < settings.adapt.minimum_pairs:
         progress(f"image tower: {pairs.height} (image, text) pairs are too few to train on, so no image has a vector")
         return None
-
-    def load_pixels(wanted: pl.DataFrame, tower: ImageTower) -> tuple[pl.DataFrame, NDArray[np.uint8]]:
-        decoded = decode(_sources(items, wanted), tower.fit(), settings)
-        return wanted.filter(decoded.accepted), decoded.pixels
-
-    return adapted_tower(folder, pairs, load_pixels, settings, progress)
+    return adapted_tower(folder, pairs, pixel_loader(items, settings), settings, progress)
 
 
 def _sources(items: pl.LazyFrame, wanted: pl.DataFrame) -> list[Source]:

@@ -41,6 +41,14 @@ def test_cold() -> None:
     assert found["none, masking off"]["sd"] is None, "the first seed is enough"
 
 
+def test_posters() -> None:
+    found = figures("posters", "--seeds", "2")
+    assert [found[share]["pairs"] for share in ("25%", "50%", "100%")] == [26, 51, 102]
+    assert found["held_out"] * found["chance_recall@1"] == pytest.approx(1, rel=1e-3)
+    assert all(0 <= found[share]["behind"] <= 1 for share in ("25%", "50%", "100%"))
+    assert set(found["50%"]["sd"]) == set(found["50%"]) - {"sd"}
+
+
 def test_ml1m_argus(tmp_path: Path) -> None:
     picture = tmp_path / "entropy.png"
     found = figures("ml1m-argus", "--seeds", "2", "--picture", str(picture))

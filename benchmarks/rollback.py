@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from benchmarks.figures import Figures, Report
+from benchmarks.line import materialize
 from benchmarks.rollback_clients import CLIENTS, Clients, Span
 from benchmarks.user_interface import UserInterface, user_interface
 from models.manifest import MANIFEST, list_versions, read_manifest
@@ -29,7 +30,7 @@ from serving.client import EndpointClient, EndpointError
 from serving.ports import free_port
 
 FIRST_DAY = date(2026, 1, 1)
-DAYS = 4
+DAYS, SMOKE_DAYS = 4, 2
 STAGES = ("raw_events", "raw_items", "items", "events", "sequences", "training_set", "hstu_model")
 UPSTREAM = " or ".join(f'key:"{stage}"' for stage in STAGES)
 EPOCHS = 1_000_000
@@ -61,12 +62,12 @@ class Installation:
     endpoint: int
 
     @classmethod
-    def made(cls, folder: Path, events: int, workers: int) -> "Installation":
-        """Writes the profile: a small model, and a gate that lets everything through."""
+    def made(cls, folder: Path, events: int, days: int, workers: int) -> "Installation":
+        """Writes the profile of a small model and trains a version by it, which needs no cluster yet."""
         port = free_port()
         profile: dict[str, Any] = {
             "first_day": FIRST_DAY.isoformat(),
-            "last_day": (FIRST_DAY + timedelta(days=DAYS)).isoformat(),
+            "last_day": (FIRST_DAY + timedelta(days=days)).isoformat(),
             "id_type": "int64",
             "source": {"kind": "demo_world", "events": events},
             "training": {
@@ -80,22 +81,33 @@ class Installation:
             "endpoint": {"port": port, "replicas": REPLICAS},
             "ray": {"port": free_port(), "dashboard_port": free_port(), "object_store_mb": 200},
         }
-        (folder / "shop.yaml").write_text(yaml.safe_dump(profile))
-        return cls(folder, port)
+        made = cls(folder, port)
+        made.profile.write_text(yaml.safe_dump({**profile, "ray": {"mode": "inline"}}))
+        materialize(made.profile, made.home, UPSTREAM)
+        made.profile.write_text(yaml.safe_dump(profile))
+        return made
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.endpoint}"
 
     @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def profile(self) -> Path:
+        return self.folder / "shop.yaml"
+
+    @property
     def variables(self) -> Mapping[str, str]:
         """The environment of every process, without what the caller's says of another home."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("GENREC_", "DAGSTER_", "RAY_"))}
-        return {**clean, "GENREC_HOME": str(self.folder / "home"), "GENREC_PROFILE": str(self.folder / "shop.yaml")}
+        return {**clean, "GENREC_HOME": str(self.home), "GENREC_PROFILE": str(self.profile)}
 
     def two_versions(self) -> tuple[str, str]:
         """The trained one, and a copy of it by another name: a roll-out takes as long whatever the weights are."""
-        artifacts = self.folder / "home" / "shop" / "artifacts" / "hstu"
+        artifacts = self.home / "shop" / "artifacts" / "hstu"
         (old,) = list_versions(artifacts)
         new = f"{old}-again"
         shutil.copytree(artifacts / old, artifacts / new)
@@ -180,19 +192,18 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
         rounds: How often either is measured, in turns.
     """
     rounds, requests, asking, pause = (1, SMOKE_REQUESTS, 1, SMOKE_PAUSE) if smoke else (rounds, REQUESTS, CLIENTS, 0.0)
-    events, workers = (10_000, 1) if smoke else (100_000, 2)
+    events, days, workers = (10_000, SMOKE_DAYS, 1) if smoke else (100_000, DAYS, 2)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="genrec-rollback-")))
-        installation = Installation.made(folder, events, workers)
-        stack.callback(installation.genrec, "down")
         report("training a version")
-        installation.genrec("materialize", "--select", UPSTREAM)
+        installation = Installation.made(folder, events, days, workers)
         old, new = installation.two_versions()
+        stack.callback(installation.genrec, "down")
+        ui = stack.enter_context(_ui(installation))
         outs = RollOuts(installation)
         stack.callback(outs.close)
         for version in (old, new):
             outs.promote(version)
-        ui = stack.enter_context(_ui(installation))
         training = stack.enter_context(_training(ui))
         clients = stack.enter_context(Clients(installation.url, asking, pause))
         report("a training is on its way, and clients ask")

@@ -205,7 +205,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 def test_raw_logs_are_found_and_listed_day_by_day(installation: Installation) -> None:
-    installation.stage("raw_events", "raw_items")
+    installation.stage(*DATA, *CONTENT)
     for ledger in ("raw_events", "raw_items"):
         files = installation.table(ledger)
         assert files["day"].unique().sort().to_list() == pl.date_range(FIRST, YESTERDAY, eager=True).to_list()
@@ -213,7 +213,6 @@ def test_raw_logs_are_found_and_listed_day_by_day(installation: Installation) ->
 
 
 def test_every_row_is_an_event_or_an_item_or_quarantined_with_a_reason(installation: Installation) -> None:
-    installation.stage("items", "events")
     events, quarantine = installation.table("events"), installation.table("quarantine")
     assert set(quarantine["reason"].unique()) >= {"duplicate", "unknown_action", "unknown_item"}
     landed = sum(scan_parquet(file).collect().height for file in installation.landed("raw_events"))
@@ -222,7 +221,6 @@ def test_every_row_is_an_event_or_an_item_or_quarantined_with_a_reason(installat
 
 
 def test_events_become_one_sequence_a_user_oldest_first(installation: Installation) -> None:
-    installation.stage("sequences", "data_report")
     sequences, events = installation.sequences(), installation.table("events")
     assert sorted(sequences["user_id"]) == sorted(events["user_id"].unique())
     pairs = sequences.explode("item_ids", "timestamps").select("user_id", item_id="item_ids").unique()
@@ -233,7 +231,6 @@ def test_events_become_one_sequence_a_user_oldest_first(installation: Installati
 
 
 def test_every_item_has_its_content_vector(installation: Installation) -> None:
-    installation.stage(*CONTENT)
     content = installation.table("content_embeddings")
     assert set(content["item_id"]) == set(installation.table("items")["item_id"])
     assert content["vector"].list.len().n_unique() == 1
@@ -251,7 +248,7 @@ def test_a_version_is_trained_and_its_ablation_with_it(installation: Installatio
 
 
 def test_the_evaluation_compares_all_scorers(installation: Installation) -> None:
-    installation.stage("evaluation")
+    installation.stage("evaluation", "release", "endpoint")
     (version,) = installation.versions()
     report = json.loads((installation.home / "small" / "artifacts" / "hstu" / version / "evaluation.json").read_text())
     scorers = report["protocols"][report["primary_protocol"]]["scorers"]
@@ -260,7 +257,6 @@ def test_the_evaluation_compares_all_scorers(installation: Installation) -> None
 
 
 def test_the_first_version_is_released_and_answers(installation: Installation) -> None:
-    installation.stage("release", "endpoint")
     made = {version: family for family in ("hstu", "blend", *SIMPLE) for version in installation.versions(family)}
     status = installation.status()
     assert status["profile"] == "small"

@@ -20,6 +20,9 @@ SPACE = "space.safetensors"
 OF_THE_DATA = {"columns", "actions", "factors", "id_masking", "items.id_masking"}
 """Fields of a configuration that follow the data from night to night, beside those marked so (`models.auto`)."""
 
+MODALITIES = "items.modalities."
+"""What the content was made by; the vectors are turned alike whatever that was."""
+
 
 @dataclass(frozen=True)
 class StableSpace:
@@ -81,4 +84,5 @@ def built_otherwise(own: FamilyConfig, theirs: FamilyConfig) -> list[str]:
     """What differs in how two models are built, one setting each; what follows the data does not count."""
     follows = OF_THE_DATA | marked(own).keys() | marked(theirs).keys()
     found = differences(own.model_dump(mode="json"), theirs.model_dump(mode="json"))
-    return [told for told in found if told.split(" is ")[0] not in follows]
+    named = ((told.split(" is ")[0], told) for told in found)
+    return [told for path, told in named if path not in follows and not path.startswith(MODALITIES)]

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.config import ModelConfig
+from models.space import built_otherwise
 from models.stable_space import Maps, RankDeficient, canonical, change_of_scores, gram, mapped, mean_cosine, rotation
 
 WIDTHS, SEEDS = st.integers(2, 12), st.integers(0, 2**32 - 1)
@@ -91,3 +93,14 @@ def test_cosines_of_nothing_are_zero_and_lengths_do_not_count() -> None:
     some = np.array([[3.0, 4.0], [0.0, 0.0]])
     assert mean_cosine([some], [7 * some]) == pytest.approx(0.5)
     assert change_of_scores(some[:0], some, Maps.identity(2)) == 0.0
+
+
+def test_another_encoder_of_content_is_no_other_space_and_a_gate_is_one() -> None:
+    """Both models have vectors of one width, which one turn takes into each other."""
+
+    def model(encoder: str, gate: str = "none") -> ModelConfig:
+        items = {"content_dim": 3, "gate": gate, "modalities": {"text": {"width": 3, "encoder": encoder}}}
+        return ModelConfig.model_validate({"items": items})
+
+    assert built_otherwise(model("mini"), model("maxi")) == []
+    assert built_otherwise(model("mini", "age"), model("mini")) == ["items.gate is age, not none"]

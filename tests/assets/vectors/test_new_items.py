@@ -276,6 +276,20 @@ def test_a_family_that_reads_no_content_leaves_them_out_and_counts_them(lake: La
     assert load_release(champion_release(lake, "shop")).new_items == 0
 
 
+def test_a_rollback_finds_the_new_items_of_the_version_that_it_puts_back(lake: Lake) -> None:
+    releases = releases_of(lake)
+    for name in ("v1", "v2"):
+        version(lake, name)
+        releases.promote(name, "it is better")
+        releases.served(name)
+    describe(lake, [*IDS, *LATE])
+    told, _ = materialize(lake)
+    assert (told["version"], told["new_items"], told["previous_version"]) == ("v2", 2, "v1")
+    releases.rollback("it was not")
+    release = load_release(champion_release(lake, "shop"))
+    assert (release.config.version, release.new_items) == ("v1", 2)
+
+
 def test_without_content_or_champion_there_is_nothing_to_do(lake: Lake, tmp_path: Path) -> None:
     assert materialize(lake)[0] == {"skipped": "no version was ever promoted"}
     assert materialize(Lake(str(tmp_path / "empty")))[0] == {"skipped": "there is no content"}

@@ -13,6 +13,9 @@ NICENESS = 15
 SECONDS_TO_END = 10
 POLL_SECONDS = 0.2
 
+PRIVATE_OBJECT_STORE = 512 << 20
+"""Bytes of shared memory of a private cluster."""
+
 
 class ClusterMissing(ConnectionError):
     """No Ray cluster answers at the configured address."""
@@ -36,6 +39,31 @@ def attached(address: str) -> Iterator[None]:
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=True, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError) as error:
         raise ClusterMissing(f"no Ray cluster answers at '{address}': start one with `genrec up`") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def private(cpus: int) -> Iterator[None]:
+    """This process as the driver of a cluster of its own, which ends with the block, or with the process.
+
+    Args:
+        cpus: That it may hand out.
+    """
+    import logging
+
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        include_dashboard=False,
+        object_store_memory=PRIVATE_OBJECT_STORE,
+        log_to_driver=True,
+        logging_level=logging.WARNING,
+    )
     try:
         yield
     finally:

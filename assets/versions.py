@@ -21,6 +21,8 @@ ABLATIONS = "ablations"
 DATASETS = "training_sets"
 RANKING_SETS = "ranking_sets"
 RUNS = "training_runs"
+SWEEPS = "scaling"
+"""Among the training runs, sweeps over sizes that are not done."""
 
 VERSION, TRAINING_SET = "version", "training_set"
 """What an asset says that it was about: entries of its metadata, by which later steps of the run find it."""

@@ -362,6 +362,23 @@ def nightly_chain(
 
 
 @app.command()
+def scaling(
+    epochs: Annotated[int, typer.Option(min=1, help="Over all users; smaller shares have as many steps.")] = 10,
+    seeds: Annotated[int, typer.Option(min=1, help="How often each size is trained.")] = 2,
+    concurrent: Annotated[int, typer.Option(min=1, help="Trials at once, a core each.")] = 2,
+    picture: Annotated[Path | None, typer.Option(help="A PNG file for the laws.")] = None,
+    data: DataOption = None,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """How quality grows with the backbone's size: both laws on MovieLens-1M, else on a demo world."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import scaling as bench
+
+        _end("scaling", bench.run(epochs, seeds, concurrent, data, _kept(out), picture, smoke, _report))
+
+
+@app.command()
 def beside(rounds: Annotated[int, typer.Option(min=1)] = 3, smoke: SmokeOption = False) -> None:
     """What training does beside other programs that take all of the processor they can get."""
     with errors_as_sentences(patience=None):

@@ -14,6 +14,7 @@ import assets.events.assets
 import assets.items.assets
 import assets.ranking.assets
 import assets.release.assets
+import assets.scaling.assets
 import assets.sequences.assets
 import assets.sources.assets
 import assets.training.assets
@@ -38,6 +39,7 @@ MODULES = (
     assets.training.simple_assets,
     assets.training.assets,
     assets.training.blend_assets,
+    assets.scaling.assets,
     assets.evaluation.assets,
     assets.release.assets,
     assets.vectors.new_item_assets,

@@ -30,6 +30,7 @@ def defs() -> dg.Definitions:
             jobs.nightly_train,
             jobs.refresh,
             jobs.tuning,
+            jobs.scaling,
             jobs.ranking,
             jobs.argus,
             jobs.rollback,

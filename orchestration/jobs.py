@@ -80,6 +80,13 @@ tuning = dg.define_asset_job(
     "profile says `use_tuned`.",
 )
 
+scaling = dg.define_asset_job(
+    "scaling",
+    dg.AssetSelection.assets("training_set", "scaling_law"),
+    description="Trains backbones of several sizes on shares of a new training set, and says what a larger one would "
+    "bring; takes hours on a large log, and goes on where it was ended.",
+)
+
 
 class RollbackConfig(dg.Config):
     """Why the previous champion is put back."""

@@ -149,6 +149,9 @@ class Profile(Strict):
     training: Annotated[Section, CheckedBy("assets.training.settings:TrainingSettings")] = Field(
         default_factory=dict, description="The model and how it is trained."
     )
+    scaling: Annotated[Section, CheckedBy("assets.scaling.settings:ScalingSettings")] = Field(
+        default_factory=dict, description="Which sizes of the model's backbone are compared, and on how much data."
+    )
     ranking: Annotated[Section, CheckedBy("assets.ranking.settings:RankingSettings")] = Field(
         default_factory=dict, description="The model that ranks what is shown, and how it is trained."
     )

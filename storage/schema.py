@@ -320,6 +320,12 @@ COLUMN_DESCRIPTIONS: dict[str, str] = {
     "epochs": "Epochs that the trial trained before it ended or was stopped.",
     "ndcg_at_10": "NDCG@10 of the held-out last interactions, what trials are judged by.",
     "seconds": "How long the trial took.",
+    "size": "Place of the trial's backbone among the sizes of the profile, from 0.",
+    "fraction": "Share of the training set's users that the trial learned from.",
+    "seed": "Seed of the trial's training.",
+    "parameters": "Parameters of the trial's backbone, embeddings and decoding not counted.",
+    "loss": "Training loss of the epoch that was kept.",
+    "mrr": "Mean reciprocal rank over all users who were asked.",
 }
 """What a reader of the UI is told of each column, by its name, whatever table it stands in."""
 
@@ -382,3 +388,4 @@ CONTENT_TABLE = "content_embeddings"
 EVALUATIONS_TABLE = "evaluations"
 RELEASES_TABLE = "release_log"
 TUNING_TABLE = "tuning_trials"
+SCALING_TABLE = "scaling_trials"

@@ -16,7 +16,7 @@ from assets.versions import DATASETS, RECORD
 from models.columns import AVAILABLE_FROM, ITEM_ID
 from models.evaluation.report import Contestant, VersionEvaluation
 from models.families.registry import family_named
-from models.manifest import read_manifest
+from models.manifest import Manifest, read_manifest
 from storage.lake import Lake
 from storage.sequence_store import SEQUENCES_TABLE
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from models.evaluation.evaluate import Progress
     from models.evaluation.report import EvaluationReport, Protocol
     from models.evaluation.scorer import Scorer
+    from models.vocabulary import Vocabulary
 
 CHAMPION = "champion"
 REFERENCE = "from_scratch"
@@ -191,12 +192,22 @@ def _load(folders: Mapping[str, Path]) -> tuple[dict[str, Artifact], dict[str, s
 
 def questions_of(lake: Lake, candidate: Artifact) -> Questions:
     """What the training set of a version holds to ask it."""
+    return questions_for(lake, candidate.manifest, candidate.vocabulary)
+
+
+def questions_for(lake: Lake, manifest: Manifest, vocabulary: Vocabulary) -> Questions:
+    """What a training set holds to ask a version that is made of it, whether or not there is one yet.
+
+    Args:
+        manifest: Names the training set, and its cutoff.
+        vocabulary: The version's.
+    """
     from assets.training.dataset import read_held_out
 
-    held_out = read_held_out(lake.folder(DATASETS) / candidate.manifest.training_set)
-    day = candidate.manifest.cutoff.date()
+    held_out = read_held_out(lake.folder(DATASETS) / manifest.training_set)
+    day = manifest.cutoff.date()
     items = catalogue_at(lake, day).select(ITEM_ID, AVAILABLE_FROM).join(gone_at(lake, day), on=ITEM_ID, how="left")
-    return make_questions(held_out, items.collect(), candidate.vocabulary)
+    return make_questions(held_out, items.collect(), vocabulary)
 
 
 def _training_set(lake: Lake, candidate: Artifact, settings: EvaluationSettings) -> TrainingSetRecord:

@@ -21,7 +21,7 @@ from assets.sources.damage import damage_explained
 from assets.sources.ledger import LEDGERS
 from assets.sources.source import LandedFile, Source
 from assets.validation.data_docs import DATA_DOCS
-from assets.versions import DATASETS, RANKING_SETS
+from assets.versions import DATASETS, RANKING_SETS, RUNS, SWEEPS
 from models.columns import DAY, MALFORMED, SOURCE_FILE, SOURCE_ROW, USER_ID
 from storage.lake import Lake
 from storage.schema import EVENTS_TABLE, LANDED_SCHEMA
@@ -94,7 +94,9 @@ def landed_rows(lake: Lake, source: Source, person: Person) -> Iterator[tuple[st
 
 
 def _without_training_sets(lake: Lake) -> int:
-    folders = [folder for kind in (DATASETS, RANKING_SETS) for folder in sorted(lake.folder(kind).iterdir())]
+    # A sweep that was ended has shares of them.
+    kinds = (DATASETS, RANKING_SETS, f"{RUNS}/{SWEEPS}")
+    folders = [folder for kind in kinds for folder in sorted(lake.folder(kind).iterdir())]
     for folder in folders:
         shutil.rmtree(folder)
     return len(folders)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assets.retention.live import live_training_sets, live_versions, named_tables
 from assets.retention.settings import RetentionSettings
-from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RANKING_SETS, RUNS
+from assets.versions import ABLATIONS, ARTIFACTS, DATASETS, RANKING_SETS, RUNS, SWEEPS
 from storage.commit import KEEP_LOG
 from storage.lake import Lake
 from storage.sequence_store import BUCKETS_FOLDER, SEQUENCES_TABLE, named_files
@@ -20,6 +20,7 @@ OF_A_VERSION = (
     f"{RUNS}/{ARTIFACTS}",
     f"{RUNS}/{ABLATIONS}",
     f"{RUNS}/tuning",
+    f"{RUNS}/{SWEEPS}",
 )
 """Folders below the root with a folder for each trained version, as patterns."""
 

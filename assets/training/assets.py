@@ -202,7 +202,7 @@ def tuned_hyperparameters(
     tables, settings = lake.open(), training
     dataset, record = training_set_of_run(context, tables, set_settings)
     storage = tables.folder(RUNS) / "tuning" / new_version(settings.model.family)
-    settings, _ = _chosen(context, settings, dataset, workers=0, start=None)
+    settings = settled_and_told(context, settings, dataset)
     optimisation = settings.optimisation.model_copy(update={"epochs": settings.search.epochs})
     job = TrainingJob(str(dataset), str(storage), fitted(settings.model, settings, dataset), optimisation, workers=0)
     with attached(ray.address):
@@ -231,6 +231,11 @@ def _chosen(
     for path, choice in chosen.items():
         context.log.info(f"{path} is {choice.value}: {choice.reason}")
     return settings, chosen
+
+
+def settled_and_told(context: dg.AssetExecutionContext, settings: TrainingSettings, dataset: Path) -> TrainingSettings:
+    """The settings of a training from scratch in one process, with what the training set decides, which is told."""
+    return _chosen(context, settings, dataset, workers=0, start=None)[0]
 
 
 def training_set_of_run(

@@ -32,13 +32,14 @@ class Following:
     """Calls back for every entry that is added to the journals of a folder while the block runs.
 
     Args:
-        folder: Holds the journals, `*.jsonl`, or will.
+        folder: Holds the journals, or will.
         on_entry: Gets the journal and the entry, in a thread of its own.
+        pattern: Of the journals within the folder.
     """
 
-    def __init__(self, folder: Path, on_entry: OnEntry) -> None:
-        self._folder, self._on_entry = folder, on_entry
-        self._seen = {journal: len(entries(journal)) for journal in folder.glob("*.jsonl")}
+    def __init__(self, folder: Path, on_entry: OnEntry, pattern: str = "*.jsonl") -> None:
+        self._folder, self._on_entry, self._pattern = folder, on_entry, pattern
+        self._seen = {journal: len(entries(journal)) for journal in folder.glob(pattern)}
         self._stop = Event()
         self._thread = Thread(target=self._follow, daemon=True)
 
@@ -53,7 +54,7 @@ class Following:
         stopping = False
         while not stopping:
             stopping = self._stop.wait(POLL_SECONDS)
-            for journal in sorted(self._folder.glob("*.jsonl")):
+            for journal in sorted(self._folder.glob(self._pattern)):
                 found = entries(journal)
                 for entry in found[self._seen.get(journal, 0) :]:
                     self._on_entry(journal, entry)

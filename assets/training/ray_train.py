@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
-from assets.training.setbacks import Setback, is_setback, read_setbacks, train_through_setbacks
+from assets.training.setbacks import OfRankZero, Setback, is_setback, read_setbacks, train_through_setbacks
 from models.config import TrainedConfig, TrainingConfig
 from models.families.registry import family_named, family_of
 from models.manifest import VOCABULARY
@@ -180,21 +180,36 @@ def train(job: TrainingJob, on_progress: Callable[[Entry], None] = lambda progre
 
 
 def train_loop(config: dict[str, Any]) -> None:
-    """What every worker runs."""
-    import torch
+    """What every worker of Ray Train runs."""
     from ray.train.collective import broadcast_from_rank_zero
+
+    job = TrainingJob.read(config)
+    if job.workers:
+        yield_to_requests()
+    _train_as(job, _worker(job), broadcast_from_rank_zero)
+
+
+def train_alone(job: TrainingJob) -> list[Progress]:
+    """`train` in this process, where Ray Train cannot be: in a trial of Ray Tune. `job.workers` is 0."""
+    from models.training.loop import Worker
+
+    Path(job.folder).mkdir(parents=True, exist_ok=True)
+    _train_as(job, Worker(), lambda mine: mine)
+    return read_progress(Path(job.folder))
+
+
+def _train_as(job: TrainingJob, worker: "Worker", of_rank_zero: OfRankZero) -> None:
+    """Trains as one of the workers of a job, from its newest checkpoint on."""
+    import torch
 
     from assets.training.dataset import read_dataset
     from models.checkpoint import epochs_done, newest_checkpoint, next_checkpoint
     from models.training.early_stopping import StopTraining, has_stopped
     from models.training.loop import EpochReport, StepReport, fit
 
-    job = TrainingJob.read(config)
     folder = Path(job.folder)
-    if job.workers:
-        yield_to_requests()
     torch.set_num_threads(job.threads_per_worker)
-    dataset, worker = read_dataset(Path(job.dataset)), _worker(job)
+    dataset = read_dataset(Path(job.dataset))
     rank, workers = worker.rank, worker.world_size
     family = family_of(job.model)
 
@@ -215,7 +230,7 @@ def train_loop(config: dict[str, Any]) -> None:
         done = newest_checkpoint(folder) if rank == 0 else None
         curve = read_progress(folder)[: epochs_done(done) if done else 0]
         better = family.judge(job.model).better
-        return bool(broadcast_from_rank_zero(has_stopped(judged(job, curve), better, job.training.patience)))
+        return bool(of_rank_zero(has_stopped(judged(job, curve), better, job.training.patience)))
 
     def on_step(report: StepReport) -> None:
         note(folder / PROGRESS, step_of(report, workers))
@@ -237,7 +252,7 @@ def train_loop(config: dict[str, Any]) -> None:
             optimizer_state=_optimizer_at_start(job, dataset, model),
         )
 
-    train_through_setbacks(job.training, folder, folder / PROGRESS, rank, attempt)
+    train_through_setbacks(job.training, folder, folder / PROGRESS, rank, attempt, of_rank_zero)
 
 
 def _worker(job: TrainingJob) -> "Worker":

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assets.training.journal import entries, note
 from models.config import TrainingConfig
@@ -12,6 +13,9 @@ MOST_SETBACKS = 3
 
 Attempt = Callable[[TrainingConfig, Path | None], None]
 """Trains by a configuration from a checkpoint on, or from the start."""
+
+OfRankZero = Callable[[Any], Any]
+"""Makes of what a worker gives what rank 0 gives; all workers call it together."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ def after_setbacks(training: TrainingConfig, setbacks: int) -> TrainingConfig:
     return training.model_copy(update=changed)
 
 
-def train_through_setbacks(training: TrainingConfig, folder: Path, journal: Path, rank: int, attempt: Attempt) -> None:
+def train_through_setbacks(
+    training: TrainingConfig, folder: Path, journal: Path, rank: int, attempt: Attempt, of_rank_zero: OfRankZero
+) -> None:
     """Calls `attempt` until it does not diverge; every worker of a run of Ray Train does so.
 
     The journal remembers setbacks, so a run that is killed goes on as if it had not been.
@@ -62,21 +68,19 @@ def train_through_setbacks(training: TrainingConfig, folder: Path, journal: Path
     Raises:
         Diverged: it did so before its first epoch had ended, again and again.
     """
-    from ray.train.collective import broadcast_from_rank_zero
-
     from models.checkpoint import epochs_done, newest_checkpoint
     from models.training.divergence import Diverged
 
     while True:
         # All go on from the same epoch in the same way, whatever becomes visible to the others meanwhile.
-        setbacks = broadcast_from_rank_zero(len(read_setbacks(journal)))
-        newest = broadcast_from_rank_zero(str(newest_checkpoint(folder) or ""))
+        setbacks = of_rank_zero(len(read_setbacks(journal)))
+        newest = of_rank_zero(str(newest_checkpoint(folder) or ""))
         if setbacks > MOST_SETBACKS:
             return
         try:
             return attempt(after_setbacks(training, setbacks), Path(newest) if newest else None)
         except Diverged as error:
-            good = broadcast_from_rank_zero(str(newest_checkpoint(folder) or ""))
+            good = of_rank_zero(str(newest_checkpoint(folder) or ""))
             ends = setbacks == MOST_SETBACKS
             if ends and not good:
                 raise

@@ -31,7 +31,7 @@ def run(folder: Path, good_epochs: int, setbacks: int) -> list[tuple[float, int,
             raise Diverged("the loss rose")
 
     TorchTrainer(
-        lambda: train_through_setbacks(TRAINING, folder, journal, 0, attempt),
+        lambda: train_through_setbacks(TRAINING, folder, journal, 0, attempt, lambda mine: mine),
         torch_config=TorchConfig(backend="gloo"),
         scaling_config=ScalingConfig(num_workers=0),
         run_config=RunConfig(storage_path=str(folder)),

@@ -1,0 +1,218 @@
+"""Backbones of several sizes on shares of one training set: a Ray Tune sweep that goes on where it was ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assets.ray_cluster import interruptible, yield_to_requests
+from assets.scaling.settings import ScalingSettings
+from assets.scaling.share import share_of
+from assets.training.journal import Following
+from assets.training.ray_train import (
+    PROGRESS,
+    Entry,
+    Progress,
+    TrainingJob,
+    entry_of,
+    kept_epoch,
+    train_alone,
+    trained_model,
+)
+from assets.training.tune import changed
+from models.evaluation.cases import EvaluationCases
+from models.evaluation.evaluate import RankingSettings, batch_size
+from models.evaluation.metrics import reciprocal_rank
+from models.evaluation.ranking import rank
+from models.evaluation.scorer import Catalogue, Scorer
+from models.manifest import Manifest
+from models.scaling.study import Trials
+
+SIZE, FRACTION, SEED = "size", "fraction", "seed"
+PARAMETERS, EPOCHS, LOSS, MRR = "parameters", "epochs", "loss", "mrr"
+RANKS = "reciprocal_ranks"
+EXPERIMENT, RUNS = "tune", "runs"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is trained and asked.
+
+    Attributes:
+        job: The training that every trial changes a little; the sweep is kept in its folder.
+        settings: What differs.
+        manifest: That of a version that the job would make.
+        cases, catalogue: What every trial is asked.
+    """
+
+    job: TrainingJob
+    settings: ScalingSettings
+    manifest: Manifest
+    cases: EvaluationCases
+    catalogue: Catalogue
+
+    def result_of(self, trial: dict[str, Any]) -> Path:
+        """The file of what a finished trial came to."""
+        return Path(self.job.folder) / "trials" / f"{_name(trial)}.npz"
+
+    def share(self, fraction: float) -> Path:
+        """The folder of the training set with a fraction of the users."""
+        return share_of(Path(self.job.dataset), fraction, Path(self.job.folder) / "shares" / f"{fraction:g}")
+
+    def trials(self) -> list[dict[str, Any]]:
+        """What each differs by: the place of its size, its fraction and its seed."""
+        return [dict(zip(self.space, values, strict=True)) for values in product(*self.space.values())]
+
+    @property
+    def space(self) -> dict[str, list[Any]]:
+        """All that trials differ by, every combination of which is one."""
+        first = self.job.training.seed
+        return {
+            SIZE: list(range(len(self.settings.sizes))),
+            FRACTION: list(self.settings.fractions),
+            SEED: list(range(first, first + self.settings.seeds)),
+        }
+
+
+@dataclass(frozen=True)
+class Swept:
+    """All trials of a sweep.
+
+    Attributes:
+        table: One row each: `size`, `fraction`, `seed`, `parameters` of the backbone, `epochs`, `loss`, `mrr`.
+        by_fraction: What the laws are fitted to.
+    """
+
+    table: pl.DataFrame
+    by_fraction: dict[float, Trials]
+
+
+def sweep(plan: Sweep, on_progress: Callable[[str], None]) -> Swept:
+    """Trains and asks every trial that is not there yet, one CPU each.
+
+    One that was ended goes on after its last epoch. The caller must be attached to a Ray cluster.
+
+    Raises:
+        ValueError: a size names what the backbone does not have; or a trial failed, whose error it names.
+    """
+    job, settings = plan.job, plan.settings
+    for size in settings.sizes:
+        changed(job, size)
+    folder = Path(job.folder)
+    for fraction in settings.fractions:
+        plan.share(fraction)
+    (folder / "trials").mkdir(parents=True, exist_ok=True)
+    done = sum(plan.result_of(trial).exists() for trial in plan.trials())
+    if done:
+        on_progress(f"goes on with {done} of {len(plan.trials())} trials done")
+
+    def told(journal: Path, entry: Entry) -> None:
+        if isinstance(entry, Progress):
+            on_progress(f"{journal.parent.name}: {entry}")
+
+    with Following(folder / RUNS, lambda journal, entry: told(journal, entry_of(entry)), f"*/{PROGRESS}"):
+        results = interruptible(_tuner(plan).fit)
+    missing = [trial for trial in plan.trials() if not plan.result_of(trial).exists()]
+    if missing:
+        why = str(results.errors[0]).strip().splitlines()[-1] if results.errors else "it was ended"
+        raise ValueError(f"{len(missing)} of {len(plan.trials())} trials failed, first {_name(missing[0])}: {why}")
+    return _swept(plan)
+
+
+def try_size(trial: dict[str, Any], plan: Sweep) -> None:
+    """One trial."""
+    from ray import tune
+
+    yield_to_requests()
+    file = plan.result_of(trial)
+    if not file.exists():
+        _train_and_ask(trial, plan, file)
+    with np.load(file) as found:
+        tune.report({MRR: float(found[RANKS].mean()), PARAMETERS: int(found[PARAMETERS])})
+
+
+def _train_and_ask(trial: dict[str, Any], plan: Sweep, file: Path) -> None:
+    from assets.training.dataset import read_dataset
+    from models.artifact import Artifact
+    from models.evaluation.model_scorer import ModelScorer
+
+    job = _job_of(trial, plan)
+    curve = train_alone(job)
+    dataset, kept = read_dataset(Path(job.dataset)), kept_epoch(job, curve)
+    model = trained_model(job, dataset)
+    artifact = Artifact.of(plan.manifest, model, dataset.vocabulary)
+    ranks = reciprocal_ranks(ModelScorer(file.stem, artifact, dataset.vocabulary), plan.cases, plan.catalogue)
+    parameters = sum(weights.numel() for weights in model.encoder.layers.parameters())
+    partial = file.with_name(f".{file.name}.partial.npz")
+    np.savez(partial, **{RANKS: ranks, PARAMETERS: parameters, EPOCHS: kept.epoch, LOSS: kept.loss})
+    partial.replace(file)
+
+
+def _job_of(trial: dict[str, Any], plan: Sweep) -> TrainingJob:
+    """The training of a trial: all shares have as many steps, so that they differ in their data alone."""
+    job, fraction = plan.job, trial[FRACTION]
+    training = job.training.model_copy(
+        update={
+            "seed": trial[SEED],
+            "epochs": round((plan.settings.epochs or job.training.epochs) / fraction),
+            "patience": round(job.training.patience / fraction),
+        }
+    )
+    return replace(
+        changed(job, plan.settings.sizes[trial[SIZE]]),
+        dataset=str(plan.share(fraction)),
+        folder=str(Path(job.folder) / RUNS / _name(trial)),
+        training=training,
+        workers=0,
+    )
+
+
+def reciprocal_ranks(scorer: Scorer, cases: EvaluationCases, catalogue: Catalogue) -> np.ndarray:
+    """(B,) float64 of the first target of every case."""
+    batches = cases.batches(batch_size(catalogue, RankingSettings()))
+    ranks = [rank(scorer.score(batch), batch, catalogue, 1).ranks for batch in batches]
+    return reciprocal_rank(np.concatenate(ranks), cases.target_offsets)
+
+
+def _tuner(plan: Sweep) -> Any:
+    """A new experiment, or the one that was ended."""
+    from ray import tune
+
+    trainable = tune.with_resources(tune.with_parameters(try_size, plan=plan), {"cpu": 1})
+    folder = Path(plan.job.folder)
+    place = folder / EXPERIMENT
+    if tune.Tuner.can_restore(str(place)):
+        return tune.Tuner.restore(str(place), trainable, resume_unfinished=True, restart_errored=True)
+    return tune.Tuner(
+        trainable,
+        param_space={name: tune.grid_search(values) for name, values in plan.space.items()},
+        tune_config=tune.TuneConfig(
+            metric=MRR, mode="max", max_concurrent_trials=plan.settings.concurrent, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(name=EXPERIMENT, storage_path=str(folder), verbose=0),
+    )
+
+
+def _swept(plan: Sweep) -> Swept:
+    """What all trials came to."""
+    rows, values = [], []
+    for trial in plan.trials():
+        with np.load(plan.result_of(trial)) as found:
+            values.append(found[RANKS])
+            told = {PARAMETERS: int(found[PARAMETERS]), EPOCHS: int(found[EPOCHS]), LOSS: float(found[LOSS])}
+        rows.append({**trial, **told, MRR: float(values[-1].mean())})
+    table = pl.DataFrame(rows)
+    by_fraction = {}
+    for fraction in plan.settings.fractions:
+        of_fraction = [place for place, row in enumerate(rows) if row[FRACTION] == fraction]
+        sizes = np.array([rows[place][PARAMETERS] for place in of_fraction], float)
+        by_fraction[fraction] = Trials(sizes, np.stack([values[place] for place in of_fraction]))
+    return Swept(table, by_fraction)
+
+
+def _name(trial: dict[str, Any]) -> str:
+    return f"size-{trial[SIZE]}-share-{trial[FRACTION]:g}-seed-{trial[SEED]}"

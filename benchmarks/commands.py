@@ -363,8 +363,8 @@ def nightly_chain(
 
 @app.command()
 def scaling(
-    epochs: Annotated[int, typer.Option(min=1, help="Over all users; smaller shares have as many steps.")] = 10,
-    seeds: Annotated[int, typer.Option(min=1, help="How often each size is trained.")] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="Over all users; smaller shares have as many steps.")] = 8,
+    seeds: Annotated[int, typer.Option(min=1, help="How often each size is trained.")] = 1,
     concurrent: Annotated[int, typer.Option(min=1, help="Trials at once, a core each.")] = 2,
     picture: Annotated[Path | None, typer.Option(help="A PNG file for the laws.")] = None,
     data: DataOption = None,

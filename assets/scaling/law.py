@@ -24,7 +24,7 @@ def plan_of(
     settings: ScalingSettings,
     code: str,
 ) -> Sweep:
-    """The sweep over a training set, kept in a folder that follows from all that decides its outcome.
+    """The sweep over a training set, kept in a folder that follows from all that decides what a trial comes to.
 
     Args:
         record: The training set's.
@@ -42,8 +42,7 @@ def plan_of(
     questions = questions_for(lake, manifest, Vocabulary.read(dataset / VOCABULARY))
     if protocol not in questions.cases:
         raise ValueError(f"sizes cannot be compared: {without_cases(record, protocol)}")
-    decides = settings.model_dump(include={"sizes", "fractions", "seeds", "epochs"})
-    name = digest(code, content_digest(dataset), model, training.optimisation, protocol, decides)
+    name = digest(code, content_digest(dataset), model, training.optimisation, protocol, settings.epochs)
     folder = lake.folder(RUNS) / SWEEPS / name
     job = TrainingJob(str(dataset), str(folder), model, training.optimisation, workers=0)
     return Sweep(job, settings, manifest, questions.cases[protocol], questions.catalogue)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from assets.data_version import digest
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.scaling.settings import ScalingSettings
 from assets.scaling.share import share_of
@@ -35,7 +36,7 @@ from models.scaling.study import Trials
 SIZE, FRACTION, SEED = "size", "fraction", "seed"
 PARAMETERS, EPOCHS, LOSS, MRR = "parameters", "epochs", "loss", "mrr"
 RANKS = "reciprocal_ranks"
-EXPERIMENT, RUNS = "tune", "runs"
+RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Sweep:
     """What is trained and asked.
 
     Attributes:
-        job: The training that every trial changes a little; the sweep is kept in its folder.
+        job: The training that every trial changes a little. Trials are kept in its folder, where those of other sizes,
+            shares and seeds may be: they are what they are by their names.
         settings: What differs.
         manifest: That of a version that the job would make.
         cases, catalogue: What every trial is asked.
@@ -57,7 +59,16 @@ class Sweep:
 
     def result_of(self, trial: dict[str, Any]) -> Path:
         """The file of what a finished trial came to."""
-        return Path(self.job.folder) / "trials" / f"{_name(trial)}.npz"
+        return Path(self.job.folder) / "trials" / f"{self.name_of(trial)}.npz"
+
+    def name_of(self, trial: dict[str, Any]) -> str:
+        """Says all that it differs by."""
+        size = self.settings.sizes[trial[SIZE]]
+        told = {path.rpartition(".")[2]: value for path, value in sorted(size.items())} | {
+            "share": trial[FRACTION],
+            SEED: trial[SEED],
+        }
+        return "-".join(f"{name}-{value:g}" for name, value in told.items())
 
     def share(self, fraction: float) -> Path:
         """The folder of the training set with a fraction of the users."""
@@ -119,7 +130,9 @@ def sweep(plan: Sweep, on_progress: Callable[[str], None]) -> Swept:
     missing = [trial for trial in plan.trials() if not plan.result_of(trial).exists()]
     if missing:
         why = str(results.errors[0]).strip().splitlines()[-1] if results.errors else "it was ended"
-        raise ValueError(f"{len(missing)} of {len(plan.trials())} trials failed, first {_name(missing[0])}: {why}")
+        raise ValueError(
+            f"{len(missing)} of {len(plan.trials())} trials failed, first {plan.name_of(missing[0])}: {why}"
+        )
     return _swept(plan)
 
 
@@ -165,7 +178,7 @@ def _job_of(trial: dict[str, Any], plan: Sweep) -> TrainingJob:
     return replace(
         changed(job, plan.settings.sizes[trial[SIZE]]),
         dataset=str(plan.share(fraction)),
-        folder=str(Path(job.folder) / RUNS / _name(trial)),
+        folder=str(Path(job.folder) / RUNS / plan.name_of(trial)),
         training=training,
         workers=0,
     )
@@ -183,8 +196,8 @@ def _tuner(plan: Sweep) -> Any:
     from ray import tune
 
     trainable = tune.with_resources(tune.with_parameters(try_size, plan=plan), {"cpu": 1})
-    folder = Path(plan.job.folder)
-    place = folder / EXPERIMENT
+    folder, name = Path(plan.job.folder), f"tune-{digest(plan.settings.sizes, plan.space)[:8]}"
+    place = folder / name
     if tune.Tuner.can_restore(str(place)):
         return tune.Tuner.restore(str(place), trainable, resume_unfinished=True, restart_errored=True)
     return tune.Tuner(
@@ -193,7 +206,7 @@ def _tuner(plan: Sweep) -> Any:
         tune_config=tune.TuneConfig(
             metric=MRR, mode="max", max_concurrent_trials=plan.settings.concurrent, reuse_actors=True
         ),
-        run_config=tune.RunConfig(name=EXPERIMENT, storage_path=str(folder), verbose=0),
+        run_config=tune.RunConfig(name=name, storage_path=str(folder), verbose=0),
     )
 
 
@@ -212,7 +225,3 @@ def _swept(plan: Sweep) -> Swept:
         sizes = np.array([rows[place][PARAMETERS] for place in of_fraction], float)
         by_fraction[fraction] = Trials(sizes, np.stack([values[place] for place in of_fraction]))
     return Swept(table, by_fraction)
-
-
-def _name(trial: dict[str, Any]) -> str:
-    return f"size-{trial[SIZE]}-share-{trial[FRACTION]:g}-seed-{trial[SEED]}"

@@ -23,6 +23,7 @@ from assets.training.night import settled
 from assets.training.settings import TrainingSettings
 from assets.training.training_set import TrainingSetSettings, make_training_set
 from assets.versions import DATASETS
+from benchmarks import movielens
 from benchmarks.figures import Figures, Report
 from benchmarks.line import materialize
 from models.auto import read_section
@@ -65,7 +66,7 @@ EVALUATION: dict[str, Any] = {
     "hold_out_ties": True,
 }
 SMALL = {
-    "sizes": [{LAYERS: layers, HEAD_DIM: width} for layers, width in ((1, 1), (1, 4), (2, 8), (2, 24), (2, 64))],
+    "sizes": [{LAYERS: 1, HEAD_DIM: width} for width in (1, 2, 4, 8, 16)],
     "fractions": [1.0],
     "resamples": 100,
 }
@@ -94,9 +95,9 @@ def run(
     Raises:
         NoLaw: quality does not rise with size.
     """
-    log = DEMO if smoke or data is None else {**MOVIELENS, "source": {"kind": "movielens", "path": str(data)}}
     if smoke:
-        log = {**log, "source": {"kind": "demo_world", "events": 4_000}}
+        data = movielens.write_imitation(out / "scaling" / "imitation", users=400)
+    log = DEMO if data is None else {**MOVIELENS, "source": {"kind": "movielens", "path": str(data)}}
     settings = {"epochs": epochs, "seeds": seeds, "concurrent": concurrent, **(SMALL if smoke else {})}
     swept, found = _swept(log, ScalingSettings.model_validate(settings), out / "scaling", report)
     if picture:
@@ -107,7 +108,7 @@ def run(
 
 
 def _swept(log: dict[str, Any], scaling: ScalingSettings, out: Path, report: Report) -> tuple[Swept, Study]:
-    home = out / f"{log['source']['kind']}-{log['source'].get('events', '1m')}"
+    home = out / log["source"]["kind"]
     lake = Lake(str(home / "lake"))
     if not lake.exists(SEQUENCES_TABLE):
         report(f"taking the log through the line in {home}")

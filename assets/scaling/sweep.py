@@ -75,7 +75,7 @@ class Sweep:
         return share_of(Path(self.job.dataset), fraction, Path(self.job.folder) / "shares" / f"{fraction:g}")
 
     def trials(self) -> list[dict[str, Any]]:
-        """What each differs by: the place of its size, its fraction and its seed."""
+        """What each differs by: the place of its size, its fraction and its seed; those of the whole set first."""
         return [dict(zip(self.space, values, strict=True)) for values in product(*self.space.values())]
 
     @property
@@ -83,9 +83,9 @@ class Sweep:
         """All that trials differ by, every combination of which is one."""
         first = self.job.training.seed
         return {
-            SIZE: list(range(len(self.settings.sizes))),
-            FRACTION: list(self.settings.fractions),
             SEED: list(range(first, first + self.settings.seeds)),
+            FRACTION: sorted(self.settings.fractions, reverse=True),
+            SIZE: list(range(len(self.settings.sizes))),
         }
 
 
@@ -125,6 +125,7 @@ def sweep(plan: Sweep, on_progress: Callable[[str], None]) -> Swept:
         if isinstance(entry, Progress):
             on_progress(f"{journal.parent.name}: {entry}")
 
+    (folder / RUNS).mkdir(exist_ok=True)
     with Following(folder / RUNS, lambda journal, entry: told(journal, entry_of(entry)), f"*/{PROGRESS}"):
         results = interruptible(_tuner(plan).fit)
     missing = [trial for trial in plan.trials() if not plan.result_of(trial).exists()]

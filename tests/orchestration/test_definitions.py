@@ -100,6 +100,7 @@ def test_demo_loads_light_with_fourteen_days_and_the_committed_graph() -> None:
         "replay",
         "retention",
         "rollback",
+        "scaling",
         "tuning",
     ]
     assert found["schedules"] == ["compaction", "full_train", "nightly", "nightly_train", "refresh", "retention"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -25,13 +25,12 @@ from assets.training.ray_train import (
     trained_model,
 )
 from assets.training.tune import changed
-from models.evaluation.cases import EvaluationCases
-from models.evaluation.evaluate import RankingSettings, batch_size
-from models.evaluation.metrics import reciprocal_rank
-from models.evaluation.ranking import rank
-from models.evaluation.scorer import Catalogue, Scorer
 from models.manifest import Manifest
 from models.scaling.study import Trials
+
+if TYPE_CHECKING:
+    from models.evaluation.cases import EvaluationCases
+    from models.evaluation.scorer import Catalogue, Scorer
 
 SIZE, FRACTION, SEED = "size", "fraction", "seed"
 PARAMETERS, EPOCHS, LOSS, MRR = "parameters", "epochs", "loss", "mrr"
@@ -54,8 +53,8 @@ class Sweep:
     job: TrainingJob
     settings: ScalingSettings
     manifest: Manifest
-    cases: EvaluationCases
-    catalogue: Catalogue
+    cases: "EvaluationCases"
+    catalogue: "Catalogue"
 
     def result_of(self, trial: dict[str, Any]) -> Path:
         """The file of what a finished trial came to."""
@@ -185,8 +184,12 @@ def _job_of(trial: dict[str, Any], plan: Sweep) -> TrainingJob:
     )
 
 
-def reciprocal_ranks(scorer: Scorer, cases: EvaluationCases, catalogue: Catalogue) -> np.ndarray:
+def reciprocal_ranks(scorer: "Scorer", cases: "EvaluationCases", catalogue: "Catalogue") -> np.ndarray:
     """(B,) float64 of the first target of every case."""
+    from models.evaluation.evaluate import RankingSettings, batch_size
+    from models.evaluation.metrics import reciprocal_rank
+    from models.evaluation.ranking import rank
+
     batches = cases.batches(batch_size(catalogue, RankingSettings()))
     ranks = [rank(scorer.score(batch), batch, catalogue, 1).ranks for batch in batches]
     return reciprocal_rank(np.concatenate(ranks), cases.target_offsets)

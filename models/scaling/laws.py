@@ -91,8 +91,8 @@ def require_a_curve(sizes: FloatArray, values: FloatArray) -> None:
         first, last = order[0], order[-1]
         raise NoLaw(
             f"quality does not rise with size: a line through {len(sizes)} measurements, from {values[first]:.4f} at "
-            f"{sizes[first]:,.0f} parameters to {values[last]:.4f} at {sizes[last]:,.0f}, does not go up, so no ceiling "
-            "can be told; train longer, or take sizes further apart"
+            f"{sizes[first]:,.0f} parameters to {values[last]:.4f} at {sizes[last]:,.0f}, does not go up, so no "
+            "ceiling can be told; train longer, or take sizes further apart"
         )
 
 

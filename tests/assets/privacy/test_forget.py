@@ -48,15 +48,16 @@ def rows(users: Sequence[str], day: int = 0) -> pl.DataFrame:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    """Three days of five users, the sequences of each, a training set and a page that names one of them."""
+    """Three days of five users, the sequences of each, a training set, a sweep that was ended, and a page that names
+    one of them."""
     lake = Lake(str(tmp_path / "lake"))
     users = ["anna", "bert", "cleo", "dora", "emil"]
     for day, there in enumerate((users, users[1:], users)):
         put(lake, rows(there, day), day)
         update(lake)
-    folder = lake.folder("training_sets") / "v1"
-    folder.mkdir()
-    np.save(folder / "histories.item_index.npy", np.arange(4))
+    for folder in (lake.folder("training_sets") / "v1", lake.folder("training_runs/scaling") / "s1"):
+        folder.mkdir()
+        np.save(folder / "histories.item_index.npy", np.arange(4))
     page = lake.folder("data_docs") / "events" / "2026-01-01.html"
     page.parent.mkdir()
     page.write_text("{'user_id': 'anna', 'item_id': 'i0'}")
@@ -93,7 +94,8 @@ def test_the_person_is_gone_from_every_file_and_nobody_else_is(lake: Lake) -> No
     assert lake.sequences().collect().equals(sequences)
     assert lake.scan("quarantine").collect().height == 4
     assert (done.tables["events"].rows, done.tables["quarantine"].rows) == (6, 2)
-    assert (done.training_sets, done.pages) == (1, 1)
+    assert (done.training_sets, done.pages) == (2, 1)
+    assert not list(lake.folder("training_runs/scaling").iterdir())
     assert sum(done.interactions.values()) > 0
 
 

@@ -50,10 +50,10 @@ def write_world(lake: Lake) -> None:
     """Everybody clicks within the first of two days; on the second one user does, so that there is one."""
     draws, rows = np.random.default_rng(0), []
     for user in range(USERS):
-        items = draws.integers(RING) + np.cumsum(draws.integers(1, 4, STEPS))
+        walk = draws.integers(RING) + np.cumsum(draws.integers(1, 4, STEPS))
         rows += [
             (f"u{user}", f"i{item % RING}", 60 * step + user, "click", None, None, None, step)
-            for step, item in enumerate(items)
+            for step, item in enumerate(walk)
         ]
     put(lake, events(rows), 0)
     put(lake, events([("u0", "i0", 90_000, "click", None, None, None, 0)], 1), 1)
@@ -79,10 +79,11 @@ def materialize(root: Path) -> dict[str, Any]:
     )
     (made,) = result.asset_materializations_for_node("scaling_law")
     (check,) = result.get_asset_check_evaluations()
-    told = {name: entry.value for name, entry in made.metadata.items()}
+    values = {name: entry.value for name, entry in made.metadata.items()}
+    told = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
     return {**told, "check": [check.check_name, check.passed, check.description]}
 
 
 if __name__ == "__main__":
     logging.captureWarnings(True)
-    print(json.dumps(materialize(Path(sys.argv[1])), default=str), flush=True)
+    print(json.dumps(materialize(Path(sys.argv[1]))), flush=True)

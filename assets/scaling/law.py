@@ -9,7 +9,7 @@ from assets.training.dataset import VOCABULARY, content_digest
 from assets.training.ray_train import TrainingJob
 from assets.training.settings import TrainingSettings
 from assets.training.training_set import TrainingSetRecord, evaluation_of, without_cases
-from assets.training.version import content_width, fitted, new_manifest
+from assets.training.version import fitted, new_manifest
 from assets.versions import DATASETS, RUNS, SWEEPS
 from models.vocabulary import Vocabulary
 from storage.lake import Lake
@@ -37,7 +37,7 @@ def plan_of(
     """
     dataset, learned = lake.folder(DATASETS) / record.name, record.settings.training
     protocol = evaluation_of(record, evaluation).primary_protocol
-    model = fitted(training.model, training, content_width(dataset))
+    model = fitted(training.model, training, dataset)
     manifest = new_manifest(profile, model.family, training, record, learned.positive_actions, learned.merge_adjacent)
     questions = questions_for(lake, manifest, Vocabulary.read(dataset / VOCABULARY))
     if protocol not in questions.cases:

@@ -65,6 +65,7 @@ EVALUATION: dict[str, Any] = {
     "leave_one_out_users": 10_000,
     "hold_out_ties": True,
 }
+SIZES = [{LAYERS: layers, HEAD_DIM: width} for layers, width in ((1, 1), (1, 2), (1, 4), (1, 12), (2, 16), (2, 48))]
 SMALL = {
     "sizes": [{LAYERS: 1, HEAD_DIM: width} for width in (1, 2, 4, 8, 16)],
     "fractions": [1.0],
@@ -98,7 +99,7 @@ def run(
     if smoke:
         data = movielens.write_imitation(out / "scaling" / "imitation", users=400)
     log = DEMO if data is None else {**MOVIELENS, "source": {"kind": "movielens", "path": str(data)}}
-    settings = {"epochs": epochs, "seeds": seeds, "concurrent": concurrent, **(SMALL if smoke else {})}
+    settings = {"epochs": epochs, "seeds": seeds, "concurrent": concurrent, "sizes": SIZES, **(SMALL if smoke else {})}
     swept, found = _swept(log, ScalingSettings.model_validate(settings), out / "scaling", report)
     if picture:
         laws_figure(found, swept.by_fraction).savefig(picture, dpi=120)
@@ -122,6 +123,7 @@ def _swept(log: dict[str, Any], scaling: ScalingSettings, out: Path, report: Rep
     plan = plan_of(lake, home.name, record, training, evaluation, scaling, code="")
     with private(scaling.concurrent):
         swept = sweep(plan, report)
+    report(swept.undertrained or "No size has learned the training set less well than a smaller one.")
     return swept, study(swept.by_fraction, scaling.resamples)
 
 

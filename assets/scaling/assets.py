@@ -59,8 +59,10 @@ def scaling_law(
     plan = plan_of(tables, lake.profile, record, settings, evaluation, scaling, code_version())
     with attached(ray.address) if ray.mode == "attach" else private(scaling.concurrent):
         swept = sweep(plan, context.log.info)
-    found = study(swept.by_fraction, scaling.resamples)
     tables.overwrite(SCALING_TABLE, swept.table)
+    if undertrained := swept.undertrained:
+        context.log.warning(undertrained)
+    found = study(swept.by_fraction, scaling.resamples)
     advice = found.advice()
     context.log.info(advice)
     shutil.rmtree(plan.job.folder)
@@ -69,6 +71,7 @@ def scaling_law(
             swept.table,
             swept.table.height,
             recommendation=advice,
+            **({"undertrained": undertrained} if undertrained else {}),
             laws=dg.MetadataValue.md(laws_plot(found, swept.by_fraction)),
             **{TRAINING_SET: record.name},
             **_numbers(found),

@@ -37,6 +37,9 @@ PARAMETERS, EPOCHS, LOSS, MRR = "parameters", "epochs", "loss", "mrr"
 RANKS = "reciprocal_ranks"
 RUNS = "runs"
 
+LOSS_NOISE = 0.005
+"""Share by which training losses differ by chance."""
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -99,6 +102,20 @@ class Swept:
 
     table: pl.DataFrame
     by_fraction: dict[float, Trials]
+
+    @property
+    def undertrained(self) -> str | None:
+        """Which size has learned the training set less well than a smaller one, a sentence; None where none has."""
+        whole = self.table.filter(pl.col(FRACTION) == 1.0).group_by(PARAMETERS).agg(pl.mean(LOSS)).sort(PARAMETERS)
+        best = whole.with_columns(best=pl.col(LOSS).cum_min().shift(1))
+        worse = best.filter(pl.col(LOSS) > (1 + LOSS_NOISE) * pl.col("best"))
+        if worse.is_empty():
+            return None
+        size, loss, smaller = worse.row(0)
+        return (
+            f"The backbone of {size:,} parameters ends with a training loss of {loss:.3f}, a smaller one with "
+            f"{smaller:.3f}: it is trained too little for a law of size, so set more `scaling.epochs`."
+        )
 
 
 def sweep(plan: Sweep, on_progress: Callable[[str], None]) -> Swept:

@@ -233,7 +233,7 @@ def test_training_ends_where_it_gains_no_more_and_keeps_its_best_epoch(dataset: 
 
 @pytest.mark.cluster
 def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str, tmp_path: Path, head: Head) -> None:
-    longer = TRAINING.model_copy(update={"epochs": 60, "patience": 55})
+    longer = TRAINING.model_copy(update={"epochs": 120, "patience": 110})
     disturbed, undisturbed = (
         job(dataset, tmp_path / name, workers=2, training=longer, failures=2) for name in ("disturbed", "undisturbed")
     )
@@ -252,14 +252,14 @@ def test_neither_a_lost_worker_nor_a_cancelled_run_changes_anything(dataset: str
         assert time.monotonic() < end, "the workers go on after the run was cancelled"
         time.sleep(0.1)
     done = len(read_progress(tmp_path / "disturbed"))
-    assert done < 60
+    assert done < 120
     with head.driver(f"{TRAIN}\n{AND_ANOTHER.format(folder=undisturbed.folder)}", disturbed) as driver:
         output, errors = driver.communicate(timeout=200)
     assert driver.returncode == 0, errors
     assert f"told {done - 1}\n" not in output, "it began anew"
     assert f"told {done + 2}\n" in output
     for work in (disturbed, undisturbed):
-        assert [point.epoch for point in read_progress(Path(work.folder))] == list(range(1, 61))
+        assert [point.epoch for point in read_progress(Path(work.folder))] == list(range(1, 121))
     assert_equal(weights(undisturbed), weights(disturbed))
 
 

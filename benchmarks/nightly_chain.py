@@ -43,6 +43,7 @@ NEW = "new_items"
 NDCG, HR = "ndcg@10", "hr@50"
 PROTOCOL: Protocol = "time"
 TRAINING = {"positive_actions": ["click", "like"], "start_from": "champion", "train_ablation": False}
+SMOKE_CONTENT = {"text": {"max_length": 16}, "image": {"adapt": {"epochs": 1}}}
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def run(events: int, nights: int, world: int, seed: int, out: Path, smoke: bool,
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     report("making the world, from its files to the sequences and the content of its items")
-    materialize(_profile(home, events, nights, world), home, "*training_set")
+    materialize(_profile(home, events, nights, world, smoke), home, "*training_set")
     torch.set_num_threads(1)
     lake, chain = Lake(str(home / "lake")), list[Night]()
     first = FIRST_DAY + timedelta(HISTORY_DAYS)
@@ -113,7 +114,7 @@ def run(events: int, nights: int, world: int, seed: int, out: Path, smoke: bool,
     return _figures(chain)
 
 
-def _profile(home: Path, events: int, nights: int, world: int) -> Path:
+def _profile(home: Path, events: int, nights: int, world: int, smoke: bool) -> Path:
     last = FIRST_DAY + timedelta(HISTORY_DAYS + nights + 1)
     profile = home / "chain.yaml"
     profile.write_text(
@@ -126,6 +127,7 @@ def _profile(home: Path, events: int, nights: int, world: int) -> Path:
                 "ray": {"mode": "inline"},
                 "source": {"kind": "demo_world", "events": events, "seed": world},
                 "training": TRAINING,
+                "content": SMOKE_CONTENT if smoke else {},
             }
         )
     )

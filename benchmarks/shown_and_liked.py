@@ -131,7 +131,10 @@ def _settings(home: Path, events: int, smoke: bool) -> dict[str, Any]:
     if smoke:
         settings["training"] |= {"use_content": False, "optimisation": {"epochs": 2}}
         settings["argus"] = {**argus, "optimisation": {"epochs": 1}, "model": {**argus["model"], "max_length": 16}}
-        settings |= {"ranking": {"use_content": False}, "content": {"image": {"mode": "none"}}}
+        settings |= {
+            "ranking": {"use_content": False},
+            "content": {"text": {"max_length": 16}, "image": {"mode": "none"}},
+        }
     return settings
 
 

@@ -14,7 +14,7 @@ from orchestration.cli import app
 def figures(*arguments: str) -> dict[str, Any]:
     result = CliRunner().invoke(app, ["bench", *arguments, "--smoke"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return figures_of(result.output, arguments[0])
+    return figures_of(result.stdout, arguments[0])
 
 
 def figures_apart(bench: str) -> dict[str, Any]:

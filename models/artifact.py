@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -145,15 +146,24 @@ def load_artifact(folder: Path) -> Artifact:
         vocabulary = Vocabulary.read(folder / VOCABULARY)
     except ValueError as error:
         raise ArtifactError(str(error)) from error
-    vectors = {name: load_file(folder / vectors_file(name))[name] for name in family.vectors}
+    vectors = {name: _tensors(folder / vectors_file(name))[name] for name in family.vectors}
     for name, of_items in vectors.items():
         width = config.width if name == ITEM_VECTORS and isinstance(config, TrainedConfig) else of_items.shape[1]
         _refuse_unfit(folder, name.replace("_", " "), of_items, vocabulary, width)
     try:
-        model = family.load(config, vocabulary, load_file(folder / MODEL), vectors)
+        model = family.load(config, vocabulary, _tensors(folder / MODEL), vectors)
+    except ArtifactError:
+        raise
     except (RuntimeError, TypeError, ValueError) as error:
         raise ArtifactError(f"{folder} holds parts that do not belong together: {error}") from error
     return Artifact(manifest, model.eval(), vocabulary, vectors)
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ArtifactError(f"{file} is damaged: {error}") from error
 
 
 def vectors_file(name: str) -> str:

@@ -3,7 +3,7 @@
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from models.auto import FROM_DATA, FromData
 from models.modalities import Modality
@@ -211,6 +211,13 @@ class RecommenderConfig(TrainedConfig):
         description="Width in which states and items are compared, such as an eighth of `width`: both are projected, "
         "and the table of retrieval vectors is that wide. 0: `width`, and no projection.",
     )
+
+    @field_validator("decoding_width")
+    @classmethod
+    def _directions_need_two_dimensions(cls, width: int) -> int:
+        if width == 1:
+            raise ValueError("decoding_width 1 leaves directions no room, for a line has two: set 0, or 2 and more")
+        return width
 
     @model_validator(mode="before")
     @classmethod

@@ -13,18 +13,22 @@ from storage.schema import NUMBER_NAME, NUMBER_VALUE
 
 WIDTH = 64
 BINS = 12
-NUMBER_ENCODER = f"numbers:quantiles:{BINS}:{WIDTH}"
-"""Names what the dimensions of the vectors mean: equal keys, equal meaning."""
+
+
+def number_encoder_key(items: pl.LazyFrame) -> str:
+    """Names what the dimensions of the vectors mean: equal keys, equal meaning. The numbers' names are a part of it."""
+    names = items.select(pl.col(NUMBERS).explode().struct.field(NUMBER_NAME).drop_nulls().unique().sort()).collect()
+    return f"numbers:{','.join(names.to_series())}:quantiles:{BINS}:{WIDTH}"
 
 
 def number_table(items: pl.LazyFrame) -> Embedded:
     """The embeddings of the items' numbers; all are made anew, as a quantile depends on the whole catalogue."""
-    started = time.perf_counter()
+    started, key = time.perf_counter(), number_encoder_key(items)
     numbers = items.select(ITEM_ID, NUMBERS).collect()
     vectors = number_vectors(numbers[NUMBERS])
     told = pl.col(NUMBERS).list.eval(pl.element().struct.json_encode()).list.sort().list.join("\n")
     there = pl.when(pl.Series(vectors.any(axis=1))).then(told).alias(NUMBERS)
-    hashed = numbers.select(ITEM_ID, there).with_columns(content_hash(NUMBER_ENCODER, NUMBERS))
+    hashed = numbers.select(ITEM_ID, there).with_columns(content_hash(key, NUMBERS))
     new = hashed.with_columns(to_series(vectors, VECTOR)).drop_nulls(CONTENT_HASH).unique(CONTENT_HASH)
     return assemble(hashed, no_vectors(), new, time.perf_counter() - started)
 

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from assets.content.directions import directions
 from assets.content.incremental import Embedded, assemble, content_hash, no_vectors
 from assets.content.vectors import Matrix, normalised, to_series
-from models.columns import CONTENT_HASH, ITEM_ID, VECTOR
+from models.columns import CONTENT_HASH, ITEM_ID, TAGS, VECTOR
 
 CATEGORIES_WIDTH, TAGS_WIDTH = 64, 256
 """Of the widths tried by `genrec bench cold` 256 did better than 512, and better than the main directions of all names;
@@ -18,21 +18,33 @@ names weighed by their rarity did worse (validation, one seed)."""
 NAMES_AT_ONCE = 65_536
 
 
-def tag_encoder_key(column: str, width: int) -> str:
-    """Names what the dimensions of the vectors mean: equal keys, equal meaning."""
-    return f"{column}:signs:{width}"
+def tag_encoder_key(items: pl.LazyFrame, column: str, width: int) -> str:
+    """Names what the dimensions of the vectors mean: equal keys, equal meaning.
+
+    What names are of (`director` in `director=Agnès Varda`) is a part of it: of another column, they are other names.
+    """
+    if column != TAGS:
+        return f"{column}:signs:{width}"
+    of = items.select(pl.col(TAGS).explode().str.extract("^([^=]*)=").drop_nulls().unique().sort()).collect()
+    return f"{TAGS}:{','.join(of.to_series())}:signs:{width}"
 
 
 def tag_table(items: pl.LazyFrame, column: str, width: int) -> Embedded:
     """The embeddings of a `column` of lists of names; which names count depends on all items, so all are made anew."""
-    started = time.perf_counter()
+    started, key = time.perf_counter(), tag_encoder_key(items, column, width)
     names = items.select(ITEM_ID, pl.col(column).list.drop_nulls().list.unique().list.sort()).collect()
     vectors = tag_vectors(names[column], width)
-    told = pl.when(pl.Series(vectors.any(axis=1))).then(pl.col(column).list.join("\n")).alias(column)
-    hashed = names.with_columns(told).with_columns(content_hash(tag_encoder_key(column, width), column))
+    told = pl.when(pl.Series(vectors.any(axis=1))).then(_told(column)).alias(column)
+    hashed = names.with_columns(told).with_columns(content_hash(key, column))
     # Equal names, equal vectors: one of each is enough.
     new = hashed.with_columns(to_series(vectors, VECTOR)).drop_nulls(CONTENT_HASH).unique(CONTENT_HASH)
     return assemble(hashed, no_vectors(), new, time.perf_counter() - started)
+
+
+def _told(column: str) -> pl.Expr:
+    """The names in one text, quoted: whatever is in a name, two lists of names never look alike."""
+    quoted = pl.element().str.replace_all("\\", "\\\\", literal=True).str.replace_all("\n", "\\n", literal=True)
+    return pl.col(column).list.eval(quoted).list.join("\n")
 
 
 def tag_vectors(names: pl.Series, width: int) -> Matrix:

@@ -45,6 +45,9 @@ class ScalingSettings(Strict):
             for path in size:
                 if not path.startswith("model.backbone."):
                     raise ValueError(f"{path} is not below model.backbone: a law is one of the backbone's size alone")
+        different = {frozenset(size.items()) for size in sizes}
+        if len(different) < len(sizes):
+            raise ValueError(f"{len(sizes) - len(different)} of the {len(sizes)} sizes are there twice: name each once")
         return sizes
 
     @field_validator("fractions")

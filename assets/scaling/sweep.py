@@ -70,11 +70,11 @@ class Sweep:
             "share": trial[FRACTION],
             SEED: trial[SEED],
         }
-        return "-".join(f"{name}-{value:g}" for name, value in told.items())
+        return "-".join(f"{name}-{_digits(value)}" for name, value in told.items())
 
     def share(self, fraction: float) -> Path:
         """The folder of the training set with a fraction of the users."""
-        return share_of(Path(self.job.dataset), fraction, Path(self.job.folder) / "shares" / f"{fraction:g}")
+        return share_of(Path(self.job.dataset), fraction, Path(self.job.folder) / "shares" / _digits(fraction))
 
     def trials(self) -> list[dict[str, Any]]:
         """What each differs by: the place of its size, its fraction and its seed; those of the whole set first."""
@@ -246,3 +246,8 @@ def _swept(plan: Sweep) -> Swept:
         sizes = np.array([rows[place][PARAMETERS] for place in of_fraction], float)
         by_fraction[fraction] = Trials(sizes, np.stack([values[place] for place in of_fraction]))
     return Swept(table, by_fraction)
+
+
+def _digits(value: float) -> str:
+    """A number with all its digits: two different ones never share a name."""
+    return f"{value:.17g}" if value != float(f"{value:g}") else f"{value:g}"

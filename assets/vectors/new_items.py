@@ -70,19 +70,26 @@ def make_new_items(lake: Lake, folders: Sequence[Path], id_type: IdType) -> tupl
     """Writes, in one commit, what the versions in `folders` make of the items of the catalogue that they do not know.
 
     Of other versions nothing stays. Where a version cannot read the content of now, what it made of earlier content
-    stays: that is still right.
+    stays: that is still right. So it does where one but the first, which serves, cannot be read itself.
 
     Returns:
         What became of each version, and the table's new version.
     """
-    from models.artifact import load_artifact
+    from models.artifact import ArtifactError, load_artifact
 
     versions = {CONTENT_TABLE: lake.version(CONTENT_TABLE)}
     content, now = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]), modalities_of(lake, versions)
     told, files = [], list[StagedFile]()
     with Staging(lake) as staging:
         for folder in folders:
-            artifact = load_artifact(folder)
+            try:
+                artifact = load_artifact(folder)
+            except ArtifactError as error:
+                if folder == folders[0]:
+                    raise
+                # The champion serves, whatever has become of the version before it.
+                told.append(NewToVersion(folder.name, "unknown", 0, 0, why=str(error), refused=True))
+                continue
             unknown = _unknown(content, artifact)
             bare = unknown.filter(pl.col(CONTENT_HASH).is_null()).height
             ids = unknown.drop_nulls(CONTENT_HASH)[ITEM_ID]

@@ -20,6 +20,9 @@ from models.scaling.laws import (
 NEXT = 10.0
 """How much larger the backbone is that advice is about. At the same data its compute grows as its parameters do."""
 
+CLEARLY = 2.0
+"""Standard errors over users by which one size must be ahead of another."""
+
 NEAR = 0.02
 """The ceiling is near where the next sizes bring less than this share of what there is."""
 
@@ -113,6 +116,18 @@ class Study:
         return float(self.trials.sizes.max())
 
     @property
+    def better_smaller(self) -> float | None:
+        """The parameters of the best of the sizes that are clearly better than the largest; None where none is."""
+        sizes, values = self.trials.sizes, self.trials.values
+        largest = values[sizes == self.largest].mean(0)
+        ahead = {}
+        for size in np.unique(sizes[sizes < self.largest]):
+            more = values[sizes == size].mean(0) - largest
+            if more.mean() > CLEARLY * more.std() / len(more) ** 0.5:
+                ahead[float(size)] = float(more.mean())
+        return max(ahead, key=ahead.__getitem__) if ahead else None
+
+    @property
     def is_near_the_ceiling(self) -> bool:
         """Whether the next sizes bring next to nothing, at the most that the interval allows."""
         return self.gain.high < NEAR * float(self.offset(self.largest))
@@ -128,7 +143,12 @@ class Study:
             f"The next {NEXT:g}x of compute, a backbone of {NEXT * self.largest:,.0f} parameters, buys "
             f"{_signed(self.gain)} MRR by the offset law, whose ceiling is {_interval(self.ceiling)}."
         ]
-        if self.is_near_the_ceiling:
+        if self.better_smaller:
+            told.append(
+                f"But the backbone of {self.better_smaller:,.0f} parameters is clearly better than the largest, which "
+                "may be trained too little: no law of size holds here."
+            )
+        elif self.is_near_the_ceiling:
             told.append("The ceiling is near: a larger backbone is not worth it on these data.")
         for fraction, gain in self.data_gain.items():
             told.append(f"{1 / fraction:.3g}x the users bought {_signed(gain)} at {self.largest:,.0f} parameters.")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.content.directions import directions
-from assets.content.number_embeddings import WIDTH, number_table, number_vectors
-from assets.content.tag_embeddings import tag_table, tag_vectors
+from assets.content.number_embeddings import WIDTH, number_encoder_key, number_table, number_vectors
+from assets.content.tag_embeddings import tag_encoder_key, tag_table, tag_vectors
 from assets.content.vectors import to_matrix
 from storage.schema import items_schema
 from tests.assets.content.conftest import items_frame
@@ -54,6 +54,19 @@ def test_a_name_has_one_direction_for_ever_and_two_are_nearly_at_right_angles() 
         1,
         0,
     ]
+
+
+def test_other_columns_are_another_encoder_and_a_line_break_makes_no_two_names() -> None:
+    keys = [
+        tag_encoder_key(pl.LazyFrame({"tags": some}), "tags", 128)
+        for some in (tags(["brand=a"]), tags(["maker=a"]), tags(["brand=b", "brand=c"]), tags([], None))
+    ]
+    assert keys == ["tags:brand:signs:128", "tags:maker:signs:128", "tags:brand:signs:128", "tags::signs:128"]
+    priced, dated = (pl.LazyFrame({"numbers": numbers(name, [1.0, 2.0])}) for name in ("price", "year"))
+    assert number_encoder_key(priced) != number_encoder_key(dated)
+    names = tags(["a", "b"], ["a\nb"], ["a", "b"], ["a\nb"], ["a\\nb"], ["a\\nb"])
+    items = pl.LazyFrame({"item_id": range(6), "tags": names})
+    assert tag_table(items, "tags", 64).frame["content_hash"].n_unique() == 3
 
 
 def test_items_with_common_names_are_near_and_a_name_of_one_item_counts_for_nothing() -> None:

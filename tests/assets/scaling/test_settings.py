@@ -15,6 +15,7 @@ SIZES = [{HEAD_DIM: width} for width in (2, 4, 8, 16, 32)]
     [
         ({"sizes": SIZES[:3]}, "at least 5 items"),
         ({"sizes": [*SIZES, {"model.width": 128}]}, "model.width is not below model.backbone"),
+        ({"sizes": [*SIZES, SIZES[0]]}, "1 of the 6 sizes are there twice"),
         ({"fractions": (0.25, 0.5)}, "and 1, the whole training set, among them"),
         ({"fractions": (0.5, 0.5, 1.0)}, "name each once"),
         ({"fractions": (0, 1.0)}, "greater than 0"),

@@ -290,6 +290,19 @@ def test_a_rollback_finds_the_new_items_of_the_version_that_it_puts_back(lake: L
     assert (release.config.version, release.new_items) == ("v1", 2)
 
 
+def test_a_version_before_the_champion_that_is_damaged_is_named_and_the_champion_gets_its_new_items(lake: Lake) -> None:
+    folders = {name: version(lake, name) for name in ("v1", "v2")}
+    for name in folders:
+        releases_of(lake).promote(name, "it is better")
+        releases_of(lake).served(name)
+    weights = folders["v1"] / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:20])
+    describe(lake, [*IDS, *LATE])
+    told, check = materialize(lake)
+    assert (told["version"], told["new_items"], check.passed) == ("v2", 2, True)
+    assert "v1/model.safetensors is damaged" in told["previous_why"]
+
+
 def test_without_content_or_champion_there_is_nothing_to_do(lake: Lake, tmp_path: Path) -> None:
     assert materialize(lake)[0] == {"skipped": "no version was ever promoted"}
     assert materialize(Lake(str(tmp_path / "empty")))[0] == {"skipped": "there is no content"}

@@ -164,3 +164,8 @@ def test_nothing_stays_nothing_and_the_rest_keeps_about_its_length(width: int, n
     assert not projection.items(torch.zeros(2, width)).any()
     lengths = projection.items(torch.eye(width)).square().sum(1)
     assert 0.05 < lengths.mean() < 3 + 20 / (width * narrow)
+
+
+def test_one_dimension_is_refused() -> None:
+    with pytest.raises(ValueError, match="decoding_width 1 leaves directions no room"):
+        ModelConfig(decoding_width=1)

@@ -77,6 +77,14 @@ def test_advice_says_what_limits() -> None:
     assert far.advice().startswith("The next 10x of compute, a backbone of 20,000,000 parameters, buys +0.0")
 
 
+def test_a_largest_size_that_fails_is_no_ceiling() -> None:
+    rising = trials(TRUTH)
+    failed = Trials(rising.sizes, np.concatenate([rising.values[:-1], rising.values[-1:] - 0.05]))
+    told = study({1.0: failed}, resamples=100).advice()
+    assert "But the backbone of 500,000 parameters is clearly better than the largest" in told
+    assert "The ceiling is near" not in told
+
+
 def test_too_few_sizes_and_no_whole_set_are_refused() -> None:
     every = trials(TRUTH)
     with pytest.raises(NoLaw, match="at least 5 sizes, and there are 3"):

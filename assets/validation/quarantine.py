@@ -42,7 +42,7 @@ MEANINGS = {
     Reason.UNKNOWN_ITEM: "no day of the catalogue up to this run names the item",
     Reason.DUPLICATE: "the same row arrived before",
     Reason.IMAGE_TOO_LARGE: "over quality.items.max_image_bytes; the item itself stays",
-    Reason.NO_NUMBER: "one of source.items.numbers is no finite number; the item itself stays, without it",
+    Reason.NO_NUMBER: "no finite number; the item itself stays, without it",
 }
 
 OF_CELLS = (Reason.IMAGE_TOO_LARGE, Reason.NO_NUMBER)

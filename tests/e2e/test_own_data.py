@@ -24,8 +24,11 @@ DAYS, USERS, ITEMS = 3, 40, 30
 def shop(tmp_path: Path) -> Path:
     """Writes the shop's files and the profile; the files hold a few lines that nobody can use."""
     draw = np.random.default_rng(0)
-    lines = ["sku,name,text,tags,photo"]
-    lines += [f'A-{n},"Thing {n}, the {n % 5}th","about topic {n % 5}",topic {n % 5}|things,' for n in range(ITEMS)]
+    lines = ["sku,name,text,tags,photo,brand,designers,price,year"]
+    lines += [
+        f'A-{n},"Thing {n}, the {n % 5}th","about topic {n % 5}",topic {n % 5}|things,,B{n % 4},D{n % 3}|D{n % 2},{n}.5,{2000 + n % 9}'
+        for n in range(ITEMS)
+    ]
     (tmp_path / "catalogue.csv").write_text("\n".join(lines) + "\n")
     for number in range(DAYS):
         day = FIRST + timedelta(days=number)

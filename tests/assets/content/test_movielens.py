@@ -63,7 +63,7 @@ def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
     assert content["has_text"].all()
     assert content["has_image"].sum() > 290
     assert content["has_categories"].all()
-    assert content["has_tags"].sum() > 50
+    assert content["has_tags"].sum() > 20, "directors of two of these films"
     assert content["has_numbers"].all()
     vectors = dict(zip(content["item_id"], to_matrix(content["vector"])[:, :384], strict=True))
     toy_story, balto, heat = (vectors[movie] for movie in (1, 13, 6))

@@ -17,8 +17,11 @@ def test_no_title_is_taken_for_a_formula() -> None:
         pl.lit(None, pl.String).alias("image"), pl.lit(None, pl.Binary).alias("image_bytes")
     )
     content = pl.DataFrame(
-        {"item_id": ids, "content_hash": ids, "vector": [[1.0, n] for n in range(len(ids))], "has_text": True},
+        {"item_id": ids, "content_hash": ids, "vector": [[1.0, n] for n in range(len(ids))]},
         schema_overrides={"vector": pl.List(pl.Float32)},
-    ).with_columns(pl.lit(False).alias("has_image"))
-    assert dict(content.schema) == content_schema("string")
+    )
+    schema = content_schema("string")
+    flags = (pl.lit(name == "has_text").alias(name) for name in schema if name.startswith("has_"))
+    content = content.with_columns(pl.lit(None, schema["modalities"]).alias("modalities"), *flags)
+    assert dict(content.schema) == schema
     assert neighbour_sheet(items, content, ImageSettings()).startswith("![items")

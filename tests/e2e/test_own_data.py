@@ -25,9 +25,9 @@ def shop(tmp_path: Path) -> Path:
     """Writes the shop's files and the profile; the files hold a few lines that nobody can use."""
     draw = np.random.default_rng(0)
     lines = ["sku,name,text,tags,photo,brand,designers,price,year"]
+    tags = [f"topic {n % 5}|things,,B{n % 4},D{n % 3}|D{n % 2}" for n in range(ITEMS)]
     lines += [
-        f'A-{n},"Thing {n}, the {n % 5}th","about topic {n % 5}",topic {n % 5}|things,,B{n % 4},D{n % 3}|D{n % 2},{n}.5,{2000 + n % 9}'
-        for n in range(ITEMS)
+        f'A-{n},"Thing {n}, the {n % 5}th","about topic {n % 5}",{tags[n]},{n}.5,{2000 + n % 9}' for n in range(ITEMS)
     ]
     (tmp_path / "catalogue.csv").write_text("\n".join(lines) + "\n")
     for number in range(DAYS):

@@ -54,7 +54,9 @@ def test_real_posters_and_plots_become_content_vectors(tmp_path: Path) -> None:
         resources={
             "lake": Storage(root=lake.root, id_type="int64"),
             "cutoff_settings": CutoffSettings(positive_actions=("click",), split=SplitSettings()),
-            "content": ContentSettings.model_validate({"image": {"adapt": {"epochs": 1}}, "text": {"max_length": 64}}),
+            "content": ContentSettings.model_validate(
+                {"image": {"adapt": {"epochs": 1}}, "text": {"max_length": 64, "windows": 1}}
+            ),
         },
     )
     assert result.success

@@ -150,10 +150,9 @@ def load_artifact(folder: Path) -> Artifact:
     for name, of_items in vectors.items():
         width = config.width if name == ITEM_VECTORS and isinstance(config, TrainedConfig) else of_items.shape[1]
         _refuse_unfit(folder, name.replace("_", " "), of_items, vocabulary, width)
+    weights = _tensors(folder / MODEL)
     try:
-        model = family.load(config, vocabulary, _tensors(folder / MODEL), vectors)
-    except ArtifactError:
-        raise
+        model = family.load(config, vocabulary, weights, vectors)
     except (RuntimeError, TypeError, ValueError) as error:
         raise ArtifactError(f"{folder} holds parts that do not belong together: {error}") from error
     return Artifact(manifest, model.eval(), vocabulary, vectors)

@@ -11,11 +11,11 @@ import polars_hash as plh
 from assets.content.content_embeddings import content_table
 from assets.content.image_embeddings import ImageEmbeddings, image_table
 from assets.content.incremental import Embedded, no_vectors
-from assets.content.number_embeddings import number_encoder_key, number_table
+from assets.content.number_embeddings import number_table
 from assets.content.plots import learning_curve, neighbour_sheet
 from assets.content.recall import LEAST_IMAGES
 from assets.content.settings import ContentSettings, ImageSettings
-from assets.content.tag_embeddings import CATEGORIES_WIDTH, TAGS_WIDTH, tag_encoder_key, tag_table
+from assets.content.tag_embeddings import CATEGORIES_WIDTH, TAGS_WIDTH, tag_table
 from assets.content.text_embeddings import text_encoder_key, text_table
 from assets.content.tower_training import AdaptReport
 from assets.items.catalogue import catalogue, catalogue_at
@@ -107,9 +107,7 @@ def image_embeddings(
     )
 
 
-def _fitted_to_nothing(
-    table: str, embed: Callable[[pl.LazyFrame], Embedded], key: Callable[[pl.LazyFrame], str], description: str
-) -> dg.AssetsDefinition:
+def _fitted_to_nothing(table: str, embed: Callable[[pl.LazyFrame], Embedded], description: str) -> dg.AssetsDefinition:
     """The asset of a modality whose encoder has no weights, so that all vectors are made anew."""
 
     @dg.asset(
@@ -125,7 +123,8 @@ def _fitted_to_nothing(
     def embeddings(lake: LakeResource, cutoff_settings: dg.ResourceParam[CutoffSettings]) -> dg.MaterializeResult[None]:
         tables = lake.open_for_writing()
         items = _catalogue_at_cutoff(tables, cutoff_settings, lake.rows_in_memory)
-        return _written(tables, table, embed(items), key(items))
+        made = embed(items)
+        return _written(tables, table, made, made.encoder)
 
     return embeddings
 
@@ -133,19 +132,16 @@ def _fitted_to_nothing(
 category_embeddings = _fitted_to_nothing(
     CATEGORY_TABLE,
     partial(tag_table, column=CATEGORIES, width=CATEGORIES_WIDTH),
-    partial(tag_encoder_key, column=CATEGORIES, width=CATEGORIES_WIDTH),
     "One vector per item of its categories: the sum of a fixed direction for each.",
 )
 tag_embeddings = _fitted_to_nothing(
     TAG_TABLE,
     partial(tag_table, column=TAGS, width=TAGS_WIDTH),
-    partial(tag_encoder_key, column=TAGS, width=TAGS_WIDTH),
     "One vector per item of its tags, such as its brand or its director: the sum of a fixed direction for each.",
 )
 number_embeddings = _fitted_to_nothing(
     NUMBER_TABLE,
     number_table,
-    number_encoder_key,
     "One vector per item of its numbers, such as its year or its price, each by its place among the others.",
 )
 

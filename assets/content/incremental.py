@@ -19,6 +19,7 @@ class Embedded:
         reused: Items whose vector was taken from the table before.
         seconds: Time the encoder took.
         cut_short: Of the embedded contents those that the encoder did not read to their end.
+        encoder: Key of the encoder, where the table's own content decides it.
     """
 
     frame: pl.DataFrame
@@ -26,6 +27,7 @@ class Embedded:
     reused: int
     seconds: float
     cut_short: int = 0
+    encoder: str | None = None
 
 
 def content_hash(encoder_key: str, *content: str) -> pl.Expr:

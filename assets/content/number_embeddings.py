@@ -1,6 +1,7 @@
 """Number embeddings: where an item stands among the others by its year, its price and the like."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -15,22 +16,23 @@ WIDTH = 64
 BINS = 12
 
 
-def number_encoder_key(items: pl.LazyFrame) -> str:
+def number_encoder_key(items: pl.DataFrame) -> str:
     """Names what the dimensions of the vectors mean: equal keys, equal meaning. The numbers' names are a part of it."""
-    names = items.select(pl.col(NUMBERS).explode().struct.field(NUMBER_NAME).drop_nulls().unique().sort()).collect()
+    names = items.select(pl.col(NUMBERS).explode().struct.field(NUMBER_NAME).drop_nulls().unique().sort())
     return f"numbers:{','.join(names.to_series())}:quantiles:{BINS}:{WIDTH}"
 
 
 def number_table(items: pl.LazyFrame) -> Embedded:
     """The embeddings of the items' numbers; all are made anew, as a quantile depends on the whole catalogue."""
-    started, key = time.perf_counter(), number_encoder_key(items)
+    started = time.perf_counter()
     numbers = items.select(ITEM_ID, NUMBERS).collect()
+    key = number_encoder_key(numbers)
     vectors = number_vectors(numbers[NUMBERS])
     told = pl.col(NUMBERS).list.eval(pl.element().struct.json_encode()).list.sort().list.join("\n")
     there = pl.when(pl.Series(vectors.any(axis=1))).then(told).alias(NUMBERS)
     hashed = numbers.select(ITEM_ID, there).with_columns(content_hash(key, NUMBERS))
     new = hashed.with_columns(to_series(vectors, VECTOR)).drop_nulls(CONTENT_HASH).unique(CONTENT_HASH)
-    return assemble(hashed, no_vectors(), new, time.perf_counter() - started)
+    return replace(assemble(hashed, no_vectors(), new, time.perf_counter() - started), encoder=key)
 
 
 def number_vectors(numbers: pl.Series) -> Matrix:

@@ -1,6 +1,7 @@
 """Embeddings of names that items share: their categories, and tags such as their director."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -18,27 +19,28 @@ names weighed by their rarity did worse (validation, one seed)."""
 NAMES_AT_ONCE = 65_536
 
 
-def tag_encoder_key(items: pl.LazyFrame, column: str, width: int) -> str:
+def tag_encoder_key(items: pl.DataFrame, column: str, width: int) -> str:
     """Names what the dimensions of the vectors mean: equal keys, equal meaning.
 
     What names are of (`director` in `director=Agnès Varda`) is a part of it: of another column, they are other names.
     """
     if column != TAGS:
         return f"{column}:signs:{width}"
-    of = items.select(pl.col(TAGS).explode().str.extract("^([^=]*)=").drop_nulls().unique().sort()).collect()
+    of = items.select(pl.col(TAGS).explode().str.extract("^([^=]*)=").drop_nulls().unique().sort())
     return f"{TAGS}:{','.join(of.to_series())}:signs:{width}"
 
 
 def tag_table(items: pl.LazyFrame, column: str, width: int) -> Embedded:
     """The embeddings of a `column` of lists of names; which names count depends on all items, so all are made anew."""
-    started, key = time.perf_counter(), tag_encoder_key(items, column, width)
+    started = time.perf_counter()
     names = items.select(ITEM_ID, pl.col(column).list.drop_nulls().list.unique().list.sort()).collect()
+    key = tag_encoder_key(names, column, width)
     vectors = tag_vectors(names[column], width)
     told = pl.when(pl.Series(vectors.any(axis=1))).then(_told(column)).alias(column)
     hashed = names.with_columns(told).with_columns(content_hash(key, column))
     # Equal names, equal vectors: one of each is enough.
     new = hashed.with_columns(to_series(vectors, VECTOR)).drop_nulls(CONTENT_HASH).unique(CONTENT_HASH)
-    return assemble(hashed, no_vectors(), new, time.perf_counter() - started)
+    return replace(assemble(hashed, no_vectors(), new, time.perf_counter() - started), encoder=key)
 
 
 def _told(column: str) -> pl.Expr:

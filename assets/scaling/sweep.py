@@ -250,4 +250,4 @@ def _swept(plan: Sweep) -> Swept:
 
 def _digits(value: float) -> str:
     """A number with all its digits: two different ones never share a name."""
-    return f"{value:.17g}" if value != float(f"{value:g}") else f"{value:g}"
+    return repr(float(value)).removesuffix(".0")

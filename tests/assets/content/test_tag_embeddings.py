@@ -58,11 +58,11 @@ def test_a_name_has_one_direction_for_ever_and_two_are_nearly_at_right_angles() 
 
 def test_other_columns_are_another_encoder_and_a_line_break_makes_no_two_names() -> None:
     keys = [
-        tag_encoder_key(pl.LazyFrame({"tags": some}), "tags", 128)
+        tag_encoder_key(pl.DataFrame({"tags": some}), "tags", 128)
         for some in (tags(["brand=a"]), tags(["maker=a"]), tags(["brand=b", "brand=c"]), tags([], None))
     ]
     assert keys == ["tags:brand:signs:128", "tags:maker:signs:128", "tags:brand:signs:128", "tags::signs:128"]
-    priced, dated = (pl.LazyFrame({"numbers": numbers(name, [1.0, 2.0])}) for name in ("price", "year"))
+    priced, dated = (pl.DataFrame({"numbers": numbers(name, [1.0, 2.0])}) for name in ("price", "year"))
     assert number_encoder_key(priced) != number_encoder_key(dated)
     names = tags(["a", "b"], ["a\nb"], ["a", "b"], ["a\nb"], ["a\\nb"], ["a\\nb"])
     items = pl.LazyFrame({"item_id": range(6), "tags": names})

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assets.plots import markdown_image, new_figure
-from models.scaling.study import NEXT, Study, Trials
+from models.scaling.laws import NEXT
+from models.scaling.study import Study, Trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

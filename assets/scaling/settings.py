@@ -10,23 +10,27 @@ from models.strict import Strict
 LAYERS, HEAD_DIM = "model.backbone.layers", "model.backbone.head_dim"
 
 
-def _sizes(*layers_and_widths: tuple[int, int]) -> tuple[dict[str, float], ...]:
+Size = dict[str, Annotated[int, Field(ge=1)]]
+
+
+def _sizes(*layers_and_widths: tuple[int, int]) -> tuple[Size, ...]:
     return tuple({LAYERS: layers, HEAD_DIM: width} for layers, width in layers_and_widths)
 
 
 class ScalingSettings(Strict):
     """Backbones of several sizes that are trained on shares of one training set, and asked the same."""
 
-    sizes: tuple[dict[str, float], ...] = Field(
+    sizes: tuple[Size, ...] = Field(
         default=_sizes((1, 4), (1, 12), (2, 16), (2, 48), (4, 64), (8, 96)),
         min_length=LEAST_SIZES,
-        description="Backbones, each as paths within `training` to numbers; what a size does not name is that of "
-        "`training.model`. Only what is below model.backbone may differ.",
+        description="Backbones, each as paths within `training` to whole numbers; what a size does not name is that "
+        "of `training.model`. Only what is below model.backbone may differ. The largest has at least 10 times the "
+        "parameters of the smallest.",
     )
-    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+    fractions: tuple[Annotated[float, Field(ge=0.01, le=1)], ...] = Field(
         default=(0.5, 1.0),
         description="Shares of the training set's users, 1 among them; smaller ones are parts of larger ones, and are "
-        "trained for as many steps.",
+        "trained for as many steps. Each leaves a batch of users at least.",
     )
     seeds: int = Field(default=1, ge=1, description="How often each is trained; from 2 on intervals hold that noise.")
     epochs: int | None = Field(default=None, ge=1, description="Epochs over all users; null: as `training` has it.")
@@ -40,7 +44,7 @@ class ScalingSettings(Strict):
 
     @field_validator("sizes")
     @classmethod
-    def _only_the_backbone_differs(cls, sizes: tuple[dict[str, float], ...]) -> tuple[dict[str, float], ...]:
+    def _only_the_backbone_differs(cls, sizes: tuple[Size, ...]) -> tuple[Size, ...]:
         for size in sizes:
             for path in size:
                 if not path.startswith("model.backbone."):

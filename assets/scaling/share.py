@@ -7,6 +7,7 @@ import numpy as np
 
 from assets.training.dataset import READ_BY_TRAINER, read_dataset
 from assets.training.interaction_files import save_interactions
+from models.config import TrainingConfig
 
 HISTORIES = "histories"
 
@@ -29,8 +30,16 @@ def share_of(dataset: Path, fraction: float, folder: Path) -> Path:
         if not file.name.startswith(f"{HISTORIES}."):
             (partial / file.name).symlink_to(file.absolute())
     histories = read_dataset(dataset).histories
-    learned = np.flatnonzero(histories.lengths > 1)
+    learned = np.flatnonzero(histories.lengths > 1)  # Nothing is learned of who chose once.
     drawn = np.random.default_rng(0).permutation(learned)[: max(1, round(fraction * len(learned)))]
     save_interactions(partial, HISTORIES, histories.take(np.sort(drawn)), READ_BY_TRAINER)
     partial.rename(folder)
     return folder
+
+
+def batches_of(dataset: Path, training: TrainingConfig, max_length: int) -> float:
+    """How many full batches an epoch of a training set has; one worker takes as many steps, rounded up."""
+    lengths = read_dataset(dataset).histories.lengths
+    learned = np.minimum(lengths[lengths > 1] - 1, max_length)
+    tokens = training.tokens_per_step
+    return float(learned.sum() / tokens if tokens else len(learned) / training.batch_size)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import polars as pl
 from assets.data_version import digest
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.scaling.settings import ScalingSettings
-from assets.scaling.share import share_of
+from assets.scaling.share import batches_of, share_of
 from assets.training.journal import Following
 from assets.training.ray_train import (
     PROGRESS,
@@ -25,7 +26,11 @@ from assets.training.ray_train import (
     trained_model,
 )
 from assets.training.tune import changed
+from models.config import TrainedConfig
+from models.families.registry import family_of
+from models.families.retrieval import RetrievalFamily
 from models.manifest import Manifest
+from models.scaling.laws import require_a_ladder
 from models.scaling.study import Trials
 
 if TYPE_CHECKING:
@@ -76,6 +81,23 @@ class Sweep:
         """The folder of the training set with a fraction of the users."""
         return share_of(Path(self.job.dataset), fraction, Path(self.job.folder) / "shares" / _digits(fraction))
 
+    def epochs_as_long(self, fraction: float) -> float:
+        """How many epochs of a share have as many steps as one of the whole training set.
+
+        Raises:
+            ValueError: the share is less than one batch.
+        """
+        if fraction == 1.0:
+            return 1.0
+        training, length = self.job.training, self.job.model.max_length
+        whole, part = (batches_of(self.share(some), training, length) for some in (1.0, fraction))
+        if part < 1:
+            raise ValueError(
+                f"the share {fraction:g} of the users is {part:.2g} of a batch, so its steps would be smaller than "
+                "those of the whole: name a larger one in scaling.fractions, or lower training.optimisation.batch_size"
+            )
+        return ceil(whole) / ceil(part)
+
     def trials(self) -> list[dict[str, Any]]:
         """What each differs by: the place of its size, its fraction and its seed; those of the whole set first."""
         return [dict(zip(self.space, values, strict=True)) for values in product(*self.space.values())]
@@ -124,14 +146,14 @@ def sweep(plan: Sweep, on_progress: Callable[[str], None]) -> Swept:
     One that was ended goes on after its last epoch. The caller must be attached to a Ray cluster.
 
     Raises:
-        ValueError: a size names what the backbone does not have; or a trial failed, whose error it names.
+        ValueError: a size names what the backbone does not have, two are equally large, or a share is less than one
+            batch; or a trial failed, whose error it names.
+        NoLaw: whatever comes of these sizes, it tells no law.
     """
-    job, settings = plan.job, plan.settings
-    for size in settings.sizes:
-        changed(job, size)
-    folder = Path(job.folder)
-    for fraction in settings.fractions:
-        plan.share(fraction)
+    require_sizes(plan)
+    folder = Path(plan.job.folder)
+    for fraction in plan.settings.fractions:
+        plan.epochs_as_long(fraction)
     (folder / "trials").mkdir(parents=True, exist_ok=True)
     done = sum(plan.result_of(trial).exists() for trial in plan.trials())
     if done:
@@ -153,6 +175,30 @@ def sweep(plan: Sweep, on_progress: Callable[[str], None]) -> Swept:
     return _swept(plan)
 
 
+def require_sizes(plan: Sweep) -> None:
+    """Refuses sizes that cannot be trained, or told apart (`sweep`)."""
+    named: dict[int, dict[str, int]] = {}
+    for size in plan.settings.sizes:
+        parameters = backbone_parameters(changed(plan.job, size).model)
+        if parameters in named:
+            raise ValueError(
+                f"the sizes {named[parameters]} and {size} both have {parameters:,} parameters: leave one of them out"
+            )
+        named[parameters] = size
+    require_a_ladder(np.array(list(named), float))
+
+
+def backbone_parameters(model: TrainedConfig) -> int:
+    """How many the layers of a model's encoder have; none of them is given memory."""
+    import torch
+
+    family = family_of(model)
+    if not isinstance(family, RetrievalFamily):
+        raise ValueError(f"the family {family.name} has no backbone whose size could be swept over")
+    with torch.device("meta"):
+        return sum(weights.numel() for layer in family.layers(model) for weights in layer.parameters())
+
+
 def try_size(trial: dict[str, Any], plan: Sweep) -> None:
     """One trial."""
     from ray import tune
@@ -170,7 +216,7 @@ def _train_and_ask(trial: dict[str, Any], plan: Sweep, file: Path) -> None:
     from models.artifact import Artifact
     from models.evaluation.model_scorer import ModelScorer
 
-    job = _job_of(trial, plan)
+    job = job_of(trial, plan)
     curve = train_alone(job)
     dataset, kept = read_dataset(Path(job.dataset)), kept_epoch(job, curve)
     model = trained_model(job, dataset)
@@ -182,14 +228,15 @@ def _train_and_ask(trial: dict[str, Any], plan: Sweep, file: Path) -> None:
     partial.replace(file)
 
 
-def _job_of(trial: dict[str, Any], plan: Sweep) -> TrainingJob:
+def job_of(trial: dict[str, Any], plan: Sweep) -> TrainingJob:
     """The training of a trial: all shares have as many steps, so that they differ in their data alone."""
     job, fraction = plan.job, trial[FRACTION]
+    more = plan.epochs_as_long(fraction)
     training = job.training.model_copy(
         update={
             "seed": trial[SEED],
-            "epochs": round((plan.settings.epochs or job.training.epochs) / fraction),
-            "patience": round(job.training.patience / fraction),
+            "epochs": round((plan.settings.epochs or job.training.epochs) * more),
+            "patience": round(job.training.patience * more),
         }
     )
     return replace(

@@ -18,6 +18,15 @@ FloatArray = NDArray[np.float64]
 LEAST_SIZES = 5
 """Three determine the offset law exactly, and the largest is held out once."""
 
+NEXT = 10.0
+"""How many times the largest size is what a law is asked about."""
+
+LEAST_SPAN = NEXT
+"""The largest size is at least so many times the smallest: a law is asked no further than it has seen."""
+
+LEAST_STEP = LEAST_SPAN ** (0.5 / (LEAST_SIZES - 1))
+"""Sizes that differ by less are as good as one. It is half the step of the fewest sizes over the least span."""
+
 EXPONENTS = (0.02, 4.0)
 """Bounds of a. Below, the law is straight over any sizes that can be trained; above, a step."""
 
@@ -62,6 +71,40 @@ class LogLinearLaw:
 Law = OffsetLaw | LogLinearLaw
 
 
+def require_a_ladder(sizes: FloatArray) -> None:
+    """Refuses sizes that tell no law, whatever comes of them.
+
+    Args:
+        sizes: (T,) finite N above 0, several of one size where there are several seeds.
+
+    Raises:
+        NoLaw: there are fewer than `LEAST_SIZES` sizes, counting as one those that are no `LEAST_STEP` apart, or the
+            largest is less than `LEAST_SPAN` times the smallest.
+    """
+    there = np.unique(sizes)
+    if len(there) < LEAST_SIZES:
+        raise NoLaw(
+            f"a scaling law needs at least {LEAST_SIZES} sizes, and there are {len(there)}: three fit it exactly, "
+            "whatever they are; train more sizes"
+        )
+    smallest, largest = there[0], there[-1]
+    if largest < LEAST_SPAN * smallest:
+        raise NoLaw(
+            f"the largest size, {largest:,.0f} parameters, is {largest / smallest:.3g} times the smallest: a law that "
+            f"is asked about {NEXT:g} times the largest needs sizes that are {LEAST_SPAN:g} times apart or more; take "
+            "larger or smaller ones"
+        )
+    apart = [smallest]
+    for size in there:
+        if size >= LEAST_STEP * apart[-1]:
+            apart.append(size)
+    if len(apart) < LEAST_SIZES:
+        raise NoLaw(
+            f"of the {len(there)} sizes only {len(apart)} are {LEAST_STEP:.2f} times the one before or more, and a "
+            f"scaling law needs {LEAST_SIZES}: spread them evenly from {smallest:,.0f} to {largest:,.0f} parameters"
+        )
+
+
 def require_a_curve(sizes: FloatArray, values: FloatArray) -> None:
     """Refuses measurements from which no law can be told.
 
@@ -70,8 +113,7 @@ def require_a_curve(sizes: FloatArray, values: FloatArray) -> None:
         values: (T,) P of each.
 
     Raises:
-        NoLaw: a number is not finite or a size not positive, there are fewer than `LEAST_SIZES` sizes, or P does not
-            rise with N.
+        NoLaw: a number is not finite or a size not positive, as `require_a_ladder`, or P does not rise with N.
     """
     wrong = ~(np.isfinite(sizes) & np.isfinite(values) & (sizes > 0))
     if wrong.any():
@@ -80,12 +122,7 @@ def require_a_curve(sizes: FloatArray, values: FloatArray) -> None:
             f"measurement {place} has the size {sizes[place]:g} and the value {values[place]:g}: a law needs sizes "
             "above 0 and finite values"
         )
-    there = len(np.unique(sizes))
-    if there < LEAST_SIZES:
-        raise NoLaw(
-            f"a scaling law needs at least {LEAST_SIZES} sizes, and there are {there}: three fit it exactly, whatever "
-            "they are; train more sizes"
-        )
+    require_a_ladder(sizes)
     if np.ptp(values) < 1e-12 or fit_log_linear(sizes, values).slope <= 0:
         order = np.argsort(sizes, kind="stable")
         first, last = order[0], order[-1]

@@ -7,6 +7,7 @@ import numpy as np
 
 from models.evaluation.intervals import WEIGHTS_AT_ONCE, Interval, draw_counts
 from models.scaling.laws import (
+    NEXT,
     FloatArray,
     LogLinearLaw,
     NoLaw,
@@ -16,9 +17,6 @@ from models.scaling.laws import (
     require_a_curve,
     rmse,
 )
-
-NEXT = 10.0
-"""How much larger the backbone is that advice is about. At the same data its compute grows as its parameters do."""
 
 CLEARLY = 2.0
 """Standard errors over users by which one size must be ahead of another."""
@@ -96,7 +94,8 @@ class Study:
         offset_rmse, log_linear_rmse: How far they lie off.
         foretold: The largest size held out.
         ceiling: P0 with its 95 % interval over users (and seeds, where there are several).
-        gain: What `NEXT` times the largest size brings by the offset law, with its interval.
+        gain: What `NEXT` times the largest size brings by the offset law, with its interval. At the same data compute
+            grows as parameters do.
         data_gain: By the share of the users that they had: what all users bring more at the largest size, measured.
     """
 

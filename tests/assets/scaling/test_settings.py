@@ -8,6 +8,7 @@ from assets.training.tune import MODEL, with_values
 from models.config import ModelConfig
 
 SIZES = [{HEAD_DIM: width} for width in (2, 4, 8, 16, 32)]
+WRONG = (float("nan"), float("inf"), -1, 0, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,16 @@ SIZES = [{HEAD_DIM: width} for width in (2, 4, 8, 16, 32)]
         ({"sizes": [*SIZES, SIZES[0]]}, "1 of the 6 sizes are there twice"),
         ({"fractions": (0.25, 0.5)}, "and 1, the whole training set, among them"),
         ({"fractions": (0.5, 0.5, 1.0)}, "name each once"),
-        ({"fractions": (0, 1.0)}, "greater than 0"),
+        ({"fractions": (0, 1.0)}, "greater than or equal to 0.01"),
+        ({"fractions": (1e-6, 1.0)}, "greater than or equal to 0.01"),
+        *(
+            ({"sizes": [*SIZES, {HEAD_DIM: wrong}]}, "integer|finite number|greater than or equal to 1")
+            for wrong in WRONG
+        ),
+        *(
+            ({"sizes": [*SIZES, {LAYERS: wrong}]}, "integer|finite number|greater than or equal to 1")
+            for wrong in WRONG
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused_with_the_profile(given: dict, told: str) -> None:

@@ -5,22 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from assets.scaling.share import share_of
-from assets.splits.settings import EvaluationSettings
+from assets.scaling.sweep import FRACTION, SEED, SIZE, job_of
 from assets.training.dataset import read_dataset, read_held_out
-from assets.training.settings import TrainingSettings
-from assets.training.training_set import TrainingSetSettings, make_training_set
-from assets.versions import DATASETS
-from models.auto import read_section
-from storage.lake import Lake
-from tests.assets.scaling.worlds import EVALUATION, TRAINING, write_world
+from models.next_items import NextItemExamples
+from models.packing import pack
+from tests.assets.scaling.worlds import planned
 
 
 def test_a_share_has_fewer_users_and_is_part_of_a_larger_one(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
-    write_world(lake)
-    training, evaluation = read_section(TrainingSettings, TRAINING), read_section(EvaluationSettings, EVALUATION)
-    record = make_training_set(lake, TrainingSetSettings.of(training, evaluation))
-    whole = lake.folder(DATASETS) / record.name
+    whole = Path(planned(tmp_path).job.dataset)
     half, quarter = (share_of(whole, share, tmp_path / "shares" / f"{share}") for share in (0.5, 0.25))
     assert share_of(whole, 1.0, tmp_path / "never") == whole
     walks = [
@@ -37,3 +30,15 @@ def test_a_share_has_fewer_users_and_is_part_of_a_larger_one(tmp_path: Path) -> 
     before = read_dataset(half).histories.item_index
     assert share_of(whole, 0.5, half) == half
     np.testing.assert_array_equal(read_dataset(half).histories.item_index, before)
+
+
+def test_a_share_takes_as_many_steps_as_the_whole_however_its_users_fill_the_batches(tmp_path: Path) -> None:
+    plan = planned(tmp_path, fractions=(1.0, 0.7, 0.4), batch_size=50)
+    steps = {}
+    for fraction in plan.settings.fractions:
+        job = job_of({SIZE: 0, FRACTION: fraction, SEED: 0}, plan)
+        examples = NextItemExamples(read_dataset(Path(job.dataset)).histories, job.model.max_length, job.training)
+        an_epoch = len(pack(examples.epoch(0).lengths, job.training, 1, 0))
+        steps[fraction] = an_epoch, job.training.epochs * an_epoch
+    assert [an_epoch for an_epoch, _ in steps.values()] == [4, 3, 2]
+    assert {every for _, every in steps.values()} == {48}

@@ -17,11 +17,13 @@ import polars as pl
 
 from assets.resources import RayCluster, Storage
 from assets.scaling.assets import scaling_law
+from assets.scaling.law import plan_of
 from assets.scaling.settings import HEAD_DIM, ScalingSettings
+from assets.scaling.sweep import Sweep
 from assets.splits.settings import EvaluationSettings
 from assets.training.set_assets import training_set
 from assets.training.settings import TrainingSettings
-from assets.training.training_set import TrainingSetSettings
+from assets.training.training_set import TrainingSetSettings, make_training_set
 from models.auto import read_section
 from storage.lake import Lake
 from storage.schema import ITEMS_TABLE, items_schema
@@ -38,7 +40,7 @@ TRAINING: dict[str, Any] = {
 }
 EVALUATION = {"primary_protocol": "leave_one_out", "leave_one_out_users": 1000, "window_days": 1}
 SCALING = ScalingSettings(
-    sizes=tuple({HEAD_DIM: width} for width in (1, 2, 4, 8, 16)),
+    sizes=tuple({HEAD_DIM: width} for width in (1, 3, 8, 16, 40)),
     fractions=(1.0, 0.5),
     concurrent=1,
     resamples=100,
@@ -61,6 +63,18 @@ def write_world(lake: Lake) -> None:
     items = {"item_id": [f"i{item}" for item in range(RING)], "day": [FIRST] * RING}
     rest = {name: [None] * RING for name in items_schema("string") if name not in items}
     lake.overwrite(ITEMS_TABLE, pl.DataFrame(items | rest, schema_overrides=items_schema("string")))
+
+
+def planned(root: Path, batch_size: int = 16, **settings: Any) -> Sweep:
+    """What a sweep over such a world would train, in a lake at `root`."""
+    lake = Lake(str(root))
+    write_world(lake)
+    optimisation = TRAINING["optimisation"] | {"batch_size": batch_size}
+    training = read_section(TrainingSettings, TRAINING | {"optimisation": optimisation})
+    evaluation = read_section(EvaluationSettings, EVALUATION)
+    record = make_training_set(lake, TrainingSetSettings.of(training, evaluation))
+    swept = ScalingSettings.model_validate(SCALING.model_dump() | settings)
+    return plan_of(lake, "shop", record, training, evaluation, swept, code="")
 
 
 def materialize(root: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from models.scaling.laws import (
 )
 
 SIZES = np.array([3e3, 1e4, 4e4, 1.2e5, 5e5, 2e6])
+RISING = [0.1, 0.2, 0.25, 0.28, 0.3]
 CEILINGS, EXPONENTS, GAPS = st.floats(0.1, 1.1), st.floats(0.05, 1.5), st.floats(0.01, 0.5)
 
 
@@ -87,6 +88,9 @@ def test_whatever_is_measured_the_laws_are_finite_and_never_fall(values: list[fl
         (SIZES, [0.1, 0.2, np.nan, 0.3, 0.31, 0.32], "measurement 2 has the size 40000 and the value nan"),
         ([0, *SIZES[1:]], [0.1, 0.2, 0.25, 0.3, 0.31, 0.32], "measurement 0 has the size 0"),
         ([], [], "there are 0"),
+        ([1e3, 1.01e3, 1.02e3, 1.03e3, 1.04e3], RISING, "1,040 parameters, is 1.04 times the smallest"),
+        ([1e3, 2e3, 4e3, 8e3, 9.99e3], RISING, "is 9.99 times the smallest"),
+        ([1e3, 1.1e3, 1.2e3, 1.3e3, 1e4], RISING, "of the 5 sizes only 2 are 1.33 times the one before or more"),
     ],
 )
 def test_what_tells_no_law_is_refused_in_a_sentence(sizes: Sequence[float], values: Sequence[float], told: str) -> None:

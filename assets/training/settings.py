@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.auto import FROM_DATA, FollowsData
 from models.config import ModelConfig, RecommenderConfig, TrainingConfig
@@ -132,3 +132,17 @@ class TrainingSettings(TrainingDataSettings):
         default=BlendSettings(), description="The model mixed with item-kNN, a version of its own."
     )
     search: SearchSettings = Field(default=SearchSettings(), description="The hyper-parameter search.")
+
+    @model_validator(mode="after")
+    def _a_share_is_drawn_once_a_step(self) -> "TrainingSettings":
+        """A share of many items for every position by itself would fill the memory; kept versions may have had it."""
+        loss = self.optimisation.loss
+        # Where a profile says nothing of `shared`, the data decide, and it is true.
+        by_itself = loss.positions_per_draw > 1 or (not loss.shared and "shared" in loss.model_fields_set)
+        if loss.negatives_share and by_itself:
+            raise ValueError(
+                "optimisation.loss.negatives_share is drawn once for all positions of a step, for of many items no "
+                "position can have a share by itself: set shared to true and leave positions_per_draw at 1, or set "
+                "negatives in its place"
+            )
+        return self

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from assets.splits.settings import EvaluationSettings, SplitSettings
 from assets.training.auto import (
@@ -130,6 +131,13 @@ def test_of_many_items_a_hundredth_is_drawn_unless_the_profile_says_how_many(
     made = chosen_for(replace(SHOP, trained_items=items), optimisation={"loss": loss}).optimisation.loss
     assert made.negatives_share == share
     assert made.negatives == loss.get("negatives", 512)
+
+
+@pytest.mark.parametrize("loss", [{"shared": False}, {"positions_per_draw": 16}])
+def test_a_share_of_the_items_for_every_position_by_itself_is_refused(loss: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="negatives_share is drawn once for all positions"):
+        chosen_for(SHOP, optimisation={"loss": {"negatives_share": 0.01, **loss}})
+    assert chosen_for(SHOP, optimisation={"loss": {"negatives_share": 0.01}}).optimisation.loss.shared
 
 
 def test_ids_are_hidden_as_often_as_they_were_missing_the_night_before() -> None:

@@ -37,9 +37,11 @@ def new_items(artifact: Artifact, item_ids: pl.Series, content: Tensor) -> NewIt
     """The items `item_ids` (k,) as a version has them whose content (k, c) is this.
 
     Raises:
+        NewItemsError: an item has no id, or one that another has, too.
         NoNewItems: the version knows nothing of an item that came later.
         ValueError: the content is of another width than the version reads, or it or what comes of it is not finite.
     """
+    require_own_ids(item_ids)
     new = NewItems(item_ids, artifact.family.new_item_vectors(artifact.model, content))
     for name in new.vectors:
         _fit(artifact, new, name)
@@ -68,6 +70,14 @@ def with_new_items(artifact: Artifact, new: NewItems) -> Artifact:
         vectors[name] = room.index_copy(0, places, theirs)
     model = family.load(artifact.model.config, vocabulary, family.with_room(artifact.model, count), vectors)
     return replace(artifact, model=model.eval(), vocabulary=vocabulary, vectors=vectors)
+
+
+def require_own_ids(item_ids: pl.Series) -> None:
+    """Raises NewItemsError where an item has no id, or one that another has, too."""
+    if item_ids.null_count():
+        raise NewItemsError("a new item has no id: materialize `content_embeddings` again")
+    if (twice := item_ids.filter(item_ids.is_duplicated())).len():
+        raise NewItemsError(f"the new item {twice[0]!r} is there twice: materialize `content_embeddings` again")
 
 
 def _fit(artifact: Artifact, new: NewItems, name: str) -> Tensor:

@@ -254,12 +254,19 @@ class ItemFilesSettings(TableFilesSettings):
 
     @model_validator(mode="after")
     def _each_column_once(self) -> Self:
-        names = [*self.contract, *self.tags, *self.numbers]
-        if twice := [name for name in (*self.tags, *self.numbers) if names.count(name) > 1]:
-            raise ValueError(
-                f"{twice[0]!r} among tags and numbers is there twice, or is one of the contract's: name each once, "
-                "by another name in `columns` where the contract has its own"
-            )
+        named, columns = (*self.tags, *self.numbers), [self.column(name) for name in (*self.tags, *self.numbers)]
+        if not all(map(str.strip, (*named, *columns))):
+            raise ValueError("a name among tags and numbers is empty: write that of a column, or leave it out")
+        for name, column in zip(named, columns, strict=True):
+            if column == self.column(ITEM_ID):
+                raise ValueError(
+                    f"{name!r} among tags and numbers is the column of item_id, which no two items share: leave it out"
+                )
+            if name in self.contract or columns.count(column) > 1:
+                raise ValueError(
+                    f"{name!r} among tags and numbers is there twice, or is one of the contract's: name each column "
+                    "once, by another name in `columns` where the contract has its own"
+                )
         return self
 
     @property

@@ -74,8 +74,12 @@ def make_new_items(lake: Lake, folders: Sequence[Path], id_type: IdType) -> tupl
 
     Returns:
         What became of each version, and the table's new version.
+
+    Raises:
+        NewItemsError: the content names an item twice, or one without an id.
     """
     from models.artifact import ArtifactError, load_artifact
+    from models.new_items import require_own_ids
 
     versions = {CONTENT_TABLE: lake.version(CONTENT_TABLE)}
     content, now = lake.scan(CONTENT_TABLE, versions[CONTENT_TABLE]), modalities_of(lake, versions)
@@ -92,6 +96,7 @@ def make_new_items(lake: Lake, folders: Sequence[Path], id_type: IdType) -> tupl
                 continue
             unknown = _unknown(content, artifact)
             bare = unknown.filter(pl.col(CONTENT_HASH).is_null()).height
+            require_own_ids(unknown[ITEM_ID])
             ids = unknown.drop_nulls(CONTENT_HASH)[ITEM_ID]
             made = NewToVersion(artifact.version, artifact.family.name, len(ids), bare)
             try:

@@ -176,6 +176,12 @@ def test_content_of_another_width_is_refused() -> None:
         new_items(artifact("popularity", ITEMS - LATE), LATE_IDS, content)
 
 
+@pytest.mark.parametrize(("ids", "why"), [(["a", "b", "a"], "'a' is there twice"), (["a", None, "b"], "has no id")])
+def test_items_without_an_id_of_their_own_get_no_vectors(ids: list[Any], why: str) -> None:
+    with pytest.raises(NewItemsError, match=f"{why}: materialize `content_embeddings`"):
+        new_items(BEFORE, pl.Series(ids), CONTENT[-LATE:])
+
+
 BEFORE = artifact("popularity", ITEMS - LATE)
 GOOD = new_items(BEFORE, LATE_IDS, CONTENT[-LATE:])
 

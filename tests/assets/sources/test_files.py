@@ -240,16 +240,29 @@ def test_a_tag_or_number_must_be_there_and_have_a_name_of_its_own(tmp_path: Path
     items = {"path": str(tmp_path / "items.csv"), "tags": ["brand"], "numbers": ["year"]}
     with pytest.raises(SourceError, match=r"has no column 'year' for year .*: set source\.items\.columns\.year"):
         _source(tmp_path, items=items).land("items", [DAY])
-    for wrong in ({"tags": ["title"]}, {"tags": ["x"], "numbers": ["x"]}):
-        with pytest.raises(
-            ValidationError, match=r"among tags and numbers is there twice, or is one of the contract's"
-        ):
-            ItemFilesSettings.model_validate({"path": "x"} | wrong)
     nested = pl.DataFrame({"item_id": ["a"], "brand": [[["b"]]]})
     nested.write_parquet(tmp_path / "items.parquet")
     source = _source(tmp_path, items={"path": str(tmp_path / "items.parquet"), "tags": ["brand"]})
     with pytest.raises(SourceError, match="'brand' among tags holds lists of lists, or objects"):
         _read(source, "items", [DAY])
+
+
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        ({"tags": ["title"]}, "'title' among tags and numbers is there twice, or is one of the contract's"),
+        ({"tags": ["x"], "numbers": ["x"]}, "'x' .* is there twice"),
+        ({"tags": ["x", "y"], "columns": {"x": "brand", "y": "brand"}}, "'x' .* is there twice"),
+        ({"tags": ["item_id"]}, "'item_id' among tags and numbers is the column of item_id"),
+        ({"numbers": ["sku"], "columns": {"item_id": "sku"}}, "'sku' .* is the column of item_id"),
+        ({"tags": ["x"], "columns": {"item_id": "sku", "x": "sku"}}, "'x' .* is the column of item_id"),
+        ({"tags": [""]}, "a name among tags and numbers is empty"),
+        ({"numbers": ["x"], "columns": {"x": " "}}, "a name among tags and numbers is empty"),
+    ],
+)
+def test_a_tag_or_number_is_a_column_of_its_own(section: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        ItemFilesSettings.model_validate({"path": "x"} | section)
 
 
 def test_items_without_a_time_column_count_to_the_first_day_asked_for(tmp_path: Path) -> None:

@@ -303,6 +303,20 @@ def test_a_version_before_the_champion_that_is_damaged_is_named_and_the_champion
     assert "v1/model.safetensors is damaged" in told["previous_why"]
 
 
+def test_content_that_names_an_item_twice_is_refused_and_what_was_made_stays(lake: Lake) -> None:
+    version(lake)
+    releases_of(lake).promote("v1", "it is better")
+    describe(lake, [*IDS, *LATE])
+    materialize(lake)
+    before = table(lake)
+    content = lake.scan(CONTENT_TABLE).collect()
+    lake.overwrite(CONTENT_TABLE, pl.concat([content, content.filter(pl.col("item_id") == LATE[1])]))
+    told, check = materialize(lake)
+    assert "the new item 'late 2' is there twice: materialize `content_embeddings` again" in told["skipped"]
+    assert not check.passed
+    assert table(lake).equals(before)
+
+
 def test_without_content_or_champion_there_is_nothing_to_do(lake: Lake, tmp_path: Path) -> None:
     assert materialize(lake)[0] == {"skipped": "no version was ever promoted"}
     assert materialize(Lake(str(tmp_path / "empty")))[0] == {"skipped": "there is no content"}

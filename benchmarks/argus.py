@@ -23,7 +23,9 @@ from models.argus.examples import ArgusExamples
 from models.argus.model import Argus
 from models.argus.towers import distinct_rows
 from models.columns import ACTIONS, ITEM_INDEX, STARTED, SURFACE, TIMESTAMP
-from models.config import InteractionLossConfig, PreNormConfig, TrainingConfig
+from models.config.losses import InteractionLossConfig
+from models.config.model import PreNormConfig
+from models.config.training import TrainingConfig
 from models.encoder.stack import Layout
 from models.interactions import Interactions
 from models.jagged import pad, token_places

@@ -24,7 +24,8 @@ from assets.training.journal import entries
 from assets.training.ray_train import PROGRESS, TrainingJob, train
 from benchmarks.figures import Figures, Report
 from benchmarks.training_set import write_log, write_set
-from models.config import ModelConfig, TrainingConfig
+from models.config.model import ModelConfig
+from models.config.training import TrainingConfig
 from orchestration import environment, local_stack
 from orchestration.profile import load_profile
 from serving.ports import free_port

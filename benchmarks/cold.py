@@ -27,7 +27,9 @@ from benchmarks.cold_split import split
 from benchmarks.figures import Figures, Report
 from models.batch import request_batch
 from models.columns import ITEM_ID, ITEM_INDEX, TIMESTAMP, USER_ID
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.families.registry import build
 from models.interactions import Interactions
 from models.popularity import PopularityOverTime

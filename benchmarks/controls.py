@@ -15,7 +15,7 @@ from assets.versions import DATASETS
 from benchmarks.figures import Report
 from benchmarks.side_by_side import side_by_side
 from models.artifact import Artifact, load_artifact
-from models.config import LigrConfig, SasrecConfig
+from models.config.model import LigrConfig, SasrecConfig
 from models.evaluation.report import EvaluationReport, Protocol
 from models.manifest import new_version
 from storage.lake import Lake

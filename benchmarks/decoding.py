@@ -20,7 +20,9 @@ from torch import Tensor
 from benchmarks.figures import Figures, Report
 from benchmarks.timing import Samples, Side, Spread, interleaved
 from models.batch import training_batch
-from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.heads.evidence import Evidence
 from models.interactions import Interactions
 from models.memory import keep_freed_memory

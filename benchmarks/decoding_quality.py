@@ -21,7 +21,9 @@ from benchmarks.ml1m import HELD_OUT
 from benchmarks.movielens import HeldOut, Ratings
 from benchmarks.recipes import Recipe, small
 from benchmarks.training_run import fingerprint, untrained
-from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.evaluation.intervals import bootstrap
 from models.evaluation.metrics import per_user
 from models.training.loop import fit

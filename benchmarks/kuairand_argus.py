@@ -115,7 +115,7 @@ def pretrained(asked: "Asked", seed: int, variant: Variant) -> Any:
 
     from models.argus.config import ArgusConfig
     from models.argus.model import Argus
-    from models.config import TrainingConfig
+    from models.config.training import TrainingConfig
     from models.training.loop import fit
 
     told = {**MODEL, **variant.model, **asked.columns, "next_item": variant.learn != "feedback"}

@@ -44,7 +44,7 @@ def score(task: Task, seed: int, variant: Towers) -> NDArray[np.float64]:
     from models.argus.scoring import completed
     from models.argus.two_towers import TwoTowers
     from models.argus.two_towers_config import TwoTowersConfig
-    from models.config import TrainingConfig
+    from models.config.training import TrainingConfig
     from models.training.loop import fit
 
     asked = Asked.of(task, with_history=True)

@@ -32,7 +32,8 @@ from models.argus.examples import ArgusExamples
 from models.argus.model import Argus
 from models.argus.predictions import parts_of, predict
 from models.columns import STARTED, TIMESTAMP, VALUE
-from models.config import InteractionLossConfig, TrainingConfig
+from models.config.losses import InteractionLossConfig
+from models.config.training import TrainingConfig
 from models.evaluation.intervals import bootstrap
 from models.evaluation.metrics import per_user
 from models.evaluation.normalised_entropy import feedback_losses, ratio_over_users

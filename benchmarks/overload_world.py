@@ -19,7 +19,7 @@ from models.columns import (
     ROW,
     TITLE,
 )
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.families.registry import build
 from models.manifest import Manifest
 from models.vocabulary import Vocabulary

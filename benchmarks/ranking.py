@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.figures import Figures, Report
 from benchmarks.timing import Spread, interleaved, speedup
 from models.columns import ACTIONS
-from models.config import InputEncodingConfig, StuConfig
+from models.config.model import InputEncodingConfig, StuConfig
 from models.interactions import Interactions
 from models.ranking.batch import RankingBatch, ranking_batch
 from models.ranking.config import RankerConfig

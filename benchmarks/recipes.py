@@ -2,7 +2,9 @@
 
 from pydantic import Field
 
-from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.strict import Strict
 
 

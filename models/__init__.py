@@ -3,7 +3,7 @@
 Interactions in, recommendations out, in ten lines (docs/notebook.md goes on from here):
 
 >>> import polars as pl
->>> from models.config import TrainingConfig
+>>> from models.config.training import TrainingConfig
 >>> from models.frames import fit_recommender, recommend
 >>> walks = [(user, (user + 3 * step) % 30, step) for user in range(60) for step in range(8)]
 >>> events = pl.DataFrame(walks, ["user_id", "item_id", "timestamp"], orient="row")

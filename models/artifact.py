@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.config import TrainedConfig
+from models.config.model import TrainedConfig
 from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Family, TrainedFamily
 from models.families.registry import family_of, read_config
 from models.golden import golden_requests

@@ -12,7 +12,8 @@ import torch
 from models.artifact import Artifact
 from models.cold_start import COLD_START, cold_share
 from models.columns import ITEM_ID, ITEM_IDS, REPEATED, TIMESTAMP, TIMESTAMPS, USER_ID
-from models.config import ItemTowerConfig, ModelConfig, TrainingConfig
+from models.config.model import ItemTowerConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.content import content_matrix
 from models.families.registry import build, read_config
 from models.interaction_frames import interaction_lists, interactions_in

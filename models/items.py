@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from models.age_gate import AgeGate
-from models.config import ItemTowerConfig
+from models.config.model import ItemTowerConfig
 
 
 class ItemTower(nn.Module):

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from models.auto import Choice
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.merging import Merging
 from models.strict import Strict
 

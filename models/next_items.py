@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.batch import JaggedBatch, Labels, training_batch
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.examples import Epoch
 from models.interactions import Interactions
 from models.stochastic_length import StochasticLength

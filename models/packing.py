@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 
 
 def pack(lengths: np.ndarray, config: TrainingConfig, workers: int, epoch: int) -> list[list[np.ndarray]]:

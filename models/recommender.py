@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import JaggedBatch, Labels
-from models.config import RecommenderConfig
+from models.config.model import RecommenderConfig
 from models.encoder.encoder import Encoder
 from models.encoder.stack import AttentionLayer
 from models.heads.evidence import Evidence

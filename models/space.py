@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from models.auto import marked
-from models.config import FamilyConfig
+from models.config.model import FamilyConfig
 from models.manifest import MANIFEST, Space, read_manifest
 from models.stable_space import Maps
 from models.warm_start import differences

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.config import StochasticLengthConfig
+from models.config.training import StochasticLengthConfig
 from models.hashing import uniform
 from models.interactions import Interactions
 

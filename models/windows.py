@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.config import WindowsConfig
+from models.config.training import WindowsConfig
 from models.hashing import uniform
 
 DRAW = (1 << 64) - 1

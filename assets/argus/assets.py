@@ -36,7 +36,8 @@ from assets.versions import (
     why_skipped,
 )
 from models.auto import Choice
-from models.config import TrainedConfig, TrainingConfig
+from models.config.model import TrainedConfig
+from models.config.training import TrainingConfig
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
 from models.manifest import Manifest, list_versions
 from storage.lake import Lake

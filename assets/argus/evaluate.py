@@ -94,7 +94,7 @@ def evaluate_argus(lake: Lake, artifact: Artifact, settings: EvaluationSettings)
     """
     from models.argus.examples import ArgusExamples, began_within, ended_before
     from models.argus.predictions import predict
-    from models.config import InteractionLossConfig
+    from models.config.losses import InteractionLossConfig
     from models.evaluation.item_rates import ItemRates
     from models.objectives.next_item_question import NextItemQuestion
 

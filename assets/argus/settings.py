@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from models.argus.config import ArgusConfig, FactorConfig
 from models.argus.two_towers_config import GradeConfig
 from models.auto import FollowsData
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.strict import Strict
 
 CLIP_NORM = 1.0

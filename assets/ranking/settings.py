@@ -2,7 +2,8 @@
 
 from pydantic import Field, model_validator
 
-from models.config import StuConfig, TrainingConfig
+from models.config.model import StuConfig
+from models.config.training import TrainingConfig
 from models.ranking.config import RankerConfig
 from models.strict import Strict
 

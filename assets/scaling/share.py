@@ -7,7 +7,7 @@ import numpy as np
 
 from assets.training.dataset import READ_BY_TRAINER, read_dataset
 from assets.training.interaction_files import save_interactions
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 
 HISTORIES = "histories"
 

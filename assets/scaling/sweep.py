@@ -26,7 +26,7 @@ from assets.training.ray_train import (
     trained_model,
 )
 from assets.training.tune import changed
-from models.config import TrainedConfig
+from models.config.model import TrainedConfig
 from models.families.registry import family_of
 from models.families.retrieval import RetrievalFamily
 from models.manifest import Manifest

@@ -47,7 +47,7 @@ from assets.versions import (
     why_skipped,
 )
 from models.auto import Choice
-from models.config import TrainedConfig
+from models.config.model import TrainedConfig
 from models.families.registry import read_config
 from models.manifest import MODEL_CARD, new_version, read_manifest
 from storage.lake import Lake

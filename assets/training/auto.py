@@ -15,7 +15,7 @@ from assets.training.settings import TrainingSettings
 from models.auto import Choice, Choosing, chosen_in, value_at
 from models.cold_start import ColdRates
 from models.columns import ID_MASKED
-from models.config import TrainedConfig
+from models.config.model import TrainedConfig
 
 USERS_A_STEP = {0: 32, 5_000: 64, 50_000: 128}
 """From so many users on, so many a step, over all workers: small steps learn most from few users."""

@@ -13,7 +13,7 @@ from assets.training.dataset import Dataset, read_dataset
 from assets.training.simple_models import FEWEST_USERS, HeldOutUsers
 from assets.versions import ARTIFACTS
 from models.auto import Choice
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.families.blend import Blend
 from models.manifest import Manifest
 from storage.lake import Lake

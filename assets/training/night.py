@@ -11,7 +11,7 @@ from assets.training.start import start_of
 from assets.training.version import fitted
 from assets.versions import ARTIFACTS, artifacts_of, newest_champion_of_family
 from models.auto import Choice
-from models.config import TrainedConfig
+from models.config.model import TrainedConfig
 from models.families.registry import read_config
 from models.manifest import Manifest
 from storage.lake import Lake

@@ -13,7 +13,8 @@ from uuid import uuid4
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, entries, note
 from assets.training.setbacks import OfRankZero, Setback, is_setback, read_setbacks, train_through_setbacks
-from models.config import TrainedConfig, TrainingConfig
+from models.config.model import TrainedConfig
+from models.config.training import TrainingConfig
 from models.families.registry import family_named, family_of
 from models.manifest import VOCABULARY
 

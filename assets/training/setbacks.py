@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.training.journal import entries, note
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 
 MOST_SETBACKS = 3
 """Each halves the learning rate: a training that diverges at an eighth of it has another fault."""

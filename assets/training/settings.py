@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from models.auto import FROM_DATA, FollowsData
-from models.config import ModelConfig, RecommenderConfig, TrainingConfig
+from models.config.model import ModelConfig, RecommenderConfig
+from models.config.training import TrainingConfig
 from models.families.registry import any_config
 from models.fitted.config import IalsConfig, ItemKnnConfig
 from models.merging import Merging

@@ -22,7 +22,7 @@ from models.manifest import Manifest
 from storage.lake import Lake
 
 if TYPE_CHECKING:
-    from models.config import FamilyConfig
+    from models.config.model import FamilyConfig
     from models.evaluation.cases import EvaluationCases
     from models.evaluation.scorer import Catalogue
     from models.interactions import Interactions

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from models.config import FamilyConfig, TrainedConfig
+from models.config.model import FamilyConfig, TrainedConfig
 from models.families.registry import read_config
 from models.manifest import Manifest, read_manifest
 from storage.lake import Lake

@@ -34,7 +34,8 @@ from assets.training.start import ancestors_of
 from assets.training.tune import MODEL, OPTIMISATION, SETTINGS, with_values
 from assets.versions import ABLATIONS, ARTIFACTS, RUNS
 from models.auto import LEFT_TO_DATA, Choice
-from models.config import ItemTowerConfig, RecommenderConfig, TrainedConfig, TrainingConfig
+from models.config.model import ItemTowerConfig, RecommenderConfig, TrainedConfig
+from models.config.training import TrainingConfig
 from models.manifest import Manifest, new_version
 from models.merging import Merging
 from storage.lake import Lake

@@ -18,7 +18,7 @@ from storage.lake import Lake
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
-    from models.config import TrainedConfig
+    from models.config.model import TrainedConfig
     from models.space import StableSpace
     from models.vocabulary import Vocabulary
 

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from models.auto import FROM_DATA
 from models.columns import ACTIONS
-from models.config import HstuConfig, PreNormConfig, StuConfig, TrainedConfig
+from models.config.model import HstuConfig, PreNormConfig, StuConfig, TrainedConfig
 from models.strict import Strict
 
 NEXT_ITEM = "next_item"

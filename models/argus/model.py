@@ -13,7 +13,7 @@ from models.argus.features import context_names, feedback_names
 from models.argus.next_item_head import NextItemHead
 from models.argus.quality import Quality
 from models.argus.towers import ArgusItemTower, FeatureTower
-from models.config import HstuConfig, PreNormConfig
+from models.config.model import HstuConfig, PreNormConfig
 from models.dropout import Dropout
 from models.encoder.hstu import HstuLayer
 from models.encoder.softmax_hstu import SoftmaxHstuLayer

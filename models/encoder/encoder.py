@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import JaggedBatch
-from models.config import RecommenderConfig
+from models.config.model import RecommenderConfig
 from models.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout, Stack
 from models.jagged import token_places

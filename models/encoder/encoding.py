@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.attention.reference import query_places
-from models.config import InputEncodingConfig
+from models.config.model import InputEncodingConfig
 from models.encoder.stack import Layout
 
 Positions = Literal["recency", "start"]

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention import hstu_attention
-from models.config import HstuConfig
+from models.config.model import HstuConfig
 from models.dropout import Dropout
 from models.encoder.bias import RelativeBias
 from models.encoder.stack import AttentionLayer, Layout

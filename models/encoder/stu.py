@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention import hstu_attention
-from models.config import StuConfig
+from models.config.model import StuConfig
 from models.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention.softmax import softmax_attention
-from models.config import LigrConfig, PreNormConfig, SasrecConfig
+from models.config.model import LigrConfig, PreNormConfig, SasrecConfig
 from models.dropout import Dropout
 from models.encoder.stack import AttentionLayer, Layout
 

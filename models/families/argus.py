@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from models.argus.model import Argus
     from models.artifact import Artifact
-    from models.config import TrainingConfig
+    from models.config.training import TrainingConfig
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective
@@ -101,7 +101,7 @@ class ArgusFamily(TrainedFamily):
 
         from models.argus.examples import ArgusExamples
         from models.argus.predictions import predict
-        from models.config import InteractionLossConfig
+        from models.config.losses import InteractionLossConfig
         from models.evaluation.normalised_entropy import feedback_entropies, next_item_entropy
         from models.objectives.next_item_question import NextItemQuestion
 

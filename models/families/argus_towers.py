@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from models.argus.two_towers import TwoTowers
     from models.artifact import Artifact
-    from models.config import TrainingConfig
+    from models.config.training import TrainingConfig
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective

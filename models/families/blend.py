@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.artifact import Artifact
-    from models.config import ItemTowerConfig, ModelConfig
+    from models.config.model import ItemTowerConfig, ModelConfig
     from models.fitted.blend import BlendModel
     from models.interactions import Interactions
     from models.vocabulary import Vocabulary

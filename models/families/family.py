@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from models.artifact import Artifact
-    from models.config import FamilyConfig, ItemTowerConfig, TrainedConfig, TrainingConfig
+    from models.config.model import FamilyConfig, ItemTowerConfig, TrainedConfig
+    from models.config.training import TrainingConfig
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective

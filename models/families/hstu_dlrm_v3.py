@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.artifact import Artifact
-    from models.config import TrainingConfig
+    from models.config.training import TrainingConfig
     from models.examples import Examples
     from models.interactions import Interactions
     from models.objectives.objective import Objective

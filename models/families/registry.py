@@ -23,7 +23,7 @@ from models.manifest import CONFIG, read_manifest
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from models.config import FamilyConfig, TrainedConfig
+    from models.config.model import FamilyConfig, TrainedConfig
     from models.popularity import PopularityOverTime
 
 FAMILIES: dict[str, Family] = {

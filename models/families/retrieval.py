@@ -6,7 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from models.config import ModelConfig, RecommenderConfig, TrainedConfig, TrainingConfig
+from models.config.model import ModelConfig, RecommenderConfig, TrainedConfig
+from models.config.training import TrainingConfig
 from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS, Judge, Kind, TrainedFamily
 from models.families.item_state import ItemState
 

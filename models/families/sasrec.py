@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from models.config import ModelConfig, SasrecConfig
+from models.config.model import ModelConfig, SasrecConfig
 from models.families.retrieval import RetrievalFamily
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.auto import FROM_DATA
-from models.config import FamilyConfig, ModelConfig
+from models.config.model import FamilyConfig, ModelConfig
 
 LONGEST = 500
 """Most recent interactions that count, where a family reads any; older ones weigh next to nothing."""

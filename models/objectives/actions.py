@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.config import ActionLossConfig
+from models.config.losses import ActionLossConfig
 from models.objectives.objective import Objective
 from models.ranking.ranker import Judged
 

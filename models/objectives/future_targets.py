@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.batch import JaggedBatch
-from models.config import FutureTargetsConfig
+from models.config.losses import FutureTargetsConfig
 from models.heads.calendar import HOUR_MS
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.argus.two_towers import Shown
-from models.config import ImpressionLossConfig
+from models.config.losses import ImpressionLossConfig
 from models.objectives.objective import Objective
 
 

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from models.argus.config import NEXT_ITEM
 from models.argus.model import Asked
 from models.argus.next_item_head import NextItemHead, Past
-from models.config import InteractionLossConfig
+from models.config.losses import InteractionLossConfig
 from models.objectives.objective import Objective
 from models.samplers.mixed import MixedDraw, MixedNegatives
 

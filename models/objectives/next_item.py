@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.config import SampledSoftmaxConfig
+from models.config.losses import SampledSoftmaxConfig
 from models.objectives.future_targets import FutureTargets
 from models.objectives.gbce import beta, gbce
 from models.objectives.objective import Objective

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from models.argus.model import Asked
-from models.config import InteractionLossConfig
+from models.config.losses import InteractionLossConfig
 from models.objectives.next_interaction import NextInteraction, sampled_losses
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from models.config import InputEncodingConfig, StuConfig, TrainedConfig
+from models.config.model import InputEncodingConfig, StuConfig, TrainedConfig
 
 
 class RankerConfig(TrainedConfig):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.config import InteractionLossConfig
+from models.config.losses import InteractionLossConfig
 from models.samplers.count_min import CountMinSketch
 
 

@@ -2,7 +2,7 @@
 
 Negatives are trained items, which go by their places 1..T in the ID table (`models.items`).
 
-A sampler is a class here and its name in `models.config.SampledSoftmaxConfig.source`.
+A sampler is a class here and its name in `models.config.losses.SampledSoftmaxConfig.source`.
 """
 
 import math

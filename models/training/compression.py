@@ -5,7 +5,7 @@ from typing import cast
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 
 POWERSGD_BEGINS = 100
 """Steps before PowerSGD begins: the first gradients change too fast for what it remembers of them."""

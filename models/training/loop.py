@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoint import load_checkpoint
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.examples import Epoch
 from models.families.family import FamilyModel
 from models.families.registry import family_of

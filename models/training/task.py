@@ -15,7 +15,7 @@ class Task(nn.Module):
     """The weighted sum of named losses: a module whose forward is the loss, so that DDP wraps model and loss together.
 
     Attributes:
-        watch: How low that sum has been; `spike` is as in `models.config.TrainingConfig`.
+        watch: How low that sum has been; `spike` is as in `models.config.training.TrainingConfig`.
 
     Raises:
         ValueError: two objectives have a loss of the same name, or there is none.

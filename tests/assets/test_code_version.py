@@ -8,7 +8,7 @@ import pytest
 
 from assets.code_version import ROOT, code_version
 from assets.data_version import digest
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from assets.versions import (
     releases_of,
     versions_of,
 )
-from models.config import ModelConfig, SasrecConfig
+from models.config.model import ModelConfig, SasrecConfig
 from storage.lake import Lake
 from storage.releases import Releases
 from tests.assets.evaluation.worlds import CUTOFF, write_version, write_world

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benchmarks.leave_one_out import means, ranks
 from benchmarks.movielens import HeldOut
 from models.batch import JaggedBatch
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.heads.retrieval import RetrievalHead
 from models.interactions import Interactions
 from models.recommender import Recommender

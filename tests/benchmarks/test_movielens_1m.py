@@ -11,7 +11,7 @@ from benchmarks.movielens import Ratings, hold_out, read
 from benchmarks.recipes import RECIPES
 from benchmarks.training_run import untrained
 from models.batch import JaggedBatch
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.heads.retrieval import RetrievalHead
 from models.recommender import Recommender
 from models.training.loop import fit

@@ -11,7 +11,7 @@ import torch
 from assets.endpoint.rollout import champion_release
 from assets.versions import releases_of
 from models.artifact import save_artifact
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.families.registry import build
 from models.manifest import Manifest
 from models.vocabulary import Vocabulary

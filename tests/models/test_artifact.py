@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from models.artifact import ArtifactError, load_artifact, save_artifact
 from models.batch import request_batch
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SasrecConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig, SasrecConfig
 from models.families.registry import build
 from models.inference import score, similar
 from models.interactions import Interactions

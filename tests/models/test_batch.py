@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.batch import REACH_MS, JaggedBatch, request_batch, training_batch
 from models.columns import ID_MASKED, SURFACE, VALUE
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.families.registry import build
 from models.interactions import Interactions
 

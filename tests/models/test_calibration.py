@@ -9,7 +9,7 @@ import torch
 import models.calibration as module
 from models.batch import request_batch
 from models.calibration import HeldOutChoices, calibrate, calibrated
-from models.config import ItemTowerConfig, ModelConfig
+from models.config.model import ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.heads.popularity import PopularityHead
 from models.interactions import Interactions

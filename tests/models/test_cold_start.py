@@ -7,7 +7,9 @@ import torch
 
 from models.batch import request_batch
 from models.cold_start import ColdRates, ColdTally, cold_share, too_new
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.families.registry import build
 from models.frames import fit_recommender
 from models.interactions import Interactions

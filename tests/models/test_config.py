@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from models.config import Backbone, HstuConfig, LigrConfig, ModelConfig, SasrecConfig
+from models.config.model import Backbone, HstuConfig, LigrConfig, ModelConfig, SasrecConfig
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from models.artifact import Artifact, load_artifact, save_artifact
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.export import PROGRAM, USAGE, Usage, exported_encoder, write_encoder
 from models.families.family import NoVectors
 from models.families.registry import build

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from models.artifact import Artifact, save_artifact
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.frames import fit_recommender, recommend, similar_items
 from models.inference import score
 from models.interactions import Interactions

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.artifact import Artifact, load_artifact, save_artifact
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.families.registry import build
 from models.golden import Golden, GoldenError, check_golden, golden_requests
 from models.manifest import GOLDEN, Manifest

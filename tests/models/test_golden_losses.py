@@ -12,18 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.config import (
-    Backbone,
-    HstuConfig,
-    ItemTowerConfig,
-    LigrConfig,
-    ModelConfig,
-    SampledSoftmaxConfig,
-    SasrecConfig,
-    StochasticLengthConfig,
-    TrainingConfig,
-    WindowsConfig,
-)
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import Backbone, HstuConfig, ItemTowerConfig, LigrConfig, ModelConfig, SasrecConfig
+from models.config.training import StochasticLengthConfig, TrainingConfig, WindowsConfig
 from models.families.registry import build
 from models.interactions import Interactions
 from models.training.loop import fit

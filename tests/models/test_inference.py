@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.artifact import Artifact
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.families.registry import build
 from models.inference import score, similar, user_states
 from models.interactions import Interactions

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from models.batch import training_batch
 from models.columns import ID_MASKED
-from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.interactions import Interactions
 from models.items import ItemTower

@@ -16,7 +16,7 @@ from models.argus.config import EmbeddingConfig
 from models.argus.model import Argus
 from models.argus.two_towers import TwoTowers
 from models.artifact import Artifact
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SasrecConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig, SasrecConfig
 from models.families.family import NoNewItems
 from models.families.registry import build
 from models.fitted.blend import BlendModel

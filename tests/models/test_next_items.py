@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from models.columns import ITEM_INDEX, TIMESTAMP
-from models.config import StochasticLengthConfig, TrainingConfig, WindowsConfig
+from models.config.training import StochasticLengthConfig, TrainingConfig, WindowsConfig
 from models.interactions import Interactions
 from models.next_items import NextItemExamples, NextItems
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.packing import pack
 
 USERS = TrainingConfig(batch_size=16, seed=3)

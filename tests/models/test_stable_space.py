@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.space import built_otherwise
 from models.stable_space import Maps, RankDeficient, canonical, change_of_scores, gram, mapped, mean_cosine, rotation
 

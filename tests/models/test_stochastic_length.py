@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.batch import training_batch
-from models.config import StochasticLengthConfig
+from models.config.training import StochasticLengthConfig
 from models.interactions import Interactions
 from models.stochastic_length import StochasticLength, keep_probability, sparsity, threshold
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, TrainingConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.families.registry import build
 from models.new_rows import NEIGHBOURS, rows_of_new
 from models.recommender import Recommender

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.batch import training_batch
-from models.config import TrainingConfig, WindowsConfig
+from models.config.training import TrainingConfig, WindowsConfig
 from models.interactions import Interactions
 from models.training.loop import fit
 from models.windows import Windows

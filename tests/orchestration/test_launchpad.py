@@ -192,7 +192,7 @@ def test_what_no_type_can_say_ends_the_run_before_its_first_step(
 
 
 def test_another_kind_of_model_begins_anew() -> None:
-    from models.config import ModelConfig
+    from models.config.model import ModelConfig
 
     base = {"width": 32, "backbone": {"name": "hstu_research", "head_dim": 8}}
     assert overridden(ModelConfig, base, {"backbone": {"name": "ligr"}}) == {"width": 32, "backbone": {"name": "ligr"}}

@@ -14,7 +14,7 @@ from assets.splits.split import SplitRule, split
 from assets.training.dataset import read_dataset, read_held_out, write_training_set
 from models.artifact import Artifact
 from models.columns import DAY, ITEM_ID
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.evaluation.model_scorer import ModelScorer
 from models.families.registry import build
 from models.inference import as_read, score

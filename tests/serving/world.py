@@ -12,7 +12,7 @@ import torch
 from deltalake import DeltaTable, write_deltalake
 
 from models.artifact import save_artifact
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.families.family import ITEM_VECTORS, RETRIEVAL_VECTORS
 from models.families.registry import build
 from models.interactions import Interactions

@@ -22,7 +22,7 @@ from assets.training.dataset import Dataset, read_dataset, write_training_set
 from assets.validation.settings import QualitySettings, SkewSettings
 from assets.versions import DATASETS, releases_of
 from models.artifact import save_artifact
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.families.registry import build
 from models.interactions import Interactions
 from models.manifest import Manifest

@@ -18,7 +18,7 @@ from assets.release.gate import decide
 from assets.release.settings import ReleaseSettings
 from assets.splits.settings import EvaluationSettings
 from assets.versions import newest_from_scratch
-from models.config import ModelConfig, SasrecConfig
+from models.config.model import ModelConfig, SasrecConfig
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.model_scorer import ModelScorer
 from models.evaluation.report import OVERALL, Measure, VersionEvaluation

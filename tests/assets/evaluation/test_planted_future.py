@@ -18,7 +18,9 @@ from assets.evaluation.questions import Questions, make_questions
 from assets.items.catalogue import known_at
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import Dataset, read_dataset, read_held_out, write_training_set
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.families.registry import build
 from models.fitted.config import ItemKnnConfig, PopularityConfig
 from models.fitted.item_knn import ItemKnnModel

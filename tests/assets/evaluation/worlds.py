@@ -15,7 +15,7 @@ from assets.training.dataset import write_training_set
 from assets.training.simple_models import Floor
 from assets.versions import ARTIFACTS, DATASETS
 from models.artifact import save_artifact
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.families.registry import build
 from models.fitted.config import IalsConfig, ItemKnnConfig, PopularityConfig
 from models.manifest import Manifest, read_manifest

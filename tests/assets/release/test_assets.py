@@ -15,7 +15,7 @@ from assets.resources import Storage
 from assets.sources.settings import open_source
 from assets.splits.settings import EvaluationSettings
 from assets.versions import releases_of, version_in_question
-from models.config import ModelConfig, SasrecConfig
+from models.config.model import ModelConfig, SasrecConfig
 from models.evaluation.report import VersionEvaluation
 from storage.lake import Lake
 from storage.releases import Releases

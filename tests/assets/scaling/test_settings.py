@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from assets.scaling.settings import HEAD_DIM, LAYERS, ScalingSettings
 from assets.training.tune import MODEL, with_values
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 
 SIZES = [{HEAD_DIM: width} for width in (2, 4, 8, 16, 32)]
 WRONG = (float("nan"), float("inf"), -1, 0, 1.5)

@@ -22,7 +22,7 @@ from assets.training.auto import (
 from assets.training.settings import TrainingDataSettings, TrainingSettings
 from assets.training.version import in_one_process
 from models.auto import marked, part_of, read_section, value_at
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 
 TRAINING = {"positive_actions": ["click"]}
 

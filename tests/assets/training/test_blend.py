@@ -22,7 +22,7 @@ from assets.training.training_set import TrainingSetSettings
 from assets.versions import artifact_of, made_of_set, newest_champion_of_family, releases_of
 from models.artifact import Artifact, load_artifact
 from models.auto import read_section
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.evaluation.model_scorer import ModelScorer
 from models.families.family import NoVectors
 from models.families.item_knn import ItemKnn

@@ -36,7 +36,9 @@ from assets.training.ray_train import (
     trained_model,
 )
 from models.artifact import save_artifact
-from models.config import HstuConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.manifest import Manifest
 from orchestration import environment, local_stack
 from orchestration.profile import load_profile

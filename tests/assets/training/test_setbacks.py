@@ -11,7 +11,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from assets.training.journal import note
 from assets.training.setbacks import Setback, after_setbacks, is_setback, read_setbacks, train_through_setbacks
 from models.checkpoint import next_checkpoint
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.training.divergence import Diverged
 
 TRAINING = TrainingConfig(learning_rate=0.8, seed=5)

@@ -24,7 +24,7 @@ from assets.versions import ARTIFACTS, DATASETS, artifacts_of, releases_of
 from models.artifact import load_artifact
 from models.auto import read_section
 from models.columns import DAY, ITEM_ID
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.manifest import CONFIG, MODEL, OPTIMIZER, Manifest
 from models.modalities import Modality
 from storage.lake import Lake

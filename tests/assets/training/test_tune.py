@@ -8,7 +8,8 @@ from assets.training.settings import SearchSettings, TrainingSettings
 from assets.training.tune import MODEL, OPTIMISATION, with_values
 from assets.training.version import tuned
 from models.auto import read_section
-from models.config import ModelConfig, TrainingConfig
+from models.config.model import ModelConfig
+from models.config.training import TrainingConfig
 
 
 def test_values_stand_at_their_paths_and_whole_numbers_are_rounded() -> None:

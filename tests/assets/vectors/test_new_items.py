@@ -21,7 +21,7 @@ from assets.vectors.publish import publish
 from assets.versions import releases_of
 from models.artifact import load_artifact, save_artifact
 from models.availability import CATALOGUE_DAYS_TABLE
-from models.config import ItemTowerConfig, ModelConfig
+from models.config.model import ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.fitted.config import PopularityConfig
 from models.interactions import Interactions

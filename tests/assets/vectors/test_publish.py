@@ -18,7 +18,7 @@ from assets.vectors.publish import Published, publish
 from assets.vectors.settings import VectorsSettings
 from models.artifact import load_artifact, save_artifact
 from models.columns import BATCH
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.families.registry import build
 from models.manifest import Manifest, read_manifest
 from models.popularity import PopularityOverTime

@@ -18,7 +18,8 @@ from models.argus.predictions import predict
 from models.argus.scoring import score_impressions
 from models.artifact import Artifact, load_artifact, save_artifact
 from models.columns import ACTIONS, ITEM_INDEX, SURFACE
-from models.config import InteractionLossConfig, TrainingConfig
+from models.config.losses import InteractionLossConfig
+from models.config.training import TrainingConfig
 from models.evaluation.normalised_entropy import feedback_entropies, next_item_entropy, ratio_over_users
 from models.families.family import NoVectors
 from models.families.registry import family_of

@@ -12,7 +12,7 @@ from models.argus.examples import ArgusExamples
 from models.argus.model import Argus, Asked
 from models.argus.next_item_head import ABSENT
 from models.columns import ITEM_INDEX
-from models.config import InteractionLossConfig
+from models.config.losses import InteractionLossConfig
 from models.families.registry import family_of
 from models.interactions import Interactions
 from models.objectives.next_interaction import NextInteraction

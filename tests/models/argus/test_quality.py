@@ -13,7 +13,7 @@ from models.argus.examples import ArgusExamples
 from models.argus.model import Argus
 from models.argus.quality import Quality
 from models.columns import ACTIONS, VALUE
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.interactions import Interactions
 from models.training.loop import fit
 from tests.models.argus.test_leakage import changed

@@ -20,7 +20,8 @@ from models.argus.two_towers import TwoTowers
 from models.argus.two_towers_config import TwoTowersConfig, default_scale
 from models.artifact import load_artifact, save_artifact
 from models.columns import ACTIONS, ITEM_INDEX, STARTED, SURFACE
-from models.config import ImpressionLossConfig, TrainingConfig
+from models.config.losses import ImpressionLossConfig
+from models.config.training import TrainingConfig
 from models.evaluation.graded_pairs import pair_accuracy
 from models.families.registry import family_of
 from models.golden import Golden, check_golden

@@ -7,15 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.batch import JaggedBatch, request_batch
-from models.config import (
-    Backbone,
-    HstuConfig,
-    LigrConfig,
-    ModelConfig,
-    SampledSoftmaxConfig,
-    SasrecConfig,
-    TrainingConfig,
-)
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import Backbone, HstuConfig, LigrConfig, ModelConfig, SasrecConfig
+from models.config.training import TrainingConfig
 from models.encoder.hstu import HstuLayer
 from models.encoder.softmax_hstu import SoftmaxHstuLayer
 from models.encoder.transformer import LigrLayer, SasrecLayer

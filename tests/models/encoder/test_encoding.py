@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.attention.mask import AttentionMask
-from models.config import InputEncodingConfig
+from models.config.model import InputEncodingConfig
 from models.encoder.encoding import InputEncoding, age_bucket, position_index
 from models.encoder.stack import Layout
 

@@ -1,7 +1,7 @@
 import torch
 
 from models.batch import JaggedBatch, request_batch
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.heads.evidence import Evidence
 from models.interactions import Interactions

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from models.attention.mask import AttentionMask
-from models.config import StuConfig
+from models.config.model import StuConfig
 from models.encoder.stack import Layout, Stack
 from models.encoder.stu import StuLayer
 

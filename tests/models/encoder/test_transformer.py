@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.config import LigrConfig, SasrecConfig
+from models.config.model import LigrConfig, SasrecConfig
 from models.encoder.stack import Layout
 from models.encoder.transformer import LigrLayer, SasrecLayer, TransformerLayer
 

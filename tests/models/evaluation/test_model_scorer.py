@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.artifact import Artifact, load_artifact, save_artifact
-from models.config import ModelConfig
+from models.config.model import ModelConfig
 from models.evaluation.model_scorer import ModelScorer
 from models.families.registry import build
 from models.inference import score

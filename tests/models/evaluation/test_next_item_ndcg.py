@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from models.batch import request_batch
-from models.config import HstuConfig, ModelConfig
+from models.config.model import HstuConfig, ModelConfig
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.metrics import per_user
 from models.evaluation.next_item_ndcg import next_item_ndcg

@@ -6,7 +6,7 @@ from unittest.mock import patch
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from models.config import ModelConfig, RecommenderConfig, SasrecConfig
+from models.config.model import ModelConfig, RecommenderConfig, SasrecConfig
 from models.families.registry import FAMILIES, any_config
 from models.families.retrieval import RetrievalFamily
 from orchestration.launchpad import overridden, schema

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from assets.training.ray_train import TrainingJob
 from models.artifact import load_artifact, save_artifact
-from models.config import RecommenderConfig, TrainingConfig
+from models.config.model import RecommenderConfig
+from models.config.training import TrainingConfig
 from models.encoder.stack import AttentionLayer, Layout
 from models.evaluation.model_scorer import ModelScorer
 from models.families.registry import FAMILIES, build

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from models.artifact import Artifact
-from models.config import FamilyConfig
+from models.config.model import FamilyConfig
 from models.evaluation.model_scorer import ModelScorer
 from models.families.registry import fitted_families
 from models.fitted.config import IalsConfig, ItemKnnConfig, PopularityConfig

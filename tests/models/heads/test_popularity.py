@@ -10,7 +10,8 @@ import torch
 from models.artifact import Artifact, load_artifact, save_artifact
 from models.batch import request_batch, training_batch
 from models.columns import ID_MASKED, REPEATED
-from models.config import HstuConfig, ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.golden import Golden, check_golden
 from models.heads.balance import SCALE, UNSEEN

@@ -16,7 +16,8 @@ import models.calibration as calibration
 from models.artifact import Artifact, load_artifact, save_artifact
 from models.batch import request_batch, training_batch
 from models.calibration import HeldOutChoices
-from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.golden import Golden, check_golden
 from models.heads.popularity import PopularityHead

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.config import ActionLossConfig
+from models.config.losses import ActionLossConfig
 from models.objectives.actions import ActionLoss
 from models.ranking.batch import LabelledBatch
 from models.ranking.ranker import Ranker

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.batch import training_batch
-from models.config import FutureTargetsConfig, SampledSoftmaxConfig
+from models.config.losses import FutureTargetsConfig, SampledSoftmaxConfig
 from models.heads.calendar import HOUR_MS
 from models.interactions import Interactions
 from models.next_items import NextItems

@@ -6,7 +6,8 @@ import torch
 from pydantic import ValidationError
 
 from models.batch import training_batch
-from models.config import ModelConfig, SampledSoftmaxConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import ModelConfig
 from models.families.registry import build
 from models.interactions import Interactions
 from models.next_items import NextItems

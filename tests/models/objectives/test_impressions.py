@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import ImpressionLossConfig
+from models.config.losses import ImpressionLossConfig
 from models.objectives.impressions import Impressions
 
 IMPRESSIONS = st.lists(

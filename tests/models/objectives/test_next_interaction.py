@@ -9,7 +9,7 @@ from torch import Tensor
 from models.argus.config import NEXT_ITEM
 from models.argus.examples import ArgusExamples
 from models.argus.model import Asked
-from models.config import InteractionLossConfig
+from models.config.losses import InteractionLossConfig
 from models.objectives.next_interaction import NextInteraction, sampled_losses
 from models.samplers.mixed import MixedDraw, MixedNegatives
 from tests.models.argus.worlds import argus, config, people

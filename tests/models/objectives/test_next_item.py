@@ -7,7 +7,9 @@ import torch
 
 from models.batch import training_batch
 from models.columns import ID_MASKED
-from models.config import ItemTowerConfig, ModelConfig, SampledSoftmaxConfig, TrainingConfig
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import ItemTowerConfig, ModelConfig
+from models.config.training import TrainingConfig
 from models.families.registry import build, family_of
 from models.interactions import Interactions
 from models.next_items import NextItems

@@ -10,7 +10,9 @@ import torch
 
 from models.artifact import ArtifactError, load_artifact, save_artifact
 from models.columns import ACTIONS, STARTED
-from models.config import ActionLossConfig, InputEncodingConfig, ItemTowerConfig, StuConfig, TrainingConfig
+from models.config.losses import ActionLossConfig
+from models.config.model import InputEncodingConfig, ItemTowerConfig, StuConfig
+from models.config.training import TrainingConfig
 from models.families.registry import build, family_of
 from models.golden import Golden, GoldenError, check_golden
 from models.interactions import Interactions

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import models.ranking
 from models.attention import use_backend
-from models.config import ActionLossConfig
+from models.config.losses import ActionLossConfig
 from models.objectives.actions import ActionLoss
 from models.ranking.batch import LabelledBatch
 from models.ranking.config import RankerConfig

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.columns import ACTIONS
-from models.config import InputEncodingConfig, StuConfig
+from models.config.model import InputEncodingConfig, StuConfig
 from models.encoder.stu import StuLayer
 from models.interactions import Interactions
 from models.ranking.batch import RankingBatch, ranking_batch

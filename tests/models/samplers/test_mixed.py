@@ -2,7 +2,7 @@
 
 import torch
 
-from models.config import InteractionLossConfig
+from models.config.losses import InteractionLossConfig
 from models.samplers.mixed import MixedNegatives
 
 TRAINED = torch.arange(1, 31)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.training.divergence import LOOK_EVERY, Diverged, LossWatch
 from models.training.loop import EpochReport, _looks, fit
 from tests.models.training.test_loop import TRAINING, cycles, recommender

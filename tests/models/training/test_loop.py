@@ -5,14 +5,9 @@ import pytest
 import torch
 
 from models.checkpoint import save_checkpoint
-from models.config import (
-    HstuConfig,
-    ItemTowerConfig,
-    ModelConfig,
-    SampledSoftmaxConfig,
-    StochasticLengthConfig,
-    TrainingConfig,
-)
+from models.config.losses import SampledSoftmaxConfig
+from models.config.model import HstuConfig, ItemTowerConfig, ModelConfig
+from models.config.training import StochasticLengthConfig, TrainingConfig
 from models.evaluation.next_item_ndcg import next_item_ndcg
 from models.families.registry import build
 from models.interactions import Interactions

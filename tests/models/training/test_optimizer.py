@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import TrainingConfig
+from models.config.training import TrainingConfig
 from models.training.loop import fit
 from models.training.optimizer import make_optimizer, schedule_factor, set_learning_rate
 from tests.models.training.test_loop import TRAINING, cycles, recommender

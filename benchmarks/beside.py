@@ -21,7 +21,8 @@ import yaml
 
 from assets.ray_cluster import attached
 from assets.training.journal import entries
-from assets.training.ray_train import PROGRESS, TrainingJob, train
+from assets.training.progress import PROGRESS
+from assets.training.ray_train import TrainingJob, train
 from benchmarks.figures import Figures, Report
 from benchmarks.training_set import write_log, write_set
 from models.config.model import ModelConfig

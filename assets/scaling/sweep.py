@@ -15,16 +15,8 @@ from assets.ray_cluster import interruptible, yield_to_requests
 from assets.scaling.settings import ScalingSettings
 from assets.scaling.share import batches_of, share_of
 from assets.training.journal import Following
-from assets.training.ray_train import (
-    PROGRESS,
-    Entry,
-    Progress,
-    TrainingJob,
-    entry_of,
-    kept_epoch,
-    train_alone,
-    trained_model,
-)
+from assets.training.progress import PROGRESS, Entry, Progress, entry_of
+from assets.training.ray_train import TrainingJob, kept_epoch, train_alone, trained_model
 from assets.training.tune import changed
 from models.config.model import TrainedConfig
 from models.families.registry import family_of

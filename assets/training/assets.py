@@ -17,7 +17,8 @@ from assets.training.dataset import read_dataset
 from assets.training.lineage import lineage_table
 from assets.training.night import champion_to_start_from, settled
 from assets.training.plots import learning_curve, trials_plot
-from assets.training.ray_train import Entry, Progress, TrainingJob
+from assets.training.progress import Entry, Progress
+from assets.training.ray_train import TrainingJob
 from assets.training.set_assets import training_set
 from assets.training.set_store import read_record
 from assets.training.setbacks import Setback

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.plots import bars, by_powers_of_two, markdown_image, new_figure
 from assets.training.dataset import HeldOut
-from assets.training.ray_train import Progress
+from assets.training.progress import Progress
 
 COLORS = ("#e8590c", "#f08c00", "#9c36b5", "#2f9e44", "#868e96")
 

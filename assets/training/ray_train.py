@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from assets.ray_cluster import interruptible, yield_to_requests
-from assets.training.journal import Following, entries, note
-from assets.training.setbacks import OfRankZero, Setback, is_setback, read_setbacks, train_through_setbacks
+from assets.training.journal import Following, note
+from assets.training.progress import PROGRESS, Entry, Progress, entry_of, progress_of, read_progress, step_of
+from assets.training.setbacks import OfRankZero, Setback, read_setbacks, train_through_setbacks
 from models.config.model import TrainedConfig
 from models.config.training import TrainingConfig
 from models.families.registry import family_named, family_of
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from assets.training.dataset import Dataset
     from models.training.loop import Worker
     from models.vocabulary import Vocabulary
-
-PROGRESS = "progress.jsonl"
 
 
 @dataclass(frozen=True)
@@ -63,75 +62,6 @@ class TrainingJob:
         """The job that `as_json` told."""
         model = family_named(told["model"]["family"]).config.model_validate(told["model"]["config"])
         return cls(**{**told, "model": model, "training": TrainingConfig.model_validate(told["training"])})
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One epoch as rank 0 saw it.
-
-    `losses` are the parts of `loss` by name, not weighted; `validation` is what the family measures on held-out data;
-    `sparsity` and `tokens_kept` say what Stochastic Length left; `guess` is the loss of who holds everything equally
-    likely (`models.training.loop.EpochReport`).
-    """
-
-    epoch: int
-    epochs: int
-    loss: float
-    losses: dict[str, float]
-    validation: dict[str, float]
-    tokens_per_second: float
-    seconds_left: float
-    sparsity: float
-    tokens_kept: float
-    steps: int = 0
-    guess: float | None = None
-
-    @property
-    def standstill(self) -> str | None:
-        """What is wrong where the loss does not move, and what to do; None where it does, or it is too early to say."""
-        done = self.epoch * self.steps
-        if self.guess is None or done < STEPS_TO_MOVE or self.loss < (1 - LEAST_MOVE) * self.guess:
-            return None
-        return (
-            f"the loss does not move: it is {self.loss:.3f} in epoch {self.epoch}, after {done:,} steps, and that of a "
-            f"guess {self.guess:.3f}; either the log holds nothing to learn, or training hides it: leave "
-            "training.cold_start_hours and training.optimisation to the data, and look at `chosen` of `training_set`"
-        )
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch}/{self.epochs}: loss {self.loss:.3f}{_parts(self.losses)}, "
-            f"{''.join(f'{name} {value:.4f}, ' for name, value in self.validation.items())}"
-            f"{self.tokens_per_second:,.0f} tokens/s, {self.seconds_left:.0f} s left"
-        )
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far an epoch is, as rank 0 sees it."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    tokens_per_second: float
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.3f}, "
-            f"{self.tokens_per_second:,.0f} tokens/s"
-        )
-
-
-STEPS_TO_MOVE = 100
-"""So many steps of any learning rate that learns take a loss well below a guess, where there is something to learn."""
-
-LEAST_MOVE = 0.02
-"""A loss that is not by this share below that of a guess stands still."""
-
-Entry = Progress | Step | Setback
-"""What a worker tells of its progress."""
 
 
 class TrainingFailed(RuntimeError):
@@ -359,57 +289,9 @@ def judged(job: TrainingJob, curve: list[Progress]) -> list[float]:
     return [entry.validation[metric] for entry in curve if metric in entry.validation]
 
 
-def read_progress(folder: Path) -> list[Progress]:
-    """The epochs of a run, each once: after a restart the later line of an epoch counts."""
-    told = map(entry_of, entries(folder / PROGRESS))
-    by_epoch = {entry.epoch: entry for entry in told if isinstance(entry, Progress)}
-    return [by_epoch[epoch] for epoch in sorted(by_epoch)]
-
-
 def setbacks_of(job: TrainingJob) -> list[Setback]:
     """Where it diverged and went back."""
     return read_setbacks(Path(job.folder) / PROGRESS)
-
-
-def entry_of(told: dict[str, Any]) -> Entry:
-    """An entry as a journal holds it."""
-    if is_setback(told):
-        return Setback(**told)
-    return Progress(**told) if "validation" in told else Step(**told)
-
-
-def progress_of(report: Any, validation: dict[str, float], workers: int) -> Progress:
-    """A `models.training.loop.EpochReport` of one of several workers, as that of all of them."""
-    return Progress(
-        epoch=report.epoch,
-        epochs=report.epochs,
-        loss=report.loss,
-        losses=report.losses,
-        validation=validation,
-        tokens_per_second=report.tokens * workers / report.seconds,
-        seconds_left=report.seconds * (report.epochs - report.epoch),
-        sparsity=report.sparsity,
-        tokens_kept=report.tokens_kept,
-        steps=report.steps,
-        guess=report.guess,
-    )
-
-
-def step_of(report: Any, workers: int) -> Step:
-    """A `models.training.loop.StepReport` of one of several workers, as that of all of them."""
-    return Step(
-        epoch=report.epoch,
-        epochs=report.epochs,
-        step=report.step,
-        steps=report.steps,
-        loss=report.loss,
-        tokens_per_second=report.tokens * workers / report.seconds,
-    )
-
-
-def _parts(losses: dict[str, float]) -> str:
-    """The parts of a loss where there is more than one."""
-    return f" ({', '.join(f'{name} {loss:.3f}' for name, loss in losses.items())})" if len(losses) > 1 else ""
 
 
 def _last_line(error: Exception) -> str:

@@ -10,7 +10,8 @@ import polars as pl
 
 from assets.ray_cluster import interruptible, yield_to_requests
 from assets.training.journal import Following, note
-from assets.training.ray_train import Entry, TrainingJob, entry_of, new_model, progress_of, step_of
+from assets.training.progress import Entry, entry_of, progress_of, step_of
+from assets.training.ray_train import TrainingJob, new_model
 from assets.training.settings import SearchSettings
 from models.families.registry import family_of
 from models.strict import Strict

@@ -16,9 +16,8 @@ from assets.code_version import code_version
 from assets.data_version import digest
 from assets.splits.settings import SplitSettings
 from assets.training.dataset import CONTENT, content_digest, read_dataset, read_modalities
+from assets.training.progress import Entry, Progress
 from assets.training.ray_train import (
-    Entry,
-    Progress,
     TrainingJob,
     kept_epoch,
     kept_optimizer,

@@ -22,15 +22,12 @@ import yaml
 from assets.ray_cluster import NICENESS
 from assets.splits.split import SplitRule, split
 from assets.training.dataset import read_dataset, write_training_set
+from assets.training.progress import Entry, Progress, Step, read_progress
 from assets.training.ray_train import (
-    Entry,
-    Progress,
-    Step,
     TrainingFailed,
     TrainingJob,
     kept_epoch,
     new_model,
-    read_progress,
     setbacks_of,
     train,
     trained_model,

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.compatibility import former_release_log
+from assets.data_version import data_version
 from models.families.registry import FAMILIES, family_named
 from models.manifest import Manifest, list_versions, read_manifest
 from storage.lake import Lake
@@ -168,6 +169,11 @@ def why_skipped(context: Context, asset: str) -> str | None:
         return None
     latest = context.instance.get_latest_materialization_event(dg.AssetKey(asset))
     return _of_this_run(context, asset, SKIPPED) or _told(latest, SKIPPED)
+
+
+def skipped(context: dg.AssetExecutionContext, why: str, *checks: dg.AssetCheckResult) -> dg.MaterializeResult[None]:
+    """What an asset gives that makes nothing this time, and says why."""
+    return dg.MaterializeResult(metadata={SKIPPED: why}, data_version=data_version(context, why), check_results=checks)
 
 
 def training_set_in_question(context: Context, lake: Lake, asset: str = "training_set") -> Path:

@@ -14,13 +14,13 @@ from assets.content.number_embeddings import number_table
 from assets.content.settings import ImageSettings, TextSettings
 from assets.content.tag_embeddings import CATEGORIES_WIDTH, TAGS_WIDTH, tag_table
 from assets.content.text_embeddings import text_table
-from assets.content.vectors import normalised, to_series
 from assets.items.clean import clean_items
 from assets.sources.movielens import MovieLens, MovieLensSettings
 from assets.validation.settings import QualitySettings
 from benchmarks.figures import Report
 from models.columns import CATEGORIES, ITEM_ID, TAGS, VECTOR
 from storage.literal_paths import read_parquet
+from storage.vectors import normalised, to_series
 
 SOME_DAY = date(2000, 1, 1)
 TEXT, IMAGES = "text.parquet", "image.parquet"

@@ -15,10 +15,10 @@ from assets.content.settings import ImageSettings
 from assets.content.split import Part, split
 from assets.content.tower import build_trainable
 from assets.content.tower_training import Pairs, adapt
-from assets.content.vectors import Matrix, normalised, to_matrix, to_series
 from benchmarks.cold_content import movie_catalogue, movie_texts
 from benchmarks.figures import Figures, Report
 from models.columns import CONTENT_HASH, IMAGE, IMAGE_BYTES, ITEM_ID, VECTOR
+from storage.vectors import Matrix, normalised, to_matrix, to_series
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the families that a tower may be trained on."""

@@ -12,6 +12,7 @@ from models.columns import NEWEST, READ, USER_ID, VECTOR, VERSION
 from models.interactions import Interactions
 from models.space import StableSpace
 from serving.ids import as_stored
+from storage.vectors import to_matrix
 
 
 class VectorsError(ValueError):
@@ -61,18 +62,21 @@ def load_vectors(table: pl.LazyFrame, version: str, space: StableSpace | None) -
         space: In which they were published; None: the version was not.
 
     Raises:
-        VectorsError: they are of another width, or not finite.
+        VectorsError: they are missing, of another width, or not finite.
     """
     rows = table.filter(pl.col(VERSION) == version).select(USER_ID, NEWEST, READ, VECTOR).sort(USER_ID).collect()
     if space is None:
         raise VectorsError(f"version {version} has published no vectors: materialize `user_item_vectors`")
+    try:
+        vectors = to_matrix(rows[VECTOR])
+    except ValueError as error:
+        raise VectorsError(f"users of version {version}, {error}: materialize `user_item_vectors`") from error
     width = space.maps.width
-    if rows[VECTOR].list.len().ne(width).any():
+    if len(vectors) and vectors.shape[1] != width:
         raise VectorsError(f"a vector of version {version} is not {width} wide: materialize `user_item_vectors`")
-    vectors = rows[VECTOR].list.explode(empty_as_null=False).to_numpy().reshape(-1, width).astype(np.float32)
     if not np.isfinite(vectors).all():
         raise VectorsError(f"a vector of version {version} is not finite: materialize `user_item_vectors`")
-    own = space.users_of_version(vectors)
+    own = space.users_of_version(vectors.reshape(-1, width))
     return UserVectors(
         rows[USER_ID], torch.from_numpy(own), rows[NEWEST].dt.epoch("ms").to_numpy(), rows[READ].to_numpy()
     )

@@ -27,10 +27,10 @@ from assets.training.settings import TrainingSettings
 from assets.training.version import TrainedVersion, new_manifest, train_version
 from assets.vectors.versions import TWO_TOWERS
 from assets.versions import (
-    SKIPPED,
     TRAINING_SET,
     VERSION,
     artifacts_of,
+    skipped,
     training_set_in_question,
     version_in_question,
     why_skipped,
@@ -111,7 +111,7 @@ def user_item_towers(
     record = read_record(folder, RankingSetRecord)
     require_made_by(record, ranking_set_settings)
     if own.pretrained and (why := why_skipped(context, "argus_backbone")):
-        return _skipped(context, f"there is no backbone to start from: {why}")
+        return skipped(context, f"there is no backbone to start from: {why}")
 
     def made() -> dg.MaterializeResult[None]:
         start = version_in_question(context, tables, "argus_backbone") if own.pretrained else None
@@ -226,11 +226,7 @@ def _or_skipped(
         if not argus.release:
             raise
         context.log.error(f"it takes no part tonight: {error}", exc_info=True)
-        return _skipped(context, f"it failed: {type(error).__name__}: {error}")
-
-
-def _skipped(context: dg.AssetExecutionContext, why: str) -> dg.MaterializeResult[None]:
-    return dg.MaterializeResult(metadata={SKIPPED: why}, data_version=data_version(context, why))
+        return skipped(context, f"it failed: {type(error).__name__}: {error}")
 
 
 def _workers(training: TrainingSettings, ray: RayCluster) -> int:

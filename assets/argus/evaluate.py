@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from assets.ranking.evaluate import NotEvaluated, training_set_of
 from assets.splits.settings import EvaluationSettings
 from assets.training.interaction_files import read_columns, read_interactions
 from models.evaluation.action_metrics import action_metrics
-from models.evaluation.report import Measures, WrittenEvaluation
+from models.evaluation.report import Measures, WindowEvaluation
 from storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -31,15 +30,9 @@ batch; and how often each class came of the item before the cutoff."""
 NEXT_ITEM = "next item"
 
 
-class ArgusEvaluation(WrittenEvaluation):
+class ArgusEvaluation(WindowEvaluation):
     """The whole evaluation of one version: what stands in its `evaluation.json`."""
 
-    version: str = Field(description="The version that was evaluated.")
-    training_set: str = Field(description="The training set that holds what it was asked.")
-    cutoff: datetime = Field(description="Its training data end before this instant (UTC).")
-    window_days: int = Field(ge=1, description="Days after the cutoff that hold what it is asked about.")
-    seed: int = Field(description="Seed of the bootstrap and of the negatives.")
-    table_versions: dict[str, int] = Field(description="Delta version of every table that was read.")
     users: int = Field(ge=1, description="Users of whom something began in the window.")
     interactions: int = Field(ge=1, description="How many began.")
     negatives: int = Field(description="Negatives that the next item is told from.")

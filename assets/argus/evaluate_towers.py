@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from assets.ranking.evaluate import NotEvaluated
 from assets.splits.settings import EvaluationSettings
 from models.argus.two_towers_config import GradeConfig
 from models.evaluation.own_impressions import PAIR_ACCURACY, PAIR_UPLIFT
-from models.evaluation.report import Measure, Measures, WrittenEvaluation
+from models.evaluation.report import Measure, Measures, WindowEvaluation
 from storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -27,15 +26,9 @@ TOWERS, WITHOUT_DELAY, ITEM_RATE, PRODUCTION = "argus_towers", "argus_towers, de
 of the item was before the cutoff; and the column that holds what the ranker in production said."""
 
 
-class TowersEvaluation(WrittenEvaluation):
+class TowersEvaluation(WindowEvaluation):
     """The whole evaluation of one version: what stands in its `evaluation.json`."""
 
-    version: str = Field(description="The version that was evaluated.")
-    training_set: str = Field(description="The training set that holds what it was asked.")
-    cutoff: datetime = Field(description="Its training data end before this instant (UTC).")
-    window_days: int = Field(ge=1, description="Days after the cutoff that hold what it is asked about.")
-    seed: int = Field(description="Seed of the bootstrap.")
-    table_versions: dict[str, int] = Field(description="Delta version of every table that was read.")
     delay_hours: float = Field(description="How old states are at least.")
     scale: list[GradeConfig] = Field(description="What orders the impressions.")
     users: int = Field(ge=1, description="Users to whom something was shown.")

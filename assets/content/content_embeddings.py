@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from assets.content.vectors import VECTORS, to_matrix
 from models.columns import CONTENT_HASH, ENCODER, ITEM_ID, MODALITIES_COLUMN, VECTOR
 from storage.schema import content_schema, has
+from storage.vectors import VECTORS, to_matrix
 
 
 def content_table(modalities: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

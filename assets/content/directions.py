@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import polars_hash as plh
 
-from assets.content.vectors import Matrix
+from storage.vectors import Matrix
 
 BITS = 64
 

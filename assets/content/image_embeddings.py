@@ -21,8 +21,8 @@ from assets.content.split import PICTURE_HASH, TEXT_HASH
 from assets.content.tower import ImageTower, load_pretrained
 from assets.content.tower_store import AdaptedTower, LoadPixels, adapted_tower
 from assets.content.tower_training import AdaptReport
-from assets.content.vectors import Matrix, to_series
 from models.columns import CONTENT_HASH, IMAGE, IMAGE_BYTES, ITEM_ID, REASON, VECTOR
+from storage.vectors import Matrix, to_series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 import polars_hash as plh
 
-from assets.content.vectors import VECTORS
 from models.columns import CONTENT_HASH, ITEM_ID, VECTOR
+from storage.vectors import VECTORS
 
 
 @dataclass(frozen=True)

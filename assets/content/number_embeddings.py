@@ -8,9 +8,9 @@ import polars as pl
 
 from assets.content.directions import directions
 from assets.content.incremental import Embedded, assemble, content_hash, no_vectors
-from assets.content.vectors import Matrix, normalised, to_series
 from models.columns import CONTENT_HASH, ITEM_ID, NUMBERS, VECTOR
 from storage.schema import NUMBER_NAME, NUMBER_VALUE
+from storage.vectors import Matrix, normalised, to_series
 
 WIDTH = 64
 BINS = 12

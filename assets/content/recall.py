@@ -5,7 +5,7 @@ from math import exp, lgamma, log, log1p
 
 import numpy as np
 
-from assets.content.vectors import Matrix
+from storage.vectors import Matrix
 
 LEAST_IMAGES = 10
 """With fewer held-out images even a good tower cannot be told from chance."""

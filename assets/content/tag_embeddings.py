@@ -9,8 +9,8 @@ from scipy.sparse import csr_matrix
 
 from assets.content.directions import directions
 from assets.content.incremental import Embedded, assemble, content_hash, no_vectors
-from assets.content.vectors import Matrix, normalised, to_series
 from models.columns import CONTENT_HASH, ITEM_ID, TAGS, VECTOR
+from storage.vectors import Matrix, normalised, to_series
 
 CATEGORIES_WIDTH, TAGS_WIDTH = 64, 256
 """Of the widths tried by `genrec bench cold` 256 did better than 512, and better than the main directions of all names;

@@ -19,8 +19,8 @@ from assets.content.incremental import Embedded, assemble, content_hash, to_embe
 from assets.content.item_text import item_text
 from assets.content.settings import TextSettings
 from assets.content.text_windows import windows_of
-from assets.content.vectors import Matrix, normalised, to_series
 from models.columns import CONTENT_HASH, ITEM_ID, VECTOR
+from storage.vectors import Matrix, normalised, to_series
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assets.content.vectors import Matrix, normalised
+from storage.vectors import Matrix, normalised
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -14,7 +14,7 @@ from assets.content.decode_image import Fit
 from assets.content.encoders import EncoderUnavailable, fingerprint, first_line
 from assets.content.hardware import autocast, device
 from assets.content.settings import LOCAL, SCHEMAS, SMALL_TOWER, ImageSettings
-from assets.content.vectors import Matrix, normalised
+from storage.vectors import Matrix, normalised
 
 if TYPE_CHECKING:
     import torch

@@ -18,9 +18,9 @@ from assets.content.settings import ImageSettings
 from assets.content.split import PART, PARTS, PICTURE_HASH, TEXT_HASH, Split, split
 from assets.content.tower import ImageTower, architecture_config, build_trainable, weights_on_disk
 from assets.content.tower_training import AdaptReport, Epoch, Pairs, adapt, trainable
-from assets.content.vectors import to_matrix
 from models.columns import CONTENT_HASH, VECTOR
 from storage.literal_paths import read_parquet
+from storage.vectors import to_matrix
 
 WEIGHTS, CONFIG, SEEN = "tower.safetensors", "config.json", "pairs.parquet"
 

@@ -17,7 +17,7 @@ from assets.content.recall import LEAST_IMAGES, Recall, image_to_text_recall
 from assets.content.settings import ImageSettings
 from assets.content.split import Part
 from assets.content.tower import ImageTower
-from assets.content.vectors import Matrix
+from storage.vectors import Matrix
 
 if TYPE_CHECKING:
     import torch

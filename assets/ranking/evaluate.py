@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from assets.versions import RANKING_SETS, RECORD
 from models.columns import SURFACE
 from models.evaluation.off_policy import PolicyValue
 from models.evaluation.reliability import ReliabilityBin
-from models.evaluation.report import Measures, WrittenEvaluation
+from models.evaluation.report import Measures, WindowEvaluation
 from models.manifest import Manifest
 from storage.lake import Lake
 
@@ -44,15 +43,9 @@ class NotEvaluated(ValueError):
     """There is nothing to evaluate; the message says what to change."""
 
 
-class RankingEvaluation(WrittenEvaluation):
+class RankingEvaluation(WindowEvaluation):
     """The whole evaluation of one ranker: what stands in its `evaluation.json`."""
 
-    version: str = Field(description="The version that was evaluated.")
-    training_set: str = Field(default="", description="The training set that holds what it was asked.")
-    cutoff: datetime = Field(description="Its training data end before this instant (UTC).")
-    window_days: int = Field(ge=1, description="Days after the cutoff that hold what it is asked about.")
-    seed: int = Field(description="Seed of the bootstrap.")
-    table_versions: dict[str, int] = Field(description="Delta version of every table that was read.")
     users: int = Field(ge=1, description="Users to whom something was shown.")
     shown: int = Field(ge=1, description="How often something was shown.")
     taken: dict[str, float] = Field(description="Action to the share of what was shown on which it was taken.")

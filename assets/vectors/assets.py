@@ -13,7 +13,7 @@ from assets.training.training_set import data_end_of
 from assets.vectors.publish import Published, publish
 from assets.vectors.settings import VectorsSettings
 from assets.vectors.versions import versions_to_publish
-from assets.versions import SKIPPED, VERSION
+from assets.versions import VERSION, skipped
 from models.markdown import escaped
 from storage.schema import EVENTS_TABLE
 
@@ -44,10 +44,7 @@ def user_item_vectors(
     tables, now = lake.open(), datetime.now(UTC)
 
     def none(why: str, *, passed: bool) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        result = _result(passed=passed, told=why, measured=False)
-        return dg.MaterializeResult(
-            metadata={SKIPPED: why}, data_version=data_version(context, why), check_results=[result]
-        )
+        return skipped(context, why, _result(passed=passed, told=why, measured=False))
 
     if not vectors.publish:
         return none("the profile says `publish: false`", passed=True)

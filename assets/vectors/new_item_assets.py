@@ -8,7 +8,7 @@ import dagster as dg
 from assets.data_version import data_version
 from assets.resources import NO_CONFIG, LakeResource
 from assets.vectors.new_items import NewToVersion, make_new_items, versions_that_serve
-from assets.versions import SKIPPED, VERSION
+from assets.versions import VERSION, skipped
 from models.markdown import escaped
 from storage.schema import CONTENT_TABLE
 
@@ -36,10 +36,7 @@ def new_item_vectors(context: dg.AssetExecutionContext, lake: LakeResource) -> d
     tables = lake.open()
 
     def none(why: str, *, passed: bool) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        check = _result(passed=passed, told=why)
-        return dg.MaterializeResult(
-            metadata={SKIPPED: why}, data_version=data_version(context, why), check_results=[check]
-        )
+        return skipped(context, why, _result(passed=passed, told=why))
 
     if not tables.exists(CONTENT_TABLE):
         return none("there is no content", passed=True)

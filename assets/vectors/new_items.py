@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assets.batches import batches
-from assets.content.vectors import to_matrix, to_series
 from assets.training.training_set import modalities_of
 from assets.versions import VersionMissing, artifact_of, releases_of
 from models.columns import CONTENT_HASH, ITEM_ID, VECTOR, VERSION
@@ -20,6 +19,7 @@ from storage.commit import StagedFile
 from storage.lake import Lake
 from storage.schema import CONTENT_TABLE, NEW_ITEM_VECTORS_TABLE, IdType, new_item_vectors_schema
 from storage.staged_files import Staging
+from storage.vectors import to_matrix, to_series
 
 if TYPE_CHECKING:
     from models.artifact import Artifact

@@ -15,11 +15,10 @@ from models.argus.config import ArgusConfig
 from models.argus.features import context_codes, feedback_codes, item_codes, labels
 from models.columns import STARTED
 from models.examples import Epoch
+from models.heads.calendar import HOUR_MS
 from models.interactions import Interactions
 from models.past import count_before
 from models.popularity import PopularityOverTime
-
-HOUR_MS = 3_600_000
 
 
 class ArgusExamples:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from models.argus.batch import ArgusBatch
-from models.argus.examples import HOUR_MS, ArgusExamples
+from models.argus.examples import ArgusExamples
 from models.argus.features import NO_LABEL, item_codes, labels
 from models.argus.two_towers_config import TwoTowersConfig
 from models.columns import STARTED
 from models.examples import Epoch
+from models.heads.calendar import HOUR_MS
 from models.interactions import AT_ONCE, Interactions
 from models.past import count_before
 

@@ -127,6 +127,17 @@ class WrittenEvaluation(Strict):
         return path
 
 
+class WindowEvaluation(WrittenEvaluation):
+    """The evaluation of a version on what its own training set holds of the window after its cutoff."""
+
+    version: str = Field(description="The version that was evaluated.")
+    training_set: str = Field(default="", description="The training set that holds what it was asked.")
+    cutoff: datetime = Field(description="Its training data end before this instant (UTC).")
+    window_days: int = Field(ge=1, description="Days after the cutoff that hold what it is asked about.")
+    seed: int = Field(description="Seed of the bootstrap, and of whatever is drawn.")
+    table_versions: dict[str, int] = Field(description="Delta version of every table that was read.")
+
+
 class VersionEvaluation(WrittenEvaluation):
     """The whole evaluation of one version: what stands in its `evaluation.json`."""
 

@@ -9,7 +9,7 @@ from assets.content.encoders import silent
 from assets.content.image_embeddings import image_table
 from assets.content.incremental import no_vectors
 from assets.content.settings import AdaptSettings, ImageSettings
-from assets.content.vectors import to_matrix
+from storage.vectors import to_matrix
 from tests.assets.content.conftest import catalogue_rows, items_frame
 from tests.assets.content.test_image_embeddings import text_vectors
 from tests.cases.folder import cases

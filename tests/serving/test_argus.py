@@ -169,6 +169,8 @@ def test_the_batch_answers_until_the_user_does_something(world: World, slot: Rel
 def test_vectors_that_do_not_belong_to_the_version_are_not_served(world: World, slot: ReleaseSlot) -> None:
     for more, why in (
         ({"vector": [[1.0], [2.0]]}, "a vector of version v1 is not 6 wide"),
+        ({"vector": [None, [0.0] * 6]}, "column vector: 1 of 2 vectors are missing"),
+        ({"vector": [[1.0], [0.0] * 6]}, "column vector: vectors of [1, 6] dimensions"),
         ({"vector": [[np.nan] * 6, [0.0] * 6]}, "a vector of version v1 is not finite"),
     ):
         batch(world, slot, **more)

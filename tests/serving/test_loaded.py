@@ -161,8 +161,11 @@ SHORT = pl.col("item_vectors").list.head(1)
         (lambda row: row.with_columns(item_id=pl.lit(3, pl.Int64)), "the new item 3 is known already"),
         (lambda row: row.with_columns(item_id=pl.lit("99")), "named by String, those of the vocabulary Int64"),
         (lambda row: row.with_columns(SHORT), r"are \(1, 1\), not 1 of width"),
-        (lambda row: pl.concat([row, row.with_columns(SHORT)]), "differ in length"),
-        (lambda row: row.with_columns(item_vectors=pl.lit(None, pl.List(pl.Float32))), "differ in length"),
+        (lambda row: pl.concat([row, row.with_columns(SHORT)]), r"item_vectors: vectors of \[1, \d+\] dimensions"),
+        (
+            lambda row: row.with_columns(item_vectors=pl.lit(None, pl.List(pl.Float32))),
+            "1 of 1 vectors are missing",
+        ),
         (lambda row: row.with_columns(item_vectors=pl.col("item_vectors") * float("nan")), "not finite"),
         (lambda row: row.drop("retrieval_vectors"), "retrieval vectors .* are missing"),
     ],

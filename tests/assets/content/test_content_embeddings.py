@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 
 from assets.content.content_embeddings import content_table, nearest
-from assets.content.vectors import to_matrix
 from storage.schema import content_schema, vectors_schema
+from storage.vectors import to_matrix
 
 
 def table(rows: Sequence[tuple[int, str | None, list[float]]]) -> pl.DataFrame:

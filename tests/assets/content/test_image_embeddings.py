@@ -12,8 +12,8 @@ from assets.content.encoders import silent
 from assets.content.image_embeddings import ImageEmbeddings, image_hashes, image_table
 from assets.content.incremental import no_vectors
 from assets.content.settings import ImageSettings
-from assets.content.vectors import to_matrix
 from storage.schema import vectors_schema
+from storage.vectors import to_matrix
 from tests.assets.content.conftest import catalogue_rows, encoded, items_frame
 
 N = 120

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.content.incremental import assemble, content_hash, no_vectors, to_embed
-from assets.content.vectors import normalised, to_matrix, to_series
+from storage.vectors import normalised, to_matrix, to_series
 
 CATALOGUES = st.dictionaries(st.integers(0, 99), st.none() | st.sampled_from(["a", "b", "c", "dd", "e"]), max_size=12)
 

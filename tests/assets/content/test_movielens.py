@@ -15,12 +15,12 @@ from assets.content.assets import (
     text_embeddings,
 )
 from assets.content.settings import ContentSettings
-from assets.content.vectors import to_matrix
 from assets.resources import Storage
 from assets.splits.settings import CutoffSettings, SplitSettings
 from storage.lake import Lake
 from storage.literal_paths import scan_parquet
 from storage.schema import CONTENT_TABLE, ITEMS_TABLE, items_schema
+from storage.vectors import to_matrix
 from tests.real_data import DATA, needs
 
 FOLDER = DATA / "ml-1m"

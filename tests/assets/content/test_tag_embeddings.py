@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from assets.content.directions import directions
 from assets.content.number_embeddings import WIDTH, number_encoder_key, number_table, number_vectors
 from assets.content.tag_embeddings import tag_encoder_key, tag_table, tag_vectors
-from assets.content.vectors import to_matrix
 from storage.schema import items_schema
+from storage.vectors import to_matrix
 from tests.assets.content.conftest import items_frame
 
 NAMES = pl.List(pl.String())

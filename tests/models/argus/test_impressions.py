@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.argus.examples import HOUR_MS
 from models.argus.impressions import ImpressionExamples, NoImpressions
 from models.columns import ACTIONS, ITEM_INDEX, STARTED, VALUE
+from models.heads.calendar import HOUR_MS
 from models.objectives.impressions import adjacent_pairs
 from tests.models.argus.worlds import people, towers_config
 

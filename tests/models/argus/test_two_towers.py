@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from models.argus.examples import HOUR_MS
 from models.argus.impressions import ImpressionExamples, NoImpressions
 from models.argus.model import Argus
 from models.argus.scoring import completed
@@ -25,6 +24,7 @@ from models.config.training import TrainingConfig
 from models.evaluation.graded_pairs import pair_accuracy
 from models.families.registry import family_of
 from models.golden import Golden, check_golden
+from models.heads.calendar import HOUR_MS
 from models.interactions import Interactions
 from models.manifest import GOLDEN, Manifest
 from models.training.loop import fit

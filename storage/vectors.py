@@ -16,16 +16,16 @@ def to_series(matrix: Matrix, name: str) -> pl.Series:
 
 
 def to_matrix(vectors: pl.Series) -> Matrix:
-    """The (n, d) float32 matrix of a column of equally long, non-null lists.
+    """The (n, d) float32 matrix of a column of lists; (0, 0) where there are none.
 
     Raises:
-        ValueError: the lists differ in length.
+        ValueError: a list is missing, or they differ in length; the message begins with the column.
     """
+    if missing := vectors.null_count():
+        raise ValueError(f"column {vectors.name}: {missing} of {len(vectors)} vectors are missing; make them again")
     lengths = vectors.list.len().unique().sort().to_list()
     if len(lengths) > 1:
-        raise ValueError(
-            f"column {vectors.name}: vectors of {lengths} dimensions in one table; materialize the embeddings again"
-        )
+        raise ValueError(f"column {vectors.name}: vectors of {lengths} dimensions in one table; make them again")
     values = vectors.explode(empty_as_null=False).to_numpy() if vectors.len() else np.empty(0)
     return values.astype(np.float32, copy=False).reshape(vectors.len(), -1 if values.size else 0)
 

@@ -18,7 +18,7 @@ from assets.validation.row_checks import (
     rejected_undated,
 )
 from assets.validation.settings import QualitySettings
-from assets.validation.times import TimestampUnit, as_epoch_ms
+from assets.validation.times import ANY_YEAR, TimestampUnit, as_epoch_ms
 from models.columns import (
     AT_FAULT,
     AVAILABLE_FROM,
@@ -43,14 +43,12 @@ REQUIRED = (ITEM_ID,)
 REASONS = (Reason.MALFORMED, Reason.NULL_KEY, Reason.WRONG_TYPE)
 COLUMNS = (ITEM_ID, TITLE, DESCRIPTION, CATEGORIES, TAGS, NUMBERS, IMAGE, IMAGE_BYTES, AVAILABLE_FROM)
 
-EARLIEST_MS = -62_135_596_800_000
-LATEST_MS = 253_402_300_799_999
-"""The years 1 to 9999: a moment outside them is a number in the wrong unit, and no calendar can show it."""
-
-
 NO_NAMES: Mapping[str, str] = {}
 
 FRAME, PLACE, TOO_LARGE, LEFT_OUT = "frame", "place", "too_large", "left_out"
+NOT_TAKEN = "numbers not taken"
+"""The numbers whose values the reader of the files took for none; the blanks keep it apart from columns of files."""
+
 NO_ROWS = pl.DataFrame(schema={DAY: pl.Date, SOURCE_FILE: pl.String, SOURCE_ROW: pl.Int64, MALFORMED: pl.String})
 NOTHING = pl.DataFrame(schema=QUARANTINE_SCHEMA)
 
@@ -145,8 +143,7 @@ def _typed(rows: pl.DataFrame, id_type: IdType, unit: TimestampUnit, names: Mapp
     there = {column: given(column, dtypes[column]) for column in casts}
     wrong = {column: there[column] & cast.is_null() for column, cast in casts.items()}
     bad = {
-        name: given_number(_number(name), dtype) & as_float64(_number(name), dtype).is_null()
-        for name, dtype in fields.items()
+        name: given_number(_number(name), dtype) & _as_number(name, dtype).is_null() for name, dtype in fields.items()
     }
     return rows.select(
         DAY,
@@ -192,17 +189,29 @@ def _as_numbers(fields: Mapping[str, pl.DataType]) -> pl.Expr:
     """The finite numbers of `fields`, whose columns hold one each, with their names."""
     entries = [
         pl.when(value.is_not_null()).then(pl.struct(pl.lit(name).alias(NUMBER_NAME), value.alias(NUMBER_VALUE)))
-        for name, value in ((name, as_float64(_number(name), dtype)) for name, dtype in fields.items())
+        for name, value in ((name, _as_number(name, dtype)) for name, dtype in fields.items())
     ]
     dtype = items_schema("string")[NUMBERS]
     return pl.concat_list(entries).list.drop_nulls().cast(dtype) if entries else pl.lit(None, dtype)
 
 
+def _as_number(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The finite number of that name, null where the reader of the files took the value for none."""
+    taken = ~pl.col(NOT_TAKEN).list.contains(name).fill_null(False)
+    return pl.when(taken).then(as_float64(_number(name), dtype))
+
+
 def _with_numbers_apart(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """`rows` with a column for each number, and the numbers' names."""
+    """`rows` with a column for each number and NOT_TAKEN, which `mistyped` names no more; and the numbers' names."""
     dtype = rows.schema[NUMBERS]
     names = [field.name for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
-    return rows.with_columns(pl.col(NUMBERS).struct.field(name).alias(_number(name)) for name in names), names
+    of_numbers, mistyped = pl.element().is_in(names), pl.col(MISTYPED).cast(pl.String).str.split(", ")
+    others = mistyped.list.eval(pl.element().filter(~of_numbers)).list.join(", ")
+    return rows.with_columns(
+        *(pl.col(NUMBERS).struct.field(name).alias(_number(name)) for name in names),
+        pl.when(others != "").then(others).alias(MISTYPED),
+        mistyped.list.eval(pl.element().filter(of_numbers)).alias(NOT_TAKEN),
+    ), names
 
 
 def _number(name: str) -> str:
@@ -212,5 +221,5 @@ def _number(name: str) -> str:
 
 def _as_time(dtype: pl.DataType, unit: TimestampUnit) -> pl.Expr:
     moment = as_epoch_ms(AVAILABLE_FROM, dtype, unit)
-    possible = pl.when(moment.is_between(EARLIEST_MS, LATEST_MS)).then(moment)
+    possible = pl.when(moment.is_between(*ANY_YEAR)).then(moment)
     return pl.from_epoch(possible, "ms").dt.replace_time_zone("UTC").cast(TIME)

@@ -9,7 +9,7 @@ import polars.selectors as cs
 from assets.sources.files_settings import ItemFilesSettings, TableFilesSettings
 from assets.sources.formats.json_lists import listed
 from assets.sources.formats.json_types import REFUSED, Column, Kind
-from assets.sources.formats.numbers import with_point
+from assets.sources.formats.numbers import bare, with_point
 from assets.sources.source import SourceError
 from assets.validation.casts import given_number
 from assets.validation.times import NUMERIC, as_epoch_ms
@@ -81,6 +81,10 @@ def in_contract(rows: pl.LazyFrame, files: TableFilesSettings, path: Path) -> pl
         *(pl.col(name).alias(MISTYPED) for name in [REFUSED] if name in columns),
         pl.lit(str(path)).alias(SOURCE_FILE),
     )
+    if isinstance(files, ItemFilesSettings):
+        schema = frame.collect_schema()
+        texts = [name for name in files.numbers if schema.get(name) == pl.String]
+        frame = frame.with_columns(bare(pl.col(name), files.decimal).alias(name) for name in texts)
     if files.decimal == ",":
         frame = _with_points(frame, files)
     return _item_columns(frame, files, path.parent) if isinstance(files, ItemFilesSettings) else frame
@@ -93,11 +97,9 @@ def _with_points(rows: pl.LazyFrame, files: TableFilesSettings) -> pl.LazyFrame:
     if files.timestamp_format is None and files.timestamp_unit in NUMERIC:
         numbers.append(files.time)
     texts = [name for name in numbers if schema.get(name) == pl.String and name not in files.constants]
-    judged_later = files.numbers if isinstance(files, ItemFilesSettings) else ()
     refused = [
         pl.when(given_number(name, pl.String()) & with_point(pl.col(name)).is_null()).then(pl.lit(name))
         for name in texts
-        if name not in judged_later
     ]
     before = [pl.col(MISTYPED)] if MISTYPED in schema else []
     named = pl.concat_str(*before, *refused, separator=", ", ignore_nulls=True)

@@ -124,7 +124,7 @@ def as_float64(column: str, dtype: pl.DataType) -> pl.Expr:
     """A finite float64; null for anything else."""
     if not _is_scalar(dtype):
         return pl.lit(None, pl.Float64)
-    value = pl.col(column).cast(pl.String) if is_text(dtype) else pl.col(column)
+    value = pl.col(column).cast(pl.String).str.strip_chars() if is_text(dtype) else pl.col(column)
     number = value.cast(pl.Float64, strict=False)
     return pl.when(number.is_finite()).then(number)
 
@@ -133,7 +133,7 @@ def given_number(column: str, dtype: pl.DataType) -> pl.Expr:
     """As `given`, and the text 'NaN', which some writers put for a missing number, does not count either."""
     if not is_text(dtype):
         return given(column, dtype)
-    number = pl.col(column).cast(pl.String).cast(pl.Float64, strict=False)
+    number = pl.col(column).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
     return given(column, dtype) & ~number.is_nan().fill_null(False)
 
 

@@ -38,6 +38,9 @@ class Positions:
         return clipped * (self.step // timedelta(milliseconds=1)) + int(start.timestamp()) * 1000
 
 
+ANY_YEAR = (-62_135_596_800_000, 253_402_300_799_999)
+"""The first and the last moment of the years 1 to 9999 in milliseconds: no calendar can show one outside them."""
+
 TimestampUnit = TimeUnit | TimeFormat | Positions
 
 FARTHEST_PLACE = 10**9
@@ -95,7 +98,7 @@ def _number_to_ms(value: pl.Expr, dtype: pl.DataType, unit: TimeUnit) -> pl.Expr
     if dtype.is_decimal():
         return _integer_to_ms(value.cast(pl.Int64, strict=False), unit)
     if is_text(dtype):
-        text = value.cast(pl.String)
+        text = value.cast(pl.String).str.strip_chars()
         whole = _integer_to_ms(text.cast(pl.Int64, strict=False), unit)
         number = pl.when(~text.str.contains(SHORTENED)).then(text.cast(pl.Float64, strict=False))
         return pl.coalesce(whole, _float_to_ms(number, unit))

@@ -226,6 +226,50 @@ def test_tags_and_numbers_of_a_catalogue_are_read_alike_from_every_format(tmp_pa
         assert cleaned.trimmed["at_fault"].to_list() == ["year"], name
 
 
+@pytest.mark.parametrize(
+    ("decimal", "read", "none"),
+    [
+        (
+            ".",
+            {
+                "$4.50": 4.5,
+                " -€ 5 ": -5,
+                "7 %": 7,
+                "$1,299.00": 1299,
+                "1,234,567": 1234567,
+                "£-3": -3,
+                "1e3": 1000,
+            },
+            ["5,50", "1,234", "on request", "4-5", "$", "1 2"],
+        ),
+        (
+            ",",
+            {"5,50 €": 5.5, "1.234,5": 1234.5, "1 234,5": 1234.5, "2\u202f000": 2000, "3": 3},
+            ["1.5", "5.50 €", "n/a", "1,2,3"],
+        ),
+    ],
+)
+def test_numbers_of_items_as_people_write_them(
+    tmp_path: Path, decimal: str, read: dict[str, float], none: list[str]
+) -> None:
+    prices = [*read, *none]
+    rows = [{"item_id": f"{n}", "price": price} for n, price in enumerate(prices)]
+    pl.DataFrame(rows).write_csv(tmp_path / "items.csv")
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in ("items.csv", "items.jsonl"):
+        source = _source(
+            tmp_path,
+            items={"path": str(tmp_path / name), "numbers": ["cost"], "columns": {"cost": "price"}}
+            | {"decimal": decimal},
+        )
+        raw = source.read("items", source.land("items", [DAY]), [DAY])
+        cleaned = clean_items(raw, QualitySettings(), "string", [DAY], names=source.columns("items"))
+        assert cleaned.rejected.is_empty()
+        found = [[one["value"] for one in numbers] for numbers in cleaned.accepted["numbers"]]
+        assert found == [*([value] for value in read.values()), *([] for _ in none)]
+        assert cleaned.trimmed.select("reason", "at_fault").rows() == [("no_number", "price")] * len(none)
+
+
 def test_columns_of_any_name_may_be_tags_and_numbers(tmp_path: Path) -> None:
     pl.DataFrame({"item_id": ["a"], "tags": ["x|y"], "numbers": [3]}).write_csv(tmp_path / "i.csv")
     for tags, numbers, told in (("tags", "numbers", "tags=x tags=y"), ("numbers", "tags", "numbers=3")):

@@ -249,6 +249,12 @@ def test_a_number_that_float32_cannot_hold_is_no_number() -> None:
     assert apply(as_float32("x", pl.List(pl.Float64())), [[1.0]]) == [None]
 
 
+def test_blanks_around_a_number_change_nothing() -> None:
+    assert apply(as_float32("x", pl.String()), [" 0.5", "7 ", "1 2"]) == [0.5, 7, None]
+    assert apply(given_number("x", pl.String()), [" NaN ", " 1"]) == [False, True]
+    assert apply(as_epoch_ms("x", pl.String(), "ms"), [f" {NOON_MS}", f"{NOON_MS}.5 "]) == [NOON_MS, NOON_MS]
+
+
 def test_missing_is_null_blank_or_nan() -> None:
     assert apply(given("x", pl.String()), ["a", "", " \t", None]) == [True, False, False, False]
     assert apply(given("x", pl.Float64()), [0.0, float("nan"), None]) == [True, False, False]

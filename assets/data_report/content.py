@@ -13,7 +13,8 @@ import polars_hash as plh
 
 from assets.content.item_text import item_text
 from assets.content.settings import ImageSettings
-from models.columns import IMAGE, IMAGE_BYTES, ITEM_ID
+from models.columns import IMAGE, IMAGE_BYTES, ITEM_ID, NUMBERS, TAGS
+from storage.schema import NUMBER_NAME, NUMBER_VALUE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,21 @@ MOST_IMAGES = 1_000
 AT_ONCE = 16
 SECONDS = 20.0
 """Images from far away are asked for no longer than this."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a column of tags or numbers tells.
+
+    Attributes:
+        items: How many have a value in it.
+        values: How many values they have together, each item each once.
+        different: How many of these are different.
+    """
+
+    items: int
+    values: int
+    different: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,7 @@ class Content:
         decoded: Images that were looked at: all, or a sample.
         readable: Of these, how many can be read.
         reasons: Why the others cannot, the most frequent first.
+        tags, numbers: What each column of such tells that has any.
     """
 
     items: int
@@ -43,6 +60,8 @@ class Content:
     decoded: int
     readable: int
     reasons: Mapping[str, int]
+    tags: Mapping[str, Told]
+    numbers: Mapping[str, Told]
 
     @classmethod
     def of(cls, items: pl.LazyFrame, settings: ImageSettings, folders: Sequence[str]) -> Content:
@@ -55,13 +74,33 @@ class Content:
         has_text = item_text().is_not_null().sum()
         counts = items.select(pl.len().alias("items"), has_text.alias("texts"), image.sum().alias("images")).collect()
         total, texts, images = (int(count) for count in counts.row(0))
+        told = _tags(items), _numbers(items)
         if settings.mode == "none" or not images:
-            return cls(total, texts, images, 0, 0, {})
+            return cls(total, texts, images, 0, 0, {}, *told)
         reasons = _tried(
             _sample(items.filter(image)), settings.model_copy(update={"roots": (*settings.roots, *folders)})
         )
         wrong = Counter(reason for reason in reasons if reason)
-        return cls(total, texts, images, len(reasons), len(reasons) - wrong.total(), dict(wrong.most_common()))
+        return cls(total, texts, images, len(reasons), len(reasons) - wrong.total(), dict(wrong.most_common()), *told)
+
+
+def _tags(items: pl.LazyFrame) -> dict[str, Told]:
+    name, value = pl.col(TAGS).str.extract("^([^=]*)=").alias("name"), pl.col(TAGS).alias("value")
+    return _told(items.select(ITEM_ID, TAGS).explode(TAGS).drop_nulls(TAGS).select(ITEM_ID, name, value))
+
+
+def _numbers(items: pl.LazyFrame) -> dict[str, Told]:
+    of = pl.col(NUMBERS).struct
+    rows = items.select(ITEM_ID, NUMBERS).explode(NUMBERS).drop_nulls(NUMBERS)
+    return _told(rows.select(ITEM_ID, of.field(NUMBER_NAME).alias("name"), of.field(NUMBER_VALUE).alias("value")))
+
+
+def _told(rows: pl.LazyFrame) -> dict[str, Told]:
+    """Args:
+    rows: `item_id`, `name` of the column, `value`.
+    """
+    counts = rows.unique().group_by("name").agg(pl.col(ITEM_ID).n_unique(), pl.len(), pl.col("value").n_unique())
+    return {name: Told(*counted) for name, *counted in counts.collect().iter_rows()}
 
 
 def _sample(items: pl.LazyFrame) -> list[bytes | str]:

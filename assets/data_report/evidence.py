@@ -11,7 +11,7 @@ from typing import Protocol
 import polars as pl
 
 from assets.data_report.put_aside import PutAside
-from assets.data_report.survey import largest_rejected_share, survey
+from assets.data_report.survey import largest_shares, survey
 from assets.events.row_validator import known_items
 from assets.items.catalogue import catalogue
 from assets.items.clean import clean_items
@@ -45,11 +45,13 @@ class Evidence:
         log: The good rows as interactions.
         items: The catalogue, one row per item.
         items_put_aside: Its rows that are no items.
+        items_trimmed: Its rows that are items without a cell, such as a number that is none.
         image_folders: Where the files of the catalogue lie.
         days: The first and the last day that were asked for.
         outside: Rows that lie on none of these; 0 where nobody counted.
         rejected_share, without_time_share, items_rejected_share: As the assets `events` and `items` judge them; 0 where
             they have already.
+        misread_share, items_misread_share: The same of the rows that a wrong profile may have put aside.
     """
 
     events: pl.LazyFrame
@@ -57,26 +59,32 @@ class Evidence:
     log: Log
     items: pl.LazyFrame
     items_put_aside: PutAside
+    items_trimmed: PutAside
     image_folders: Sequence[str]
     days: tuple[date, date]
     outside: int = 0
     rejected_share: float = 0.0
     without_time_share: float = 0.0
     items_rejected_share: float = 0.0
+    misread_share: float = 0.0
+    items_misread_share: float = 0.0
 
     @classmethod
     def of_lake(cls, lake: Lake, days: tuple[date, date]) -> Evidence:
         """Of a lake whose sequences are up to date; nothing is read that is as long as the log."""
-        put_aside = pl.LazyFrame(schema=QUARANTINE_SCHEMA)
+        quarantine = pl.LazyFrame(schema=QUARANTINE_SCHEMA)
         if lake.exists(QUARANTINE_TABLE):
-            # An item whose image is too large is an item all the same.
-            put_aside = lake.scan(QUARANTINE_TABLE).filter(~pl.col(REASON).is_in(list(OF_CELLS)))
+            quarantine = lake.scan(QUARANTINE_TABLE)
+        # An item whose image is too large is an item all the same.
+        trimmed = pl.col(REASON).is_in(list(OF_CELLS))
+        put_aside = quarantine.filter(~trimmed)
         return cls(
             events=lake.scan(EVENTS_TABLE),
             put_aside=PutAside.of(put_aside.filter(pl.col(ORIGIN) == EVENTS_TABLE)),
             log=lake.interactions(),
             items=catalogue(lake),
             items_put_aside=PutAside.of(put_aside.filter(pl.col(ORIGIN) == ITEMS_TABLE)),
+            items_trimmed=PutAside.of(quarantine.filter(trimmed)),
             image_folders=landing_folders(lake, "items"),
             days=days,
         )
@@ -105,18 +113,22 @@ class Evidence:
         listed = cleaned.accepted
         known = known_items(listed.lazy()) if rules.reject_unknown_items else None
         found = survey(source, rules, id_type, days, scratch, known)
+        items_rejected, items_misread = largest_shares(cleaned, days, rules.min_rows_judged)
         return cls(
             events=found.events.lazy(),
             put_aside=found.put_aside,
             log=SequencesInMemory.of(found.events, rules.actions, rules.request_gap),
             items=with_availability(listed.lazy()),
             items_put_aside=PutAside.of(cleaned.rejected.lazy()),
+            items_trimmed=PutAside.of(cleaned.trimmed.lazy()),
             image_folders=sorted({str(Path(file.path).parent) for file in landed}),
             days=(first, last),
             outside=found.outside,
             rejected_share=found.largest_rejected_share,
             without_time_share=found.without_time_share,
-            items_rejected_share=largest_rejected_share(cleaned, days, rules.min_rows_judged),
+            items_rejected_share=items_rejected,
+            misread_share=found.largest_misread_share,
+            items_misread_share=items_misread,
         )
 
     @property

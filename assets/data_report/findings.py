@@ -6,7 +6,7 @@ Each rule is a function of what was seen that yields what it finds.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from assets.data_report import learning_rules, row_rules
+from assets.data_report import content_rules, learning_rules, row_rules
 from assets.data_report.seen import Finding, Seen
 
 Rule = Callable[[Seen], Iterator[Finding]]
@@ -25,6 +25,13 @@ ROW_RULES: Sequence[Rule] = (
     row_rules.nothing_there,
 )
 
+CONTENT_RULES: Sequence[Rule] = (
+    content_rules.times,
+    content_rules.numbers,
+    content_rules.tags,
+    content_rules.large_images,
+)
+
 LEARNING_RULES: Sequence[Rule] = (
     learning_rules.actions,
     learning_rules.requests,
@@ -40,5 +47,5 @@ def findings(seen: Seen) -> list[Finding]:
     of_rows = [finding for rule in ROW_RULES for finding in rule(seen)]
     if not seen.activity.events:
         of_rows = [replace(finding, stops=True) for finding in of_rows]
-    of_learning = [finding for rule in LEARNING_RULES for finding in rule(seen)]
+    of_learning = [finding for rule in (*CONTENT_RULES, *LEARNING_RULES) for finding in rule(seen)]
     return sorted([*of_rows, *of_learning], key=lambda finding: not finding.stops)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from assets.data_report.profile_keys import ProfileKeys
+from assets.data_report.profile_keys import SOURCE, TableKeys
 from assets.data_report.seen import MENTIONED, Finding, Seen, counted, such_as
 from assets.sources.contract import EARLIEST
 from assets.sources.guess.times import guess_time
 from assets.validation.quarantine import Reason
-from models.columns import ACTION, ITEM_ID, TIMESTAMP, USER_ID
+from models.columns import ACTION, AVAILABLE_FROM, ITEM_ID, TIMESTAMP, USER_ID
 
 FEW = 0.01
 """A smaller share of the rows is not worth a word."""
@@ -94,16 +94,17 @@ def times(seen: Seen) -> Iterator[Finding]:
             continue
         values = aside.values(TIMESTAMP, reason, column if reason == Reason.WRONG_TYPE else None)
         told = f"the times of {rows:,} of {seen.rows:,} rows{such_as(values)} {what}"
-        yield Finding(keys.time_unit, told, _how_times_are(values, keys))
+        yield Finding(keys.events.time_unit, told, how_times_are(values, keys.events, TIMESTAMP))
 
 
-def _how_times_are(values: pl.Series, keys: ProfileKeys) -> str:
-    fits = guess_time(values)
+def how_times_are(values: pl.Series, table: TableKeys, name: str) -> str:
+    """What to do about values of the column `name` that are no times in the unit or form of its table."""
+    fits = guess_time(values) or (guess_time(values, any_year=True) if name == AVAILABLE_FROM else None)
     if fits is None or not fits.value:
-        return f"look at {keys.events.key(TIMESTAMP)}"
-    if keys.times.get(fits.key) != fits.value:
+        return f"look at {table.key(name)}"
+    if table.times.get(fits.key) != fits.value:
         return f"write `{fits.key}: {fits.value}`, in which they are"
-    return 'write `decimal: ","`' if fits.comma else f"look at {keys.events.key(TIMESTAMP)}"
+    return 'write `decimal: ","`' if fits.comma else f"look at {table.key(name)}"
 
 
 def times_without_year(seen: Seen) -> Iterator[Finding]:
@@ -111,7 +112,7 @@ def times_without_year(seen: Seen) -> Iterator[Finding]:
     histories = seen.histories
     if histories and histories.first and histories.first < EARLIEST:
         yield Finding(
-            seen.settings.keys.time_unit,
+            seen.settings.keys.events.time_unit,
             f"the first event is of {histories.first:%Y-%m-%d}, which quality.earliest allows",
             "if that cannot be, write the unit in which the times are, or a later `earliest`",
         )
@@ -135,9 +136,7 @@ def wrong_types(seen: Seen) -> Iterator[Finding]:
                 ids.append((table.key(name), told))
                 few &= rows <= FEW * total
             elif name != TIMESTAMP:
-                comma = values.str.contains(DECIMAL_COMMA).any()
-                advice = 'write `decimal: ","`' if comma else "map the column that holds such values, or none"
-                yield Finding(table.key(name), f"{told}, which is none of its type", advice)
+                yield Finding(table.key(name), f"{told}, which is none of its type", _how_to_read(values, table, name))
     if not ids:
         return
     what, where = ", ".join(told for _, told in ids), ", ".join(key for key, _ in ids)
@@ -148,6 +147,17 @@ def wrong_types(seen: Seen) -> Iterator[Finding]:
         yield Finding("id_type", f"{what}, which is no {kind}", "write `id_type: string`")
     else:
         yield Finding(where, f"{what}, which is no {kind}", "map the column that holds plain ids")
+
+
+def _how_to_read(values: pl.Series, table: TableKeys, name: str) -> str:
+    if name == AVAILABLE_FROM:
+        times = how_times_are(values, table, name)
+        return times if times.startswith("write") else f"{times}, or leave it out: `constants: {{{name}: ''}}`"
+    if values.str.contains(DECIMAL_COMMA).any():
+        return 'write `decimal: ","`'
+    if name in table.columns or table.section == SOURCE:
+        return "map the column that holds such values, or none"
+    return f"map the column that holds such values, or leave it out: `constants: {{{name}: ''}}`"
 
 
 def missing_values(seen: Seen) -> Iterator[Finding]:

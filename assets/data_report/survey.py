@@ -13,7 +13,7 @@ from assets.events.row_validator import RowValidator
 from assets.sources.damage import damage_explained
 from assets.sources.source import Outside, Source
 from assets.validation.day_summary import REJECTED_SHARE, WITHOUT_TIME_SHARE, by_day
-from assets.validation.quarantine import Cleaned
+from assets.validation.quarantine import Cleaned, Reason
 from assets.validation.settings import QualitySettings
 from models.columns import AT_FAULT, DAY, ITEM_ID, REASON, TIMESTAMP, UNDATED, USER_ID
 from storage.schema import QUARANTINE_SCHEMA, IdType
@@ -25,6 +25,10 @@ STRAY_SHARE = 0.001
 
 WORTH = 0.67
 """Days are cut off at an end where what is left is at most this share of the span."""
+
+
+HONEST = (Reason.NULL_KEY, Reason.DUPLICATE)
+"""Rows that say nothing, or nothing new, whatever the profile says of them; the others it may have misread."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Survey:
         put_aside: The others.
         outside: Rows of the files that lie on none of the days.
         largest_rejected_share: The largest share of rejected rows that a day, or the whole, is judged by.
+        largest_misread_share: The same of those that a wrong profile may have put aside (`HONEST`).
         without_time_share: Share of all rows without a time.
     """
 
@@ -104,6 +109,7 @@ class Survey:
     put_aside: PutAside
     outside: int
     largest_rejected_share: float
+    largest_misread_share: float
     without_time_share: float
 
     @property
@@ -156,7 +162,8 @@ def survey(
     nothing = pl.DataFrame(schema=QUARANTINE_SCHEMA)
     counts = pl.concat([_reasons(rejected) for rejected in (nothing, *(part.rejected for part in parts))])
     accepted = events.group_by(DAY).agg(pl.len().cast(pl.Int64).alias(ROWS))
-    summary = by_day(accepted, counts, days, rules.min_rows_judged, sum(part.undated for part in parts))
+    undated = sum(part.undated for part in parts)
+    summary = by_day(accepted, counts, days, rules.min_rows_judged, undated)
     return Survey(
         events=events,
         put_aside=PutAside(
@@ -164,16 +171,31 @@ def survey(
             some_of_each(pl.concat([nothing, *(some_of_each(part.rejected) for part in parts)])),
         ),
         outside=outside.rows,
-        largest_rejected_share=float(summary[REJECTED_SHARE].max() or 0.0),  # type: ignore[arg-type]
+        largest_rejected_share=_largest(summary),
+        largest_misread_share=_largest_misread(accepted, counts, days, rules.min_rows_judged, undated),
         without_time_share=float(summary[WITHOUT_TIME_SHARE].max() or 0.0),  # type: ignore[arg-type]
     )
 
 
-def largest_rejected_share(cleaned: Cleaned, days: Sequence[date], min_rows_judged: int) -> float:
-    """The largest share of rejected rows that a day, or the whole, is judged by."""
+def largest_shares(cleaned: Cleaned, days: Sequence[date], min_rows_judged: int) -> tuple[float, float]:
+    """The largest share of rejected rows that a day, or the whole, is judged by, and of those that may be misread."""
     accepted = cleaned.accepted.group_by(DAY).agg(pl.len().cast(pl.Int64).alias(ROWS))
-    summary = by_day(accepted, _reasons(cleaned.rejected), days, min_rows_judged, cleaned.undated)
+    counts = _reasons(cleaned.rejected)
+    judged = (accepted, counts, days, min_rows_judged, cleaned.undated)
+    return _largest(by_day(*judged)), _largest_misread(*judged)
+
+
+def _largest(summary: pl.DataFrame) -> float:
     return float(summary[REJECTED_SHARE].max() or 0.0)  # type: ignore[arg-type]
+
+
+def _largest_misread(
+    accepted: pl.DataFrame, counts: pl.DataFrame, days: Sequence[date], min_rows_judged: int, undated: int
+) -> float:
+    """Of the rows that were not put aside for what the files say themselves."""
+    misread = counts.filter(~pl.col(REASON).is_in([reason.value for reason in HONEST]))
+    on_first = int(misread.filter(pl.col(DAY) == min(days))[ROWS].sum())
+    return _largest(by_day(accepted, misread, days, min_rows_judged, min(undated, on_first)))
 
 
 def _reasons(rejected: pl.DataFrame) -> pl.DataFrame:

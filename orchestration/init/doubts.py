@@ -49,10 +49,21 @@ def _unsure(key: str, look: Look, taken: Mapping[str, tuple[str, str]]) -> Itera
 
 
 def _month_and_day(guess: Guess) -> Iterator[Finding]:
-    times = guess.roles.times
-    if times and times.otherwise:
-        told = f"times are read as {times.value}, and {times.otherwise} would fit, too"
-        yield Finding(f"{EVENTS}.timestamp_format", told, "write the one that is meant")
+    of_items = guess.catalogue.times if guess.catalogue else None
+    for section, times in ((EVENTS, guess.roles.times), (ITEMS, of_items)):
+        if times and times.otherwise:
+            told = f"times are read as {times.value}, and {times.otherwise} would fit, too"
+            yield Finding(f"{section}.timestamp_format", told, "write the one that is meant")
+
+
+def _left_out(guess: Guess) -> Iterator[Finding]:
+    of_items = guess.catalogue.left_out if guess.catalogue else {}
+    for section, left_out in ((EVENTS, guess.roles.left_out), (ITEMS, of_items)):
+        for name, why in left_out.items():
+            told = f"the column {name!r} of the file is left out: {why}"
+            yield Finding(
+                f"{section}.constants.{name}", told, f"if another column holds it, map it as `columns.{name}`"
+            )
 
 
 def _order(guess: Guess) -> Iterator[Finding]:
@@ -102,4 +113,11 @@ def _example(look: Look, name: str) -> str:
     return such_as(look.texts[name].drop_nulls().head(1))
 
 
-RULES: Sequence[Callable[[Guess], Iterator[Finding]]] = (_columns, _month_and_day, _order, _what_counts, _texts)
+RULES: Sequence[Callable[[Guess], Iterator[Finding]]] = (
+    _columns,
+    _month_and_day,
+    _left_out,
+    _order,
+    _what_counts,
+    _texts,
+)

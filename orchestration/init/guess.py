@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import inf
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 import polars as pl
 
+from assets.data_report.evidence import Evidence
 from assets.data_report.survey import Span, Survey, span, survey
 from assets.sources.contract import EARLIEST
 from assets.sources.files import Files
-from assets.sources.files_settings import FilesSettings
+from assets.sources.files_settings import EventFilesSettings, FilesSettings, ItemFilesSettings
 from assets.sources.guess.catalogue import Catalogue, guess_catalogue
 from assets.sources.guess.look import Look, look_at
 from assets.sources.guess.roles import Roles, guess_roles
@@ -24,7 +25,10 @@ from assets.sources.source import SourceError
 from assets.validation.casts import as_id
 from assets.validation.settings import QualitySettings
 from models.columns import ITEM_ID, TIMESTAMP, USER_ID, VALUE
+from orchestration.init.left_out import unfit
 from storage.schema import IdType
+
+OPTIONAL = tuple(name for name in EventFilesSettings.contract if name not in EventFilesSettings.required)
 
 ORDINAL_FIRST = date(2000, 1, 1)
 MOST_PLACES = 2_000
@@ -105,6 +109,11 @@ class Guess:
         """Whether the log has an order alone."""
         return self.roles.times is None
 
+    def without(self, left_out: Mapping[str, str]) -> Guess:
+        """The same, but for columns of the catalogue that are left out as well, and why."""
+        assert self.catalogue
+        return replace(self, catalogue=replace(self.catalogue, left_out={**self.catalogue.left_out, **left_out}))
+
 
 def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
     """Looks at the files.
@@ -123,8 +132,12 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
             f"no row of {log_path} has a time from {EARLIEST.year} on: give a column of times, or leave it out"
         )
     found = _survey(_source(log, roles, days.first), actions, days)
+    if left_out := unfit(found.put_aside, found.rows, _taken_by_name(events_section(log, roles), OPTIONAL)):
+        roles = replace(roles, left_out=left_out)
+        found = _survey(_source(log, roles, days.first), actions, days)
     _require_worth(log_path, found)
-    catalogue = guess_catalogue(listing, found.events[ITEM_ID].unique()) if listing else None
+    ids = found.events[ITEM_ID].unique()
+    catalogue = guess_catalogue(listing, ids, ordinal=roles.times is None) if listing else None
     unlisted = _unlisted(listing, catalogue, found) if listing and catalogue else 0.0
     id_type, facts = _id_type(found, listing, catalogue), Facts.of(found, _has_marks(log, roles))
     return Guess(log, roles, listing, catalogue, days, facts, id_type, unlisted, actions)
@@ -152,15 +165,40 @@ def events_section(log: Look, roles: Roles) -> dict[str, Any]:
         section |= {"step": "PT1H"} if _longest(log, roles) > MOST_PLACES else {}
     columns |= {"action": roles.action} if roles.action else {}
     columns |= {"value": roles.value} if roles.value else {}
-    constants = {} if roles.action else {"constants": {"action": one_action(roles)}}
-    return section | {"columns": columns} | constants
+    constants = ({} if roles.action else {"action": one_action(roles)}) | dict.fromkeys(roles.left_out, "")
+    return section | {"columns": columns} | ({"constants": constants} if constants else {})
 
 
 def items_section(listing: Look, catalogue: Catalogue) -> dict[str, Any]:
     """`source.items` of the profile, without its comments."""
     separator = {"category_delimiter": catalogue.separator} if catalogue.separator not in (None, "|") else {}
     more = {name: list(some) for name, some in (("tags", catalogue.tags), ("numbers", catalogue.numbers)) if some}
-    return {"path": str(listing.path.absolute()), **listing.form, "columns": catalogue.columns, **separator, **more}
+    times, constants = catalogue.times, dict.fromkeys(catalogue.left_out, "")
+    return {
+        "path": str(listing.path.absolute()),
+        **listing.form,
+        **({times.key: times.value} if times and times.value else {}),
+        **({"decimal": ","} if catalogue.decimal == "," else {}),
+        "columns": catalogue.columns,
+        **({"constants": constants} if constants else {}),
+        **separator,
+        **more,
+    }
+
+
+def unread_columns(guess: Guess, evidence: Evidence) -> dict[str, str]:
+    """Columns of the catalogue that are read for their names alone and put its rows aside; and why."""
+    if guess.listing is None or guess.catalogue is None:
+        return {}
+    section = items_section(guess.listing, guess.catalogue)
+    aside = evidence.items_put_aside
+    items = evidence.items.select(pl.len()).collect().item()
+    return unfit(aside, items + aside.rows, _taken_by_name(section, ItemFilesSettings.contract))
+
+
+def _taken_by_name(section: Mapping[str, Any], contract: Sequence[str]) -> list[str]:
+    """Columns of the contract that are read wherever the file has them, as nothing else is mapped to them."""
+    return [name for name in contract if name not in section["columns"] | section.get("constants", {})]
 
 
 def _longest(log: Look, roles: Roles) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from assets.sources.guess.times import TimeGuess
 from assets.sources.guess.values import NO, YES
 from orchestration.init.allowances import NOTHING, Allowances
 from orchestration.init.guess import MOST_STRANGE, Facts, Guess, events_section, items_section
@@ -102,19 +103,21 @@ def _events(guess: Guess) -> Iterator[Line]:
     told = {
         "path": "",
         "timestamp_unit": "all of them at midnight: times are days" if times and times.to_the_day else "",
-        "timestamp_format": _form(guess),
+        "timestamp_format": _form(times),
         "decimal": "times have a decimal comma",
         "ordinal": "an order and no times" if roles.place else why.get("timestamp", ""),
         "step": "histories are long, so that a place is an hour",
     }
     section = events_section(guess.log, roles)
-    yield from _section(
-        section, why | told, {"action": why.get("action", "no column says what was done: all rows are of one kind")}
-    )
+    no_action = {"action": why.get("action", "no column says what was done: all rows are of one kind")}
+    yield from _section(section, why | told, no_action | _left_out(roles.left_out))
 
 
-def _form(guess: Guess) -> str:
-    times = guess.roles.times
+def _left_out(columns: Mapping[str, str]) -> dict[str, str]:
+    return {name: f"the file's own is left out: {why}" for name, why in columns.items()}
+
+
+def _form(times: TimeGuess | None) -> str:
     if times is None:
         return ""
     told = "times are days" if times.to_the_day else ""
@@ -126,8 +129,19 @@ def _items(guess: Guess) -> Iterator[Line]:
         yield Line(1, "", comment="no catalogue was given, so the items are those that the events name")
         return
     yield Line(1, "items")
-    why = guess.listing.why | guess.catalogue.why.told | {"category_delimiter": "stands between categories"}
-    yield from _section(items_section(guess.listing, guess.catalogue), why, {})
+    told = {
+        "timestamp_format": _form(guess.catalogue.times),
+        "decimal": "numbers have a decimal comma",
+        "category_delimiter": "stands between categories",
+    }
+    why = guess.listing.why | guess.catalogue.why.told | told
+    yield from _section(items_section(guess.listing, guess.catalogue), why, _left_out(guess.catalogue.left_out))
+    if guess.catalogue.otherwise:
+        others, mark = ", ".join(guess.catalogue.otherwise), {",": "point", ".": "comma"}[guess.catalogue.decimal]
+        yield Line(2, "", comment=f"numbers with a decimal {mark}, unlike the others, are left out: {others}")
+    if guess.catalogue.held_back:
+        late = ", ".join(guess.catalogue.held_back)
+        yield Line(2, "", comment=f"held back, as their names tell of what is counted once an item is there: {late}")
     if guess.catalogue.images:
         column, against = guess.catalogue.images
         yield Line(2, "", comment=f"images are left out: of {column!r}, {against}")

@@ -9,7 +9,7 @@ from assets.data_report.report import DataReport
 from assets.data_report.seen import Finding
 from orchestration.init.allowances import Allowances
 from orchestration.init.doubts import doubts
-from orchestration.init.guess import guess
+from orchestration.init.guess import Guess, guess, unread_columns
 from orchestration.init.profile_text import written
 from orchestration.init.proposal import profile_lines
 from orchestration.profile import Profile, load_profile
@@ -39,9 +39,14 @@ def propose(log: Path, catalogue: Path | None, name: str, ports: Mapping[str, Ma
     Raises:
         SourceError: the files cannot be read, or nothing can be recommended from them.
     """
-    found = guess(log, catalogue)
+    return _proposed(guess(log, catalogue), name, ports)
+
+
+def _proposed(found: Guess, name: str, ports: Mapping[str, Mapping[str, int]]) -> Proposal:
     draft = _loaded(written(profile_lines(found, name, ports)), name)
     with evidence_of(draft) as evidence:
+        if unfit := unread_columns(found, evidence):
+            return _proposed(found.without(unfit), name, ports)
         text = written(profile_lines(found, name, ports, Allowances.of(evidence)))
         return Proposal(text, judged(_loaded(text, name), evidence), list(doubts(found)))
 

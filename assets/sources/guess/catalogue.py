@@ -1,6 +1,6 @@
 """Which columns of a catalogue are the id, the title, the texts, the categories and the image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -8,11 +8,13 @@ import polars as pl
 from assets.sources.files_settings import ItemFilesSettings
 from assets.sources.guess import names
 from assets.sources.guess.look import Look
+from assets.sources.guess.measures import Decimal, are_measures, are_mostly_numbers, decimal_of, fits
 from assets.sources.guess.reasons import Reasons
-from assets.sources.guess.times import guess_time
+from assets.sources.guess.times import TimeGuess, guess_time
 from assets.sources.guess.values import are_categories, are_numbers, are_titles, share
 from assets.sources.guess.who_and_what import LEAST_FOUND, found_share
 from assets.sources.source import SourceError
+from models.columns import AVAILABLE_FROM, IMAGE
 
 SEPARATORS = ("|", ">", ";", ",")
 SEPARATED = 0.1
@@ -21,13 +23,11 @@ SEPARATED = 0.1
 LONGEST_TITLE = 120
 MOSTLY = 0.5
 LONGEST_TAG = 60
-LEAST_DIFFERENT = 3
-REPEATED = 0.8
-"""Of whole numbers that are more different, each names its item."""
-
 CONTRACT = ItemFilesSettings.contract
+TAG, ENTITY = r"</?[A-Za-z][^<>]*>", r"&#?[A-Za-z0-9]+;"
 PICTURES = r"(?i)\.(jpe?g|png|webp|gif|bmp)$"
 LOOKED_AT = 1_000
+NO_TIMES = "its values are no times of one form"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Catalogue:
         images: What was found of the pictures, where a column names some that cannot be read as they stand.
         tags: Columns of names that items share.
         numbers: Columns of numbers that tell items apart.
+        decimal: What stands before the decimals of numbers, and of times that are such.
+        otherwise: Columns of numbers that have the other mark before their decimals.
+        held_back: Columns of either kind that seem to be counted once an item is there.
+        times: How `available_from` is written; None where no column says since when items are there.
+        left_out: Columns that have a name of the contract and cannot be what it says, and why.
         why: The reason for each column.
     """
 
@@ -50,11 +55,19 @@ class Catalogue:
     images: tuple[str, str] | None
     tags: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    decimal: Decimal = "."
+    otherwise: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()
+    times: TimeGuess | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
     why: Reasons = field(default_factory=Reasons)
 
 
-def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
+def guess_catalogue(look: Look, items: pl.Series, *, ordinal: bool = False) -> Catalogue:
     """What the file is as a catalogue of `items`, the ids of the log as text.
+
+    Args:
+        ordinal: Whether the log has an order and no times, so that nothing is said of a day.
 
     Raises:
         SourceError: no column holds their ids.
@@ -62,6 +75,7 @@ def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
     shares = {name: found_share(look, name, items) for name in look.names}
     key = max(shares, key=lambda name: (round(shares[name], 2), names.score(name, names.ITEM, names.NO_ID)))
     if shares[key] < LEAST_FOUND:
+        _require_no_blanks(look, items)
         raise SourceError(
             f"no column of {look.path} holds the items of the log: {key!r} has most of them, {shares[key]:.0%}; leave "
             "the catalogue out, or name the one of this log"
@@ -110,33 +124,83 @@ def guess_catalogue(look: Look, items: pl.Series) -> Catalogue:
     if images and unreadable is None:
         columns["image"] = images[0]
         why.add("image", "files that are there")
-    rest = [name for name in free if name not in {*columns.values(), *images, *CONTRACT} and _known_before(name)]
-    numbers = tuple(name for name in rest if _are_measures(look.texts[name]))
-    tags = tuple(name for name in rest if name not in numbers and _are_shared(look.texts[name], separator or "|"))
+    since, times, left_out = _since(look, ordinal=ordinal)
+    if images and unreadable and images[0] == IMAGE:
+        left_out[IMAGE] = unreadable
+    if since and times:
+        columns[AVAILABLE_FROM] = since
+        why.add(AVAILABLE_FROM, "by its name; times")
+    rest = [
+        name for name in free if name not in {*columns.values(), *images, *CONTRACT} and not _points_elsewhere(name)
+    ]
+    known = [name for name in rest if not names.counted_afterwards(name)]
+    decimal = "," if times and times.comma else decimal_of(look, known)
+    numbers = tuple(name for name in known if are_measures(look.texts[name], _decimal(look, name, decimal)))
+    tags = tuple(name for name in known if name not in numbers and _are_shared(look.texts[name], separator or "|"))
+    late = [name for name in rest if name not in known]
+    held_back = tuple(
+        n for n in late if are_mostly_numbers(look.texts[n]) or _are_shared(look.texts[n], separator or "|")
+    )
     why.add("tags", "names that items share")
     why.add("numbers", "numbers of each item; leave out what was counted after it came")
     return Catalogue(
-        columns, separator, shares[key], (images[0], unreadable) if unreadable else None, tags, numbers, why
+        columns=columns,
+        separator=separator,
+        found=shares[key],
+        images=(images[0], unreadable) if unreadable else None,
+        tags=tags,
+        numbers=numbers,
+        decimal=decimal,
+        otherwise=tuple(name for name in known if name not in numbers and _are_otherwise(look, name, decimal)),
+        held_back=held_back,
+        times=times,
+        left_out=left_out,
+        why=why,
     )
 
 
-def _known_before(name: str) -> bool:
-    """Whether nothing in its name says that it was counted once the item was there, or points at something else."""
-    return not names.words(name) & {*names.AFTERWARDS, *names.KEY_WORDS, "url", "link"}
+def _require_no_blanks(look: Look, items: pl.Series) -> None:
+    """Raises SourceError where blanks alone set the ids of the log and those of a column apart."""
+    for name in look.names:
+        if share(items.str.strip_chars().is_in(look.texts[name].drop_nulls().unique().implode())) >= LEAST_FOUND:
+            raise SourceError(
+                f"the ids in {name!r} of {look.path} are those of the log but for blanks around them: take these out, "
+                "for with them they name other items"
+            )
 
 
-def _are_measures(values: pl.Series) -> bool:
-    """Whether they are numbers of which several items have the same, or that are not whole: no numbers of the rows."""
-    there = values.drop_nulls()
-    numbers = there.cast(pl.Float64, strict=False)
-    if numbers.null_count() or not numbers.is_finite().all() or there.n_unique() < LEAST_DIFFERENT:
-        return False
-    return there.n_unique() <= REPEATED * len(there) or bool((numbers != numbers.floor()).any())
+def _since(look: Look, *, ordinal: bool) -> tuple[str | None, TimeGuess | None, dict[str, str]]:
+    """The column that says since when an item is there, how it is written, and why one of that name is not read."""
+    called = [name for name in look.names if names.words(name) == names.words(AVAILABLE_FROM)]
+    name = AVAILABLE_FROM if AVAILABLE_FROM in called else next(iter(called), None)
+    if name is None:
+        return None, None, {}
+    values = look.values(name)
+    times = None if ordinal else guess_time(values) or guess_time(values, any_year=True)
+    if times or name != AVAILABLE_FROM or values.is_null().all():
+        return name, times, {}
+    return name, None, {name: "an order has no days" if ordinal else NO_TIMES}
+
+
+def _decimal(look: Look, name: str, decimal: Decimal) -> Decimal:
+    """That of texts; numbers of a type of their own have a point."""
+    return decimal if look.raw.schema[name] == pl.String else "."
+
+
+def _are_otherwise(look: Look, name: str, decimal: Decimal) -> bool:
+    """Whether they are numbers with the other mark alone."""
+    other: Decimal = "." if decimal == "," else ","
+    values = look.texts[name]
+    return not fits(values, _decimal(look, name, decimal)) and are_measures(values, other)
+
+
+def _points_elsewhere(name: str) -> bool:
+    return bool(names.words(name) & {*names.KEY_WORDS, "url", "link"})
 
 
 def _are_shared(values: pl.Series, separator: str) -> bool:
     """Whether most of the names stand at several items each, and there are several names."""
-    if are_numbers(values) or guess_time(values) or _are_addresses(values):
+    if are_mostly_numbers(values) or guess_time(values) or _are_addresses(values):
         return False
     between = "," if share(values.drop_nulls().str.starts_with("[")) == 1 else separator
     parts = values.drop_nulls().str.strip_chars("[]").str.split(between).explode().str.strip_chars()
@@ -157,7 +221,9 @@ def _separator(values: pl.Series) -> str | None:
     there = values.drop_nulls()
     if share(there.str.starts_with("[")) == 1:
         return None
-    shares = {one: share(there.str.contains(one, literal=True)) for one in SEPARATORS}
+    # The marks of HTML separate nothing.
+    plain = there.str.replace_all(TAG, "").str.replace_all(ENTITY, "")
+    shares = {one: share(plain.str.contains(one, literal=True)) for one in SEPARATORS}
     return next((one for one in SEPARATORS if shares[one] >= SEPARATED), None)
 
 

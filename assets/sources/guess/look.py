@@ -49,12 +49,18 @@ class Look:
 
     @cached_property
     def texts(self) -> pl.DataFrame:
-        """The columns as text, empty values and words for them null; lists are JSON, objects left out."""
-        return self.raw.select(_text(column) for column in self.raw if not isinstance(column.dtype, pl.Struct))
+        """The columns as text, empty values and words for them null; lists are JSON, objects and lists of such or of
+        lists left out."""
+        return self.raw.select(_text(column) for column in self.raw if not _holds_objects(column.dtype))
 
     @property
     def names(self) -> list[str]:
         return self.texts.columns
+
+    def values(self, name: str) -> pl.Series:
+        """Numbers and date-times as they are; of all others the texts."""
+        dtype = self.raw.schema[name]
+        return self.raw[name] if dtype.is_numeric() or dtype.is_temporal() else self.texts[name]
 
     @property
     def nameless(self) -> bool:
@@ -204,11 +210,17 @@ def _null_words(raw: pl.DataFrame, kind: Format) -> list[str]:
     return [NULL_WORDS[0], *there] if there else []
 
 
+def _holds_objects(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Struct | pl.Object) or (
+        isinstance(dtype, pl.List | pl.Array) and dtype.inner.is_nested()
+    )
+
+
 def _text(column: pl.Series) -> pl.Expr:
     value = pl.col(column.name)
     if isinstance(column.dtype, pl.List | pl.Array):
         return pl.format("[{}]", value.cast(pl.List(pl.String)).list.join(", ")).alias(column.name)
-    if isinstance(column.dtype, pl.Binary):
+    if isinstance(column.dtype, pl.Binary | pl.Duration):
         return pl.lit(None, pl.String).alias(column.name)
     text = value.cast(pl.String).str.strip_chars()
     return pl.when(~text.is_in(["", *NULL_WORDS])).then(text).alias(column.name)

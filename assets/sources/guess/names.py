@@ -91,7 +91,7 @@ DISLIKED = {"dislike", "disliked", "hate", "hated", "skip", "skipped", "remove_f
 VALUE = {
     **dict.fromkeys(["rating", "ratings", "stars", "score", "overall"], 3.0),
     **dict.fromkeys(["quantity", "qty", "weight", "hours", "playcount", "plays"], 2.0),
-    **dict.fromkeys(["price", "amount"], 1.0),
+    **dict.fromkeys(["price", "amount", "value"], 1.0),
 }
 NO_VALUE = dict.fromkeys(["id", "time", "date", "timestamp", "type"], 5.0)
 
@@ -109,8 +109,18 @@ AFTERWARDS = {
     *("count", "rating", "score", "rank", "ranking", "popularity", "vote", "view", "sale", "sold", "like", "click"),
     *("play", "review", "average", "avg", "mean", "number", "num", "sum", "total", "revenue", "gross", "watch"),
     *("download", "favorite", "comment", "share", "star", "bought", "purchase", "order", "demand", "ctr", "follower"),
+    *("stock", "inventory", "quantity", "qty", "availability", "available", "backorder", "return", "refund", "units"),
+    *("position", "trend", "trending", "popular", "hot", "best", "bestseller", "bestselling", "turnover"),
+    *("wishlisted", "favourite", "favorited", "rated", "ranked", "reviewed", "voted", "bookmark", "visit", "visitor"),
+    *("visits", "subscriber", "listener", "reader", "viewer", "engagement", "rate", "updated", "modified"),
+    *(FLAGS - {"label", "search", "install", "forward"}),
 }
 """Words of what is counted of an item once it is there: it would tell training of what comes later."""
+
+WITHIN = ("bestsell", "inventor", "popularit", "sales", "stock", "trending", "wishlist")
+AT_THE_END = ("count", "rank", "views", "clicks")
+NOT_COUNTED = {"discount", "account", "viscount"}
+"""What such words are of where a name is written without a break, as in `salesrank`, and what only looks like one."""
 
 IMAGE = {
     **dict.fromkeys(["image", "img", "photo", "picture", "poster", "cover", "thumbnail", "thumb"], 3.0),
@@ -135,3 +145,11 @@ def score(name: str, speaks_for: dict[str, float], speaks_against: dict[str, flo
     best = max((speaks_for[word] for word in there & speaks_for.keys()), default=0.0)
     worst = max(((speaks_against or {})[word] for word in there & (speaks_against or {}).keys()), default=0.0)
     return best - worst if best else 0.0
+
+
+def counted_afterwards(name: str) -> bool:
+    """Whether the name says that it was counted once the item was there."""
+    there = words(name)
+    runs = any(part in word for word in there for part in WITHIN)
+    ends = any(word.endswith(AT_THE_END) and word not in NOT_COUNTED for word in there)
+    return bool(there & AFTERWARDS) or runs or ends

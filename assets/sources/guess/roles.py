@@ -1,8 +1,8 @@
 """Which columns of a log are the user, the item, the time, the action and the value, by names and by contents."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -37,6 +37,7 @@ class Roles:
         value: A number that belongs to it, such as a rating.
         flags: Other columns that say yes or no of what was done.
         why: The reason for each column.
+        left_out: Columns that have a name of the contract and cannot be what it says, and why.
     """
 
     user: str
@@ -50,6 +51,7 @@ class Roles:
     value: str | None
     flags: tuple[str, ...]
     why: Reasons
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def guess_roles(log: Look, listing: Look | None = None) -> Roles:
@@ -63,7 +65,7 @@ def guess_roles(log: Look, listing: Look | None = None) -> Roles:
     time, times = _time(log, why)
     parts, written = _in_parts(log, time, times, why)
     time, times = (None, written) if written else (time, times)
-    when = moments(joined(log, parts) if parts else _raw(log, time or ""), times) if times else None
+    when = moments(joined(log, parts) if parts else log.values(time or ""), times) if times else None
     ids = [name for name in log.names if name not in (time, *parts) and _may_be_id(log.texts[name])]
     user, item = user_and_item(log, ids, when, listing, why)
     place = _place(log, user, {user, item}, why) if times is None else None
@@ -74,7 +76,7 @@ def guess_roles(log: Look, listing: Look | None = None) -> Roles:
 
 
 def _time(log: Look, why: Reasons) -> tuple[str | None, TimeGuess | None]:
-    guesses = {name: guess for name in log.raw.columns if (guess := guess_time(_raw(log, name)))}
+    guesses = {name: guess for name in log.names if (guess := guess_time(log.values(name)))}
 
     def fit(name: str) -> float:
         guess = guesses[name]
@@ -123,11 +125,6 @@ def _sure_of_time(name: str, guess: TimeGuess) -> bool:
     if guess.value in SHORT_NUMBERS:
         return said > 0
     return said > 0 or (not key and not names.words(name) & names.NO_TIME.keys())
-
-
-def _raw(log: Look, name: str) -> pl.Series:
-    """Numbers and date-times as they are; texts without the words for nothing."""
-    return log.raw[name] if log.raw.schema[name].is_numeric() or log.raw.schema[name].is_temporal() else log.texts[name]
 
 
 def _may_be_id(column: pl.Series) -> bool:

@@ -12,7 +12,7 @@ from assets.sources.contract import EARLIEST
 from assets.sources.formats.numbers import with_point
 from assets.validation.casts import is_text
 from assets.validation.time_formats import TimeFormat
-from assets.validation.times import NUMERIC, TimestampUnit, as_epoch_ms
+from assets.validation.times import ANY_YEAR, NUMERIC, TimestampUnit, as_epoch_ms
 
 DATES = (
     *("%d.%m.%Y", "%d-%m-%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y%m%d"),
@@ -52,17 +52,32 @@ class TimeGuess:
     comma: bool = False
 
 
-def guess_time(column: pl.Series) -> TimeGuess | None:
-    """None where fewer than ENOUGH of the values that are there are times from 1995 until now in any unit or form."""
+def guess_time(column: pl.Series, *, any_year: bool = False) -> TimeGuess | None:
+    """None where fewer than ENOUGH of the values that are there are times from 1995 until now in any unit or form.
+
+    Args:
+        any_year: Of the years 1 to 9999, as things may be that people use now: in a form of text, for a number is one
+            of some year in every unit.
+    """
     values = _sample(column.drop_nulls())
     if values.is_empty():
         return None
+    if any_year:
+        return _of_any_year(values)
     if values.dtype.is_temporal():
         return _judged(values, "timestamp_unit", "", "ms") if isinstance(values.dtype, pl.Datetime | pl.Date) else None
     if values.dtype.is_numeric() or is_text(values.dtype):
         found = _first(values, "timestamp_unit", NUMERIC) or _with_comma(values)
         return found or _first(values, "timestamp_unit", ("iso", "rfc2822")) or _of_a_form(values)
     return None
+
+
+def _of_any_year(values: pl.Series) -> TimeGuess | None:
+    if isinstance(values.dtype, pl.Datetime | pl.Date):
+        return _judged(values, "timestamp_unit", "", "ms", ANY_YEAR)
+    if not is_text(values.dtype):
+        return None
+    return _first(values, "timestamp_unit", ("iso", "rfc2822"), ANY_YEAR) or _of_a_form(values, ANY_YEAR)
 
 
 def moments(column: pl.Series, guess: TimeGuess) -> pl.Series:
@@ -77,8 +92,10 @@ def _sample(values: pl.Series) -> pl.Series:
     return values.sample(SAMPLE, seed=0) if len(values) > SAMPLE else values
 
 
-def _first(values: pl.Series, key: str, units: Sequence[TimestampUnit]) -> TimeGuess | None:
-    guesses = (_judged(values, key, str(unit), unit) for unit in units)
+def _first(
+    values: pl.Series, key: str, units: Sequence[TimestampUnit], bounds: tuple[int, int] | None = None
+) -> TimeGuess | None:
+    guesses = (_judged(values, key, str(unit), unit, bounds) for unit in units)
     return next((guess for guess in guesses if guess), None)
 
 
@@ -89,9 +106,10 @@ def _with_comma(values: pl.Series) -> TimeGuess | None:
     return TimeGuess(found.key, found.value, found.share, found.to_the_day, comma=True) if found else None
 
 
-def _of_a_form(values: pl.Series) -> TimeGuess | None:
+def _of_a_form(values: pl.Series, bounds: tuple[int, int] | None = None) -> TimeGuess | None:
     """The form that most values have; of several, the first of FORMS, with the next one named."""
-    guesses = [guess for form in FORMS if (guess := _judged(values, "timestamp_format", form, TimeFormat(form)))]
+    key = "timestamp_format"
+    guesses = [guess for form in FORMS if (guess := _judged(values, key, form, TimeFormat(form), bounds))]
     best = sorted(guesses, key=lambda guess: -guess.share)
     if not best:
         return None
@@ -106,9 +124,15 @@ def _other_order(one: str, other: str) -> bool:
     return (one.find("%m") < one.find("%d")) != (other.find("%m") < other.find("%d"))
 
 
-def _judged(values: pl.Series, key: str, value: str, unit: TimestampUnit) -> TimeGuess | None:
+def _judged(
+    values: pl.Series, key: str, value: str, unit: TimestampUnit, bounds: tuple[int, int] | None = None
+) -> TimeGuess | None:
+    """Args:
+    bounds: The first and the last moment that is plausible, in milliseconds; by default those of a log.
+    """
     moments = values.to_frame("x").select(as_epoch_ms("x", values.dtype, unit).alias("x"))["x"]
-    earliest, latest = (int(moment.timestamp() * 1000) for moment in (EARLIEST, datetime.now(UTC) + timedelta(days=1)))
+    log = (int(moment.timestamp() * 1000) for moment in (EARLIEST, datetime.now(UTC) + timedelta(days=1)))
+    earliest, latest = bounds or log
     plausible = moments.is_between(earliest, latest).fill_null(False)
     share = float(plausible.sum()) / len(values)
     return (

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.orchestration.init.worlds import ITEMS, TEXTS, events, init, lines, said, told, world
+from tests.orchestration.init.worlds import ITEMS, ROWS, TEXTS, events, init, lines, said, told, world
 
 
 def test_without_a_header_contents_tell(tmp_path: Path) -> None:
@@ -96,3 +96,21 @@ def test_a_column_of_one_action_names_it(tmp_path: Path, value: str, action: str
     profile, _ = init(tmp_path, "log.csv")
     assert profile.quality["actions"] == [action]
     assert set(events(profile, tmp_path)["action"]) == {action}
+
+
+def test_a_column_that_is_called_value_and_is_none_is_left_out(tmp_path: Path) -> None:
+    rows = [(user, item, int(moment.timestamp()), "high") for user, item, moment, _ in world()]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time", "value"], rows))
+    profile, text = init(tmp_path, "log.csv")
+    assert profile.source["events"]["constants"] == {"action": "interaction", "value": ""}
+    assert "the file's own is left out: values such as 'high' are none of its type" in text
+    assert events(profile, tmp_path).height == ROWS
+    assert any("look at source.events.constants.value" in line for line in said(tmp_path, "log.csv"))
+
+
+def test_blanks_around_numbers_change_nothing(tmp_path: Path) -> None:
+    rows = [(f" {user}", f" {item}", f" {int(moment.timestamp())}", " 3.5") for user, item, moment, _ in world()]
+    (tmp_path / "log.csv").write_text(lines(["user", " item", " time", " value"], rows))
+    profile, _ = init(tmp_path, "log.csv")
+    found = events(profile, tmp_path)
+    assert (found.height, set(found["value"])) == (ROWS, {3.5})

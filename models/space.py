@@ -17,7 +17,7 @@ from models.warm_start import differences
 
 SPACE = "space.safetensors"
 
-OF_THE_DATA = {"columns", "actions", "factors", "id_masking", "items.id_masking"}
+OF_THE_DATA = {"columns", "actions", "factors", "id_masking", "items.id_masking", "items.new_item_optimism"}
 """Fields of a configuration that follow the data from night to night, beside those marked so (`models.auto`)."""
 
 MODALITIES = "items.modalities."

@@ -24,13 +24,14 @@ from assets.training.interaction_files import (
     save_interactions,
 )
 from assets.versions import RECORD
+from models.arrivals import Arrivals, ArrivalTally
 from models.cold_start import ColdRates, ColdTally, cold_share, too_new
 from models.columns import ACTIONS, DAY, ID_MASKED, ITEM_ID, ITEM_INDEX, REPEATED, TIMESTAMP, USER_ID
 from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
 from models.interactions import Interactions
-from models.item_counts import ItemCounts
+from models.item_counts import NEVER, ItemCounts
 from models.merging import Merging
 from models.modalities import NO_MODALITIES, Modalities, Modality
 from models.popularity import DayCounts, PopularityCounter, PopularityOverTime
@@ -58,6 +59,7 @@ class Dataset:
         content: (n + 1, content_dim) float32, row 0 zero; content_dim may be 0.
         cold_share: Share of the catalogue that is too new to have an ID when a version is served.
         cold_rates: How often a version of the day before met such an item; None in sets of earlier code.
+        arrivals: When items came, and how often new ones were chosen; None in sets of earlier code, and in a ranker's.
         modalities: What `content` is made of; empty in sets of earlier code.
         repeats: Whether what a user has chosen is asked for, and recommended, again.
         popularity: Of every item over time, of all interactions of the split's training part; None in a ranker's set.
@@ -74,6 +76,7 @@ class Dataset:
     repeats: bool
     popularity: PopularityOverTime | None
     cold_rates: ColdRates | None = None
+    arrivals: Arrivals | None = None
     modalities: Modalities = field(default_factory=dict)
 
     @property
@@ -136,7 +139,8 @@ def write_training_set(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     vocabulary.write(folder / VOCABULARY)
-    np.save(folder / CONTENT, content_matrix(vocabulary, content))
+    vectors = content_matrix(vocabulary, content)
+    np.save(folder / CONTENT, vectors)
     write_modalities(folder, modalities)
     share = _cold_share(vocabulary, counts, catalogue, rule.cutoff, cold_start)
     np.save(folder / "cold_share.npy", share)
@@ -144,8 +148,11 @@ def write_training_set(
     for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
         _write_cases(folder, protocol, cases, vocabulary)
     popularity = PopularityCounter(survey.days.moments(len(item_ids), rule.cutoff_ms), len(item_ids), half_life_days)
-    rates = _write_interactions(folder, split, survey, counts, cold_start, merge_adjacent, chosen, popularity)
+    there_from, start_ms = _there_from(vocabulary, catalogue), int(counts.first_seen.min())
+    arrivals = ArrivalTally(there_from, counts.first_seen, np.any(vectors, axis=1), start_ms, counts.end_ms, cold_start)
+    rates = _write_interactions(folder, split, survey, counts, cold_start, merge_adjacent, chosen, popularity, arrivals)
     np.save(folder / COLD_RATES, np.array([rates.events, rates.positives]))
+    _write_arrivals(folder, arrivals.arrivals())
     over_time = popularity.over_time()
     np.save(folder / "popularity.moments.npy", over_time.moments)
     np.save(folder / "popularity.counts.npy", over_time.counts)
@@ -167,6 +174,7 @@ def read_dataset(folder: Path) -> Dataset:
         repeats=_read_repeats(folder),
         popularity=_read_popularity(folder),
         cold_rates=_read_cold_rates(folder),
+        arrivals=_read_arrivals(folder),
         modalities=read_modalities(folder),
     )
 
@@ -185,6 +193,26 @@ def read_modalities(folder: Path) -> Modalities:
 
 def _read_cold_rates(folder: Path) -> ColdRates | None:
     return ColdRates(*np.load(folder / COLD_RATES).tolist()) if (folder / COLD_RATES).exists() else None
+
+
+def _write_arrivals(folder: Path, arrivals: Arrivals) -> None:
+    for name in ("there_from", "first_chosen", "choices", "of_new"):
+        np.save(folder / f"arrivals.{name}.npy", getattr(arrivals, name))
+    np.save(folder / "arrivals.end_and_reach_ms.npy", np.array([arrivals.end_ms, arrivals.reach_ms]))
+
+
+def _read_arrivals(folder: Path) -> Arrivals | None:
+    if not (folder / "arrivals.end_and_reach_ms.npy").exists():
+        return None
+    end_ms, reach_ms = np.load(folder / "arrivals.end_and_reach_ms.npy").tolist()
+    return Arrivals(
+        there_from=mapped_array(folder, "arrivals.there_from"),
+        first_chosen=mapped_array(folder, "arrivals.first_chosen"),
+        end_ms=end_ms,
+        reach_ms=reach_ms,
+        choices=mapped_array(folder, "arrivals.choices"),
+        of_new=mapped_array(folder, "arrivals.of_new"),
+    )
 
 
 def _read_repeats(folder: Path) -> bool:
@@ -285,6 +313,7 @@ def _write_interactions(
     by: Merging | None,
     chosen: np.ndarray,
     popularity: PopularityCounter,
+    arrivals: ArrivalTally,
 ) -> ColdRates:
     """The training part whole, and what the trainer reads of it: merged, without what the learning curve asks for.
 
@@ -309,8 +338,9 @@ def _write_interactions(
         popularity.add(whole)
         cold.add(whole)
         merged = whole.merged(by)
-        new = too_new(merged, first_seen, start_ms, cold_start)
-        marked = merged.with_columns({ID_MASKED: new, REPEATED: ~split.rule.asks_for(merged)})
+        new, asked_for = too_new(merged, first_seen, start_ms, cold_start), split.rule.asks_for(merged)
+        arrivals.add(merged.where(asked_for))
+        marked = merged.with_columns({ID_MASKED: new, REPEATED: ~asked_for})
         asked = np.flatnonzero(is_chosen[places])
         validation.append((places[asked], marked.take(asked)))
         owner = np.repeat(is_chosen[places], marked.lengths)
@@ -350,6 +380,15 @@ def _cold_share(
     known = vocabulary.indices(catalogue.filter(pl.col(DAY) < cutoff.date())[ITEM_ID].unique())
     known = np.union1d(known, vocabulary.trained)
     return cold_share(counts.first_seen[vocabulary.trained], len(known), counts.end_ms, cold_start)
+
+
+def _there_from(vocabulary: Vocabulary, catalogue: pl.DataFrame) -> np.ndarray:
+    """(n + 1,) int64 epoch milliseconds from which the catalogue lists each item; `NEVER` where it does not."""
+    first = catalogue.group_by(ITEM_ID).agg(pl.col(DAY).min())
+    there_from = np.full(len(vocabulary) + 1, NEVER)
+    there_from[vocabulary.indices(first[ITEM_ID])] = first[DAY].cast(pl.Datetime("ms")).to_physical().to_numpy()
+    there_from[0] = NEVER
+    return there_from
 
 
 def _write_cases(folder: Path, protocol: str, cases: Cases, vocabulary: Vocabulary) -> None:

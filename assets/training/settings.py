@@ -106,6 +106,13 @@ class TrainingSettings(TrainingDataSettings):
         description="age: an item's ID and each kind of its content count by a learned factor of how long the item has "
         "been there.",
     )
+    new_item_optimism: float = Field(
+        default=2.0,
+        ge=0,
+        description="How often items without an ID are expected to be chosen: as often as on an average night, and so "
+        "many standard deviations between nights more. A greater number shows more of what is new; 0 gives it no "
+        "benefit of the doubt.",
+    )
     optimisation: TrainingConfig = Field(default=TrainingConfig(), description="How the model is trained.")
     train_ablation: bool = Field(
         default=True, description="Also train an ablation without content, for the evaluation."

@@ -12,7 +12,7 @@ from models.manifest import Manifest, read_manifest
 from storage.lake import Lake
 from storage.schema import AT, SUPPRESSIONS_TABLE
 
-RATES = ("dropout", "masking", "hide_new")
+RATES = ("dropout", "masking", "hide_new", "optimism")
 """What a configuration calls that which training alone reads: with another value the model is the same."""
 
 

@@ -197,6 +197,7 @@ def fitted(model: TrainedConfig, settings: TrainingSettings, dataset_folder: Pat
         modalities=dict(modalities),
         id_masking=settings.id_masking if content_dim else 0.0,
         hide_new=settings.hide_new,
+        new_item_optimism=settings.new_item_optimism if content_dim else 0.0,
         gate=settings.item_gate if content_dim and isinstance(model, RecommenderConfig) else "none",
     )
     return model.model_copy(update={"items": tower})

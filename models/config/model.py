@@ -148,6 +148,13 @@ class ItemTowerConfig(Strict):
         "that a history is read most of them have one.",
     )
 
+    new_item_optimism: float = Field(
+        default=0.0,
+        ge=0,
+        description="With popularity: how many standard deviations more than on average new items are expected to be "
+        "chosen (`models.calibration.new_items`).",
+    )
+
     @model_validator(mode="after")
     def _modalities_fill_the_content(self) -> "ItemTowerConfig":
         widths = sum(modality.width for modality in self.modalities.values())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.artifact import Artifact
-    from models.calibration import HeldOutChoices
+    from models.calibration.balance import HeldOutChoices
     from models.encoder.stack import AttentionLayer
     from models.examples import Examples
     from models.interactions import Interactions
@@ -70,7 +70,7 @@ class RetrievalFamily(TrainedFamily):
         """NDCG@10 of the held-out last interactions, items of the history excluded, and their loss, calibrated."""
         import torch
 
-        from models.calibration import calibrated
+        from models.calibration.balance import calibrated
         from models.evaluation.next_item_ndcg import next_item_ndcg
 
         if not len(dataset.validation):
@@ -81,8 +81,8 @@ class RetrievalFamily(TrainedFamily):
         return {NDCG: ndcg} | ({} if loss is None else {HELD_OUT_LOSS: loss})
 
     def calibrate(self, model: Recommender, dataset: Any) -> None:
-        """Fits the balance of personal and popular to held-out users (`models.calibration`)."""
-        from models.calibration import calibrate
+        """Fits the balance of personal and popular to held-out users (`models.calibration.balance`)."""
+        from models.calibration.balance import calibrate
 
         if len(dataset.validation):
             calibrate(model, _held_out(dataset))
@@ -118,7 +118,7 @@ class RetrievalFamily(TrainedFamily):
 
 
 def _held_out(dataset: Any) -> HeldOutChoices:
-    from models.calibration import HeldOutChoices
+    from models.calibration.balance import HeldOutChoices
 
     return HeldOutChoices(
         dataset.validation,
@@ -126,4 +126,5 @@ def _held_out(dataset: Any) -> HeldOutChoices:
         dataset.validation_times,
         dataset.validation_masked,
         dataset.repeats,
+        dataset.arrivals,
     )

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import models.calibration as calibration
+import models.calibration.balance as calibration
 from models.artifact import Artifact, load_artifact, save_artifact
 from models.batch import request_batch, training_batch
-from models.calibration import HeldOutChoices
+from models.calibration.balance import HeldOutChoices
 from models.config.losses import SampledSoftmaxConfig
 from models.config.model import ItemTowerConfig, ModelConfig
 from models.families.registry import build
@@ -137,7 +137,7 @@ def test_calibration_sees_a_new_item_as_it_will_be_scored() -> None:
     assert isinstance(made.head, PopularityHead)
     asked = Interactions.of([([1, 2], [0, 1]), ([3], [0])])
     held_out = HeldOutChoices(asked, np.array([4, 5]), np.array([LATER, LATER]), np.array([True, False]))
-    seen = calibration._look(made, made.head, held_out)
+    seen, _ = calibration._look(made, made.head, held_out)
     with torch.no_grad():
         states = made.states(request_batch(asked, held_out.times, 4))
         hidden = made.items(torch.tensor([4]), torch.tensor([True]))

@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.batch import request_batch
+from models.arrivals import Arrivals
+from models.calibration.askers import Askers
+from models.calibration.new_items import popularity_of_new
 from models.heads.balance import Balance
-from models.heads.evidence import Evidence
 from models.heads.popularity import PopularityHead
 from models.interactions import Interactions
 from models.recommender import Recommender
@@ -48,6 +49,7 @@ class HeldOutChoices:
         times: (B,) int64 ms when they were chosen.
         masked: (B,) bool, where the item was too new then to have an ID, which content stands in for.
         repeats: Whether what they had chosen before could be chosen again.
+        arrivals: When items came, and how often new ones were chosen; None where nobody says.
     """
 
     histories: Interactions
@@ -55,12 +57,13 @@ class HeldOutChoices:
     times: np.ndarray
     masked: np.ndarray
     repeats: bool = False
+    arrivals: Arrivals | None = None
 
     def some(self) -> "HeldOutChoices":
         """Those of `USERS` at most, evenly spread."""
         users = np.linspace(0, len(self.targets) - 1, min(USERS, len(self.targets))).astype(np.int64)
         asked = self.targets[users], self.times[users], self.masked[users]
-        return HeldOutChoices(self.histories.take(users), *asked, self.repeats)
+        return HeldOutChoices(self.histories.take(users), *asked, self.repeats, self.arrivals)
 
 
 @contextmanager
@@ -87,8 +90,11 @@ def calibrate(recommender: Recommender, held_out: HeldOutChoices) -> None:
 
 
 def _fitted(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoices) -> tuple[Balance, float]:
-    """The balance of greatest posterior probability, and the mean negative log-likelihood of the choices with it."""
-    seen = _look(recommender, head, held_out.some())
+    """The balance of greatest posterior probability, and the mean negative log-likelihood of the choices with it.
+
+    How popular new items are is what everybody's choices say (`popularity_of_new`), where these are enough.
+    """
+    seen, at_the_end = _look(recommender, head, held_out.some())
     balance, unforeseen = deepcopy(head.balance), nn.Parameter(torch.zeros((), device=seen.chosen.device))
     fitted = {
         "unforeseen": unforeseen,
@@ -108,6 +114,10 @@ def _fitted(recommender: Recommender, head: PopularityHead, held_out: HeldOutCho
         solver.step(posterior)
     if not all(number.isfinite() for number in balance.parameters()):
         raise FloatingPointError("the balance of the model is not finite: lower the learning rate")
+    if held_out.arrivals is not None and at_the_end is not None:
+        optimism = recommender.config.items.new_item_optimism
+        new = popularity_of_new(recommender, balance, at_the_end, held_out.arrivals, optimism)
+        balance.new.data = balance.new.data if new is None else new
     with torch.no_grad():
         return balance, float(seen.loss(balance, unforeseen))
 
@@ -119,7 +129,7 @@ class _Seen:
     Attributes:
         cosines: (B, k) of the users' directions and the items' vectors.
         popularity: (B, k) log popularity when the users chose.
-        evidence: Of the B states.
+        askers: The users.
         new: (B, k) bool, where the item was too new to have an ID.
         had: (B, k) bool, what the users had chosen before and do not choose again.
         chosen: (B,) int64 the candidate that each chose.
@@ -127,7 +137,7 @@ class _Seen:
 
     cosines: Tensor
     popularity: Tensor
-    evidence: Evidence
+    askers: Askers
     new: Tensor
     had: Tensor
     chosen: Tensor
@@ -138,7 +148,7 @@ class _Seen:
         Args:
             unforeseen: () logit of that share.
         """
-        personal = balance.personal(self.evidence).unsqueeze(1) * self.cosines
+        personal = balance.personal(self.askers.evidence).unsqueeze(1) * self.cosines
         popularity = balance.popularity * torch.where(self.new, balance.new, self.popularity)
         logits = (personal + popularity).masked_fill(self.had, -torch.inf)
         foreseen = F.logsigmoid(-unforeseen) - F.cross_entropy(logits, self.chosen, reduction="none")
@@ -147,7 +157,8 @@ class _Seen:
 
 
 @torch.no_grad()
-def _look(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoices) -> _Seen:
+def _look(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoices) -> tuple[_Seen, Askers | None]:
+    """The choices, and the same users at the end of the data, where it is known."""
     mode = recommender.training
     recommender.eval()
     items = recommender.items
@@ -155,30 +166,27 @@ def _look(recommender: Recommender, head: PopularityHead, held_out: HeldOutChoic
     asked, times = (_tensor(values, device) for values in (held_out.targets, held_out.times))
     # Items that are known by their content alone are served, too. So were those asked for that were new.
     index = _some((items.has_content | (items.places > 0)).nonzero().squeeze(1), asked)
-    column = torch.full_like(items.places, -1)
-    column[index] = torch.arange(len(index), device=device)
-    batch = request_batch(held_out.histories, held_out.times, recommender.config.max_length).to(device)
-    states = recommender.states(batch)
-    cosines, popularity = head.parts(states, items(index), index, times)
-    had = torch.zeros_like(cosines, dtype=torch.bool)
-    if not held_out.repeats:
-        users = _tensor(np.repeat(np.arange(len(held_out.targets)), held_out.histories.lengths), device)
-        before = column[_tensor(held_out.histories.item_index, device)]
-        had[users[before >= 0], before[before >= 0]] = True
-    chosen = column[asked]
+    askers = Askers.of(recommender, held_out.histories, held_out.times, held_out.repeats)
+    cosines, popularity = head.parts(askers.states, items(index), index, times)
+    had = askers.had(index, len(items.places) - 1)
+    chosen = torch.searchsorted(index, asked)
     had.scatter_(1, chosen.unsqueeze(1), False)
     new = (items.places[index] == 0).expand_as(cosines).clone()
     masked = torch.from_numpy(np.ascontiguousarray(held_out.masked)).to(device) & items.has_content[asked]
     if masked.any():
         hidden = items(asked[masked], torch.ones_like(asked[masked], dtype=torch.bool))
-        cosines[masked, chosen[masked]] = (head.direction(states[masked]) * head.point(hidden)).sum(1)
+        cosines[masked, chosen[masked]] = (head.direction(askers.states[masked]) * head.point(hidden)).sum(1)
         new[masked, chosen[masked]] = True
+    at_the_end = None
+    if held_out.arrivals is not None:
+        then = np.full(len(held_out.times), held_out.arrivals.end_ms)
+        at_the_end = Askers.of(recommender, held_out.histories, then, held_out.repeats)
     recommender.train(mode)
-    return _Seen(cosines, popularity, Evidence.of(batch).last(batch.offsets), new, had, chosen)
+    return _Seen(cosines, popularity, askers, new, had, chosen), at_the_end
 
 
 def _some(index: Tensor, asked: Tensor) -> Tensor:
-    """(k,) of the items `index` all, or as many as `CANDIDATES` drawn ones, those `asked` for among them."""
+    """(k,) ascending, of the items `index` all, or as many as `CANDIDATES` drawn ones, those `asked` for among them."""
     if len(index) <= CANDIDATES:
         return index
     drawn = torch.randperm(len(index), generator=torch.Generator().manual_seed(0))[:CANDIDATES]

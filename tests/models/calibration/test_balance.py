@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-import models.calibration as module
+import models.calibration.balance as module
 from models.batch import request_batch
-from models.calibration import HeldOutChoices, calibrate, calibrated
+from models.calibration.balance import HeldOutChoices, calibrate, calibrated
 from models.config.model import ItemTowerConfig, ModelConfig
 from models.families.registry import build
 from models.heads.popularity import PopularityHead
@@ -53,7 +53,7 @@ def balance(of: Recommender) -> dict[str, float]:
 
 def loss(of: Recommender, held_out: HeldOutChoices) -> float:
     assert isinstance(of.head, PopularityHead)
-    return float(module._look(of, of.head, held_out).loss(of.head.balance, torch.tensor(-20.0)))
+    return float(module._look(of, of.head, held_out)[0].loss(of.head.balance, torch.tensor(-20.0)))
 
 
 def test_what_does_not_hold_for_others_counts_for_less() -> None:

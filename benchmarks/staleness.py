@@ -6,7 +6,7 @@ evaluated as the line does it, MRR by age of the states.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,11 @@ from rich.table import Table
 from assets.code_version import code_version
 from assets.versions import artifacts_of
 from benchmarks.figures import Figures, Report
-from benchmarks.line import materialize
+from benchmarks.line import FIRST_DAY, dated, materialize
 from models.evaluation.report import EvaluationReport, Protocol, VersionEvaluation
 from models.manifest import list_versions
 from orchestration.profile import find_profile
 from storage.lake import Lake
-
-FIRST_DAY, DAYS = date(2026, 1, 1), 14
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "next": {"count": 1},
@@ -43,7 +41,7 @@ def run(profile: str, seeds: int, out: Path, smoke: bool, report: Report) -> Fig
         out: Where the lakes are; trainings that were done there by the same code are not done again.
     """
     source = find_profile(profile)
-    settings = _dated(yaml.safe_load(source.read_text()))
+    settings = dated(yaml.safe_load(source.read_text()))
     settings = _small(settings) if smoke else settings
     home = out / "staleness" / (source.stem + ("-smoke" if smoke else ""))
     variants = dict(list(VARIANTS.items())[:2]) if smoke else VARIANTS
@@ -88,13 +86,6 @@ def _run(
 
 def _by_age(report: EvaluationReport) -> dict[int, float]:
     return {point.hours: point.mrr.mean for point in report.staleness[report.candidate]}
-
-
-def _dated(settings: dict[str, Any]) -> dict[str, Any]:
-    """With the days of the demo's other figures where a profile leaves them to the day on which it is run."""
-    if settings.get("first_day") != "auto":
-        return settings
-    return settings | {"first_day": FIRST_DAY, "last_day": FIRST_DAY + timedelta(DAYS)}
 
 
 def _small(settings: dict[str, Any]) -> dict[str, Any]:

@@ -183,6 +183,20 @@ def defaults(
         end("defaults", bench.run(profiles or [], seeds, rectools, kept(out), smoke, report))
 
 
+@app.command("new-items")
+def new_items(
+    profile: Annotated[str, typer.Argument(help="A profile by name, or the path of a YAML file.")] = "demo",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 3,
+    out: OutOption = None,
+    smoke: SmokeOption = False,
+) -> None:
+    """What is expected of items that no version has an ID for yet, and what that does for them and for all."""
+    with errors_as_sentences(patience=None):
+        from benchmarks import new_items as bench
+
+        end("new-items", bench.run(profile, seeds, kept(out), smoke, report))
+
+
 @app.command()
 def staleness(
     profile: Annotated[str, typer.Argument(help="A profile by name, or the path of a YAML file.")] = "demo",

@@ -36,7 +36,7 @@ def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalog
     an item with the same score stands before them, so that a constant scorer gets the worst rank. Among themselves tied
     targets keep their order. The list itself has ties in order of their indices, as the endpoint has them.
     """
-    excluded = _excluded(cases, catalogue)
+    excluded = excluded_from(cases, catalogue)
     rivals = scores.copy()
     top = top_k_of_each(scores, ~excluded, min(k, catalogue.items)).astype(np.int32)
     rivals[excluded] = np.nan
@@ -50,14 +50,14 @@ def rank(scores: NDArray[np.float32], cases: EvaluationCases, catalogue: Catalog
 def rivals(cases: EvaluationCases, catalogue: Catalogue) -> IntArray:
     """(B,) how many candidates each case has besides its targets; without any there is nothing to rank."""
     counts = [
-        catalogue.items + 1 - _excluded(part, catalogue).sum(axis=1) - np.bincount(known, minlength=len(part))
+        catalogue.items + 1 - excluded_from(part, catalogue).sum(axis=1) - np.bincount(known, minlength=len(part))
         for part in cases.batches(max(1, COMPARISONS_AT_ONCE // catalogue.items))
         for known in [part.target_cases[part.targets > 0]]
     ]
     return np.concatenate([np.empty(0, np.int64), *counts])
 
 
-def _excluded(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]:
+def excluded_from(cases: EvaluationCases, catalogue: Catalogue) -> NDArray[np.bool_]:
     """(B, n+1) true where an item is not a candidate."""
     excluded: NDArray[np.bool_] = catalogue.available_from > cases.request_times[:, None]
     if catalogue.gone_from is not None:

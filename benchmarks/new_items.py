@@ -1,0 +1,142 @@
+"""`genrec bench new-items`: how often new items are expected to be chosen, and what that does for them and for all.
+
+The model of a profile is trained with several seeds. Each is calibrated anew by held-out users alone, and by what
+everybody chose with every optimism (`training.new_item_optimism`), and asked what the line's evaluation asks.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from rich.table import Table
+
+from assets.code_version import code_version
+from assets.evaluation.evaluate_version import questions_of
+from assets.training.dataset import Dataset, read_dataset
+from assets.versions import ARTIFACTS, DATASETS
+from benchmarks.figures import Figures, Report
+from benchmarks.line import dated, materialize
+from models.artifact import Artifact, load_artifact
+from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
+from models.evaluation.model_scorer import ModelScorer
+from models.evaluation.ranking import excluded_from
+from models.evaluation.report import OVERALL
+from models.families.registry import build, family_of
+from models.heads.popularity import PopularityHead
+from models.manifest import list_versions
+from models.recommender import Recommender
+from orchestration.profile import find_profile
+from storage.lake import Lake
+
+BY_HELD_OUT = "held-out users alone"
+OPTIMISM = (0.0, 1.0, 2.0, 4.0, 6.0)
+EXPECTED, CHOSEN, ALL, COLD = "expected", "chosen", "ndcg@10", "cold ndcg@10"
+
+Run = dict[str, dict[str, float]]
+"""Variant to figure."""
+
+
+def run(profile: str, seeds: int, out: Path, smoke: bool, report: Report) -> Figures:
+    """By variant, mean and deviation over seeds of the share of new items and of NDCG@10.
+
+    Args:
+        profile: Its name or file; of a family with popularity.
+        out: Where the lakes are; trainings that were done there by the same code are not done again.
+    """
+    source = find_profile(profile)
+    settings = dated(yaml.safe_load(source.read_text()))
+    home = out / "new-items" / (source.stem + ("-smoke" if smoke else ""))
+    if smoke:
+        settings["source"] = {**settings["source"], "events": 20_000}
+        settings["training"] = {**settings["training"], "optimisation": {"epochs": 1}}
+        settings["content"] = {"text": {"max_length": 16}, "image": {"mode": "none"}}
+    runs = [_run(settings, home, seed, report) for seed in range(1 if smoke else seeds)]
+    report(_table(source.stem, runs))
+    return {
+        variant: {figure: _mean_and_deviation(runs, variant, figure) for figure in figures}
+        for variant, figures in runs[0].items()
+    }
+
+
+def _run(settings: Mapping[str, Any], home: Path, seed: int, report: Report) -> Run:
+    kept = home / f"{seed}.json"
+    if kept.exists() and (told := json.loads(kept.read_text()))["code"] == code_version():
+        found: Run = told["run"]
+        return found
+    home.mkdir(parents=True, exist_ok=True)
+    lake = Lake(root=str(home / "lake"))
+    training = settings["training"]
+    optimisation = {**training.get("optimisation", {}), "seed": seed}
+    training = {**training, "optimisation": optimisation, "train_ablation": False}
+    profile, first = home / "profile.yaml", not (home / "lake").exists()
+    changed = {**settings, "training": training, "lake": {"root": lake.root}, "ray": {"mode": "inline"}}
+    profile.write_text(yaml.safe_dump(changed, sort_keys=False))
+    materialize(profile, home, "*training_set" if first or not seed else "training_set")
+    materialize(profile, home, 'key:"hstu_model"')
+    folder = lake.folder(f"{ARTIFACTS}/hstu")
+    artifact = load_artifact(folder / list_versions(folder)[-1])
+    found = _of_variants(lake, artifact)
+    kept.write_text(json.dumps({"code": code_version(), "run": found}))
+    report(f"seed {seed}: {found}")
+    return found
+
+
+def _of_variants(lake: Lake, artifact: Artifact) -> Run:
+    dataset = read_dataset(lake.folder(DATASETS) / artifact.manifest.training_set)
+    alone = _measured(lake, artifact, _calibrated(artifact, replace(dataset, arrivals=None), 0.0), dataset)
+    return {BY_HELD_OUT: alone} | {
+        f"optimism {optimism:g}": _measured(lake, artifact, _calibrated(artifact, dataset, optimism), dataset)
+        for optimism in OPTIMISM
+    }
+
+
+def _calibrated(artifact: Artifact, dataset: Dataset, optimism: float) -> Recommender:
+    """The model with its content, without which it cannot tell what an item is like that has no ID."""
+    items = artifact.model.config.items.model_copy(update={"new_item_optimism": optimism})
+    config = artifact.model.config.model_copy(update={"items": items})
+    trained, content = (torch.from_numpy(np.array(one)) for one in (dataset.vocabulary.trained, dataset.content))
+    model: Recommender = build(config, len(dataset.vocabulary), trained, content, dataset.popularity)
+    model.load_state_dict(artifact.model.state_dict(), strict=False)
+    assert isinstance(model.head, PopularityHead)
+    torch.nn.init.zeros_(model.head.balance.new)
+    family_of(config).calibrate(model.eval(), dataset)
+    return model
+
+
+def _measured(lake: Lake, artifact: Artifact, model: Recommender, dataset: Dataset) -> dict[str, float]:
+    questions = questions_of(lake, artifact)
+    cases, catalogue = questions.cases["time"], questions.catalogue
+    scorer = ModelScorer("model", Artifact.of(artifact.manifest, model, dataset.vocabulary), artifact.vocabulary)
+    shares = []
+    for part in cases.batches(256):
+        scores = torch.from_numpy(scorer.score(part)).double()
+        # What is expected knows no targets, and so not those either that came later than the request.
+        unknown = excluded_from(part, catalogue) | (catalogue.available_from > part.request_times[:, None])
+        scores[torch.from_numpy(unknown)] = -torch.inf
+        shares.append(scores.softmax(1)[:, torch.from_numpy(catalogue.cold)].sum(1))
+    told = evaluate([scorer], cases, catalogue, standard_slices(cases, catalogue, 5), RankingSettings())
+    measures = told.scorers["model"]
+    return {
+        EXPECTED: float(torch.cat(shares).mean()),
+        CHOSEN: float(catalogue.cold[cases.targets].mean()),
+        ALL: measures[OVERALL]["ndcg@10"].mean,
+        COLD: measures["cold"]["ndcg@10"].mean,
+    }
+
+
+def _mean_and_deviation(runs: Sequence[Run], variant: str, figure: str) -> list[float]:
+    found = [run[variant][figure] for run in runs]
+    return [float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else 0.0]
+
+
+def _table(profile: str, runs: Sequence[Run]) -> Table:
+    table = Table("popularity of new items by", *runs[0][BY_HELD_OUT], title=f"New items, {profile}, {len(runs)} seeds")
+    for variant, figures in runs[0].items():
+        cells = (_mean_and_deviation(runs, variant, figure) for figure in figures)
+        table.add_row(variant, *(f"{mean:.4f} ± {deviation:.4f}" for mean, deviation in cells))
+    return table

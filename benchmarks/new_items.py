@@ -7,6 +7,7 @@ everybody chose with every optimism (`training.new_item_optimism`), and asked wh
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from assets.evaluation.evaluate_version import questions_of
 from assets.training.dataset import Dataset, read_dataset
 from assets.versions import ARTIFACTS, DATASETS
 from benchmarks.figures import Figures, Report
-from benchmarks.line import dated, materialize
+from benchmarks.line import FIRST_DAY, dated, materialize
 from models.artifact import Artifact, load_artifact
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.evaluation.model_scorer import ModelScorer
@@ -52,9 +53,10 @@ def run(profile: str, seeds: int, out: Path, smoke: bool, report: Report) -> Fig
     settings = dated(yaml.safe_load(source.read_text()))
     home = out / "new-items" / (source.stem + ("-smoke" if smoke else ""))
     if smoke:
-        settings["source"] = {**settings["source"], "events": 20_000}
+        settings["source"] = {**settings["source"], "events": 12_000}
         settings["training"] = {**settings["training"], "optimisation": {"epochs": 1}}
         settings["content"] = {"text": {"max_length": 16}, "image": {"mode": "none"}}
+        settings["last_day"] = FIRST_DAY + timedelta(6)
     runs = [_run(settings, home, seed, report) for seed in range(1 if smoke else seeds)]
     report(_table(source.stem, runs))
     return {

@@ -41,6 +41,17 @@ def test_cold() -> None:
     assert found["none, masking off"]["sd"] is None, "the first seed is enough"
 
 
+def test_new_items(tmp_path: Path) -> None:
+    found = figures("new-items", "--out", str(tmp_path))
+    by_held_out = found.pop("held-out users alone")
+    expected = [variant["expected"][0] for variant in found.values()]
+    assert expected == sorted(expected)
+    assert 0 < expected[0] < expected[-1] < 1
+    assert all(variant["chosen"] == by_held_out["chosen"] for variant in found.values())
+    assert by_held_out["chosen"][0] > 0
+    assert by_held_out["ndcg@10"][0] > 0
+
+
 def test_posters() -> None:
     found = figures("posters", "--seeds", "2")
     assert [found[share]["pairs"] for share in ("25%", "50%", "100%")] == [26, 51, 102]

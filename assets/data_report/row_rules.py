@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from assets.data_report.profile_keys import SOURCE, TableKeys
+from assets.data_report.put_aside import PutAside
 from assets.data_report.seen import MENTIONED, Finding, Seen, counted, such_as
 from assets.sources.contract import EARLIEST
 from assets.sources.guess.times import guess_time
@@ -121,11 +122,7 @@ def times_without_year(seen: Seen) -> Iterator[Finding]:
 def wrong_types(seen: Seen) -> Iterator[Finding]:
     """Ids that are none, or not of the type, and values of other columns that are none of theirs."""
     keys, ids, few = seen.settings.keys, list[tuple[str, str]](), True
-    tables = [(keys.events, seen.evidence.put_aside, "", seen.rows)]
-    # Items that the events name are at fault where these are.
-    items = seen.content.items + seen.evidence.items_put_aside.rows
-    tables += [(keys.items, seen.evidence.items_put_aside, " of the catalogue", items)] if keys.has_catalogue else []
-    for table, aside, whose, total in tables:
+    for table, aside, whose, total in _tables(seen):
         for column, rows in aside.at_fault(Reason.WRONG_TYPE).items():
             name = table.contract(column)
             values = aside.values(name, Reason.WRONG_TYPE, column)
@@ -135,6 +132,10 @@ def wrong_types(seen: Seen) -> Iterator[Finding]:
             if name in (USER_ID, ITEM_ID):
                 ids.append((table.key(name), told))
                 few &= rows <= FEW * total
+            elif column in keys.tags:
+                yield Finding(
+                    f"{table.section}.tags", f"{told}, which is no name", "name a column of texts or lists of such"
+                )
             elif name != TIMESTAMP:
                 yield Finding(table.key(name), f"{told}, which is none of its type", _how_to_read(values, table, name))
     if not ids:
@@ -161,22 +162,30 @@ def _how_to_read(values: pl.Series, table: TableKeys, name: str) -> str:
 
 
 def missing_values(seen: Seen) -> Iterator[Finding]:
-    table = seen.settings.keys.events
-    for column, rows in seen.evidence.put_aside.at_fault(Reason.NULL_KEY, Reason.NO_TIME).items():
-        if rows > FEW * seen.rows:
-            key = table.key(table.contract(column))
-            advice = "map another column, if one has it in all rows; else nothing, such rows are put aside"
-            yield Finding(key, f"it is empty in {rows:,} of {seen.rows:,} rows", advice)
+    for table, aside, whose, total in _tables(seen):
+        for column, rows in aside.at_fault(Reason.NULL_KEY, Reason.NO_TIME).items():
+            if rows > FEW * total:
+                key = table.key(table.contract(column))
+                advice = "map another column, if one has it in all rows; else nothing, such rows are put aside"
+                yield Finding(key, f"it is empty in {rows:,} of {total:,} rows{whose}", advice)
 
 
 def unreadable_rows(seen: Seen) -> Iterator[Finding]:
-    rows = seen.evidence.put_aside.because_of(Reason.MALFORMED)
-    if rows > FEW * seen.rows:
-        yield Finding(
-            seen.settings.keys.events.section,
-            f"{rows:,} of {seen.rows:,} rows cannot be parsed",
-            "look at `format`, `delimiter`, `quoted` and `encoding`",
-        )
+    for table, aside, whose, total in _tables(seen):
+        rows = aside.because_of(Reason.MALFORMED)
+        if rows > FEW * total:
+            told = f"{rows:,} of {total:,} rows{whose} cannot be parsed"
+            yield Finding(table.section, told, "look at `format`, `delimiter`, `quoted` and `encoding`")
+
+
+def _tables(seen: Seen) -> Iterator[tuple[TableKeys, PutAside, str, int]]:
+    """The keys of each table, what was put aside of it, how it is called, and how many rows it has."""
+    keys, evidence = seen.settings.keys, seen.evidence
+    yield keys.events, evidence.put_aside, "", seen.rows
+    # Items that the events name are at fault where these are.
+    if keys.has_catalogue:
+        aside = evidence.items_put_aside
+        yield keys.items, aside, " of the catalogue", seen.content.items + aside.rows
 
 
 def duplicates(seen: Seen) -> Iterator[Finding]:

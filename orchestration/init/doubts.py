@@ -61,9 +61,7 @@ def _left_out(guess: Guess) -> Iterator[Finding]:
     for section, left_out in ((EVENTS, guess.roles.left_out), (ITEMS, of_items)):
         for name, why in left_out.items():
             told = f"the column {name!r} of the file is left out: {why}"
-            yield Finding(
-                f"{section}.constants.{name}", told, f"if another column holds it, map it as `columns.{name}`"
-            )
+            yield Finding(section, told, "if another column says the same, map that, or write its values otherwise")
 
 
 def _order(guess: Guess) -> Iterator[Finding]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from assets.data_report.evidence import Evidence
 from assets.data_report.survey import Span, Survey, span, survey
 from assets.sources.contract import EARLIEST
 from assets.sources.files import Files
-from assets.sources.files_settings import EventFilesSettings, FilesSettings, ItemFilesSettings
+from assets.sources.files_settings import FilesSettings
 from assets.sources.guess.catalogue import Catalogue, guess_catalogue
 from assets.sources.guess.look import Look, look_at
 from assets.sources.guess.roles import Roles, guess_roles
@@ -25,14 +23,11 @@ from assets.sources.source import SourceError
 from assets.validation.casts import as_id
 from assets.validation.settings import QualitySettings
 from models.columns import ITEM_ID, TIMESTAMP, USER_ID, VALUE
-from orchestration.init.left_out import unfit
+from orchestration.init.left_out import unfit_of_events
+from orchestration.init.sections import events_section, one_action
 from storage.schema import IdType
 
-OPTIONAL = tuple(name for name in EventFilesSettings.contract if name not in EventFilesSettings.required)
-
 ORDINAL_FIRST = date(2000, 1, 1)
-MOST_PLACES = 2_000
-"""With longer histories a step of an ordinal log is an hour, not a day."""
 
 MOST_STRANGE = 0.01
 """Share of events whose item the catalogue lacks, up to which these are put aside."""
@@ -109,11 +104,6 @@ class Guess:
         """Whether the log has an order alone."""
         return self.roles.times is None
 
-    def without(self, left_out: Mapping[str, str]) -> Guess:
-        """The same, but for columns of the catalogue that are left out as well, and why."""
-        assert self.catalogue
-        return replace(self, catalogue=replace(self.catalogue, left_out={**self.catalogue.left_out, **left_out}))
-
 
 def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
     """Looks at the files.
@@ -132,7 +122,7 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
             f"no row of {log_path} has a time from {EARLIEST.year} on: give a column of times, or leave it out"
         )
     found = _survey(_source(log, roles, days.first), actions, days)
-    if left_out := unfit(found.put_aside, found.rows, _taken_by_name(events_section(log, roles), OPTIONAL)):
+    if left_out := unfit_of_events(found, events_section(log, roles)):
         roles = replace(roles, left_out=left_out)
         found = _survey(_source(log, roles, days.first), actions, days)
     _require_worth(log_path, found)
@@ -141,72 +131,6 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
     unlisted = _unlisted(listing, catalogue, found) if listing and catalogue else 0.0
     id_type, facts = _id_type(found, listing, catalogue), Facts.of(found, _has_marks(log, roles))
     return Guess(log, roles, listing, catalogue, days, facts, id_type, unlisted, actions)
-
-
-def one_action(roles: Roles) -> str:
-    """What the only action of a log is called."""
-    if roles.actions:
-        return roles.actions[0]
-    return "rating" if roles.value and roles.value.lower() in ("rating", "overall", "stars", "score") else "interaction"
-
-
-def events_section(log: Look, roles: Roles) -> dict[str, Any]:
-    """`source.events` of the profile, without its comments."""
-    columns = {"user_id": roles.user, "item_id": roles.item}
-    section: dict[str, Any] = {"path": str(log.path.absolute()), **log.form}
-    if roles.times:
-        columns |= {"timestamp": roles.time} if roles.time else {}
-        section |= {"timestamp_columns": list(roles.time_parts)} if roles.time_parts else {}
-        section |= {roles.times.key: roles.times.value} if roles.times.value else {}
-        section |= {"decimal": ","} if roles.times.comma else {}
-    else:
-        section["ordinal"] = True
-        columns |= {"timestamp": roles.place} if roles.place else {}
-        section |= {"step": "PT1H"} if _longest(log, roles) > MOST_PLACES else {}
-    columns |= {"action": roles.action} if roles.action else {}
-    columns |= {"value": roles.value} if roles.value else {}
-    constants = ({} if roles.action else {"action": one_action(roles)}) | dict.fromkeys(roles.left_out, "")
-    return section | {"columns": columns} | ({"constants": constants} if constants else {})
-
-
-def items_section(listing: Look, catalogue: Catalogue) -> dict[str, Any]:
-    """`source.items` of the profile, without its comments."""
-    separator = {"category_delimiter": catalogue.separator} if catalogue.separator not in (None, "|") else {}
-    more = {name: list(some) for name, some in (("tags", catalogue.tags), ("numbers", catalogue.numbers)) if some}
-    times, constants = catalogue.times, dict.fromkeys(catalogue.left_out, "")
-    return {
-        "path": str(listing.path.absolute()),
-        **listing.form,
-        **({times.key: times.value} if times and times.value else {}),
-        **({"decimal": ","} if catalogue.decimal == "," else {}),
-        "columns": catalogue.columns,
-        **({"constants": constants} if constants else {}),
-        **separator,
-        **more,
-    }
-
-
-def unread_columns(guess: Guess, evidence: Evidence) -> dict[str, str]:
-    """Columns of the catalogue that are read for their names alone and put its rows aside; and why."""
-    if guess.listing is None or guess.catalogue is None:
-        return {}
-    section = items_section(guess.listing, guess.catalogue)
-    aside = evidence.items_put_aside
-    items = evidence.items.select(pl.len()).collect().item()
-    return unfit(aside, items + aside.rows, _taken_by_name(section, ItemFilesSettings.contract))
-
-
-def _taken_by_name(section: Mapping[str, Any], contract: Sequence[str]) -> list[str]:
-    """Columns of the contract that are read wherever the file has them, as nothing else is mapped to them."""
-    return [name for name in contract if name not in section["columns"] | section.get("constants", {})]
-
-
-def _longest(log: Look, roles: Roles) -> int:
-    """The last place of all users, as far as the first rows tell."""
-    if roles.place is None:
-        return int(log.texts.group_by(roles.user).len().select(pl.col("len").max()).item() or 0)
-    places = pl.col(roles.place).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
-    return int(log.texts.select(places.max()).item() or 0)
 
 
 def _source(log: Look, roles: Roles, first: date) -> Files:

@@ -7,8 +7,9 @@ from typing import Any
 from assets.sources.guess.times import TimeGuess
 from assets.sources.guess.values import NO, YES
 from orchestration.init.allowances import NOTHING, Allowances
-from orchestration.init.guess import MOST_STRANGE, Facts, Guess, events_section, items_section
+from orchestration.init.guess import MOST_STRANGE, Facts, Guess
 from orchestration.init.profile_text import Line, literal
+from orchestration.init.sections import events_section, items_section
 from orchestration.profile import suited_partitions
 
 NEGATIVE = ("impression", "exposure", "expose", "show", "shown", "skip", "dislike", "hate", "report", "hide", "false")

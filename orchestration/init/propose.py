@@ -2,16 +2,18 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assets.data_report.report import DataReport
 from assets.data_report.seen import Finding
 from orchestration.init.allowances import Allowances
 from orchestration.init.doubts import doubts
-from orchestration.init.guess import Guess, guess, unread_columns
+from orchestration.init.guess import Guess, guess
+from orchestration.init.left_out import unfit_of_items
 from orchestration.init.profile_text import written
 from orchestration.init.proposal import profile_lines
+from orchestration.init.sections import items_section
 from orchestration.profile import Profile, load_profile
 from orchestration.profile_report import evidence_of, judged
 
@@ -45,8 +47,10 @@ def propose(log: Path, catalogue: Path | None, name: str, ports: Mapping[str, Ma
 def _proposed(found: Guess, name: str, ports: Mapping[str, Mapping[str, int]]) -> Proposal:
     draft = _loaded(written(profile_lines(found, name, ports)), name)
     with evidence_of(draft) as evidence:
-        if unfit := unread_columns(found, evidence):
-            return _proposed(found.without(unfit), name, ports)
+        if found.listing and found.catalogue:
+            section = items_section(found.listing, found.catalogue)
+            if left_out := unfit_of_items(evidence, section):
+                return _proposed(replace(found, catalogue=found.catalogue.without(left_out)), name, ports)
         text = written(profile_lines(found, name, ports, Allowances.of(evidence)))
         return Proposal(text, judged(_loaded(text, name), evidence), list(doubts(found)))
 

@@ -1,7 +1,7 @@
 """Which columns of a catalogue are the id, the title, the texts, the categories and the image."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -45,7 +45,7 @@ class Catalogue:
         otherwise: Columns of numbers that have the other mark before their decimals.
         held_back: Columns of either kind that seem to be counted once an item is there.
         times: How `available_from` is written; None where no column says since when items are there.
-        left_out: Columns that have a name of the contract and cannot be what it says, and why.
+        left_out: Columns that cannot be what their name or their values seem to say, and why.
         why: The reason for each column.
     """
 
@@ -61,6 +61,16 @@ class Catalogue:
     times: TimeGuess | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     why: Reasons = field(default_factory=Reasons)
+
+    def without(self, left_out: Mapping[str, str]) -> "Catalogue":
+        """The same, but for columns of the file that are left out as well, and why."""
+        return replace(
+            self,
+            columns={name: column for name, column in self.columns.items() if column not in left_out},
+            times=None if self.columns.get(AVAILABLE_FROM) in left_out else self.times,
+            tags=tuple(name for name in self.tags if name not in left_out),
+            left_out={**self.left_out, **left_out},
+        )
 
 
 def guess_catalogue(look: Look, items: pl.Series, *, ordinal: bool = False) -> Catalogue:

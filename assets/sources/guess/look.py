@@ -1,6 +1,7 @@
 """A first look at one file: its format, how its fields are separated, and its first rows as text."""
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from assets.sources.formats.json_objects import loaded
 from assets.sources.formats.kinds import DELIMITERS, Format, delimiter_of, format_by_content, format_of
 from assets.sources.formats.parquet import scan_parquet
 from assets.sources.formats.text import UNDECODABLE, UTF_16_MARKS, line_blocks
+from assets.sources.guess.values import NEARLY_ALL, NUMBER
 from assets.sources.source import SourceError
 from models.columns import MALFORMED, SOURCE_FILE, SOURCE_ROW
 
@@ -26,6 +28,9 @@ BLOCK_BYTES = 2**18
 NULL_WORDS = ("\\N", "NA", "N/A", "NULL", "null", "None", "NaN", "nan")
 
 SEVERAL_CHARACTERS = "::"
+
+NUMBER_OR_TIME = rf"{NUMBER}|^[0-9]+[-/.:][0-9]"
+LEAST_NUMBERS = 5
 
 MANY_TOKENS = 3
 """A line of so many blanks in a file without a delimiter holds a whole history."""
@@ -125,7 +130,7 @@ def _dialect(path: Path, encoding: str) -> tuple[Dialect, dict[str, Any], dict[s
     dialect = Dialect(delimiter, encoding, quoted=len(delimiter) == 1)
     form, why = dict[str, Any](), dict[str, str]()
     names = [name.strip() for name in _fields(lines[0], delimiter)]
-    if not _is_header(names):
+    if not _is_header(names, [_fields(line, delimiter) for line in lines[1:]]):
         names = [f"column_{number}" for number in range(1, width + 1)]
         dialect = replace(dialect, names=tuple(names))
         form["header"], why["header"] = names, "the first line seems to be data; name the columns as you like"
@@ -179,9 +184,19 @@ def _fields(line: str, delimiter: str) -> list[str]:
         return line.split(delimiter)
 
 
-def _is_header(names: list[str]) -> bool:
-    """Whether they are distinct, and none is a number or begins with a digit as times do."""
-    return len(set(names)) == len(names) and not any(name[:1].isdigit() or name.startswith("-") for name in names)
+def _is_header(names: list[str], rows: list[list[str]]) -> bool:
+    """Whether they are distinct, and none is a number or begins with a digit as times do; or words, one of them above
+    numbers."""
+    if any(re.match(NUMBER_OR_TIME, name) for name in names):
+        return False
+    distinct = len(set(names)) == len(names) and not any(name[:1].isdigit() or name.startswith("-") for name in names)
+    return distinct or any(_above_numbers(name, place, rows) for place, name in enumerate(names))
+
+
+def _above_numbers(name: str, place: int, rows: list[list[str]]) -> bool:
+    there = [row[place] for row in rows if place < len(row) and row[place] not in ("", *NULL_WORDS)]
+    numbers = sum(bool(re.match(NUMBER, value)) for value in there)
+    return name.isidentifier() and name not in NULL_WORDS and numbers >= max(LEAST_NUMBERS, NEARLY_ALL * len(there))
 
 
 def _damaged(path: Path, dialect: Dialect) -> int:

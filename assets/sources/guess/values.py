@@ -9,7 +9,7 @@ ADDRESS = "://"
 
 NEARLY_ALL = 0.95
 
-YES, NO = ("1", "1.0", "true"), ("0", "0.0", "false")
+YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
 """What a flag says, in small letters."""
 
 MOST_MARKS = 101

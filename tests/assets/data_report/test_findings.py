@@ -294,3 +294,21 @@ def test_rows_that_cannot_be_parsed(tmp_path: Path) -> None:
     rows = [(*row, "one", "too many") if n % 10 == 0 else row for n, row in enumerate(walks())]
     report = reported(tmp_path, rows, quality={"max_rejected_share": 0.2})
     assert only(report, "source.events").what == "18 of 180 rows cannot be parsed"
+
+
+def test_rows_of_the_catalogue_that_cannot_be_parsed_or_have_no_id(tmp_path: Path) -> None:
+    rows: list[tuple[object, ...]] = [(f"i{n}", "x") for n in range(20)]
+    rows += [("", "x"), ("", "y"), ("i1", "too", "many")]
+    items = {"path": str(write(tmp_path / "items.csv", rows, ("sku", "title"))), "columns": {"item_id": "sku"}}
+    report = reported(tmp_path, walks(), items=items, quality={"max_rejected_share": 0.2})
+    assert only(report, "source.items.columns.item_id").what == "it is empty in 2 of 23 rows of the catalogue"
+    assert only(report, "source.items").what == "1 of 23 rows of the catalogue cannot be parsed"
+
+
+def test_tags_that_are_objects(tmp_path: Path) -> None:
+    rows = [f'{{"item_id": "i{n}", "brand": {{"name": "x"}}}}' for n in range(20)]
+    (tmp_path / "items.jsonl").write_text("\n".join(rows))
+    report = reported(tmp_path, walks(), items={"path": str(tmp_path / "items.jsonl"), "tags": ["brand"]})
+    found = only(report, "source.items.tags")
+    assert found.what == "20 rows of the catalogue have a value in 'brand', which is no name"
+    assert found.advice == "name a column of texts or lists of such"

@@ -1,5 +1,6 @@
 """`genrec init`: what the columns of a catalogue are taken for."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,7 +139,33 @@ def test_columns_that_are_not_what_they_are_called_are_left_out_and_no_item_is_l
     told = said(tmp_path, "log.csv", "items.csv")
     for name, (_, why) in wrong.items():
         assert f"the file's own is left out: {why}" in text
-        assert any(f"constants.{name}: the column {name!r} of the file is left out: {why}" in line for line in told)
+        assert any(f"source.items: the column {name!r} of the file is left out: {why}" in line for line in told)
+
+
+def test_objects_where_names_or_texts_are_meant_cost_no_item(tmp_path: Path) -> None:
+    catalogue(tmp_path, [], lambda n: [])
+    rows: list[dict[str, Any]] = [
+        {
+            "item": f"A-{n}",
+            "name": ["T", "x"] if n % 2 else f"T {n}",
+            "colours": [{"name": ["red", "blue"][n % 2]}],
+            "makers": [["X"], ["Y", "Z"]][n % 2],
+            "categories": {"main": {"name": "a"}},
+        }
+        for n in range(ITEMS)
+    ]
+    (tmp_path / "items.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    profile, _ = init(tmp_path, "log.csv", "items.jsonl")
+    section = profile.source["items"]
+    assert (section["columns"], section["constants"], section["tags"]) == (
+        {"item_id": "item"},
+        {"categories": ""},
+        ["makers"],
+    )
+    found = profile_report(profile)
+    assert (found.items.collect().height, found.items_put_aside.rows, found.put_aside.rows) == (ITEMS, 0, 0)
+    told = [line for line in said(tmp_path, "log.csv", "items.jsonl") if "of the file is left out" in line]
+    assert [line.split("'")[1] for line in told] == ["categories", "name", "colours"]
 
 
 def test_where_the_log_has_no_times_the_catalogue_says_none(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from assets.sources.files_settings import EventFilesSettings
-from tests.orchestration.init.worlds import ROWS, events, init, lines, told, world
+from tests.orchestration.init.worlds import ROWS, events, init, lines, refused, told, world
 
 
 @pytest.mark.parametrize(("separator", "said"), [("::", "::"), (" ", "whitespace"), ("   ", "whitespace")])
@@ -85,3 +85,14 @@ def test_names_of_files_and_columns_survive_as_text(tmp_path: Path) -> None:
     profile, text = init(folder, "events.csv")
     assert yaml.safe_load(text)["source"]["events"]["columns"]["user_id"] == "user: $$id"
     assert events(profile, tmp_path).height == ROWS
+
+
+def test_a_header_is_known_by_the_numbers_below_it(tmp_path: Path) -> None:
+    rows = [(user, item, int(moment.timestamp()), "") for user, item, moment, _ in world()]
+    (tmp_path / "log.csv").write_text(lines(["", "item", "time", ""], rows))
+    profile, _ = init(tmp_path, "log.csv")
+    assert profile.source["events"]["columns"] == {"user_id": "(column 1)", "item_id": "item", "timestamp": "time"}
+    assert events(profile, tmp_path).height == len(rows)
+    (tmp_path / "twice.csv").write_text(lines(["user", "item", "time", "time"], rows))
+    told = refused(str(tmp_path / "twice.csv"), "--profile", f"{tmp_path}/x.yaml")
+    assert "has the column 'time' twice in its header: rename one of them" in told

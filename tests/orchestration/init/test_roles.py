@@ -89,6 +89,15 @@ def test_a_flag_says_what_counts(tmp_path: Path) -> None:
     assert any("nothing is made of 'is_like', 'is_hate'" in line for line in said(tmp_path, "log.csv"))
 
 
+def test_yes_and_no_may_be_words(tmp_path: Path) -> None:
+    rows = [
+        (user, item, int(moment.timestamp()), "ny"[n % 3 == 0]) for n, (user, item, moment, _) in enumerate(world())
+    ]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time", "clicked"], rows))
+    profile, _ = init(tmp_path, "log.csv")
+    assert (profile.quality["actions"], profile.training["positive_actions"]) == (["n", "y"], ["y"])
+
+
 @pytest.mark.parametrize(("value", "action"), [("1", "purchase"), ("buy", "buy")])
 def test_a_column_of_one_action_names_it(tmp_path: Path, value: str, action: str) -> None:
     rows = [(user, item, value, int(moment.timestamp())) for user, item, moment, _ in world()]
@@ -105,7 +114,10 @@ def test_a_column_that_is_called_value_and_is_none_is_left_out(tmp_path: Path) -
     assert profile.source["events"]["constants"] == {"action": "interaction", "value": ""}
     assert "the file's own is left out: values such as 'high' are none of its type" in text
     assert events(profile, tmp_path).height == ROWS
-    assert any("look at source.events.constants.value" in line for line in said(tmp_path, "log.csv"))
+    assert any(
+        "look at source.events: the column 'value' of the file is left out" in line
+        for line in said(tmp_path, "log.csv")
+    )
 
 
 def test_blanks_around_numbers_change_nothing(tmp_path: Path) -> None:

@@ -46,6 +46,9 @@ FIXED = {
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "1",
     # A short run otherwise spends a third of its time waiting for the next poll of the workers.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # Each training otherwise starts a process that tells workers which node is about to be taken away. They do not ask:
+    # every epoch leaves a checkpoint.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_SERVE_DEFAULT_HTTP_HOST": "127.0.0.1",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serving.door:middlewares",
     # A request otherwise passes two more threads in the proxy and one in the replica, which work in their own anyway.

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,10 @@ settings.load_profile("no-deadline")
 
 # A shell that starts the suite in the background lets it, and all that it starts, ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where no bytecode is kept, each of the hundreds of processes that tests start would compile the whole project again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # As the platform has it (`orchestration.environment`): threads that wait must not take the cores of other processes.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from assets.data_report.seen import Finding, listed, such_as
+from assets.sources.guess import names
 from assets.sources.guess.look import Look
 from assets.sources.guess.values import are_numbers
 from models.columns import ACTION, CATEGORIES, DESCRIPTION, ITEM_ID, TIMESTAMP, TITLE, USER_ID, VALUE
@@ -12,6 +13,9 @@ EVENTS, ITEMS = "source.events", "source.items"
 
 SORTED = 0.98
 """Where so many events follow one of a smaller item, the rows are sorted by item and in no order of time."""
+
+CALLED_TIME = 2.0
+"""How much a name has to speak for a time."""
 
 TEXTS = (TITLE, DESCRIPTION, CATEGORIES)
 
@@ -68,12 +72,14 @@ def _order(guess: Guess) -> Iterator[Finding]:
     roles = guess.roles
     if not guess.ordinal or roles.place:
         return
+    called = [name for name in guess.log.names if names.score(name, names.TIME, names.NO_TIME) >= CALLED_TIME]
+    none = f"no one unit or form fits the times in {listed(called)}" if called else "there is no time"
     if guess.facts.sorted_share > SORTED:
-        told = "there is no time, and the rows of each user are sorted by item, which tells nothing of what came next"
+        told = f"{none}, and the rows of each user are sorted by item, which tells nothing of what came next"
         advice = "map a column of times or places, if there is one; else what is held out is no future"
         yield Finding(f"{EVENTS}.ordinal", told, advice)
     else:
-        told = "there is no time, so that the order of the rows of each user counts"
+        told = f"{none}, so that the order of the rows of each user counts"
         yield Finding(f"{EVENTS}.ordinal", told, "if they are in no order, what is evaluated is no future")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from math import inf
 from pathlib import Path
@@ -123,7 +123,7 @@ def guess(log_path: Path, catalogue_path: Path | None) -> Guess:
         )
     found = _survey(_source(log, roles, days.first), actions, days)
     if left_out := unfit_of_events(found, events_section(log, roles)):
-        roles = replace(roles, left_out=left_out)
+        roles = roles.without(left_out)
         found = _survey(_source(log, roles, days.first), actions, days)
     _require_worth(log_path, found)
     ids = found.events[ITEM_ID].unique()

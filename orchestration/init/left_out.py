@@ -12,7 +12,7 @@ from assets.data_report.survey import Survey
 from assets.sources.files_settings import EventFilesSettings, ItemFilesSettings, TableFilesSettings
 from assets.validation.quarantine import Reason
 from assets.validation.settings import QualitySettings
-from models.columns import ITEM_ID
+from models.columns import ITEM_ID, VALUE
 
 MOST_OF_NAMED = 0.01
 """Share of rows that a column may put aside which is read for its name alone, before it is left out."""
@@ -27,7 +27,9 @@ def unfit_of_events(found: Survey, section: Mapping[str, Any]) -> dict[str, str]
     Args:
         section: `source.events` of the profile.
     """
-    return _unfit(found.put_aside, found.rows, _named(section, EventFilesSettings), MOST_OF_NAMED)
+    mapped = {column: name for name, column in section["columns"].items() if name == VALUE}
+    named = _unfit(found.put_aside, found.rows, _named(section, EventFilesSettings), MOST_OF_NAMED)
+    return named | _unfit(found.put_aside, found.rows, mapped, MOST_OF_MAPPED)
 
 
 def unfit_of_items(evidence: Evidence, section: Mapping[str, Any]) -> dict[str, str]:

@@ -105,7 +105,7 @@ def _events(guess: Guess) -> Iterator[Line]:
         "path": "",
         "timestamp_unit": "all of them at midnight: times are days" if times and times.to_the_day else "",
         "timestamp_format": _form(times),
-        "decimal": "times have a decimal comma",
+        "decimal": "numbers have a decimal comma",
         "ordinal": "an order and no times" if roles.place else why.get("timestamp", ""),
         "step": "histories are long, so that a place is an hour",
     }

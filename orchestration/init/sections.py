@@ -1,10 +1,11 @@
 """`source` of a proposed profile: what was found of the files, as the keys that say so."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import polars as pl
 
-from assets.sources.files_settings import ItemFilesSettings
+from assets.sources.files_settings import EventFilesSettings, ItemFilesSettings, TableFilesSettings
 from assets.sources.guess.catalogue import Catalogue
 from assets.sources.guess.look import Look
 from assets.sources.guess.roles import Roles
@@ -28,14 +29,15 @@ def events_section(log: Look, roles: Roles) -> dict[str, Any]:
         columns |= {"timestamp": roles.time} if roles.time else {}
         section |= {"timestamp_columns": list(roles.time_parts)} if roles.time_parts else {}
         section |= {roles.times.key: roles.times.value} if roles.times.value else {}
-        section |= {"decimal": ","} if roles.times.comma else {}
     else:
         section["ordinal"] = True
         columns |= {"timestamp": roles.place} if roles.place else {}
         section |= {"step": "PT1H"} if _longest(log, roles) > MOST_PLACES else {}
+    section |= {"decimal": ","} if roles.decimal == "," else {}
     columns |= {"action": roles.action} if roles.action else {}
     columns |= {"value": roles.value} if roles.value else {}
-    constants = ({} if roles.action else {"action": one_action(roles)}) | dict.fromkeys(roles.left_out, "")
+    own = _own(roles.left_out, columns, EventFilesSettings)
+    constants = ({} if roles.action else {"action": one_action(roles)}) | dict.fromkeys(own, "")
     return section | {"columns": columns} | ({"constants": constants} if constants else {})
 
 
@@ -43,7 +45,7 @@ def items_section(listing: Look, catalogue: Catalogue) -> dict[str, Any]:
     """`source.items` of the profile, without its comments."""
     separator = {"category_delimiter": catalogue.separator} if catalogue.separator not in (None, "|") else {}
     more = {name: list(some) for name, some in (("tags", catalogue.tags), ("numbers", catalogue.numbers)) if some}
-    own = [name for name in catalogue.left_out if name in ItemFilesSettings.contract and name not in catalogue.columns]
+    own = _own(catalogue.left_out, catalogue.columns, ItemFilesSettings)
     times, constants = catalogue.times, dict.fromkeys(own, "")
     return {
         "path": str(listing.path.absolute()),
@@ -55,6 +57,11 @@ def items_section(listing: Look, catalogue: Catalogue) -> dict[str, Any]:
         **separator,
         **more,
     }
+
+
+def _own(left_out: Iterable[str], columns: Collection[str], files: type[TableFilesSettings]) -> list[str]:
+    """Those that would be read for their names, if no constant stood in place of them."""
+    return [name for name in left_out if name in files.contract and name not in columns]
 
 
 def _longest(log: Look, roles: Roles) -> int:

@@ -25,7 +25,7 @@ ROWS = 200_000
 
 LINES = 1_000
 BLOCK_BYTES = 2**18
-NULL_WORDS = ("\\N", "NA", "N/A", "NULL", "null", "None", "NaN", "nan")
+NULL_WORDS = ("\\N", "NA", "N/A", "n/a", "-", "NULL", "null", "None", "NaN", "nan")
 
 SEVERAL_CHARACTERS = "::"
 

@@ -25,9 +25,17 @@ UNIT = r"([\p{Sc}%])"
 
 def as_numbers(values: pl.Series, decimal: Decimal) -> pl.Series:
     """(N,) float64: what the reader of a catalogue makes of the texts, null where that is no finite number."""
-    text = bare(pl.col("x"), decimal)
+    return _cast(values, bare(pl.col("x"), decimal), decimal)
+
+
+def as_plain_numbers(values: pl.Series, decimal: Decimal) -> pl.Series:
+    """(N,) float64: the same of the reader of a log, to which the sign of a currency is no part of a number."""
+    return _cast(values, pl.col("x").str.strip_chars(), decimal)
+
+
+def _cast(values: pl.Series, text: pl.Expr, decimal: Decimal) -> pl.Series:
     number = (with_point(text) if decimal == "," else text).cast(pl.Float64, strict=False)
-    return values.to_frame("x").select(pl.when(number.is_finite()).then(number)).to_series()
+    return values.alias("x").to_frame().select(pl.when(number.is_finite()).then(number)).to_series()
 
 
 def are_mostly_numbers(values: pl.Series) -> bool:

@@ -1,13 +1,14 @@
 """Which columns of a log are the user, the item, the time, the action and the value, by names and by contents."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from assets.sources.guess import names
 from assets.sources.guess.look import Look
+from assets.sources.guess.measures import DECIMALS, Decimal, as_plain_numbers
 from assets.sources.guess.reasons import Reasons
 from assets.sources.guess.times import TimeGuess, guess_time, moments
 from assets.sources.guess.values import NEARLY_ALL, NUMBER, WHOLE, YES, are_marks, is_flag, share
@@ -35,6 +36,7 @@ class Roles:
         action: Which of several things was done; None where the log holds one kind.
         actions: Those there are, the most frequent first; the only one, where a column of one value is called so.
         value: A number that belongs to it, such as a rating.
+        decimal: What stands before the decimals of the value, and of times that are numbers.
         flags: Other columns that say yes or no of what was done.
         why: The reason for each column.
         left_out: Columns that have a name of the contract and cannot be what it says, and why.
@@ -51,7 +53,13 @@ class Roles:
     value: str | None
     flags: tuple[str, ...]
     why: Reasons
+    decimal: Decimal = "."
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, left_out: Mapping[str, str]) -> "Roles":
+        """The same, but for columns of the file that are left out as well, and why."""
+        value = None if self.value in left_out else self.value
+        return replace(self, value=value, left_out={**self.left_out, **left_out})
 
 
 def guess_roles(log: Look, listing: Look | None = None) -> Roles:
@@ -71,8 +79,10 @@ def guess_roles(log: Look, listing: Look | None = None) -> Roles:
     place = _place(log, user, {user, item}, why) if times is None else None
     taken = {user, item, time, *parts, place}
     action, actions, flags = _action(log, [name for name in log.names if name not in taken], why)
-    value = _value(log, [name for name in log.names if name not in {*taken, action, *flags}], why)
-    return Roles(user, item, time, parts, times, place, action, actions, value, flags, why)
+    decimals = _decimals(log, time, times)
+    value = _value(log, [name for name in log.names if name not in {*taken, action, *flags}], decimals, why)
+    decimal = _better(log, value, decimals) if value else decimals[0]
+    return Roles(user, item, time, parts, times, place, action, actions, value, flags, why, decimal)
 
 
 def _time(log: Look, why: Reasons) -> tuple[str | None, TimeGuess | None]:
@@ -184,21 +194,40 @@ def _action(log: Look, free: list[str], why: Reasons) -> tuple[str | None, tuple
     return best, tuple(counts[best].to_list()), tuple(name for name in flags if name != best)
 
 
-def _value(log: Look, free: list[str], why: Reasons) -> str | None:
+def _decimals(log: Look, time: str | None, times: TimeGuess | None) -> Sequence[Decimal]:
+    """What may stand before decimals: where times are numbers that have some, nothing but what they have."""
+    if times is None or time is None or times.value not in NUMERIC:
+        return DECIMALS
+    if times.comma:
+        return (",",)
+    return (".",) if log.texts[time].str.contains(".", literal=True).any() else DECIMALS
+
+
+def _value(log: Look, free: list[str], decimals: Sequence[Decimal], why: Reasons) -> str | None:
     """A number by its name; of a file without names the first column that holds marks."""
 
     def suits(name: str) -> bool:
-        values = log.texts[name].drop_nulls()
-        return bool(len(values)) and share(values.str.contains(NUMBER)) >= NEARLY_ALL
+        return _read(log, name, _better(log, name, decimals)) >= NEARLY_ALL
 
     best = _best(free, lambda name: names.score(name, names.VALUE, names.NO_VALUE) if suits(name) else 0.0)
     if best is not None:
         why.add(VALUE, "by its name; a number")
     elif log.nameless:
-        best = next((name for name in free if are_marks(log.texts[name])), None)
+        best = next((name for name in free if are_marks(log.texts[name]) and suits(name)), None)
         if best is not None:
             why.add(VALUE, "by its values: some few numbers", sure=False)
     return best
+
+
+def _better(log: Look, name: str, decimals: Sequence[Decimal]) -> Decimal:
+    """With which of `decimals` more of the values are numbers; the first of several."""
+    return max(decimals, key=lambda decimal: _read(log, name, decimal))
+
+
+def _read(log: Look, name: str, decimal: Decimal) -> float:
+    """The share of the values that are numbers with that mark; numbers of a type of their own always are."""
+    values = log.texts[name].drop_nulls()
+    return share(as_plain_numbers(values, decimal if log.raw.schema[name] == pl.String else ".").is_not_null())
 
 
 def _best(candidates: list[str], fit: Callable[[str], float]) -> str | None:

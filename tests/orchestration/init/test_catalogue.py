@@ -11,7 +11,7 @@ import pytest
 
 from assets.sources.guess import names
 from models.columns import AVAILABLE_FROM
-from tests.orchestration.init.worlds import ITEMS, START, init, lines, profile_report, refused, said, world
+from tests.orchestration.init.worlds import ITEMS, START, init, lines, profile_report, refused, said, tried, world
 
 
 def test_a_catalogue_without_names(tmp_path: Path) -> None:
@@ -129,14 +129,13 @@ def test_columns_that_are_not_what_they_are_called_are_left_out_and_no_item_is_l
     catalogue(
         tmp_path, [*wrong], lambda n: ["2024" if n % 2 and value == "soon" else value for value, _ in wrong.values()]
     )
-    profile, text = init(tmp_path, "log.csv", "items.csv")
+    profile, text, told = tried(tmp_path, "log.csv", "items.csv")
     assert profile.source["items"]["constants"] == dict.fromkeys(wrong, "")
     assert "max_rejected_share" not in text
     found = profile_report(profile)
     items = found.items.collect()
     assert (items.height, found.items_put_aside.rows, found.put_aside.rows) == (ITEMS, 0, 0)
     assert items.select(pl.col("image", "image_bytes").null_count()).row(0) == (ITEMS, ITEMS)
-    told = said(tmp_path, "log.csv", "items.csv")
     for name, (_, why) in wrong.items():
         assert f"the file's own is left out: {why}" in text
         assert any(f"source.items: the column {name!r} of the file is left out: {why}" in line for line in told)
@@ -155,7 +154,7 @@ def test_objects_where_names_or_texts_are_meant_cost_no_item(tmp_path: Path) -> 
         for n in range(ITEMS)
     ]
     (tmp_path / "items.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    profile, _ = init(tmp_path, "log.csv", "items.jsonl")
+    profile, _, doubts = tried(tmp_path, "log.csv", "items.jsonl")
     section = profile.source["items"]
     assert (section["columns"], section["constants"], section["tags"]) == (
         {"item_id": "item"},
@@ -164,7 +163,7 @@ def test_objects_where_names_or_texts_are_meant_cost_no_item(tmp_path: Path) -> 
     )
     found = profile_report(profile)
     assert (found.items.collect().height, found.items_put_aside.rows, found.put_aside.rows) == (ITEMS, 0, 0)
-    told = [line for line in said(tmp_path, "log.csv", "items.jsonl") if "of the file is left out" in line]
+    told = [line for line in doubts if "of the file is left out" in line]
     assert [line.split("'")[1] for line in told] == ["categories", "name", "colours"]
 
 

@@ -54,3 +54,13 @@ def test_of_an_order_no_place_is_a_stray_day(tmp_path: Path) -> None:
     assert profile.last_day == date(2000, 1, 1) + timedelta(days=300)
     assert events(profile, tmp_path).height == len(rows)
     assert "stray" not in text
+
+
+def test_times_that_no_unit_fits_are_said_to_be_there(tmp_path: Path) -> None:
+    rows = [
+        (user, item, int(moment.timestamp()) * (1_000 if n % 2 else 1))
+        for n, (user, item, moment, _) in enumerate(world())
+    ]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time"], rows))
+    found = said(tmp_path, "log.csv")
+    assert any("source.events.ordinal: no one unit or form fits the times in 'time'" in line for line in found)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.orchestration.init.worlds import ITEMS, ROWS, TEXTS, events, init, lines, said, told, world
+from tests.orchestration.init.worlds import ITEMS, ROWS, TEXTS, events, init, lines, said, told, tried, world
 
 
 def test_without_a_header_contents_tell(tmp_path: Path) -> None:
@@ -110,14 +110,11 @@ def test_a_column_of_one_action_names_it(tmp_path: Path, value: str, action: str
 def test_a_column_that_is_called_value_and_is_none_is_left_out(tmp_path: Path) -> None:
     rows = [(user, item, int(moment.timestamp()), "high") for user, item, moment, _ in world()]
     (tmp_path / "log.csv").write_text(lines(["user", "item", "time", "value"], rows))
-    profile, text = init(tmp_path, "log.csv")
+    profile, text, doubts = tried(tmp_path, "log.csv")
     assert profile.source["events"]["constants"] == {"action": "interaction", "value": ""}
     assert "the file's own is left out: values such as 'high' are none of its type" in text
     assert events(profile, tmp_path).height == ROWS
-    assert any(
-        "look at source.events: the column 'value' of the file is left out" in line
-        for line in said(tmp_path, "log.csv")
-    )
+    assert any("look at source.events: the column 'value' of the file is left out" in line for line in doubts)
 
 
 def test_blanks_around_numbers_change_nothing(tmp_path: Path) -> None:
@@ -126,3 +123,28 @@ def test_blanks_around_numbers_change_nothing(tmp_path: Path) -> None:
     profile, _ = init(tmp_path, "log.csv")
     found = events(profile, tmp_path)
     assert (found.height, set(found["value"])) == (ROWS, {3.5})
+
+
+@pytest.mark.parametrize(
+    ("marks", "decimal", "read"),
+    [
+        (["3,5", "4"], ",", {3.5, 4.0}),
+        (["1.200,50", "7,25"], ",", {1200.5, 7.25}),
+        (["3.5", "n/a", "-"], ".", {3.5, None}),
+        (["3,5", "3.5"], ".", {None}),
+    ],
+)
+def test_values_with_either_decimal_mark_cost_no_row(
+    tmp_path: Path, marks: list[str], decimal: str, read: set[float | None]
+) -> None:
+    rows = [
+        (user, item, f"{moment:%Y-%m-%d %H:%M:%S}", marks[n % len(marks)])
+        for n, (user, item, moment, _) in enumerate(world())
+    ]
+    (tmp_path / "log.csv").write_text(lines(["user", "item", "time", "rating"], rows, ";"))
+    profile, text = init(tmp_path, "log.csv")
+    assert profile.source["events"].get("decimal", ".") == decimal
+    assert ("value" in profile.source["events"]["columns"]) == (read != {None})
+    assert "max_rejected_share" not in text
+    found = events(profile, tmp_path)
+    assert (found.height, set(found["value"])) == (ROWS, read)

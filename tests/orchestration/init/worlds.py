@@ -36,21 +36,23 @@ def world(step: timedelta = timedelta(seconds=7_919)) -> list[Event]:
 
 
 def init(folder: Path, log: str, *more: str) -> tuple[Profile, str]:
-    """The profile that is written, and what is said."""
-    out = folder / "made.yaml"
-    done = CliRunner().invoke(
-        app, ["init", str(folder / log), *(str(folder / one) for one in more), "--profile", str(out)]
-    )
-    assert done.exit_code == 0, done.output
-    return load_profile(str(out)), out.read_text()
+    """The profile that is written, and its text."""
+    profile, text, _ = tried(folder, log, *more)
+    return profile, text
 
 
 def said(folder: Path, log: str, *more: str) -> list[str]:
     """What `init` says at the end is to be looked at."""
+    return tried(folder, log, *more, out="said.yaml")[2]
+
+
+def tried(folder: Path, log: str, *more: str, out: str = "made.yaml") -> tuple[Profile, str, list[str]]:
+    """The profile that is written, its text, and what `init` says at the end is to be looked at."""
     files = [str(folder / one) for one in (log, *more)]
-    done = CliRunner().invoke(app, ["init", *files, "--profile", str(folder / "said.yaml")])
+    done = CliRunner().invoke(app, ["init", *files, "--profile", str(folder / out)])
     assert done.exit_code == 0, done.output
-    return [line for line in done.output.splitlines() if line.startswith("look at ")]
+    doubts = [line for line in done.output.splitlines() if line.startswith("look at ")]
+    return load_profile(str(folder / out)), (folder / out).read_text(), doubts
 
 
 def refused(*arguments: str) -> str:

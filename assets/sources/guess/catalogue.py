@@ -186,10 +186,15 @@ def _since(look: Look, *, ordinal: bool) -> tuple[str | None, TimeGuess | None, 
     if name is None:
         return None, None, {}
     values = look.values(name)
-    times = None if ordinal else guess_time(values) or guess_time(values, any_year=True)
+    times = None if ordinal else _when(values)
     if times or name != AVAILABLE_FROM or values.is_null().all():
         return name, times, {}
     return name, None, {name: "an order has no days" if ordinal else NO_TIMES}
+
+
+def _when(values: pl.Series) -> TimeGuess | None:
+    """How they are written, if they are times, be they of years before there were logs."""
+    return guess_time(values) or guess_time(values, any_year=True)
 
 
 def _decimal(look: Look, name: str, decimal: Decimal) -> Decimal:
@@ -210,7 +215,7 @@ def _points_elsewhere(name: str) -> bool:
 
 def _are_shared(values: pl.Series, separator: str) -> bool:
     """Whether most of the names stand at several items each, and there are several names."""
-    if are_mostly_numbers(values) or guess_time(values) or _are_addresses(values):
+    if are_mostly_numbers(values) or _when(values) or _are_addresses(values):
         return False
     between = "," if share(values.drop_nulls().str.starts_with("[")) == 1 else separator
     parts = values.drop_nulls().str.strip_chars("[]").str.split(between).explode().str.strip_chars()

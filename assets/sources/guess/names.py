@@ -112,13 +112,14 @@ AFTERWARDS = {
     *("stock", "inventory", "quantity", "qty", "availability", "available", "backorder", "return", "refund", "units"),
     *("position", "trend", "trending", "popular", "hot", "best", "bestseller", "bestselling", "turnover"),
     *("wishlisted", "favourite", "favorited", "rated", "ranked", "reviewed", "voted", "bookmark", "visit", "visitor"),
+    *("cnt", "nb", "freq", "frequency", "cumulative", "collected", "shown", "exposure", "stay", "dwell", "retention"),
     *("visits", "subscriber", "listener", "reader", "viewer", "engagement", "rate", "updated", "modified"),
     *(FLAGS - {"label", "search", "install", "forward"}),
 }
 """Words of what is counted of an item once it is there: it would tell training of what comes later."""
 
 WITHIN = ("bestsell", "inventor", "popularit", "sales", "stock", "trending", "wishlist")
-AT_THE_END = ("count", "rank", "views", "clicks")
+AT_THE_END = ("count", "cnt", "rank", "views", "clicks")
 NOT_COUNTED = {"discount", "account", "viscount"}
 """What such words are of where a name is written without a break, as in `salesrank`, and what only looks like one."""
 

@@ -66,8 +66,22 @@ def test_names_that_items_share_and_numbers_are_proposed_but_none_that_tells_of_
     rows = [(user, item, int(moment.timestamp())) for user, item, moment, _ in world()]
     (tmp_path / "log.csv").write_text(lines(["user", "item", "time"], rows))
     header = ["item", "title", "genres", "brand", "makers", "price", "year", "units_sold", "author_id", "slogan", "row"]
+    header.append("released")
     items = [
-        (f"A-{n}", f"T {n}", "a|b", f"brand {n % 3}", "X|Y", 9.5 + n, 1990 + n % 4, n % 5, n % 2, f"buy number {n}", n)
+        (
+            f"A-{n}",
+            f"T {n}",
+            "a|b",
+            f"brand {n % 3}",
+            "X|Y",
+            9.5 + n,
+            1990 + n % 4,
+            n % 5,
+            n % 2,
+            f"buy number {n}",
+            n,
+            f"0{n % 4 + 1}-Jan-1954",
+        )
         for n in range(ITEMS)
     ]
     (tmp_path / "items.csv").write_text(lines(header, items))
@@ -212,7 +226,9 @@ def test_numbers_with_a_decimal_comma(tmp_path: Path) -> None:
 COUNTED = ["stock_level", "inventory", "chart_position", "salesrank", "wishlisted", "bestSellerRank", "trending"]
 
 
-@pytest.mark.parametrize("name", [*COUNTED, "quantity", "available", "isPopular", "viewcount", "Verkaufsrank"])
+@pytest.mark.parametrize(
+    "name", [*COUNTED, "quantity", "available", "isPopular", "viewcount", "show_cnt", "collectcnt", "Verkaufsrank"]
+)
 def test_what_is_counted_afterwards_is_known_by_its_name(name: str) -> None:
     assert names.counted_afterwards(name)
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from assets.versions import releases_of
 from benchmarks.figures import Figures, Report
 from benchmarks.line import materialize
 from benchmarks.rollback_clients import CLIENTS, Clients, Span
@@ -28,6 +29,7 @@ from benchmarks.user_interface import UserInterface, user_interface
 from models.manifest import MANIFEST, list_versions, read_manifest
 from serving.client import EndpointClient, EndpointError
 from serving.ports import free_port
+from storage.lake import Lake
 
 FIRST_DAY = date(2026, 1, 1)
 DAYS, SMOKE_DAYS = 4, 2
@@ -105,15 +107,23 @@ class Installation:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("GENREC_", "DAGSTER_", "RAY_"))}
         return {**clean, "GENREC_HOME": str(self.home), "GENREC_PROFILE": str(self.profile)}
 
-    def two_versions(self) -> tuple[str, str]:
-        """The trained one, and a copy of it by another name: a roll-out takes as long whatever the weights are."""
+    def three_versions(self) -> tuple[str, str, str]:
+        """The trained one, and copies of it by other names: a roll-out takes as long whatever the weights are."""
         artifacts = self.home / "shop" / "artifacts" / "hstu"
-        (old,) = list_versions(artifacts)
-        new = f"{old}-again"
-        shutil.copytree(artifacts / old, artifacts / new)
-        manifest = read_manifest(artifacts / old).model_copy(update={"version": new})
-        (artifacts / new / MANIFEST).write_text(manifest.model_dump_json())
-        return old, new
+        (trained,) = list_versions(artifacts)
+        copies = f"{trained}-2", f"{trained}-3"
+        for copy in copies:
+            shutil.copytree(artifacts / trained, artifacts / copy)
+            manifest = read_manifest(artifacts / trained).model_copy(update={"version": copy})
+            (artifacts / copy / MANIFEST).write_text(manifest.model_dump_json())
+        return trained, *copies
+
+    def served_before(self, *versions: str) -> None:
+        """Puts on record that versions were champions one after the other and answered, as of nights before."""
+        releases = releases_of(Lake(str(self.home / "shop")))
+        for version in versions:
+            releases.promote(version, "the benchmark says so")
+            releases.served(version)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, *arguments]
@@ -197,29 +207,31 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="genrec-rollback-")))
         report("training a version")
         installation = Installation.made(folder, events, days, workers)
-        old, new = installation.two_versions()
+        first, second, third = installation.three_versions()
+        installation.served_before(first, second)
         stack.callback(installation.genrec, "down")
         ui = stack.enter_context(_ui(installation))
         outs = RollOuts(installation)
         stack.callback(outs.close)
-        for version in (old, new):
-            outs.promote(version)
+        outs.promote(third)
         training = stack.enter_context(_training(ui))
         clients = stack.enter_context(Clients(installation.url, asking, pause))
         report("a training is on its way, and clients ask")
         seconds: dict[str, list[float]] = {"command": [], "ui": []}
         spans: list[Span] = []
         for number in range(rounds):
-            for by in seconds:
-                if spans:
-                    spans.append(outs.promote(new))
+            if number:
+                installation.served_before(second)
+                spans.append(outs.promote(third))
+            for by, before in (("command", second), ("ui", first)):
                 began = time.time()
-                seconds[by].append(_roll_back(installation, ui, by, old))
+                seconds[by].append(_roll_back(installation, ui, by, before))
                 spans.append((began, time.time()))
                 _require_training(ui, training)
-                report(f"round {number + 1}, by {by}: {seconds[by][-1]:.1f} s until every replica answers with {old}")
+                told = f"{seconds[by][-1]:.1f} s until every replica answers with {before}"
+                report(f"round {number + 1}, by {by}: {told}")
         while clients.sent_within(spans) < requests:
-            spans += [outs.promote(version) for version in (new, old)]
+            spans += [outs.promote(version) for version in (second, first)]
         _require_training(ui, training)
         clients.stop()
     failed = clients.failed_within(spans)
@@ -235,18 +247,18 @@ def run(rounds: int, smoke: bool, report: Report) -> Figures:
     }
 
 
-def _roll_back(installation: Installation, ui: UserInterface, by: str, old: str) -> float:
-    """Seconds from the order until every replica answers with `old`."""
+def _roll_back(installation: Installation, ui: UserInterface, by: str, before: str) -> float:
+    """Seconds from the order until every replica answers with the version before."""
     began = time.monotonic()
     if by == "ui":
         run_id = ui.launch("rollback")
-        installation.seconds_until_served(old)
+        installation.seconds_until_served(before)
         taken = time.monotonic() - began
         if ui.wait(run_id) != "SUCCESS":
             raise RuntimeError("the run `rollback` failed")
         return taken
     process = installation.start("-m", "orchestration.cli", "rollback")
-    installation.seconds_until_served(old)
+    installation.seconds_until_served(before)
     taken = time.monotonic() - began
     output, _ = process.communicate()
     if process.returncode:

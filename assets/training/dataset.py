@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from assets.splits.split import Cases, Split, hashes
+from assets.training.arrival_files import first_listed, read_arrivals, write_arrivals
 from assets.training.interaction_files import (
     JaggedFiles,
     mapped_array,
@@ -31,7 +32,7 @@ from models.content import content_matrix
 from models.evaluation.cases import EvaluationCases
 from models.evaluation.report import Protocol
 from models.interactions import Interactions
-from models.item_counts import NEVER, ItemCounts
+from models.item_counts import ItemCounts
 from models.merging import Merging
 from models.modalities import NO_MODALITIES, Modalities, Modality
 from models.popularity import DayCounts, PopularityCounter, PopularityOverTime
@@ -148,11 +149,11 @@ def write_training_set(
     for protocol, cases in (("time", split.time_cases), ("leave_one_out", split.leave_one_out_cases)):
         _write_cases(folder, protocol, cases, vocabulary)
     popularity = PopularityCounter(survey.days.moments(len(item_ids), rule.cutoff_ms), len(item_ids), half_life_days)
-    there_from, start_ms = _there_from(vocabulary, catalogue), int(counts.first_seen.min())
+    there_from, start_ms = first_listed(vocabulary, catalogue), int(counts.first_seen.min())
     arrivals = ArrivalTally(there_from, counts.first_seen, np.any(vectors, axis=1), start_ms, counts.end_ms, cold_start)
     rates = _write_interactions(folder, split, survey, counts, cold_start, merge_adjacent, chosen, popularity, arrivals)
     np.save(folder / COLD_RATES, np.array([rates.events, rates.positives]))
-    _write_arrivals(folder, arrivals.arrivals())
+    write_arrivals(folder, arrivals.arrivals())
     over_time = popularity.over_time()
     np.save(folder / "popularity.moments.npy", over_time.moments)
     np.save(folder / "popularity.counts.npy", over_time.counts)
@@ -174,7 +175,7 @@ def read_dataset(folder: Path) -> Dataset:
         repeats=_read_repeats(folder),
         popularity=_read_popularity(folder),
         cold_rates=_read_cold_rates(folder),
-        arrivals=_read_arrivals(folder),
+        arrivals=read_arrivals(folder),
         modalities=read_modalities(folder),
     )
 
@@ -193,26 +194,6 @@ def read_modalities(folder: Path) -> Modalities:
 
 def _read_cold_rates(folder: Path) -> ColdRates | None:
     return ColdRates(*np.load(folder / COLD_RATES).tolist()) if (folder / COLD_RATES).exists() else None
-
-
-def _write_arrivals(folder: Path, arrivals: Arrivals) -> None:
-    for name in ("there_from", "first_chosen", "choices", "of_new"):
-        np.save(folder / f"arrivals.{name}.npy", getattr(arrivals, name))
-    np.save(folder / "arrivals.end_and_reach_ms.npy", np.array([arrivals.end_ms, arrivals.reach_ms]))
-
-
-def _read_arrivals(folder: Path) -> Arrivals | None:
-    if not (folder / "arrivals.end_and_reach_ms.npy").exists():
-        return None
-    end_ms, reach_ms = np.load(folder / "arrivals.end_and_reach_ms.npy").tolist()
-    return Arrivals(
-        there_from=mapped_array(folder, "arrivals.there_from"),
-        first_chosen=mapped_array(folder, "arrivals.first_chosen"),
-        end_ms=end_ms,
-        reach_ms=reach_ms,
-        choices=mapped_array(folder, "arrivals.choices"),
-        of_new=mapped_array(folder, "arrivals.of_new"),
-    )
 
 
 def _read_repeats(folder: Path) -> bool:
@@ -380,15 +361,6 @@ def _cold_share(
     known = vocabulary.indices(catalogue.filter(pl.col(DAY) < cutoff.date())[ITEM_ID].unique())
     known = np.union1d(known, vocabulary.trained)
     return cold_share(counts.first_seen[vocabulary.trained], len(known), counts.end_ms, cold_start)
-
-
-def _there_from(vocabulary: Vocabulary, catalogue: pl.DataFrame) -> np.ndarray:
-    """(n + 1,) int64 epoch milliseconds from which the catalogue lists each item; `NEVER` where it does not."""
-    first = catalogue.group_by(ITEM_ID).agg(pl.col(DAY).min())
-    there_from = np.full(len(vocabulary) + 1, NEVER)
-    there_from[vocabulary.indices(first[ITEM_ID])] = first[DAY].cast(pl.Datetime("ms")).to_physical().to_numpy()
-    there_from[0] = NEVER
-    return there_from
 
 
 def _write_cases(folder: Path, protocol: str, cases: Cases, vocabulary: Vocabulary) -> None:

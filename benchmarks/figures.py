@@ -1,7 +1,8 @@
 """What a benchmark hands on: lines and tables for people while it runs, one line of JSON at the end."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 Report = Callable[[object], None]
@@ -20,6 +21,11 @@ def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): rounded(inner) for name, inner in value.items()}
     return [rounded(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def mean_and_deviation(values: Sequence[float]) -> list[float]:
+    """The mean, and the sample standard deviation, 0 of a single value."""
+    return [fmean(values), stdev(values) if len(values) > 1 else 0.0]
 
 
 def last_line(bench: str, figures: Figures) -> str:

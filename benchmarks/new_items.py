@@ -4,7 +4,6 @@ The model of a profile is trained with several seeds. Each is calibrated anew by
 everybody chose with every optimism (`training.new_item_optimism`), and asked what the line's evaluation asks.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -16,12 +15,11 @@ import torch
 import yaml
 from rich.table import Table
 
-from assets.code_version import code_version
 from assets.evaluation.evaluate_version import questions_of
 from assets.training.dataset import Dataset, read_dataset
 from assets.versions import ARTIFACTS, DATASETS
-from benchmarks.figures import Figures, Report
-from benchmarks.line import FIRST_DAY, dated, materialize
+from benchmarks.figures import Figures, Report, mean_and_deviation
+from benchmarks.line import FIRST_DAY, dated, kept_of_this_code, materialize, seeded
 from models.artifact import Artifact, load_artifact
 from models.evaluation.evaluate import RankingSettings, evaluate, standard_slices
 from models.evaluation.model_scorer import ModelScorer
@@ -59,33 +57,24 @@ def run(profile: str, seeds: int, out: Path, smoke: bool, report: Report) -> Fig
         settings["last_day"] = FIRST_DAY + timedelta(6)
     runs = [_run(settings, home, seed, report) for seed in range(1 if smoke else seeds)]
     report(_table(source.stem, runs))
-    return {
-        variant: {figure: _mean_and_deviation(runs, variant, figure) for figure in figures}
-        for variant, figures in runs[0].items()
-    }
+    return {variant: _over_seeds(runs, variant) for variant in runs[0]}
 
 
 def _run(settings: Mapping[str, Any], home: Path, seed: int, report: Report) -> Run:
-    kept = home / f"{seed}.json"
-    if kept.exists() and (told := json.loads(kept.read_text()))["code"] == code_version():
-        found: Run = told["run"]
+    def trained() -> Run:
+        profile, first = home / "profile.yaml", not (home / "lake").exists()
+        changed = seeded(settings, seed, home)
+        profile.write_text(yaml.safe_dump(changed, sort_keys=False))
+        materialize(profile, home, "*training_set" if first or not seed else "training_set")
+        materialize(profile, home, 'key:"hstu_model"')
+        lake = Lake(root=changed["lake"]["root"])
+        folder = lake.folder(f"{ARTIFACTS}/hstu")
+        found = _of_variants(lake, load_artifact(folder / list_versions(folder)[-1]))
+        report(f"seed {seed}: {found}")
         return found
-    home.mkdir(parents=True, exist_ok=True)
-    lake = Lake(root=str(home / "lake"))
-    training = settings["training"]
-    optimisation = {**training.get("optimisation", {}), "seed": seed}
-    training = {**training, "optimisation": optimisation, "train_ablation": False}
-    profile, first = home / "profile.yaml", not (home / "lake").exists()
-    changed = {**settings, "training": training, "lake": {"root": lake.root}, "ray": {"mode": "inline"}}
-    profile.write_text(yaml.safe_dump(changed, sort_keys=False))
-    materialize(profile, home, "*training_set" if first or not seed else "training_set")
-    materialize(profile, home, 'key:"hstu_model"')
-    folder = lake.folder(f"{ARTIFACTS}/hstu")
-    artifact = load_artifact(folder / list_versions(folder)[-1])
-    found = _of_variants(lake, artifact)
-    kept.write_text(json.dumps({"code": code_version(), "run": found}))
-    report(f"seed {seed}: {found}")
-    return found
+
+    kept: Run = kept_of_this_code(home / f"{seed}.json", trained)
+    return kept
 
 
 def _of_variants(lake: Lake, artifact: Artifact) -> Run:
@@ -131,14 +120,13 @@ def _measured(lake: Lake, artifact: Artifact, model: Recommender, dataset: Datas
     }
 
 
-def _mean_and_deviation(runs: Sequence[Run], variant: str, figure: str) -> list[float]:
-    found = [run[variant][figure] for run in runs]
-    return [float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else 0.0]
+def _over_seeds(runs: Sequence[Run], variant: str) -> dict[str, list[float]]:
+    return {figure: mean_and_deviation([run[variant][figure] for run in runs]) for figure in runs[0][variant]}
 
 
 def _table(profile: str, runs: Sequence[Run]) -> Table:
     table = Table("popularity of new items by", *runs[0][BY_HELD_OUT], title=f"New items, {profile}, {len(runs)} seeds")
-    for variant, figures in runs[0].items():
-        cells = (_mean_and_deviation(runs, variant, figure) for figure in figures)
+    for variant in runs[0]:
+        cells = _over_seeds(runs, variant).values()
         table.add_row(variant, *(f"{mean:.4f} ± {deviation:.4f}" for mean, deviation in cells))
     return table

@@ -4,20 +4,17 @@ The model of a profile is trained on one training set with each of several targe
 evaluated as the line does it, MRR by age of the states.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from rich.table import Table
 
-from assets.code_version import code_version
 from assets.versions import artifacts_of
-from benchmarks.figures import Figures, Report
-from benchmarks.line import FIRST_DAY, dated, materialize
+from benchmarks.figures import Figures, Report, mean_and_deviation
+from benchmarks.line import FIRST_DAY, dated, kept_of_this_code, materialize, seeded
 from models.evaluation.report import EvaluationReport, Protocol, VersionEvaluation
 from models.manifest import list_versions
 from orchestration.profile import find_profile
@@ -59,29 +56,21 @@ def run(profile: str, seeds: int, out: Path, smoke: bool, report: Report) -> Fig
 def _run(
     settings: Mapping[str, Any], home: Path, seed: int, variant: str, targets: Mapping[str, Any], report: Report
 ) -> Run:
-    kept = home / f"{seed} {variant}.json"
-    if kept.exists():
-        told = json.loads(kept.read_text())
-        if told["code"] == code_version():
-            return {protocol: {int(hours): mrr for hours, mrr in by.items()} for protocol, by in told["mrr"].items()}
-    profile, first = home / "profile.yaml", not (home / "lake").exists()
-    home.mkdir(parents=True, exist_ok=True)
-    training = dict(settings["training"])
-    optimisation = {**training.get("optimisation", {}), "seed": seed}
-    optimisation["loss"] = {**optimisation.get("loss", {}), "targets": dict(targets)}
-    training |= {"optimisation": optimisation, "train_ablation": False}
-    lake = {"root": str(home / "lake")}
-    changed = {**settings, "training": training, "lake": lake, "ray": {"mode": "inline"}}
-    profile.write_text(yaml.safe_dump(changed, sort_keys=False))
-    if variant == "next":
-        materialize(profile, home, "*training_set" if first else "training_set")
-    materialize(profile, home, 'key:"hstu_model" or key:"evaluation"')
-    artifacts = artifacts_of(Lake(root=lake["root"]))
-    evaluation = VersionEvaluation.read(artifacts / list_versions(artifacts)[-1])
-    mrr = {protocol: _by_age(told) for protocol, told in evaluation.protocols.items() if told.users}
-    kept.write_text(json.dumps({"code": code_version(), "mrr": mrr}))
-    report(f"seed {seed}, {variant}: {mrr}")
-    return mrr
+    def trained() -> Run:
+        profile, first = home / "profile.yaml", not (home / "lake").exists()
+        changed = seeded(settings, seed, home, {"targets": dict(targets)})
+        profile.write_text(yaml.safe_dump(changed, sort_keys=False))
+        if variant == "next":
+            materialize(profile, home, "*training_set" if first else "training_set")
+        materialize(profile, home, 'key:"hstu_model" or key:"evaluation"')
+        artifacts = artifacts_of(Lake(root=changed["lake"]["root"]))
+        evaluation = VersionEvaluation.read(artifacts / list_versions(artifacts)[-1])
+        mrr = {protocol: _by_age(told) for protocol, told in evaluation.protocols.items() if told.users}
+        report(f"seed {seed}, {variant}: {mrr}")
+        return mrr
+
+    kept = kept_of_this_code(home / f"{seed} {variant}.json", trained)
+    return {protocol: {int(hours): mrr for hours, mrr in by.items()} for protocol, by in kept.items()}
 
 
 def _by_age(report: EvaluationReport) -> dict[int, float]:
@@ -97,11 +86,7 @@ def _small(settings: dict[str, Any]) -> dict[str, Any]:
 def _means(runs: Sequence[Run], protocol: Protocol) -> dict[str, list[float]]:
     """Age to mean and deviation over seeds."""
     by_age = {age: [run[protocol][age] for run in runs] for age in runs[0][protocol]}
-    return {f"{age}h": [float(np.mean(some)), _deviation(some)] for age, some in by_age.items()}
-
-
-def _deviation(some: Sequence[float]) -> float:
-    return float(np.std(some, ddof=1)) if len(some) > 1 else 0.0
+    return {f"{age}h": mean_and_deviation(some) for age, some in by_age.items()}
 
 
 def _table(protocol: Protocol, found: Mapping[str, Sequence[Run]]) -> Table:
